@@ -1,0 +1,67 @@
+# Every target makes the environment that it needs; nothing must be installed but Python and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check bench fuzz pictures test-consumers test-lowest test-wheel clean
+
+demo: $(VENV)/installed
+	mkdir -p demo
+	$(BIN)/df2coco convert fixtures/validation/annos demo/keypoints_validation.json
+	$(BIN)/df2coco validate demo/keypoints_validation.json --against fixtures/validation/annos
+	@echo "The COCO file is demo/keypoints_validation.json; its images are in fixtures/validation/image."
+
+test: $(VENV)/tools
+	$(BIN)/python -m pytest --cov --cov-report= && $(BIN)/coverage report --skip-covered --fail-under=90
+
+check: $(VENV)/tools
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# Minutes: splits of 5,000, 32,153 and 192,000 images, side by side with the usual way.
+bench: $(VENV)/tools
+	$(BIN)/python -m tests.benchmark
+
+fuzz: $(VENV)/tools
+	$(BIN)/python -m tests.fuzz --annotations 100000 --coco 20000
+
+pictures: $(VENV)/tools
+	$(BIN)/python fixtures/make_pictures.py
+
+# The real Detectron2, MMDetection and MMPose, in an environment of their own (1.6 GB).
+test-consumers:
+	bash tests/consumers/make_env.sh .venv-consumers
+	.venv-consumers/bin/python -m pytest tests/consumers -o addopts="--import-mode=importlib"
+
+# The lowest versions that pyproject.toml admits.
+test-lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[all,test]'
+	.venv-lowest/bin/python -m pytest
+
+# The wheel, with the source tree out of reach.
+test-wheel: $(VENV)/tools
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv --clear build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls build/wheel/*.whl)[all,test]"
+	elsewhere=$$(mktemp -d) && cp -R tests fixtures README.md CHANGELOG.md pyproject.toml "$$elsewhere" && \
+	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q; \
+	status=$$?; rm -rf "$$elsewhere"; exit $$status
+
+clean:
+	rm -rf .venv .venv-consumers .venv-lowest build dist demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/tools: $(VENV)/bin/python pyproject.toml
+	$(PIP) --editable '.[all,test,check]'
+	touch $@ $(VENV)/installed
