@@ -1,0 +1,81 @@
+"""How many images and items were released, to tell whether a download is complete.
+
+Counted on the released files. The paper's table counts more: half of train was never released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["PAPER", "RELEASES", "Release", "completeness"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The size of one split."""
+
+    images: int
+    items: int
+    items_per_category: tuple[int, ...] = ()
+    """Categories 1 to 13; () where it is not public."""
+    user_images: int | None = None
+    shop_images: int | None = None
+    user_items: int | None = None
+    shop_items: int | None = None
+
+
+RELEASES: Final[Mapping[str, Release]] = MappingProxyType(
+    {
+        "train": Release(
+            191_961,
+            312_186,
+            (71645, 36064, 543, 13457, 16095, 1985, 36616, 55387, 30835, 17211, 7907, 17949, 6492),
+            59_804,
+            132_157,
+            83_628,
+            228_558,
+        ),
+        "validation": Release(
+            32_153,
+            52_490,
+            (12556, 5966, 142, 2011, 2113, 322, 4167, 9586, 6522, 3127, 1477, 3352, 1149),
+            10_844,
+            21_309,
+            15_529,
+            36_961,
+        ),
+        "test": Release(62_629, 101_351, (), 20_681, 41_948),
+    }
+)
+"""The released splits."""
+
+PAPER: Final[Mapping[str, Release]] = MappingProxyType(
+    {
+        "train": Release(390_884, 636_624),
+        "validation": Release(33_669, 54_910),
+        "test": Release(67_342, 109_198),
+    }
+)
+"""Table 1 of the paper."""
+
+
+def completeness(split: str, images: int, items: int) -> list[str]:
+    """Whether a split of that name has all that was released; nothing for other splits."""
+    release = RELEASES.get(split)
+    if release is None:
+        return []
+    if images < release.images / 2:
+        return []  # somebody's sample, not a download that lost files
+    missing = []
+    for found, expected, what in (
+        (images, release.images, "images"),
+        (items, release.items, "items"),
+    ):
+        if found != expected and not (what == "items" and split == "test"):
+            missing.append(f"{found:,} of {expected:,} {what}")
+    if missing:
+        return [f"incomplete: {' and '.join(missing)} of the released {split} split."]
+    return [f"complete: all that was released as {split}."]

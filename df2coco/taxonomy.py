@@ -1,0 +1,363 @@
+"""The 13 categories of DeepFashion2 and their landmarks: data, and nothing that computes.
+
+Sources, column by column:
+
+- ids, names, landmark counts: the dataset's own README ("Data Organization", figure 2).
+- official names, the order of the 294 slots: the official converter, `deepfashion2_to_coco.py`.
+- skeletons, flip pairs: figure 2, `landmark_definitions`. One correction: for *short sleeve outwear* the
+  figure labels the left neck point 4 and the left lapel end 2. The annotations have it the other way
+  round, like long sleeve outwear: the official sigmas mirror only so (2 = 6, 4 = 26), and the official
+  baseline's published predictions put landmark 2 at the neck. Tables copied from the figure (MMPose,
+  HRNet, KGDet) flip 2-26 and 4-6, which is wrong.
+- sigmas: the official evaluation code, `pycocotools/cocoeval.py` of the DeepFashion2 API.
+- colors: ours.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+__all__ = [
+    "ATTRIBUTES",
+    "CATEGORIES",
+    "CATEGORY_BY_ID",
+    "FLIP_INDICES",
+    "FLIP_PAIRS",
+    "LANDMARK_NAMES",
+    "NUM_LANDMARKS",
+    "SIGMAS",
+    "SKELETON",
+    "SOURCES",
+    "VISIBILITY",
+    "Category",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One garment category. Landmark numbers are 1-based within the category, slots 0-based in the 294."""
+
+    id: int
+    """1 to 13."""
+    name: str
+    """The dataset's name: "short sleeve top"."""
+    official_name: str
+    """The official converter's name: "short_sleeved_shirt"."""
+    num_landmarks: int
+    """8 to 39."""
+    first_slot: int
+    """The slot of landmark 1 in the layout of 294."""
+    color: str
+    """"#rrggbb" for pictures and palettes."""
+    skeleton: tuple[tuple[int, int], ...]
+    """Edges between landmark numbers."""
+    flip_pairs: tuple[tuple[int, int], ...]
+    """Landmark numbers that change places when the image is mirrored; the others stay."""
+    sigmas: tuple[float, ...]
+    """OKS sigmas, one a landmark."""
+    landmark_names: tuple[str, ...]
+    """Names that are unique over all 294: "short_sleeve_top_1"."""
+
+    @property
+    def slots(self) -> range:
+        """The slots of this category in the layout of 294."""
+        return range(self.first_slot, self.first_slot + self.num_landmarks)
+
+
+def _path(text: str) -> list[int]:
+    """ "2 7..10 6" -> [2, 7, 8, 9, 10, 6]; "10..7" counts down."""
+    numbers: list[int] = []
+    for part in text.split():
+        first, _, last = part.partition("..")
+        start, stop = int(first), int(last or first)
+        step = 1 if stop >= start else -1
+        numbers.extend(range(start, stop + step, step))
+    return numbers
+
+
+def _category(
+    id: int,
+    name: str,
+    official_name: str,
+    *,
+    num_landmarks: int,
+    first_slot: int,
+    color: str,
+    skeleton: str,
+    flip_pairs: str,
+    sigmas: tuple[float, ...],
+) -> Category:
+    paths = [_path(path) for path in skeleton.split("|")]
+    stem = name.replace(" ", "_")
+    return Category(
+        id=id,
+        name=name,
+        official_name=official_name,
+        num_landmarks=num_landmarks,
+        first_slot=first_slot,
+        color=color,
+        skeleton=tuple(edge for path in paths for edge in itertools.pairwise(path)),
+        flip_pairs=tuple((int(a), int(b)) for a, b in (p.split("-") for p in flip_pairs.split())),
+        sigmas=sigmas,
+        landmark_names=tuple(f"{stem}_{number}" for number in range(1, num_landmarks + 1)),
+    )
+
+
+# A skeleton is written as paths: "2 7..25 6 | 2 1 6" walks 2, 7, 8, ... 25, 6 and then 2, 1, 6.
+# fmt: off
+CATEGORIES: Final[tuple[Category, ...]] = (
+    _category(
+        1,
+        "short sleeve top",
+        "short_sleeved_shirt",
+        num_landmarks=25,
+        first_slot=0,
+        color="#0072B2",
+        skeleton="2 7..25 6 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17",
+        sigmas=(
+            0.012, 0.0158, 0.0169, 0.0165, 0.0169, 0.0158, 0.0298, 0.0329, 0.0321, 0.0323,
+            0.034, 0.0388, 0.0452, 0.0574, 0.0492, 0.0352, 0.0492, 0.0574, 0.0452, 0.0388,
+            0.034, 0.0323, 0.0321, 0.0329, 0.0298,
+        ),
+    ),
+    _category(
+        2,
+        "long sleeve top",
+        "long_sleeved_shirt",
+        num_landmarks=33,
+        first_slot=25,
+        color="#56B4E9",
+        skeleton="2 7..33 6 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 17-23 18-22 19-21",
+        sigmas=(
+            0.0194, 0.017, 0.0185, 0.0193, 0.0185, 0.017, 0.0286, 0.0471, 0.0547, 0.0526,
+            0.043, 0.0392, 0.0513, 0.0566, 0.0509, 0.0564, 0.0542, 0.0604, 0.0599, 0.052,
+            0.0599, 0.0604, 0.0542, 0.0564, 0.0509, 0.0566, 0.0513, 0.0392, 0.043, 0.0526,
+            0.0547, 0.0471, 0.0286,
+        ),
+    ),
+    _category(
+        3,
+        "short sleeve outwear",
+        "short_sleeved_outwear",
+        num_landmarks=31,
+        first_slot=58,
+        color="#D55E00",
+        skeleton="2 7..16 31 30 4 | 2 3 4 | 2 1 6 25..17 29..26 5 6",
+        flip_pairs="2-6 3-5 4-26 16-29 30-27 31-28 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17",
+        sigmas=(
+            0.0074, 0.0085, 0.0165, 0.0248, 0.0165, 0.0085, 0.0156, 0.0231, 0.0296, 0.0137,
+            0.0195, 0.025, 0.0347, 0.038, 0.0257, 0.037, 0.0257, 0.038, 0.0347, 0.025,
+            0.0195, 0.0137, 0.0296, 0.0231, 0.0156, 0.0248, 0.0469, 0.0632, 0.037, 0.0469,
+            0.0632,
+        ),
+    ),
+    _category(
+        4,
+        "long sleeve outwear",
+        "long_sleeved_outwear",
+        num_landmarks=39,
+        first_slot=89,
+        color="#E69F00",
+        skeleton="2 7..20 39 38 4 | 2 3 4 | 2 1 6 33..21 37..34 5 6",
+        flip_pairs=(
+            "2-6 3-5 4-34 20-37 38-35 39-36 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 "
+            "17-23 18-22 19-21"
+        ),
+        sigmas=(
+            0.0137, 0.0153, 0.0243, 0.0377, 0.0243, 0.0153, 0.0203, 0.0366, 0.0467, 0.0433,
+            0.0393, 0.0329, 0.0418, 0.0477, 0.0399, 0.0331, 0.042, 0.0492, 0.0436, 0.0478,
+            0.0436, 0.0492, 0.042, 0.0331, 0.0399, 0.0477, 0.0418, 0.0329, 0.0393, 0.0433,
+            0.0467, 0.0366, 0.0203, 0.0377, 0.0645, 0.0573, 0.0478, 0.0645, 0.0573,
+        ),
+    ),
+    _category(
+        5,
+        "vest",
+        "vest",
+        num_landmarks=15,
+        first_slot=128,
+        color="#009E73",
+        skeleton="2 7..15 6 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-15 8-14 9-13 10-12",
+        sigmas=(
+            0.0352, 0.0158, 0.021, 0.0214, 0.021, 0.0158, 0.0196, 0.05, 0.0489, 0.0404,
+            0.0401, 0.0404, 0.0489, 0.05, 0.0196,
+        ),
+    ),
+    _category(
+        6,
+        "sling",
+        "sling",
+        num_landmarks=15,
+        first_slot=143,
+        color="#44AA99",
+        skeleton="7 2 8..14 6 15 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-15 8-14 9-13 10-12",
+        sigmas=(
+            0.0276, 0.0548, 0.0283, 0.0204, 0.0283, 0.0548, 0.0369, 0.0726, 0.0677, 0.064,
+            0.0251, 0.064, 0.0677, 0.0726, 0.0369,
+        ),
+    ),
+    _category(
+        7,
+        "shorts",
+        "shorts",
+        num_landmarks=10,
+        first_slot=158,
+        color="#CC79A7",
+        skeleton="1 4..10 3 2 1",
+        flip_pairs="1-3 4-10 5-9 6-8",
+        sigmas=(
+            0.0308, 0.0216, 0.0308, 0.0506, 0.0494, 0.0463, 0.0477, 0.0463, 0.0494, 0.0506,
+        ),
+    ),
+    _category(
+        8,
+        "trousers",
+        "trousers",
+        num_landmarks=14,
+        first_slot=168,
+        color="#882255",
+        skeleton="1 4..14 3 2 1",
+        flip_pairs="1-3 4-14 5-13 6-12 7-11 8-10",
+        sigmas=(
+            0.0275, 0.0202, 0.0275, 0.0651, 0.0451, 0.035, 0.028, 0.0392, 0.0362, 0.0392,
+            0.028, 0.035, 0.0451, 0.0651,
+        ),
+    ),
+    _category(
+        9,
+        "skirt",
+        "skirt",
+        num_landmarks=8,
+        first_slot=182,
+        color="#AA4499",
+        skeleton="1 4..8 3 2 1",
+        flip_pairs="1-3 4-8 5-7",
+        sigmas=(
+            0.0253, 0.0195, 0.0253, 0.0513, 0.0543, 0.0415, 0.0543, 0.0513,
+        ),
+    ),
+    _category(
+        10,
+        "short sleeve dress",
+        "short_sleeved_dress",
+        num_landmarks=29,
+        first_slot=190,
+        color="#332288",
+        skeleton="2 7..29 6 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-29 8-28 9-27 10-26 11-25 12-24 13-23 14-22 15-21 16-20 17-19",
+        sigmas=(
+            0.0153, 0.023, 0.0167, 0.0145, 0.0167, 0.023, 0.0332, 0.0391, 0.0391, 0.0396,
+            0.044, 0.0452, 0.0498, 0.0514, 0.0585, 0.0655, 0.0635, 0.0602, 0.0635, 0.0655,
+            0.0585, 0.0514, 0.0498, 0.0452, 0.044, 0.0396, 0.0391, 0.0391, 0.0332,
+        ),
+    ),
+    _category(
+        11,
+        "long sleeve dress",
+        "long_sleeved_dress",
+        num_landmarks=37,
+        first_slot=219,
+        color="#6699CC",
+        skeleton="2 7..37 6 | 2..6 | 2 1 6",
+        flip_pairs=(
+            "2-6 3-5 7-37 8-36 9-35 10-34 11-33 12-32 13-31 14-30 15-29 16-28 17-27 18-26 19-25 20-24 "
+            "21-23"
+        ),
+        sigmas=(
+            0.0121, 0.0134, 0.0158, 0.0162, 0.0158, 0.0134, 0.0246, 0.0406, 0.047, 0.0404,
+            0.0463, 0.0466, 0.0435, 0.0499, 0.0455, 0.044, 0.0411, 0.049, 0.0576, 0.0685,
+            0.0618, 0.0483, 0.0618, 0.0685, 0.0576, 0.049, 0.0411, 0.044, 0.0486, 0.0499,
+            0.0435, 0.0466, 0.0463, 0.0404, 0.047, 0.0406, 0.0246,
+        ),
+    ),
+    _category(
+        12,
+        "vest dress",
+        "vest_dress",
+        num_landmarks=19,
+        first_slot=256,
+        color="#999933",
+        skeleton="2 7..19 6 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14",
+        sigmas=(
+            0.0116, 0.0167, 0.016, 0.018, 0.016, 0.0167, 0.0196, 0.0385, 0.0421, 0.0497,
+            0.0562, 0.0528, 0.0428, 0.0528, 0.0562, 0.0497, 0.0421, 0.0385, 0.0196,
+        ),
+    ),
+    _category(
+        13,
+        "sling dress",
+        "sling_dress",
+        num_landmarks=19,
+        first_slot=275,
+        color="#DDCC77",
+        skeleton="7 2 8..18 6 19 | 2..6 | 2 1 6",
+        flip_pairs="2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14",
+        sigmas=(
+            0.0244, 0.0297, 0.0244, 0.0208, 0.0244, 0.0297, 0.0173, 0.0616, 0.0659, 0.0712,
+            0.0707, 0.0685, 0.0339, 0.0685, 0.0707, 0.0712, 0.0659, 0.0616, 0.0173,
+        ),
+    ),
+)
+# fmt: on
+
+CATEGORY_BY_ID: Final = MappingProxyType({category.id: category for category in CATEGORIES})
+
+NUM_LANDMARKS: Final = 294
+"""Landmarks of all categories together: the slots of the unified layout."""
+
+LANDMARK_NAMES: Final[tuple[str, ...]] = tuple(
+    name for category in CATEGORIES for name in category.landmark_names
+)
+"""The 294 names, in slot order."""
+
+SIGMAS: Final[tuple[float, ...]] = tuple(s for category in CATEGORIES for s in category.sigmas)
+"""The 294 official OKS sigmas, in slot order."""
+
+SKELETON: Final[tuple[tuple[int, int], ...]] = tuple(
+    (category.first_slot + a, category.first_slot + b)
+    for category in CATEGORIES
+    for a, b in category.skeleton
+)
+"""The edges of all categories as 1-based numbers over the 294 (COCO counts skeletons from 1)."""
+
+FLIP_PAIRS: Final[tuple[tuple[int, int], ...]] = tuple(
+    (category.first_slot + a - 1, category.first_slot + b - 1)
+    for category in CATEGORIES
+    for a, b in category.flip_pairs
+)
+"""The 0-based slots that change places when the image is mirrored."""
+
+
+def _flip_indices() -> tuple[int, ...]:
+    indices = list(range(NUM_LANDMARKS))
+    for a, b in FLIP_PAIRS:
+        indices[a], indices[b] = b, a
+    return tuple(indices)
+
+
+FLIP_INDICES: Final[tuple[int, ...]] = _flip_indices()
+"""For each of the 294 slots, the slot it becomes when the image is mirrored."""
+
+ATTRIBUTES: Final = MappingProxyType(
+    {
+        "scale": ("small", "modest", "large"),
+        "occlusion": ("slight", "medium", "heavy"),
+        "zoom_in": ("none", "medium", "large"),
+        "viewpoint": ("not worn", "frontal", "side or back"),
+    }
+)
+"""The attributes of an item and what their values 1, 2, 3 mean."""
+
+SOURCES: Final = ("user", "shop")
+"""Where an image comes from: taken by a consumer, or by a commercial store."""
+
+VISIBILITY: Final = ("not labelled", "occluded", "visible")
+"""What v = 0, 1, 2 of a landmark mean."""

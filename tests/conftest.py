@@ -1,0 +1,64 @@
+"""Fixtures that all tests share: where the samples lie, and splits made on the spot."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from tests.samples import make_jpeg
+
+ROOT = Path(__file__).resolve().parent.parent
+FIXTURES = ROOT / "fixtures"
+
+# Nothing here depends on how fast the machine is at the moment.
+hypothesis.settings.register_profile("df2coco", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("df2coco")
+
+
+@pytest.fixture(scope="session")
+def validation() -> Path:
+    """The split that comes with the repository."""
+    return FIXTURES / "validation"
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """A folder with `train/annos`, `train/image` of real samples; not in the repository."""
+    folder = os.environ.get("DF2COCO_REAL")
+    if not folder:
+        pytest.skip("DF2COCO_REAL names no folder of real samples")
+    return Path(folder)
+
+
+MakeSplit = Callable[..., Path]
+
+
+@pytest.fixture
+def make_split(tmp_path: Path) -> MakeSplit:
+    """Makes a split's folder of annotations (number -> content, or the very bytes), each with an image."""
+
+    def make(
+        annotations: dict[int | str, Any],
+        *,
+        images: dict[str, bytes] | None = None,
+        name: str = "validation",
+    ) -> Path:
+        folder = tmp_path / name
+        (folder / "annos").mkdir(parents=True)
+        (folder / "image").mkdir()
+        for number, content in annotations.items():
+            stem = number if isinstance(number, str) else f"{number:06d}"
+            raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+            (folder / "annos" / f"{stem}.json").write_bytes(raw)
+            (folder / "image" / f"{stem}.jpg").write_bytes(make_jpeg())
+        for file_name, data in (images or {}).items():
+            (folder / "image" / file_name).write_bytes(data)
+        return folder
+
+    return make
