@@ -1,0 +1,487 @@
+"""The source format: one DeepFashion2 annotation file becomes one checked `ImageRecord`.
+
+Facts about the format are from the dataset's README and from counting on real files; see
+`fixtures/README.md` for its quirks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
+
+from df2coco.errors import SourceError
+from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, SOURCES, Category
+
+__all__ = [
+    "MAX_ANNOTATION_BYTES",
+    "MAX_COORDINATE",
+    "NOTICES",
+    "ImageRecord",
+    "Item",
+    "Notice",
+    "NoticeKind",
+    "parse_annotation",
+    "parse_image_id",
+]
+
+Number: TypeAlias = "int | float"
+
+MAX_ANNOTATION_BYTES: Final = 8 << 20
+"""The largest annotation file that is read; real ones have 0.6 to 60 KB."""
+
+MAX_COORDINATE: Final = 65_535
+"""The largest coordinate in pixels: no JPEG is wider or higher."""
+
+MAX_OUTLINE: Final = 1_000_000
+"""The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
+
+
+class NoticeKind(NamedTuple):
+    """What a notice code means: `level` is "error" (something is left out), "repair" or "warning"."""
+
+    level: str
+    sentence: str
+
+
+NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
+    {
+        "bad-file": NoticeKind("error", "an annotation file cannot be used; its image is left out"),
+        "bad-item": NoticeKind("error", "an item cannot be used and is left out"),
+        "bad-image": NoticeKind("error", "an image is missing or has no readable size"),
+        "polygon-dropped": NoticeKind("repair", "a malformed polygon beside good ones was dropped"),
+        "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
+        "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
+        "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
+        "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
+        "exif-orientation": NoticeKind(
+            "warning", "an image is stored rotated (EXIF); its size is that after rotation"
+        ),
+        "no-items": NoticeKind("warning", "an image has no items"),
+        "no-images": NoticeKind(
+            "warning",
+            "no images were found: width and height are the smallest that hold the annotations, "
+            "good for evaluation, wrong for training",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something dropped, repaired or worth telling."""
+
+    code: str
+    """A key of `NOTICES`."""
+    file: str
+    field: str
+    """The field at fault ("item1.landmarks"), or ""."""
+    text: str
+    """The fault and the remedy."""
+
+    @property
+    def level(self) -> str:
+        return NOTICES[self.code].level
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.file, self.field, self.text) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One garment. Coordinates are pixels, 0-based, origin top left, y down."""
+
+    key: str
+    """Its key in the file: "item1"."""
+    category_id: int
+    """1 to 13."""
+    bounding_box: tuple[Number, Number, Number, Number]
+    """x1, y1, x2, y2 with x1 < x2 and y1 < y2."""
+    landmarks: list[Number]
+    """x1, y1, v1, ...: 3 numbers a landmark in the category's order; v is 0, 1 or 2."""
+    num_labelled: int
+    """Landmarks with v > 0."""
+    segmentation: list[list[Number]]
+    """Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the mask is their union."""
+    style: int | None
+    scale: int | None
+    occlusion: int | None
+    zoom_in: int | None
+    viewpoint: int | None
+
+    @property
+    def category(self) -> Category:
+        return CATEGORY_BY_ID[self.category_id]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One annotation file, checked; with the size of its image."""
+
+    image_id: int
+    """The integer of the file's name: 000123.json is 123."""
+    file_name: str
+    """The image's name: "000123.jpg"."""
+    width: int
+    height: int
+    source: str | None
+    """ "user" or "shop"; None where the file does not say."""
+    pair_id: int | None
+    items: tuple[Item, ...]
+    """In the order of the file."""
+    notices: tuple[Notice, ...] = field(default=())
+
+
+class _FaultError(Exception):
+    """A field that cannot be used."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+        self.text = text
+
+
+def parse_image_id(stem: str) -> int:
+    """The image id that a file name without its suffix stands for: "000123" is 123.
+
+    Raises `SourceError` for anything but 1 to 18 decimal digits.
+    """
+    if not (stem.isascii() and stem.isdecimal() and len(stem) <= 18):
+        raise SourceError(
+            f"{stem}: the name is no number, so it gives no image id. "
+            "Name the files as the dataset does: 000123.json, 000123.jpg."
+        )
+    return int(stem)
+
+
+def parse_annotation(
+    raw: bytes, file: str, *, image_id: int, file_name: str, size: tuple[int, int] | None
+) -> ImageRecord:
+    """One annotation file's bytes as a record.
+
+    `file` names the file in notices; `size` is the image's (width, height) in pixels, or None when
+    there is no image: then the record has the smallest size that holds the annotations.
+    Items that cannot be used are left out and told in `notices`.
+
+    Raises `SourceError` when the file as a whole cannot be used.
+    """
+    notices: list[Notice] = []
+    try:
+        document = _load(raw)
+        source = _optional_choice(document, "source", SOURCES)
+        pair_id = _optional_integer(document, "pair_id")
+    except _FaultError as fault:
+        raise SourceError(": ".join(p for p in (file, fault.field, fault.text) if p)) from None
+    items: list[Item] = []
+    for key, value in document.items():
+        if not _is_item_key(key):
+            continue
+        try:
+            items.append(_parse_item(key, value, size, file, notices))
+        except _FaultError as fault:
+            name = f"{key}.{fault.field}" if fault.field else key
+            notices.append(Notice("bad-item", file, name, fault.text))
+    if not items and not notices:
+        notices.append(Notice("no-items", file, "", "the image has no items"))
+    width, height = size or _smallest_size(items)
+    return ImageRecord(
+        image_id, file_name, width, height, source, pair_id, tuple(items), tuple(notices)
+    )
+
+
+# ---------------------------------------------------------------- the file as a whole
+
+
+def _load(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_ANNOTATION_BYTES:
+        limit = MAX_ANNOTATION_BYTES >> 20
+        raise _FaultError(
+            "", f"larger than {limit} MB, so no annotation of one image. Replace the file."
+        )
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        what = "the file is empty" if not raw.strip() else f"not JSON ({error})"
+        raise _FaultError("", f"{what}. Unpack or download the file again.") from None
+    if type(document) is not dict:
+        raise _FaultError("", "not a JSON object. Is this a DeepFashion2 annotation file?")
+    _reject_duplicate_keys(raw, document)
+    if b"true" in raw or b"false" in raw:
+        # Booleans pass for numbers in Python; only a file that holds one pays for looking.
+        _reject_booleans(document)
+    return document
+
+
+def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
+    # Every key brings a colon, so as many colons as keys proves that no key was lost. Only text
+    # with other colons in it (never seen in the dataset) is read a second time, by the slow reader.
+    keys = len(document)
+    for value in document.values():
+        if type(value) is dict:
+            keys += len(value)
+    if raw.count(b":") == keys:
+        return
+    import json
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in result:
+                raise _FaultError(key, "the key stands twice in one object. Keep one of the two.")
+            result[key] = value
+        return result
+
+    try:
+        json.loads(raw, object_pairs_hook=unique)
+    except RecursionError:
+        raise _FaultError("", "nested too deeply for an annotation file.") from None
+
+
+def _reject_booleans(document: dict[str, Any]) -> None:
+    known = {"pair_id", *_ITEM_FIELDS}
+    for key, value in document.items():
+        fields = value if type(value) is dict and _is_item_key(key) else {key: value}
+        for name, found in fields.items():
+            if name in known and _holds_boolean(found):
+                where = name if fields is not value else f"{key}.{name}"
+                raise _FaultError(where, "true or false where a number belongs.")
+
+
+def _holds_boolean(value: Any) -> bool:
+    if type(value) is list:
+        return any(_holds_boolean(element) for element in value)
+    return type(value) is bool
+
+
+_ITEM_KEY = re.compile(r"item[0-9]+")
+_ITEM_FIELDS: Final = (
+    "segmentation",
+    "landmarks",
+    "bounding_box",
+    "category_id",
+    "style",
+    "zoom-in",
+    *ATTRIBUTES,
+)
+
+
+def _is_item_key(key: str) -> bool:
+    return key.startswith("item") and _ITEM_KEY.fullmatch(key) is not None
+
+
+def _smallest_size(items: Iterable[Item]) -> tuple[int, int]:
+    width = height = 1.0
+    for item in items:
+        xs: list[Number] = [item.bounding_box[2]]
+        ys: list[Number] = [item.bounding_box[3]]
+        for polygon in item.segmentation:
+            xs.append(max(polygon[0::2]))
+            ys.append(max(polygon[1::2]))
+        # A landmark at x needs pixel x, so a width of x + 1; a box edge at x needs a width of x.
+        xs.append(max(item.landmarks[0::3]) + 1)
+        ys.append(max(item.landmarks[1::3]) + 1)
+        width = max(width, *xs)
+        height = max(height, *ys)
+    return -int(-width // 1), -int(-height // 1)
+
+
+# ---------------------------------------------------------------- one item
+
+
+def _parse_item(
+    key: str, value: Any, size: tuple[int, int] | None, file: str, notices: list[Notice]
+) -> Item:
+    if type(value) is not dict:
+        raise _FaultError("", "not a JSON object.")
+    repairs: list[Notice] = []
+    category = _category(value)
+    box = _box(value, size, file, key, repairs)
+    landmarks, num_labelled = _landmarks(value, category, file, key, repairs)
+    segmentation = _segmentation(value, file, key, repairs)
+    attributes = [_optional_choice_number(value, name) for name in ATTRIBUTES]
+    item = Item(
+        key,
+        category.id,
+        box,
+        landmarks,
+        num_labelled,
+        segmentation,
+        _optional_integer(value, "style"),
+        *attributes,
+    )
+    notices.extend(repairs)
+    return item
+
+
+def _required(value: dict[str, Any], name: str) -> Any:
+    found = value.get(name)
+    if found is None:
+        raise _FaultError(name, "missing.")
+    return found
+
+
+def _category(value: dict[str, Any]) -> Category:
+    category_id = _required(value, "category_id")
+    category = CATEGORY_BY_ID.get(category_id) if type(category_id) is int else None
+    if category is None:
+        raise _FaultError(
+            "category_id", f"{_short(category_id)} is none of the categories 1 to 13."
+        )
+    name = value.get("category_name")
+    if name != category.name and name is not None:
+        raise _FaultError(
+            "category_name",
+            f"{_short(name)}, but category_id {category.id} is {category.name!r}. Correct one of them.",
+        )
+    return category
+
+
+def _box(
+    value: dict[str, Any], size: tuple[int, int] | None, file: str, key: str, repairs: list[Notice]
+) -> tuple[Number, Number, Number, Number]:
+    box = _required(value, "bounding_box")
+    if type(box) is not list or len(box) != 4 or not _are_coordinates(box):
+        raise _FaultError("bounding_box", f"{_short(box)}, expected 4 numbers x1, y1, x2, y2.")
+    x1, y1, x2, y2 = box
+    if x1 > x2 or y1 > y2:
+        x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
+        text = f"{box} gives its corners in the other order; put right"
+        repairs.append(Notice("corners-swapped", file, f"{key}.bounding_box", text))
+    width, height = size or (MAX_COORDINATE, MAX_COORDINATE)
+    if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
+        x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
+        text = f"{box} leaves the image of {width} x {height} pixels; cut at its border"
+        repairs.append(Notice("box-clipped", file, f"{key}.bounding_box", text))
+    if x2 - x1 < 1 or y2 - y1 < 1:
+        image = f" inside the image of {size[0]} x {size[1]} pixels" if size else ""
+        raise _FaultError(
+            "bounding_box", f"{box} has no pixel{image}; a box needs a positive size."
+        )
+    return x1, y1, x2, y2
+
+
+def _landmarks(
+    value: dict[str, Any], category: Category, file: str, key: str, repairs: list[Notice]
+) -> tuple[list[Number], int]:
+    landmarks = _required(value, "landmarks")
+    expected = 3 * category.num_landmarks
+    if type(landmarks) is not list or len(landmarks) != expected:
+        found = f"{len(landmarks)} numbers" if type(landmarks) is list else _short(landmarks)
+        raise _FaultError(
+            "landmarks",
+            f"{found}, expected {expected} ({category.num_landmarks} landmarks x 3 for {category.name}).",
+        )
+    if not _are_coordinates(landmarks):
+        raise _FaultError("landmarks", f"not all are numbers of at most {MAX_COORDINATE} pixels.")
+    visibility = landmarks[2::3]
+    if not _VISIBILITIES.issuperset(visibility):
+        wrong = next(v for v in visibility if v not in _VISIBILITIES)
+        raise _FaultError("landmarks", f"a visibility of {wrong}, expected 0, 1 or 2.")
+    if type(sum(landmarks)) is float:
+        landmarks = [int(n) if n == int(n) else n for n in landmarks]
+    unlabelled = visibility.count(0)
+    if unlabelled and _clear_unlabelled(landmarks):
+        text = "an unlabelled landmark (v = 0) had a position; set to 0, 0"
+        repairs.append(Notice("landmark-cleared", file, f"{key}.landmarks", text))
+    return landmarks, category.num_landmarks - unlabelled
+
+
+_VISIBILITIES: Final = frozenset((0, 1, 2))
+
+
+def _clear_unlabelled(landmarks: list[Number]) -> bool:
+    """Set x and y of every landmark with v = 0 to 0; whether any was not."""
+    cleared = False
+    for start, v in enumerate(landmarks[2::3]):
+        if not v and (landmarks[3 * start] or landmarks[3 * start + 1]):
+            landmarks[3 * start] = landmarks[3 * start + 1] = 0
+            cleared = True
+    return cleared
+
+
+def _segmentation(
+    value: dict[str, Any], file: str, key: str, repairs: list[Notice]
+) -> list[list[Number]]:
+    polygons = _required(value, "segmentation")
+    if type(polygons) is not list or not polygons:
+        raise _FaultError("segmentation", f"{_short(polygons)}, expected a list of polygons.")
+    good: list[list[Number]] = []
+    for number, polygon in enumerate(polygons):
+        fault = _polygon_fault(polygon)
+        if fault is None:
+            good.append(polygon)
+        else:
+            repairs.append(
+                Notice(
+                    "polygon-dropped", file, f"{key}.segmentation[{number}]", f"{fault}; dropped"
+                )
+            )
+    if not good:
+        raise _FaultError("segmentation", f"no polygon can be used: {_polygon_fault(polygons[0])}.")
+    return good
+
+
+def _polygon_fault(polygon: Any) -> str | None:
+    if type(polygon) is not list:
+        return f"{_short(polygon)} is no list of numbers"
+    length = len(polygon)
+    if length < 6 or length % 2:
+        return f"{length} numbers, expected an even number of at least 6"
+    if not _are_coordinates(polygon):
+        return f"not all are numbers of at most {MAX_COORDINATE} pixels"
+    # The first factor bounds the length of an edge, so that hardly any outline needs adding up.
+    if (max(polygon) - min(polygon)) * length > MAX_OUTLINE and _outline(polygon) > MAX_OUTLINE:
+        return f"an outline of more than {MAX_OUTLINE} pixels"
+    return None
+
+
+def _outline(polygon: list[Number]) -> float:
+    xs, ys = polygon[0::2], polygon[1::2]
+    return sum(abs(xs[i] - xs[i - 1]) + abs(ys[i] - ys[i - 1]) for i in range(len(xs)))
+
+
+def _are_coordinates(values: list[Any]) -> bool:
+    # sum, min and max run in C and refuse what is no number; booleans are ruled out for the file.
+    try:
+        sum(values)
+        return bool(max(values) <= MAX_COORDINATE and min(values) >= -MAX_COORDINATE)
+    except TypeError:
+        return False
+
+
+# ---------------------------------------------------------------- fields that may be absent
+
+
+def _optional_integer(value: dict[str, Any], name: str) -> int | None:
+    found = value.get(name)
+    if found is None:
+        return None
+    if type(found) is not int or not 0 <= found < 1 << 53:
+        raise _FaultError(name, f"{_short(found)}, expected a whole number of 0 or more.")
+    return found
+
+
+def _optional_choice(value: dict[str, Any], name: str, choices: tuple[str, ...]) -> str | None:
+    found = value.get(name)
+    if found is None or found in choices:
+        return found
+    raise _FaultError(name, f"{_short(found)}, expected {' or '.join(choices)}.")
+
+
+def _optional_choice_number(value: dict[str, Any], name: str) -> int | None:
+    found = value.get(name)
+    if found is None and name == "zoom_in":
+        found = value.get("zoom-in")  # the dataset's README spells it so
+    if found is None or (type(found) is int and 1 <= found <= 3):
+        return found
+    raise _FaultError(name, f"{_short(found)}, expected 1, 2 or 3.")
+
+
+def _short(value: Any) -> str:
+    """A value as a message shows it: never longer than a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

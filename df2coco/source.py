@@ -1,0 +1,429 @@
+"""Where the dataset lies: folders and archives, under all the names that splits have had.
+
+`find_splits` turns what the user named into `Split`s; a split's `Reader` reads one image of it at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from df2coco.archive import Member, PasswordError, ZipFiles, read_directory
+from df2coco.errors import SourceError
+from df2coco.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
+from df2coco.parser import (
+    MAX_ANNOTATION_BYTES,
+    ImageRecord,
+    Notice,
+    parse_annotation,
+    parse_image_id,
+)
+
+__all__ = [
+    "Entry",
+    "Files",
+    "FolderFiles",
+    "ImageError",
+    "PasswordError",
+    "Reader",
+    "Split",
+    "find_images",
+    "find_splits",
+    "read_split",
+]
+
+Reference: TypeAlias = "str | Member"
+"""How `Files` finds a file: its name in a folder, or its place in an archive."""
+
+MAX_HEADER_BYTES: Final = 64 << 20
+"""An image whose size is not told by then has none."""
+
+
+class ImageError(SourceError):
+    """An image that is missing or has no readable size."""
+
+
+class Files(Protocol):
+    """A folder's files or an archive's members."""
+
+    path: Path
+
+    def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
+        """The first `size` bytes of a file, and whether that is all of it."""
+
+
+class FolderFiles:
+    """Reads regular files of one folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._prefix = os.path.join(path, "")
+
+    def read(self, reference: str, size: int) -> tuple[bytes, bool]:
+        """See `Files.read`. Raises `SourceError` for what is no readable regular file."""
+        try:
+            # O_NONBLOCK: opening a FIFO must not wait for a writer.
+            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise SourceError("not a regular file. Remove it.")
+                data = os.read(descriptor, size + 1)
+                while len(data) <= size and (more := os.read(descriptor, size + 1 - len(data))):
+                    data += more
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            raise SourceError("is missing. Download or unpack it again.") from None
+        except OSError as error:
+            raise SourceError(f"cannot be read ({error.strerror}).") from None
+        return data[:size], len(data) <= size
+
+
+_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Entry(NamedTuple):
+    """One image of a split."""
+
+    stem: str
+    """The file name without its suffix: "000123"."""
+    annotation: Reference | None
+    image: Reference | None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the images of a split; small, so that it can be sent to workers."""
+
+    annotations: Files | None
+    annotations_label: str
+    """The annotations' folder as messages name it."""
+    images: Files | None
+    images_label: str
+    stored_size: bool = False
+    """Take image sizes as stored, without the rotation that EXIF asks for."""
+
+    def record(self, entry: Entry) -> ImageRecord:
+        """One annotation file with the size of its image.
+
+        Raises `SourceError` for an annotation file, `ImageError` for an image that cannot be used, and
+        `PasswordError` for a wrong password.
+        """
+        assert self.annotations is not None
+        assert entry.annotation is not None
+        file = f"{self.annotations_label}/{entry.stem}.json"
+        raw, _ = _read(self.annotations, entry.annotation, MAX_ANNOTATION_BYTES + 1, file)
+        header = None if self.images is None else self.header(entry)
+        record = parse_annotation(
+            raw,
+            file,
+            image_id=_image_id(entry.stem, file),
+            file_name=f"{entry.stem}.jpg",
+            size=None if header is None else self._size(header),
+        )
+        return record if header is None else self._with_orientation(record, header)
+
+    def bare_record(self, entry: Entry) -> ImageRecord:
+        """A record of an image that has no annotations. Raises `ImageError`, `PasswordError`."""
+        header = self.header(entry)
+        image_id = _image_id(entry.stem, f"{self.images_label}/{entry.stem}.jpg")
+        size = self._size(header)
+        record = ImageRecord(image_id, f"{entry.stem}.jpg", *size, None, None, ())
+        return self._with_orientation(record, header)
+
+    def _with_orientation(self, record: ImageRecord, header: ImageHeader) -> ImageRecord:
+        if header.orientation == 1:
+            return record
+        text = f"EXIF orientation {header.orientation}: loaders turn it, and the annotations may not fit"
+        notice = Notice("exif-orientation", f"{self.images_label}/{record.file_name}", "", text)
+        return dataclasses.replace(record, notices=(*record.notices, notice))
+
+    def _size(self, header: ImageHeader) -> tuple[int, int]:
+        return header[:2] if self.stored_size else header.size
+
+    def header(self, entry: Entry) -> ImageHeader:
+        """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
+        assert self.images is not None
+        file = f"{self.images_label}/{entry.stem}.jpg"
+        if entry.image is None:
+            raise ImageError(f"{file}: is missing. Download or unpack it again.")
+        size = FIRST_BYTES
+        try:
+            while True:
+                data, complete = _read(self.images, entry.image, size, "")
+                try:
+                    return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
+                except HeaderTooShortError:
+                    size *= 16
+        except PasswordError:
+            raise
+        except SourceError as error:
+            raise ImageError(f"{file}: {error}") from None
+
+
+def _read(files: Files, reference: Reference, size: int, file: str) -> tuple[bytes, bool]:
+    try:
+        return files.read(reference, size)
+    except PasswordError:
+        raise
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}" if file else str(error)) from None
+
+
+def _image_id(stem: str, file: str) -> int:
+    try:
+        return parse_image_id(stem)
+    except SourceError as error:
+        raise SourceError(f"{file}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Split:
+    """The files of one split."""
+
+    name: str
+    """"train", "validation", "test", or what the folder is called."""
+    reader: Reader
+    """Its `annotations` are None for the test split, its `images` when there are none."""
+    entries: Sequence[Entry]
+    """Sorted by name."""
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders and archives that are read."""
+        return [files.path for files in (self.reader.annotations, self.reader.images) if files]
+
+
+def read_split(split: Split) -> Iterator[ImageRecord]:
+    """The records of a split, sorted by name, read as they are asked for. Raises as `Reader.record`."""
+    return map(split.reader.record, split.entries)
+
+
+# ---------------------------------------------------------------- finding
+
+
+_SPLIT_NAMES: Final = ("train", "validation", "val", "test")
+_ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos|annots)")
+_IMAGES: Final = re.compile(r"(?:(.+)_)?(?:image|images|imags)")
+
+
+class _Place(NamedTuple):
+    """A folder on disk or in an archive, with a way to list its files."""
+
+    name: str
+    parent: str
+    """The name of the folder around it, which is often the split's."""
+    label: str
+    files: Files
+    list: Callable[[str], dict[str, Reference]]
+    """Suffix -> the files with it: stem -> reference."""
+
+
+def find_splits(
+    source: Path, images: Path | None = None, password: str | None = None
+) -> list[Split]:
+    """The splits at `source`: annotation folder, split folder, archive of either, or dataset root.
+
+    `images` is a folder or archive of the images; without it they are looked for beside the annotations.
+    Splits come in the order train, validation, test, then others by name.
+
+    Raises `SourceError` when there is no annotation file and no image, or names do not fit together.
+    """
+    if not source.exists():
+        raise SourceError(f"{source}: no such file or folder.")
+    splits = _splits_at(source, images, password)
+    if not splits:
+        raise SourceError(
+            f"{source}: no annotation files found. Name a folder of 000001.json files (val_annos), "
+            "a folder that holds annos and image, a zip of either, or the folder of the splits."
+        )
+    if images is not None and len(splits) > 1:
+        names = ", ".join(split.name for split in splits)
+        raise SourceError(f"{source}: --images goes with one split; here are {names}.")
+    return splits
+
+
+def find_images(images: Path, password: str | None = None) -> Split:
+    """The images at a folder or archive, as a split without annotations. Raises `SourceError`."""
+    place = _image_place(images, None, password)
+    return _image_split(place, _split_name(place))
+
+
+def _splits_at(source: Path, images: Path | None, password: str | None) -> list[Split]:
+    places = _places(source, password)
+    annotations = [place for place in places if _ANNOTATIONS.fullmatch(place.name)]
+    if not annotations:
+        # A folder of annotation files may have any name; what it holds tells.
+        annotations = [p for p in places if any(s.isdecimal() for s in p.list(".json"))]
+    if annotations:
+        return [_split(place, places, source, images, password) for place in annotations]
+    children = _children(source)
+    if children:
+        return [split for child in children for split in _splits_at(child, images, password)]
+    pictures = [p for p in places if _IMAGES.fullmatch(p.name) and p.list(".jpg")]
+    pictures = pictures or [p for p in places if p.list(".jpg")]
+    return [_image_split(place, _split_name(place)) for place in pictures]
+
+
+def _children(source: Path) -> list[Path]:
+    """The splits of a dataset root: folders, or archives where there is no folder."""
+    if not source.is_dir():
+        return []
+    found = ((source / name, source / f"{name}.zip") for name in _SPLIT_NAMES)
+    return [next(p for p in pair if p.exists()) for pair in found if any(p.exists() for p in pair)]
+
+
+def _places(source: Path, password: str | None) -> list[_Place]:
+    if source.is_dir():
+        folders = sorted(child for child in _scan(source) if child.is_dir())
+        places = [_folder(child) for child in folders]
+        return [place for place in places if _is_known(place.name)] or [_folder(source)]
+    return _archive_places(source, password)
+
+
+def _is_known(name: str) -> bool:
+    return bool(_ANNOTATIONS.fullmatch(name) or _IMAGES.fullmatch(name))
+
+
+def _scan(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read ({error.strerror}).") from None
+
+
+def _folder(path: Path) -> _Place:
+    def files(suffix: str) -> dict[str, Reference]:
+        try:
+            names = os.listdir(path)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read ({error.strerror}).") from None
+        end = -len(suffix)
+        return {name[:end]: name for name in names if name.endswith(suffix) and name[0] != "."}
+
+    whole = path.resolve()
+    return _Place(whole.name, whole.parent.name, str(path), FolderFiles(path), files)
+
+
+def _archive_places(path: Path, password: str | None) -> list[_Place]:
+    folders: dict[str, dict[str, Reference]] = {}
+    for name, member in read_directory(path):
+        folder, _, base = name.rpartition("/")
+        if base.endswith((".json", ".jpg")) and base[0] != ".":
+            folders.setdefault(folder, {})[base] = member
+    reader = ZipFiles(path, password)
+
+    def place(folder: str, members: dict[str, Reference]) -> _Place:
+        def files(suffix: str) -> dict[str, Reference]:
+            end = -len(suffix)
+            return {base[:end]: m for base, m in members.items() if base.endswith(suffix)}
+
+        inside = PurePosixPath(folder)
+        # At the top of an archive the archive's own name says what it is: val_annos.zip.
+        name = inside.name or path.stem
+        return _Place(
+            name, inside.parent.name or path.stem, f"{path}/{folder}".rstrip("/"), reader, files
+        )
+
+    return [place(folder, members) for folder, members in sorted(folders.items())]
+
+
+def _split(
+    place: _Place, places: list[_Place], source: Path, images: Path | None, password: str | None
+) -> Split:
+    name = _split_name(place)
+    stems = place.list(".json")
+    pictures = (
+        _image_place(images, name, password)
+        if images
+        else _images_beside(place, places, source, password)
+    )
+    references: dict[str, Reference] = {}
+    if pictures is not None and isinstance(pictures.files, ZipFiles):
+        references = pictures.list(".jpg")
+    elif pictures is not None:
+        references = {stem: f"{stem}.jpg" for stem in stems}  # opening tells whether it is there
+    entries = [Entry(stem, stems[stem], references.get(stem)) for stem in sorted(stems)]
+    _reject_same_ids(place, entries)
+    reader = Reader(
+        place.files,
+        place.label,
+        pictures.files if pictures else None,
+        pictures.label if pictures else "",
+    )
+    return Split(name, reader, entries)
+
+
+def _image_split(place: _Place, name: str) -> Split:
+    references = place.list(".jpg")
+    entries = [Entry(stem, None, references[stem]) for stem in sorted(references)]
+    _reject_same_ids(place, entries)
+    return Split(name, Reader(None, "", place.files, place.label), entries)
+
+
+def _reject_same_ids(place: _Place, entries: Iterable[Entry]) -> None:
+    seen: dict[int, str] = {}
+    for stem in (entry.stem for entry in entries):
+        if stem.isascii() and stem.isdecimal() and len(stem) <= 18:
+            other = seen.setdefault(int(stem), stem)
+            if other != stem:
+                raise SourceError(
+                    f"{place.label}: {other} and {stem} stand for one image id. Rename one."
+                )
+
+
+def _split_name(place: _Place) -> str:
+    match = _ANNOTATIONS.fullmatch(place.name) or _IMAGES.fullmatch(place.name)
+    name = (match.group(1) or place.parent) if match else place.name
+    return {"val": "validation"}.get(name, name) or "split"
+
+
+def _image_names(place: _Place) -> list[str]:
+    match = _ANNOTATIONS.fullmatch(place.name)
+    prefixes = [f"{match.group(1)}_", ""] if match and match.group(1) else [""]
+    return [prefix + name for prefix in prefixes for name in ("image", "images", "imags")]
+
+
+def _images_beside(
+    place: _Place, places: list[_Place], source: Path, password: str | None
+) -> _Place | None:
+    names = _image_names(place)
+    if isinstance(place.files, ZipFiles):
+        inside = [p for p in places if p.parent == place.parent and p.name in names]
+        if inside:
+            return min(inside, key=lambda p: names.index(p.name))
+        around = source.parent
+    else:
+        around = place.files.path.resolve().parent
+    for name in names:
+        for path in (around / name, around / f"{name}.zip"):
+            if path.exists():
+                found = _image_place(path, None, password)
+                # Messages name the folder the way the user named its neighbour.
+                label = os.path.join(os.path.dirname(place.label), path.name)
+                return found if path.suffix == ".zip" else found._replace(label=label)
+    return None
+
+
+def _image_place(images: Path, split: str | None, password: str | None) -> _Place:
+    """The one place of images at a folder or archive."""
+    if not images.exists():
+        raise SourceError(f"{images}: no such file or folder.")
+    if images.is_dir():
+        inner = [images / name for name in ("image", "images", "imags")]
+        return _folder(next((path for path in inner if path.is_dir()), images))
+    places = [place for place in _archive_places(images, password) if place.list(".jpg")]
+    if len(places) > 1:
+        places = [p for p in places if split in (_split_name(p), p.parent)] or places
+    if len(places) != 1:
+        labels = ", ".join(place.label for place in places) or "none"
+        raise SourceError(
+            f"{images}: expected one folder of .jpg images in the archive, found {labels}."
+        )
+    return places[0]

@@ -1,0 +1,325 @@
+"""One annotation file: what is read, what is repaired, what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from df2coco.errors import SourceError
+from df2coco.parser import NOTICES, ImageRecord, parse_annotation, parse_image_id
+from tests.samples import make_annotation, make_item
+
+SIZE = (100, 120)
+OUTLINE = [10, 10, 60, 10, 60, 70]
+
+
+def parse(document: Any, *, size: tuple[int, int] | None = SIZE) -> ImageRecord:
+    raw = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return parse_annotation(raw, "a/000007.json", image_id=7, file_name="000007.jpg", size=size)
+
+
+def test_a_good_file_keeps_everything_in_its_order() -> None:
+    document = {"item2": make_item(8), "source": "shop", "pair_id": 3, "item1": make_item(1)}
+    record = parse(document)
+    assert (record.image_id, record.file_name, record.width, record.height) == (
+        7,
+        "000007.jpg",
+        *SIZE,
+    )
+    assert (record.source, record.pair_id, record.notices) == ("shop", 3, ())
+    assert [(item.key, item.category_id) for item in record.items] == [("item2", 8), ("item1", 1)]
+    item = record.items[0]
+    assert item.bounding_box == (10, 10, 60, 70)
+    assert item.landmarks == document["item2"]["landmarks"]
+    assert item.num_labelled == 14
+    assert item.segmentation == document["item2"]["segmentation"]
+    assert (item.style, item.scale, item.occlusion, item.zoom_in, item.viewpoint) == (1, 1, 2, 3, 2)
+    assert item.category.name == "trousers"
+
+
+def test_absent_attributes_are_none() -> None:
+    item = make_item(
+        style=..., scale=..., occlusion=..., zoom_in=..., viewpoint=..., category_name=...
+    )
+    record = parse(make_annotation(item, source=..., pair_id=...))
+    found = record.items[0]
+    assert (found.style, found.scale, found.occlusion, found.zoom_in, found.viewpoint) == (
+        None,
+    ) * 5
+    assert (record.source, record.pair_id, record.notices) == (None, None, ())
+
+
+def test_the_other_spelling_of_zoom_in_is_read() -> None:
+    assert parse(make_annotation(make_item(zoom_in=..., **{"zoom-in": 2}))).items[0].zoom_in == 2
+
+
+def test_unknown_keys_are_ignored() -> None:
+    document = make_annotation(
+        make_item(colour="red: dark", extra={"a": True}), split="train", items=[1]
+    )
+    assert parse(document) == parse(make_annotation())
+
+
+REPAIRS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
+    # changes to the item, code of the notice, fields of the result
+    (
+        "corners",
+        {"bounding_box": [60, 70, 10, 10]},
+        "corners-swapped",
+        {"bounding_box": (10, 10, 60, 70)},
+    ),
+    (
+        "one corner",
+        {"bounding_box": [60, 10, 10, 70]},
+        "corners-swapped",
+        {"bounding_box": (10, 10, 60, 70)},
+    ),
+    (
+        "border",
+        {"bounding_box": [10, 10, 103, 121]},
+        "box-clipped",
+        {"bounding_box": (10, 10, 100, 120)},
+    ),
+    (
+        "negative",
+        {"bounding_box": [-3, 10, 60, 70]},
+        "box-clipped",
+        {"bounding_box": (0, 10, 60, 70)},
+    ),
+    (
+        "v = 0",
+        {"landmarks": [5, 6, 0] + [9, 9, 2] * 7},
+        "landmark-cleared",
+        {"landmarks": [0, 0, 0] + [9, 9, 2] * 7, "num_labelled": 7},
+    ),
+    (
+        "odd polygon",
+        {"segmentation": [[*OUTLINE, 1], OUTLINE]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+    (
+        "short polygon",
+        {"segmentation": [OUTLINE, [1, 2, 3, 4]]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+    (
+        "empty polygon",
+        {"segmentation": [OUTLINE, []]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+    (
+        "no polygon",
+        {"segmentation": [None, OUTLINE]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+    (
+        "text",
+        {"segmentation": [["1"] * 6, OUTLINE]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+    (
+        "far away",
+        {"segmentation": [[*OUTLINE, 1e9, 1], OUTLINE]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+    (
+        "endless outline",
+        {"segmentation": [[0, 0, 65535, 65535] * 20, OUTLINE]},
+        "polygon-dropped",
+        {"segmentation": [OUTLINE]},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "result"), [r[1:] for r in REPAIRS], ids=[r[0] for r in REPAIRS]
+)
+def test_repairs_are_made_and_told(
+    changes: dict[str, Any], code: str, result: dict[str, Any]
+) -> None:
+    record = parse(make_annotation(make_item(**changes)))
+    assert [notice.code for notice in record.notices] == [code]
+    assert NOTICES[code].level == "repair"
+    for field, value in result.items():
+        assert getattr(record.items[0], field) == value
+    assert str(record.notices[0]).startswith("a/000007.json: item1.")
+
+
+BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
+    # changes to the item, what the notice says after "a/000007.json: item1."
+    ("category 0", {"category_id": 0}, "category_id: 0 is none of the categories 1 to 13"),
+    ("category 14", {"category_id": 14}, "category_id: 14 is none"),
+    ("category as text", {"category_id": "9"}, "category_id: '9' is none"),
+    ("category as float", {"category_id": 9.0}, "category_id: 9.0 is none"),
+    ("category as list", {"category_id": [9]}, "category_id: [9] is none"),
+    ("no category", {"category_id": ...}, "category_id: missing"),
+    ("name", {"category_name": "vest"}, "category_name: 'vest', but category_id 9 is 'skirt'"),
+    ("no box", {"bounding_box": ...}, "bounding_box: missing"),
+    ("short box", {"bounding_box": [1, 2, 3]}, "bounding_box: [1, 2, 3], expected 4 numbers"),
+    (
+        "box of text",
+        {"bounding_box": ["1", "2", "3", "4"]},
+        "bounding_box: ['1', '2', '3', '4'], expected 4",
+    ),
+    ("box of nothing", {"bounding_box": None}, "bounding_box: missing"),
+    ("huge box", {"bounding_box": [0, 0, 1e300, 5]}, "bounding_box: [0, 0, 1e+300, 5], expected 4"),
+    (
+        "empty box",
+        {"bounding_box": [10, 10, 10, 70]},
+        "bounding_box: [10, 10, 10, 70] has no pixel",
+    ),
+    (
+        "box outside",
+        {"bounding_box": [200, 10, 260, 70]},
+        "bounding_box: [200, 10, 260, 70] has no pixel",
+    ),
+    ("no landmarks", {"landmarks": ...}, "landmarks: missing"),
+    (
+        "23 numbers",
+        {"landmarks": [1] * 23},
+        "landmarks: 23 numbers, expected 24 (8 landmarks x 3 for skirt)",
+    ),
+    ("landmarks as object", {"landmarks": {"x": 1}}, "landmarks: {'x': 1}, expected 24"),
+    ("landmarks of text", {"landmarks": ["1"] * 24}, "landmarks: not all are numbers"),
+    ("nested landmarks", {"landmarks": [[1]] * 24}, "landmarks: not all are numbers"),
+    (
+        "huge landmark",
+        {"landmarks": [99999, 1, 2] * 8},
+        "landmarks: not all are numbers of at most 65535",
+    ),
+    ("v = 3", {"landmarks": [1, 1, 3] * 8}, "landmarks: a visibility of 3, expected 0, 1 or 2"),
+    ("v = 1.5", {"landmarks": [1, 1, 1.5] * 8}, "landmarks: a visibility of 1.5"),
+    ("no segmentation", {"segmentation": ...}, "segmentation: missing"),
+    ("no polygons", {"segmentation": []}, "segmentation: [], expected a list of polygons"),
+    ("rle", {"segmentation": {"counts": "x"}}, "segmentation: {'counts': 'x'}, expected a list"),
+    (
+        "flat polygon",
+        {"segmentation": [1, 2, 3, 4, 5, 6]},
+        "segmentation: no polygon can be used: 1 is no list",
+    ),
+    (
+        "only bad ones",
+        {"segmentation": [[1, 2], [3]]},
+        "segmentation: no polygon can be used: 2 numbers",
+    ),
+    ("scale 4", {"scale": 4}, "scale: 4, expected 1, 2 or 3"),
+    ("occlusion 0", {"occlusion": 0}, "occlusion: 0, expected 1, 2 or 3"),
+    ("zoom_in as text", {"zoom_in": "2"}, "zoom_in: '2', expected 1, 2 or 3"),
+    ("viewpoint as float", {"viewpoint": 2.0}, "viewpoint: 2.0, expected 1, 2 or 3"),
+    ("style below 0", {"style": -1}, "style: -1, expected a whole number of 0 or more"),
+    ("style as text", {"style": "1"}, "style: '1', expected a whole number"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [b[1:] for b in BAD_ITEMS], ids=[b[0] for b in BAD_ITEMS]
+)
+def test_a_bad_item_is_left_out_and_told(changes: dict[str, Any], message: str) -> None:
+    record = parse(make_annotation(make_item(**changes), make_item(8)))
+    assert [item.key for item in record.items] == ["item2"]
+    (notice,) = record.notices
+    assert (notice.code, notice.level) == ("bad-item", "error")
+    assert str(notice).startswith(f"a/000007.json: item1.{message}")
+
+
+def test_an_item_that_is_no_object_is_told() -> None:
+    assert (
+        str(parse(make_annotation(item1=[1])).notices[0])
+        == "a/000007.json: item1: not a JSON object."
+    )
+
+
+BAD_FILES: list[tuple[str, bytes, str]] = [
+    ("empty", b"", "the file is empty"),
+    ("truncated", b'{"source": "us', "not JSON"),
+    ("list", b"[]", "not a JSON object"),
+    ("nan", b'{"pair_id": NaN}', "not JSON"),
+    ("infinity", b'{"pair_id": -Infinity}', "not JSON"),
+    ("infinite", b'{"pair_id": 1e999}', "not JSON"),
+    ("utf-16", '{"pair_id": 1}'.encode("utf-16"), "not JSON"),
+    ("latin-1", b'{"source": "\xe9"}', "not JSON"),
+    ("deep", b'{"a":' * 100_000, "not JSON"),
+    ("source", b'{"source": "web"}', "source: 'web', expected user or shop"),
+    ("source list", b'{"source": ["user"]}', "source: ['user'], expected user or shop"),
+    ("pair_id", b'{"pair_id": "7"}', "pair_id: '7', expected a whole number"),
+    ("pair_id as float", b'{"pair_id": 7.0}', "pair_id: 7.0, expected a whole number"),
+    ("key twice", b'{"pair_id": 7, "pair_id": 8}', "pair_id: the key stands twice"),
+    (
+        "item twice",
+        b'{"item1": {"scale": 1}, "item1": {"scale": 1}}',
+        "item1: the key stands twice",
+    ),
+    ("field twice", b'{"item1": {"scale": 1, "scale": 2}}', "scale: the key stands twice"),
+    ("boolean", b'{"pair_id": true}', "pair_id: true or false where a number"),
+    ("boolean inside", b'{"item1": {"landmarks": [1, false]}}', "item1.landmarks: true or false"),
+    ("large", b" " * (8 << 20) + b"{}", "larger than 8 MB"),
+]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"), [b[1:] for b in BAD_FILES], ids=[b[0] for b in BAD_FILES]
+)
+def test_a_bad_file_is_refused(raw: bytes, message: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        parse(raw)
+    assert str(caught.value).startswith(f"a/000007.json: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_text_from_the_file_cannot_reach_the_terminal() -> None:
+    with pytest.raises(SourceError) as caught:
+        parse(b'{"source": "\\u001b[31mred\\n"}')
+    assert str(caught.value).isprintable()
+
+
+def test_an_image_without_items_is_told() -> None:
+    record = parse({"source": "user", "pair_id": 1})
+    assert record.items == ()
+    assert [notice.code for notice in record.notices] == ["no-items"]
+
+
+def test_whole_floats_become_integers_in_landmarks() -> None:
+    item = parse(make_annotation(make_item(landmarks=[1.0, 2.5, 2.0] * 8))).items[0]
+    assert item.landmarks == [1, 2.5, 2] * 8
+    assert [type(n) for n in item.landmarks[:3]] == [int, float, int]
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, (60, 70)),
+        ({"bounding_box": [10, 10, 80, 90]}, (80, 90)),
+        ({"landmarks": [99, 109, 2] * 8}, (100, 110)),
+        ({"segmentation": [[0, 0, 88.5, 0, 88.5, 91.25]]}, (89, 92)),
+    ],
+)
+def test_without_an_image_the_size_is_the_smallest_that_holds_all(
+    changes: dict[str, Any], size: tuple[int, int]
+) -> None:
+    record = parse(make_annotation(make_item(**changes)), size=None)
+    assert (record.width, record.height) == size
+
+
+@given(st.integers(0, 10**18 - 1), st.integers(0, 5))
+def test_image_ids_are_the_integers_of_names(number: int, zeros: int) -> None:
+    stem = "0" * zeros + str(number)
+    if len(stem) <= 18:
+        assert parse_image_id(stem) == number
+
+
+@pytest.mark.parametrize(
+    "stem", ["", "a", "1a", "-1", "+1", " 1", "1_0", "1.5", "\u0661", "\u00b2", "9" * 19]
+)
+def test_other_names_give_no_image_id(stem: str) -> None:
+    with pytest.raises(SourceError, match="gives no image id"):
+        parse_image_id(stem)
