@@ -1,0 +1,183 @@
+"""What all commands share: the typer app, the error boundary, options built from tables, the bar."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+import typer
+
+from df2coco import __version__
+from df2coco.errors import Df2cocoError, printable
+from df2coco.workers import available_cores
+
+__all__ = [
+    "ImagesOption",
+    "JsonOption",
+    "PasswordOption",
+    "QuietOption",
+    "WorkersOption",
+    "app",
+    "choice",
+    "command",
+    "default_workers",
+    "fail",
+    "progress_bar",
+    "tell",
+    "with_password",
+]
+
+app: Final = typer.Typer(
+    name="df2coco",
+    help="DeepFashion2 to COCO: convert, validate, evaluate and look.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 findings (validate), 2 wrong use or the job could not be done.",
+)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def command(name: str) -> Callable[[Function], Function]:
+    """Register a command; what it raises on purpose ends in one line on stderr and exit code 2."""
+
+    def register(function: Function) -> Function:
+        @functools.wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except Df2cocoError as error:
+                fail(str(error))
+            except KeyboardInterrupt:
+                fail("interrupted; nothing was written.", code=130)
+            except MemoryError:
+                fail("out of memory.")
+            except RecursionError:
+                fail("the input is nested too deeply.")
+
+        app.command(name)(guarded)
+        return function
+
+    return register
+
+
+def tell(line: str = "") -> None:
+    """A line for a person, on stderr: stdout is for data."""
+    print(line, file=sys.stderr)
+
+
+def fail(message: str, *, code: int = 2) -> NoReturn:
+    """One line on stderr and the exit code."""
+    tell(f"df2coco: {printable(message)}")
+    raise typer.Exit(code)
+
+
+def choice(help: str, table: Mapping[str, str] | Sequence[str], **kwargs: Any) -> Any:
+    """An option whose values are the keys of `table`, told in its help."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in table:
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(table)}")
+        return value
+
+    meanings = table.items() if isinstance(table, Mapping) else ()
+    return typer.Option(
+        help=" ".join([help, "; ".join(f"{key}: {text}" for key, text in meanings)]).strip()
+        + "." * bool(meanings),
+        metavar="|".join(table),
+        callback=check,
+        autocompletion=lambda: list(table),
+        **kwargs,
+    )
+
+
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Folder or zip of the images; found beside the annotations when not given.",
+    ),
+]
+PasswordOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DF2COCO_PASSWORD",
+        show_envvar=True,
+        metavar="TEXT",
+        help="Password of encrypted archives; asked for on a terminal when not given.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Processes; by default the cores it may use.", show_default=False
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def default_workers(workers: int | None) -> int:
+    """The number of processes to use when `workers` is not given."""
+    return workers or available_cores()
+
+
+@contextmanager
+def progress_bar(unit: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
+    """A callable (done, all) that draws a bar on a terminal; None in a pipe or when `quiet`."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    bar = tqdm(unit=f" {unit}", dynamic_ncols=True, leave=False, file=sys.stderr)
+
+    def update(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    with bar:
+        yield update
+
+
+Result = TypeVar("Result")
+
+
+def with_password(password: str | None, work: Callable[[str | None], Result]) -> Result:
+    """`work(password)`; when a password is missing and a person sits there, ask for it."""
+    from df2coco.source import PasswordError
+
+    try:
+        return work(password)
+    except PasswordError:
+        if password is not None or not sys.stdin.isatty():
+            raise
+    import getpass
+
+    return work(getpass.getpass("Password of the archive: "))
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"df2coco {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    del version
+    if "NO_COLOR" in os.environ:
+        os.environ.setdefault("TERM", "dumb")

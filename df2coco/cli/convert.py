@@ -1,0 +1,243 @@
+"""`df2coco convert` and `df2coco image-info`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from df2coco.cli.app import (
+    ImagesOption,
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    choice,
+    command,
+    default_workers,
+    progress_bar,
+    tell,
+    with_password,
+)
+from df2coco.converter import ConversionError, Summary, convert, image_info
+from df2coco.layout import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
+from df2coco.parser import NOTICES
+from df2coco.taxonomy import CATEGORIES, SOURCES
+
+ON_ERROR = {
+    "fail": "tell all that cannot be used, write nothing, exit 2",
+    "skip": "leave it out and count it",
+}
+
+
+def _category_ids(names: list[str]) -> tuple[int, ...]:
+    known = {c.name: c.id for c in CATEGORIES} | {c.official_name: c.id for c in CATEGORIES}
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(c.name for c in CATEGORIES)}")
+    return tuple(sorted({known[name] for name in names}))
+
+
+@command("convert")
+def convert_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            show_default=False,
+            help="A folder of annotation files (val_annos), a split folder (annos and image), a zip of "
+            "either (password-protected or not), or a dataset root of several splits.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            show_default=False,
+            help="A .json file, or a folder for instances_<split>.json and keypoints_<split>.json "
+            "in one pass.",
+        ),
+    ],
+    images: ImagesOption = None,
+    task: Annotated[str | None, choice("What to write.", TASKS, show_default="keypoints")] = None,
+    layout: Annotated[
+        str, choice("The slots of keypoints.", {name: each.help for name, each in LAYOUTS.items()})
+    ] = "unified",
+    landmarks: Annotated[str, choice("Which landmarks count.", LANDMARKS)] = "all",
+    area: Annotated[str, choice("What area is.", AREAS)] = "mask",
+    preset: Annotated[
+        str | None, choice("A fixed set of options.", PRESETS, show_default=False)
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only items of this category; may be repeated."),
+    ] = None,
+    only: Annotated[
+        str | None, choice("Only images from users or from shops.", SOURCES, show_default=False)
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
+    ] = None,
+    per_category: Annotated[
+        bool,
+        typer.Option("--per-category", help="Also write MMPose's 13 files; OUT is a folder."),
+    ] = False,
+    on_error: Annotated[str, choice("When something cannot be used.", ON_ERROR)] = "fail",
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write all that was dropped, repaired or noticed as JSON."
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Convert DeepFashion2 annotations to COCO."""
+    options = Options(
+        layout=layout,
+        landmarks=landmarks,
+        area=area,
+        preset=preset,
+        categories=_category_ids(category or []),
+        only=only,
+        limit=limit,
+    )
+    _reject_conflicts(options, task)
+
+    def work(password: str | None) -> list[Summary]:
+        with progress_bar("images", quiet=quiet) as progress:
+            return convert(
+                source,
+                out,
+                images=images,
+                options=options,
+                tasks=(task,) if task else (),
+                per_category=per_category,
+                on_error=on_error,
+                workers=default_workers(workers),
+                password=password,
+                keep_notices=report is not None,
+                progress=progress,
+            )
+
+    _run(lambda: with_password(password, work), report, quiet)
+
+
+@command("image-info")
+def image_info_command(
+    images: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IMAGES", show_default=False, help="A folder or zip of 000001.jpg files."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", show_default=False, help="The .json file to write.")
+    ],
+    on_error: Annotated[str, choice("When an image cannot be used.", ON_ERROR)] = "fail",
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all that was noticed as JSON.")
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a COCO file without annotations, for the test split."""
+
+    def work(password: str | None) -> list[Summary]:
+        with progress_bar("images", quiet=quiet) as progress:
+            summary = image_info(
+                images,
+                out,
+                on_error=on_error,
+                workers=default_workers(workers),
+                password=password,
+                keep_notices=report is not None,
+                progress=progress,
+            )
+        return [summary]
+
+    _run(lambda: with_password(password, work), report, quiet)
+
+
+def _reject_conflicts(options: Options, task: str | None) -> None:
+    if options.preset is None:
+        return
+    for name in ("layout", "landmarks", "area"):
+        if getattr(options, name) != getattr(Options(), name):
+            raise typer.BadParameter(f"--preset {options.preset} has its own --{name}")
+    if task == "instances":
+        raise typer.BadParameter(f"--preset {options.preset} always has landmarks")
+
+
+def _run(work: Any, report: Path | None, quiet: bool) -> None:
+    """Do it, tell it, and write the report whether it went well or not."""
+    started = time.monotonic()
+    try:
+        summaries = work()
+    except ConversionError as error:
+        _tell_notices(error.summary)
+        if report is not None:
+            _write_report(report, [error.summary])
+        raise
+    if report is not None:
+        _write_report(report, summaries)
+    if quiet:
+        return
+    for summary in summaries:
+        _tell_notices(summary)
+        _tell_summary(summary)
+    tell(f"{time.monotonic() - started:.1f} seconds")
+
+
+_SHOWN = 10
+
+
+def _tell_notices(summary: Summary) -> None:
+    for notice in summary.notices[:_SHOWN]:
+        tell(f"{notice.level}: {notice}")
+    hidden = sum(summary.notice_counts.values()) - min(len(summary.notices), _SHOWN)
+    if hidden:
+        tell(f"... and {hidden} more; --report FILE lists them all.")
+
+
+def _tell_summary(summary: Summary) -> None:
+    from df2coco.releases import completeness
+
+    tell(f"{summary.split}: {summary.images:,} images, {summary.items:,} items")
+    for category in CATEGORIES:
+        count = summary.items_per_category[category.id]
+        if count:
+            tell(f"  {category.name:<22}{count:>9,}")
+    for code, count in sorted(summary.notice_counts.items()):
+        tell(f"  {code:<22}{count:>9,}  {NOTICES[code].sentence}")
+    if not summary.subset:
+        for line in completeness(summary.split, summary.images, summary.items):
+            tell(f"  {line}")
+    for path in summary.outputs:
+        tell(f"  -> {path}")
+
+
+def _write_report(path: Path, summaries: list[Summary]) -> None:
+    import orjson
+
+    from df2coco.coco import atomic_write
+
+    document = [
+        {
+            "split": summary.split,
+            "images": summary.images,
+            "items": summary.items,
+            "items_per_category": {c.name: summary.items_per_category[c.id] for c in CATEGORIES},
+            "counts": dict(sorted(summary.notice_counts.items())),
+            "notices": [
+                {"level": n.level, "code": n.code, "file": n.file, "field": n.field, "text": n.text}
+                for n in summary.notices
+            ],
+        }
+        for summary in summaries
+    ]
+    with atomic_write(path) as stream:
+        stream.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -1,0 +1,376 @@
+"""The whole job: one or more splits into COCO files, in one pass over each, written all or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from df2coco.coco import Encoded, Writer, atomic_write
+from df2coco.errors import CocoFileError, SourceError
+from df2coco.layout import Encoder, Options, area_notices, make_encoder, select
+from df2coco.parser import Notice
+from df2coco.source import (
+    Entry,
+    ImageError,
+    PasswordError,
+    Reader,
+    Split,
+    find_images,
+    find_splits,
+)
+from df2coco.taxonomy import CATEGORIES
+from df2coco.workers import map_ordered
+
+__all__ = ["ConversionError", "Progress", "Summary", "convert", "image_info"]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images done and the number of all."""
+
+_CHUNK: Final = 64
+"""Images a task: enough to hide the cost of passing them on, few enough to fit a pipe."""
+
+_SHOWN: Final = 5
+"""Notices of a kind that a summary keeps when not all are asked for."""
+
+
+@dataclass
+class Summary:
+    """What a conversion read and wrote."""
+
+    split: str
+    outputs: list[Path]
+    images: int = 0
+    items: int = 0
+    items_per_category: dict[int, int] = field(
+        default_factory=lambda: {c.id: 0 for c in CATEGORIES}
+    )
+    notice_counts: Counter[str] = field(default_factory=Counter)
+    """Notice code -> how often."""
+    notices: list[Notice] = field(default_factory=list)
+    """All of them, or the first few of each code."""
+    subset: bool = False
+    """Options left images or items out, so that counts say nothing of completeness."""
+
+    @property
+    def errors(self) -> int:
+        """How many files, images and items cannot be used."""
+        return sum(self.notice_counts[code] for code in ("bad-file", "bad-image", "bad-item"))
+
+    def note(self, notice: Notice, *, keep: bool) -> None:
+        """Count a notice, and keep it if `keep` or if it is among the first of its code."""
+        self.notice_counts[notice.code] += 1
+        if keep or self.notice_counts[notice.code] <= _SHOWN:
+            self.notices.append(notice)
+
+
+class ConversionError(SourceError):
+    """Something in the source cannot be used, and it was not allowed to leave it out."""
+
+    def __init__(self, message: str, summary: Summary) -> None:
+        super().__init__(message)
+        self.summary = summary
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    images: str | Path | None = None,
+    options: Options | None = None,
+    tasks: Sequence[str] = (),
+    per_category: bool = False,
+    on_error: str = "fail",
+    workers: int = 1,
+    password: str | None = None,
+    keep_notices: bool = False,
+    progress: Progress | None = None,
+) -> list[Summary]:
+    """Convert the splits at `source` to COCO; one summary a split.
+
+    `source` is a folder of annotation files, a split's folder, a zip archive of either, or a dataset root.
+    `out` is a `.json` file, or a folder for `instances_<split>.json` and `keypoints_<split>.json` (`tasks`
+    chooses among them), with `per_category` also MMPose's 13 files; a split without annotations gives
+    `image_info_<split>.json`. `images` is a folder or archive, looked for beside the annotations when not
+    given. `on_error` is "fail" or "skip". `keep_notices` keeps all notices in the summary.
+
+    Raises `ConversionError` when something cannot be used and `on_error` is "fail", `SourceError` when
+    there is nothing to read, `PasswordError` for the password, `CocoFileError` when `out` cannot be
+    written. No file at `out` is touched then.
+    """
+    source, out = Path(source), Path(out)
+    options = options or Options()
+    splits = find_splits(source, None if images is None else Path(images), password)
+    plans = [_plan(split, out, options, tuple(tasks), per_category) for split in splits]
+    paths = [output.path for plan in plans for output in plan]
+    if len(set(paths)) < len(paths):
+        names = ", ".join(split.name for split in splits)
+        raise CocoFileError(f"{out}: one file for several splits ({names}). Name a folder.")
+    for split, outputs in zip(splits, plans, strict=True):
+        _check(split, source, outputs)
+    run = _Run(on_error, workers, keep_notices, progress)
+    return [run.split(split, outputs) for split, outputs in zip(splits, plans, strict=True)]
+
+
+def image_info(
+    images: str | Path,
+    out: str | Path,
+    *,
+    on_error: str = "fail",
+    workers: int = 1,
+    password: str | None = None,
+    keep_notices: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
+    split = find_images(Path(images), password)
+    outputs = [_Output(Path(out), Options(task="instances"))]
+    _check(split, Path(images), outputs)
+    return _Run(on_error, workers, keep_notices, progress).split(split, outputs)
+
+
+# ---------------------------------------------------------------- what to write
+
+
+class _Output(NamedTuple):
+    path: Path
+    options: Options
+    category_id: int | None = None
+    """Only this category's items, category and images."""
+
+
+def _plan(
+    split: Split, out: Path, options: Options, tasks: tuple[str, ...], per_category: bool
+) -> list[_Output]:
+    family = out.is_dir() or out.suffix != ".json"
+    if not family:
+        if per_category:
+            raise CocoFileError(
+                f"{out}: --per-category writes 13 files. Name a folder instead of a .json file."
+            )
+        if split.reader.annotations is None:
+            raise SourceError(
+                f"{split.reader.images_label}: images without annotations. "
+                "Use df2coco image-info, or name the folder that holds annos too."
+            )
+        return [_Output(out, dataclasses.replace(options, task=(*tasks, options.task)[0]))]
+    if split.reader.annotations is None:
+        return [_Output(out / f"image_info_{split.name}.json", Options(task="instances"))]
+    if options.preset is not None:
+        raise CocoFileError(f"{out}: --preset {options.preset} is one file. Name a .json file.")
+    outputs = [
+        _Output(out / f"{task}_{split.name}.json", dataclasses.replace(options, task=task))
+        for task in (tasks or ("instances", "keypoints"))
+    ]
+    if per_category:
+        keypoints = dataclasses.replace(options, task="keypoints")
+        for category in CATEGORIES:
+            name = f"deepfashion2_{category.official_name}_{split.name}.json"
+            outputs.append(_Output(out / split.name / name, keypoints, category.id))
+    return outputs
+
+
+def _check(split: Split, source: Path, outputs: list[_Output]) -> None:
+    """Tell now what would fail after an hour."""
+    inputs = [Path(os.path.realpath(path)) for path in [source, *split.folders]]
+    for output in outputs:
+        target = Path(os.path.realpath(output.path))
+        for folder, path in zip(inputs[1:], split.folders, strict=True):
+            if target == folder or folder in target.parents:
+                raise CocoFileError(
+                    f"{output.path}: would lie in {path}, which is read. Write it elsewhere."
+                )
+        if target == inputs[0]:
+            raise CocoFileError(f"{output.path}: is the source itself. Write it elsewhere.")
+
+
+# ---------------------------------------------------------------- one split
+
+
+class _Converted(NamedTuple):
+    """What one image came to."""
+
+    encoded: list[Encoded] | None
+    """One for each encoder; None when the image is left out."""
+    category_ids: list[int]
+    notices: list[Notice]
+
+
+class _Job(NamedTuple):
+    """What a worker must know to convert an image."""
+
+    reader: Reader
+    encoders: list[Encoder]
+
+
+def _convert_chunk(job: _Job, entries: list[Entry]) -> list[_Converted]:
+    convert_one = _convert_image if job.reader.annotations is not None else _convert_header
+    return [convert_one(job, entry) for entry in entries]
+
+
+def _convert_image(job: _Job, entry: Entry) -> _Converted:
+    file = f"{job.reader.annotations_label}/{entry.stem}.json"
+    try:
+        record = job.reader.record(entry)
+    except PasswordError:
+        raise
+    except SourceError as error:
+        if isinstance(error, ImageError):
+            return _left_out("bad-image", f"{job.reader.images_label}/{entry.stem}.jpg", error)
+        return _left_out("bad-file", file, error)
+    first = job.encoders[0]
+    selected = select(record, first.options)
+    if selected is None:
+        return _Converted(None, [], list(record.notices))
+    measured = first.measure(selected)
+    return _Converted(
+        [encoder.encode(selected, measured) for encoder in job.encoders],
+        [item.category_id for item in selected.items],
+        [*record.notices, *area_notices(measured, file)],
+    )
+
+
+def _convert_header(job: _Job, entry: Entry) -> _Converted:
+    """An image without annotations."""
+    file = f"{job.reader.images_label}/{entry.stem}.jpg"
+    try:
+        record = job.reader.bare_record(entry)
+    except PasswordError:
+        raise
+    except SourceError as error:
+        return _left_out("bad-image", file, error)
+    return _Converted([e.encode(record, []) for e in job.encoders], [], list(record.notices))
+
+
+def _left_out(code: str, file: str, error: SourceError) -> _Converted:
+    return _Converted(None, [], [Notice(code, file, "", str(error).removeprefix(f"{file}: "))])
+
+
+class _Run(NamedTuple):
+    """How to go about it."""
+
+    on_error: str
+    workers: int
+    keep_notices: bool
+    progress: Progress | None
+
+    def split(self, split: Split, outputs: list[_Output]) -> Summary:
+        """Convert one split; nothing is written unless all of it can be."""
+        sizes_known = split.reader.images is not None
+        options = list(dict.fromkeys(output.options for output in outputs))
+        encoders = [make_encoder(each, sizes_known=sizes_known) for each in options]
+        official = options[0].preset is not None
+        reader = dataclasses.replace(split.reader, stored_size=official)
+        summary = Summary(split.name, [output.path for output in outputs])
+        summary.subset = options[0] != Options(**_shape(options[0]))
+        if not sizes_known:
+            summary.note(Notice("no-images", "", "", _NO_IMAGES), keep=True)
+        failed = False
+        with ExitStack() as stack:
+            sinks = [
+                _Sink(
+                    stack,
+                    output,
+                    encoders[options.index(output.options)],
+                    options.index(output.options),
+                )
+                for output in outputs
+            ]
+            for converted in self._convert(_Job(reader, encoders), split.entries):
+                for notice in converted.notices:
+                    summary.note(notice, keep=self.keep_notices)
+                    failed |= self.on_error == "fail" and notice.level == "error"
+                if converted.encoded is None or failed:
+                    continue  # after an error that ends the job, only more errors are of interest
+                summary.images += 1
+                summary.items += len(converted.category_ids)
+                for category_id in converted.category_ids:
+                    summary.items_per_category[category_id] += 1
+                for sink in sinks:
+                    sink.add(converted)
+                if summary.images == options[0].limit:
+                    break
+            if failed:
+                raise _failure(summary)
+            for sink in sinks:
+                sink.close()
+        return summary
+
+    def _convert(self, job: _Job, entries: Sequence[Entry]) -> Iterator[_Converted]:
+        chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
+        # Starting a worker takes as long as some hundred images.
+        workers = min(self.workers, 1 + len(chunks) // 4)
+        done = 0
+        with closing(map_ordered(partial(_convert_chunk, job), chunks, workers=workers)) as results:
+            for result in results:
+                yield from result
+                done += len(result)
+                if self.progress is not None:
+                    self.progress(done, len(entries))
+
+
+_NO_IMAGES: Final = (
+    "no images found, so width and height are the smallest that hold the annotations: "
+    "good for evaluation, wrong for training. Name the images with --images."
+)
+
+
+def _shape(options: Options) -> dict[str, Any]:
+    """The options that do not choose a subset."""
+    return {
+        name: getattr(options, name) for name in ("task", "layout", "landmarks", "area", "preset")
+    }
+
+
+def _failure(summary: Summary) -> ConversionError:
+    counts = summary.notice_counts
+    parts = [
+        (counts["bad-file"], "annotation file"),
+        (counts["bad-image"], "image"),
+        (counts["bad-item"], "item"),
+    ]
+    told = ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in parts if n)
+    return ConversionError(
+        f"{summary.split}: {told} cannot be used, so nothing was written. "
+        "Mend them, or pass --on-error skip to leave them out.",
+        summary,
+    )
+
+
+class _Sink:
+    """One output file, and which part of a converted image goes into it."""
+
+    def __init__(self, stack: ExitStack, output: _Output, encoder: Encoder, index: int) -> None:
+        if output.path.parent != Path() and not output.path.parent.exists():
+            _make_folder(output.path.parent)
+        self._category_id = output.category_id
+        self._index = index
+        stream = stack.enter_context(atomic_write(output.path))
+        categories = [c for c in encoder.categories() if output.category_id in (None, c["id"])]
+        folder = Path(os.path.realpath(output.path)).parent
+        self._writer = Writer(stream, encoder.info(), categories, folder)
+        stack.callback(self._writer.discard)
+        self.close = self._writer.close
+
+    def add(self, converted: _Converted) -> None:
+        assert converted.encoded is not None
+        image, annotations = converted.encoded[self._index]
+        if self._category_id is not None:
+            pairs = zip(converted.category_ids, annotations, strict=True)
+            annotations = [a for category_id, a in pairs if category_id == self._category_id]
+            if not annotations:
+                return
+        self._writer.add(image, annotations)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CocoFileError(f"{folder}: cannot be created ({error.strerror}).") from None

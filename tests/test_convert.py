@@ -1,0 +1,490 @@
+"""Whole conversions: what stands in the file, and when there is none."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from df2coco.coco import load
+from df2coco.converter import ConversionError, convert, image_info
+from df2coco.errors import CocoFileError, SourceError
+from df2coco.layout import LAYOUTS, Options, to_coco
+from df2coco.parser import parse_annotation
+from df2coco.source import find_splits, read_split
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
+from tests.conftest import MakeSplit
+from tests.samples import make_annotation, make_item, make_jpeg
+
+
+def converted(source: Path, out: Path, **options: Any) -> dict[str, Any]:
+    """Convert and read what was written."""
+    run = {name: options.pop(name) for name in ("images", "on_error", "workers") if name in options}
+    convert(source, out, options=Options(**options), **run)
+    document: dict[str, Any] = json.loads(out.read_bytes())
+    return document
+
+
+def whole_floats(numbers: Any) -> bool:
+    return all(isinstance(n, float) for n in numbers)
+
+
+@pytest.fixture(scope="module")
+def document(validation: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The fixtures' annotations, converted with the default options."""
+    return converted(validation, tmp_path_factory.mktemp("out") / "out.json")
+
+
+class TestFile:
+    """What consumers ask of every file."""
+
+    def test_images_are_those_of_the_split(
+        self, document: dict[str, Any], validation: Path
+    ) -> None:
+        assert [i["file_name"] for i in document["images"]] == sorted(
+            path.name for path in (validation / "image").iterdir()
+        )
+        for image in document["images"]:
+            assert image["id"] == int(image["file_name"][:6])
+            assert [type(image[k]) for k in ("id", "width", "height")] == [int] * 3
+
+    def test_annotation_ids_count_from_1_in_file_order(
+        self, document: dict[str, Any], validation: Path
+    ) -> None:
+        assert [a["id"] for a in document["annotations"]] == list(
+            range(1, len(document["annotations"]) + 1)
+        )
+        expected = [
+            (int(path.stem), key)
+            for path in sorted((validation / "annos").iterdir())
+            for key in json.loads(path.read_bytes())
+            if key.startswith("item")
+        ]
+        assert [(a["image_id"], a["item"]) for a in document["annotations"]] == expected
+        assert any(key == "item2" for _, key in expected)
+
+    def test_numbers_have_the_types_that_consumers_need(self, document: dict[str, Any]) -> None:
+        for annotation in document["annotations"]:
+            assert whole_floats(annotation["bbox"])
+            assert all(whole_floats(polygon) for polygon in annotation["segmentation"])
+            assert all(type(n) is int for n in annotation["keypoints"])
+            assert len(annotation["keypoints"]) == 3 * NUM_LANDMARKS
+            assert annotation["iscrowd"] == 0
+            assert annotation["area"] > 0
+            assert annotation["num_keypoints"] == sum(v > 0 for v in annotation["keypoints"][2::3])
+
+    def test_categories_are_all_13_in_order_with_the_layouts_names(
+        self, document: dict[str, Any]
+    ) -> None:
+        assert [(c["id"], c["name"]) for c in document["categories"]] == [
+            (c.id, c.name) for c in CATEGORIES
+        ]
+        for entry, category in zip(document["categories"], CATEGORIES, strict=True):
+            assert entry["keypoints"] == list(LANDMARK_NAMES)
+            numbers = {n for edge in entry["skeleton"] for n in edge}
+            assert numbers == {slot + 1 for slot in category.slots}
+
+    def test_slots_outside_the_category_are_zero(self, document: dict[str, Any]) -> None:
+        for annotation in document["annotations"]:
+            slots = CATEGORY_BY_ID[annotation["category_id"]].slots
+            keypoints = annotation["keypoints"]
+            assert not any(keypoints[: 3 * slots.start])
+            assert not any(keypoints[3 * slots.stop :])
+
+    def test_info_tells_the_version_and_the_options_and_no_place_or_time(
+        self, document: dict[str, Any], tmp_path: Path
+    ) -> None:
+        told = document["info"]["df2coco"]
+        assert {
+            "task": "keypoints",
+            "layout": "unified",
+            "area": "mask",
+            "landmarks": "all",
+        }.items() <= told.items()
+        assert str(tmp_path.parent) not in json.dumps(document["info"])
+
+    def test_every_value_of_the_source_is_there(
+        self, document: dict[str, Any], validation: Path
+    ) -> None:
+        images = {image["id"]: image for image in document["images"]}
+        for annotation in document["annotations"]:
+            path = validation / "annos" / f"{annotation['image_id']:06d}.json"
+            source = json.loads(path.read_bytes())
+            item = source[annotation["item"]]
+            x, y, w, h = annotation["bbox"]
+            assert [x, y, x + w, y + h] == item["bounding_box"]
+            assert annotation["segmentation"] == item["segmentation"]
+            slots = CATEGORY_BY_ID[item["category_id"]].slots
+            assert annotation["keypoints"][3 * slots.start : 3 * slots.stop] == item["landmarks"]
+            for field in ("category_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"):
+                assert annotation[field] == item[field]
+            assert (
+                annotation["pair_id"]
+                == images[annotation["image_id"]]["pair_id"]
+                == source["pair_id"]
+            )
+            assert images[annotation["image_id"]]["source"] == source["source"]
+
+    def test_area_is_the_union_mask(self, document: dict[str, Any]) -> None:
+        images = {image["id"]: image for image in document["images"]}
+        for annotation in document["annotations"]:
+            size = images[annotation["image_id"]]["height"], images[annotation["image_id"]]["width"]
+            union = sum(
+                coco_mask.decode(coco_mask.frPyObjects([polygon], *size))[:, :, 0]
+                for polygon in annotation["segmentation"]
+            )
+            assert annotation["area"] == (union > 0).sum()
+
+
+class TestOptions:
+    def test_category_layout_holds_each_categorys_own(
+        self, validation: Path, tmp_path: Path
+    ) -> None:
+        document = converted(validation, tmp_path / "o.json", layout="category")
+        unified = converted(validation, tmp_path / "u.json")
+        for entry, category in zip(document["categories"], CATEGORIES, strict=True):
+            assert entry["keypoints"] == list(category.landmark_names)
+            assert entry["skeleton"] == [list(edge) for edge in category.skeleton]
+        for own, wide in zip(document["annotations"], unified["annotations"], strict=True):
+            slots = CATEGORY_BY_ID[own["category_id"]].slots
+            assert own["keypoints"] == wide["keypoints"][3 * slots.start : 3 * slots.stop]
+            assert own | {"keypoints": 0} == wide | {"keypoints": 0}
+
+    def test_instances_have_no_landmarks(self, validation: Path, tmp_path: Path) -> None:
+        document = converted(validation, tmp_path / "i.json", task="instances")
+        assert not any("keypoints" in c or "skeleton" in c for c in document["categories"])
+        assert not any("keypoints" in a or "num_keypoints" in a for a in document["annotations"])
+
+    def test_visible_unlabels_what_is_occluded(self, validation: Path, tmp_path: Path) -> None:
+        seen = converted(validation, tmp_path / "v.json", landmarks="visible")["annotations"]
+        everything = converted(validation, tmp_path / "a.json")["annotations"]
+        assert any(1 in a["keypoints"][2::3] for a in everything)
+        for some, all_ in zip(seen, everything, strict=True):
+            for i in range(0, 3 * NUM_LANDMARKS, 3):
+                expected = (
+                    all_["keypoints"][i : i + 3] if all_["keypoints"][i + 2] == 2 else [0, 0, 0]
+                )
+                assert some["keypoints"][i : i + 3] == expected
+            assert some["num_keypoints"] == all_["keypoints"][2::3].count(2)
+
+    def test_box_area(self, validation: Path, tmp_path: Path) -> None:
+        for a in converted(validation, tmp_path / "b.json", area="box")["annotations"]:
+            assert a["area"] == a["bbox"][2] * a["bbox"][3]
+
+    def test_category_subset_keeps_ids_and_all_categories(
+        self, validation: Path, tmp_path: Path
+    ) -> None:
+        document = converted(validation, tmp_path / "c.json", categories=(8, 9))
+        assert {a["category_id"] for a in document["annotations"]} == {8, 9}
+        assert {i["id"] for i in document["images"]} == {
+            a["image_id"] for a in document["annotations"]
+        }
+        assert len(document["categories"]) == 13
+        assert document["info"]["df2coco"]["categories"] == [8, 9]
+
+    @pytest.mark.parametrize("only", ["user", "shop"])
+    def test_only_one_source(self, validation: Path, tmp_path: Path, only: str) -> None:
+        document = converted(validation, tmp_path / "s.json", only=only)
+        assert {i["source"] for i in document["images"]} == {only}
+        everything = converted(validation, tmp_path / "a.json")
+        assert len(document["images"]) == sum(i["source"] == only for i in everything["images"])
+
+    def test_limit_counts_what_is_left(self, validation: Path, tmp_path: Path) -> None:
+        shops = converted(validation, tmp_path / "a.json", only="shop")["images"]
+        assert (
+            converted(validation, tmp_path / "l.json", only="shop", limit=3)["images"] == shops[:3]
+        )
+
+    @pytest.mark.parametrize(
+        "options", [{}, {"layout": "category"}, {"task": "instances"}, {"preset": "official"}]
+    )
+    def test_bytes_are_the_same_for_any_number_of_workers(
+        self, make_split: MakeSplit, tmp_path: Path, options: dict[str, Any]
+    ) -> None:
+        source = make_split({n: make_annotation(make_item(1 + n % 13)) for n in range(1, 700)})
+        files = []
+        for workers in (1, 2, 3):
+            out = tmp_path / f"{workers}.json"
+            convert(source, out, options=Options(**options), workers=workers)
+            files.append(out.read_bytes())
+        assert files[0] == files[1] == files[2]
+
+
+class TestOfficialPreset:
+    def test_it_is_what_the_official_converter_wrote(self, real: Path, tmp_path: Path) -> None:
+        document = converted(real / "train", tmp_path / "o.json", preset="official")
+        official = json.loads((real / "train" / "official_coco.json").read_bytes())
+        images = {image["id"]: image for image in official["images"]}
+        assert len(images) == 16
+        assert {i["id"]: i for i in document["images"] if i["id"] in images} == images
+        assert document["categories"] == official["categories"]
+        assert (document["info"], document["licenses"]) == (official["info"], official["licenses"])
+        # The real ids number the whole of train.
+        ours = [{**a, "id": 0} for a in document["annotations"] if a["image_id"] in images]
+        assert ours == [{**a, "id": 0} for a in official["annotations"]]
+        assert [set(a) for a in ours] == [set(a) for a in official["annotations"]]
+
+    def test_default_file_agrees_with_it_on_every_value(self, real: Path, tmp_path: Path) -> None:
+        official = json.loads((real / "train" / "official_coco.json").read_bytes())
+        ids = {image["id"] for image in official["images"]}
+        ours = [
+            a
+            for a in converted(real / "train", tmp_path / "o.json")["annotations"]
+            if a["image_id"] in ids
+        ]
+        same = (
+            "bbox",
+            "keypoints",
+            "num_keypoints",
+            "segmentation",
+            "style",
+            "pair_id",
+            "category_id",
+            "image_id",
+        )
+        assert [[a[k] for k in same] for a in ours] == [
+            [a[k] for k in same] for a in official["annotations"]
+        ]
+
+    def test_it_has_the_official_names_and_types(self, validation: Path, tmp_path: Path) -> None:
+        document = converted(validation, tmp_path / "o.json", preset="official")
+        assert [c["name"] for c in document["categories"]] == [c.official_name for c in CATEGORIES]
+        annotation = document["annotations"][0]
+        assert set(annotation) == {
+            "area", "bbox", "category_id", "id", "pair_id", "image_id", "iscrowd", "style",
+            "num_keypoints", "keypoints", "segmentation",
+        }  # fmt: skip
+        assert whole_floats(annotation["keypoints"])
+        assert annotation["area"] == annotation["bbox"][2] * annotation["bbox"][3]
+
+
+class TestFamily:
+    def test_a_folder_gets_instances_and_keypoints(self, validation: Path, tmp_path: Path) -> None:
+        (summary,) = convert(validation, tmp_path / "out")
+        names = ["instances_validation.json", "keypoints_validation.json"]
+        assert [p.name for p in summary.outputs] == names
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
+        for task in ("instances", "keypoints"):
+            alone = tmp_path / f"{task}.json"
+            convert(validation, alone, options=Options(task=task))
+            assert (tmp_path / "out" / f"{task}_validation.json").read_bytes() == alone.read_bytes()
+
+    def test_per_category_files_are_those_of_mmpose(self, validation: Path, tmp_path: Path) -> None:
+        convert(validation, tmp_path / "out", per_category=True)
+        whole = json.loads((tmp_path / "out" / "keypoints_validation.json").read_bytes())
+        for category in CATEGORIES:
+            name = f"deepfashion2_{category.official_name}_validation.json"
+            part = json.loads((tmp_path / "out" / "validation" / name).read_bytes())
+            assert [c["id"] for c in part["categories"]] == [category.id]
+            expected = [a for a in whole["annotations"] if a["category_id"] == category.id]
+            assert [a | {"id": 0} for a in part["annotations"]] == [a | {"id": 0} for a in expected]
+            assert [a["id"] for a in part["annotations"]] == list(range(1, len(expected) + 1))
+            assert {i["id"] for i in part["images"]} == {a["image_id"] for a in expected}
+
+    def test_a_dataset_root_gives_every_split(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        root = tmp_path / "root"
+        make_split({1: make_annotation()}, name="root/train")
+        make_split({1: make_annotation(), 2: make_annotation()}, name="root/validation")
+        (root / "test" / "image").mkdir(parents=True)
+        (root / "test" / "image" / "000001.jpg").write_bytes(make_jpeg())
+        summaries = convert(root, tmp_path / "out")
+        assert [(s.split, s.images, s.items) for s in summaries] == [
+            ("train", 1, 1), ("validation", 2, 2), ("test", 1, 0),
+        ]  # fmt: skip
+        assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+            "image_info_test.json", "instances_train.json", "instances_validation.json",
+            "keypoints_train.json", "keypoints_validation.json",
+        ]  # fmt: skip
+        info = json.loads((tmp_path / "out" / "image_info_test.json").read_bytes())
+        assert [i["file_name"] for i in info["images"]] == ["000001.jpg"]
+        assert info["annotations"] == []
+        image_info(root / "test", tmp_path / "alone.json")
+        assert (tmp_path / "alone.json").read_bytes() == (
+            tmp_path / "out" / "image_info_test.json"
+        ).read_bytes()
+
+    def test_a_dataset_root_needs_a_folder(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        make_split({1: make_annotation()}, name="root/train")
+        make_split({1: make_annotation()}, name="root/validation")
+        with pytest.raises(CocoFileError, match="Name a folder"):
+            convert(tmp_path / "root", tmp_path / "o.json")
+
+
+class TestErrors:
+    def bad_split(self, make_split: MakeSplit) -> Path:
+        good = {n: make_annotation() for n in range(1, 4)}
+        bad = {
+            4: make_annotation(make_item(scale=9), make_item()),
+            5: b"{",
+            "six": make_annotation(),
+        }
+        return make_split({**good, **bad}, images={"000003.jpg": b"no image"})
+
+    def test_fail_tells_all_and_leaves_out_as_it_was(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        source = self.bad_split(make_split)
+        out = tmp_path / "out.json"
+        out.write_text("before")
+        with pytest.raises(ConversionError) as caught:
+            convert(source, out)
+        counts = caught.value.summary.notice_counts
+        assert counts == Counter({"bad-file": 2, "bad-item": 1, "bad-image": 1})
+        assert "2 annotation files, 1 image, 1 item cannot be used" in str(caught.value)
+        assert out.read_text() == "before"
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["out.json", "validation"]
+
+    def test_skip_leaves_out_what_is_bad_and_counts_it(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        source = self.bad_split(make_split)
+        (summary,) = convert(source, tmp_path / "o.json", on_error="skip")
+        assert (summary.images, summary.items, summary.errors) == (3, 3, 4)
+        document = json.loads((tmp_path / "o.json").read_bytes())
+        assert [i["id"] for i in document["images"]] == [1, 2, 4]
+        assert [(a["id"], a["image_id"], a["item"]) for a in document["annotations"]] == [
+            (1, 1, "item1"), (2, 2, "item1"), (3, 4, "item2"),
+        ]  # fmt: skip
+
+    def test_a_missing_image_is_an_error_of_that_image(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        source = make_split({1: make_annotation(), 2: make_annotation()})
+        (source / "image" / "000002.jpg").unlink()
+        with pytest.raises(ConversionError) as caught:
+            convert(source, tmp_path / "o.json")
+        (notice,) = caught.value.summary.notices
+        assert str(notice).endswith("000002.jpg: is missing. Download or unpack it again.")
+
+    def test_two_names_for_one_id(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        source = make_split({"1": make_annotation(), "000001": make_annotation()})
+        with pytest.raises(SourceError, match="000001 and 1 stand for one image id"):
+            convert(source, tmp_path / "o.json")
+
+    def test_no_images_at_all_still_converts(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        source = make_split({1: make_annotation()})
+        lonely = source.rename(tmp_path / "x") / "annos"
+        (tmp_path / "x" / "image" / "000001.jpg").unlink()
+        (tmp_path / "x" / "image").rmdir()
+        (summary,) = convert(lonely, tmp_path / "o.json")
+        assert summary.notice_counts == Counter({"no-images": 1})
+        document = json.loads((tmp_path / "o.json").read_bytes())
+        assert (document["images"][0]["width"], document["images"][0]["height"]) == (60, 70)
+        assert document["info"]["df2coco"]["image_sizes"].startswith("unknown")
+
+    def test_a_mask_without_a_pixel_takes_the_area_of_the_box(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        source = make_split(
+            {1: make_annotation(make_item(segmentation=[[20, 20, 20, 20, 20, 20]]))}
+        )
+        (summary,) = convert(source, tmp_path / "o.json")
+        assert summary.notice_counts == Counter({"area-from-box": 1})
+        assert json.loads((tmp_path / "o.json").read_bytes())["annotations"][0]["area"] == 3000
+
+    @pytest.mark.parametrize("place", ["annos/out.json", "image/out.json", "annos/000001.json"])
+    def test_out_among_the_inputs_is_told_at_once(self, make_split: MakeSplit, place: str) -> None:
+        source = make_split({1: make_annotation()})
+        before = {p: p.read_bytes() for p in source.rglob("*") if p.is_file()}
+        with pytest.raises(CocoFileError, match="which is read"):
+            convert(source, source / place)
+        assert before == {p: p.read_bytes() for p in source.rglob("*") if p.is_file()}
+
+    def test_out_beside_the_annotations_is_fine(self, make_split: MakeSplit) -> None:
+        source = make_split({1: make_annotation()})
+        convert(source, source / "out.json")
+        convert(source, source / "out.json")
+
+
+def test_exif_rotation_gives_the_size_that_loaders_see(
+    make_split: MakeSplit, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = make_split(
+        {1: make_annotation()}, images={"000001.jpg": make_jpeg(200, 100, exif=exif)}
+    )
+    (summary,) = convert(source, tmp_path / "o.json")
+    assert summary.notice_counts == Counter({"exif-orientation": 1})
+    image = json.loads((tmp_path / "o.json").read_bytes())["images"][0]
+    assert (image["width"], image["height"]) == (100, 200)
+    convert(source, tmp_path / "official.json", options=Options(preset="official"))
+    image = json.loads((tmp_path / "official.json").read_bytes())["images"][0]
+    assert (image["width"], image["height"]) == (200, 100)  # as the official converter had it
+
+
+def test_to_coco_is_what_the_file_holds(validation: Path, tmp_path: Path) -> None:
+    document = converted(validation, tmp_path / "o.json")
+    (split,) = find_splits(validation)
+    images, annotations = [], []
+    for record in read_split(split):
+        image, own = to_coco(record)
+        images.append(image)
+        annotations += own
+    for number, annotation in enumerate(annotations, start=1):
+        annotation["id"] = number
+    assert (images, annotations) == (document["images"], document["annotations"])
+
+
+def test_pycocotools_loads_it_without_a_word(
+    validation: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    convert(validation, tmp_path / "o.json")
+    coco = load(tmp_path / "o.json")
+    assert capfd.readouterr() == ("", "")
+    assert len(coco.getAnnIds()) == len(coco.dataset["annotations"])
+
+
+landmark = st.one_of(
+    st.just((0, 0, 0)), st.tuples(st.integers(-5, 700), st.integers(-5, 900), st.integers(1, 2))
+)
+
+
+@given(
+    category=st.sampled_from(CATEGORIES), data=st.data(), layout=st.sampled_from(sorted(LAYOUTS))
+)
+def test_landmarks_survive_each_layout(category: Any, data: st.DataObject, layout: str) -> None:
+    points = data.draw(
+        st.lists(landmark, min_size=category.num_landmarks, max_size=category.num_landmarks)
+    )
+    flat = [n for point in points for n in point]
+    raw = json.dumps(make_annotation(make_item(category.id, landmarks=flat))).encode()
+    record = parse_annotation(raw, "f", image_id=1, file_name="1.jpg", size=(100, 120))
+    _, (annotation,) = to_coco(record, Options(layout=layout))
+    names = LAYOUTS[layout].names(category)
+    found = {
+        name: tuple(annotation["keypoints"][3 * i : 3 * i + 3]) for i, name in enumerate(names)
+    }
+    assert len(annotation["keypoints"]) == 3 * len(names)
+    assert [found[name] for name in category.landmark_names] == points
+    assert not any(any(found[name]) for name in set(names) - set(category.landmark_names))
+    assert annotation["num_keypoints"] == sum(v > 0 for _, _, v in points)
+
+
+coordinate = st.one_of(
+    st.integers(-3, 130), st.floats(-3, 130, allow_nan=False).map(lambda x: round(x, 3))
+)
+polygon = st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=12).map(
+    lambda points: [n for point in points for n in point]
+)
+
+
+@given(polygons=st.lists(polygon, min_size=1, max_size=4))
+def test_area_is_the_union_whatever_the_polygons(polygons: list[list[float]]) -> None:
+    raw = json.dumps(make_annotation(make_item(segmentation=polygons))).encode()
+    record = parse_annotation(raw, "f", image_id=1, file_name="1.jpg", size=(100, 120))
+    _, (annotation,) = to_coco(record)
+    union = sum(
+        coco_mask.decode(m)
+        for m in coco_mask.frPyObjects([list(map(float, p)) for p in polygons], 120, 100)
+    )
+    assert annotation["area"] == ((union > 0).sum() or 50 * 60)
+    assert annotation["segmentation"] == polygons
