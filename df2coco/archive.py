@@ -82,6 +82,10 @@ class ZipFiles:
         self._password = None if password is None else password.encode()
         self._file: IO[bytes] | None = None
 
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
 

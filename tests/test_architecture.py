@@ -1,0 +1,118 @@
+"""Who may import whom, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import df2coco
+
+PACKAGE = Path(df2coco.__file__).parent
+
+# From left to right: a module imports only from rows above its own.
+ROWS: list[set[str]] = [
+    {"__init__"},
+    {"errors"},
+    {"taxonomy", "releases", "figure", "workers"},
+    {"parser", "coco"},
+    {"archive", "image_header", "json_lists", "masks"},
+    {"source"},
+    {"layout"},
+    {"converter", "validator", "evaluation", "stats", "drawing", "restorer", "retrieval"},
+    {"poster", "plots"},
+    {"report", "integrations"},
+    {"cli"},
+    {"__main__"},
+]
+"""The source format's reading (archive, image_header, source) stands left of what uses it."""
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+CLI_ONLY = {"typer", "tqdm"}
+OPTIONAL = {"matplotlib", "jinja2", "hotcoco", "detectron2", "mmdet", "mmpose", "mmengine", "torch"}
+HEAVY = {"numpy", "pycocotools", "PIL"}
+
+
+def room(module: Path) -> str:
+    """The module or folder directly below the package."""
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(module: Path, *, at_import_time: bool = False) -> set[str]:
+    """Dotted names that a module imports; `at_import_time` leaves out those inside functions and typing."""
+    names: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if at_import_time and isinstance(child, ast.FunctionDef):
+                continue
+            if (
+                at_import_time
+                and isinstance(child, ast.If)
+                and "TYPE_CHECKING" in ast.dump(child.test)
+            ):
+                continue
+            if isinstance(child, ast.Import):
+                names.update(alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom) and child.module:
+                names.update(
+                    f"{child.module}.{alias.name}" if child.module == "df2coco" else child.module
+                    for alias in child.names
+                )
+            visit(child)
+
+    visit(ast.parse(module.read_text()))
+    return names
+
+
+def test_every_room_has_its_row() -> None:
+    assert {room(module) for module in MODULES} <= set().union(*ROWS)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(PACKAGE).as_posix())
+def test_imports_point_left(module: Path) -> None:
+    if module == PACKAGE / "__init__.py":
+        return  # the package's face: it names what lies in the rooms and loads it when asked
+    row = {name: number for number, names in enumerate(ROWS) for name in names}
+    own = room(module)
+    for name in imports(module):
+        if name.split(".")[0] != "df2coco":
+            continue
+        other = name.split(".")[1] if name != "df2coco.__version__" else "__init__"
+        if other != own:
+            assert row[other] < row[own], f"{own} imports {other}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(PACKAGE).as_posix())
+def test_heavy_and_optional_packages_are_imported_where_they_are_used(module: Path) -> None:
+    tops = {name.split(".")[0] for name in imports(module, at_import_time=True)}
+    assert not tops & (OPTIONAL | HEAVY)
+    if room(module) != "cli":
+        assert not {name.split(".")[0] for name in imports(module)} & CLI_ONLY
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(PACKAGE).as_posix())
+def test_only_the_command_line_prints_and_exits(module: Path) -> None:
+    if room(module) in ("cli", "__main__"):
+        return
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            assert name not in ("print", "sys.exit", "exit"), f"line {node.lineno}: {name}"
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in json.loads(result.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("code", ["import df2coco", "import df2coco.cli.convert"])
+def test_importing_loads_nothing_heavy(code: str) -> None:
+    assert not loaded_by(code) & (OPTIONAL | HEAVY)

@@ -1,0 +1,375 @@
+"""Where splits are found, and how images and archives are read."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from df2coco import archive
+from df2coco.converter import ConversionError, convert
+from df2coco.errors import SourceError
+from df2coco.image_header import HeaderTooShortError, ImageHeader, read_header
+from df2coco.source import PasswordError, find_splits, read_split
+from tests.conftest import MakeSplit
+from tests.samples import make_annotation, make_jpeg
+from tests.zipcrypto import write_encrypted_zip
+
+ANNOTATION = json.dumps(make_annotation()).encode()
+
+
+def fill(root: Path, *paths: str) -> Path:
+    for path in paths:
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(make_jpeg() if file.suffix == ".jpg" else ANNOTATION)
+    return root
+
+
+class TestFolders:
+    @pytest.mark.parametrize(
+        ("annotations", "images"),
+        [
+            ("annos", "image"),
+            ("annos", "images"),
+            ("annots", "images"),
+            ("val_annos", "val_images"),
+            ("val_annos", "val_image"),
+            ("val_annos", "val_imags"),
+            ("val_annos", "images"),
+            ("train_annos", "train_images"),
+        ],
+    )
+    @pytest.mark.parametrize("named", ["the annotations", "the folder around"])
+    def test_all_the_names_that_splits_have_had(
+        self, tmp_path: Path, annotations: str, images: str, named: str
+    ) -> None:
+        fill(tmp_path, f"{annotations}/000001.json", f"{images}/000001.jpg")
+        source = tmp_path / annotations if named == "the annotations" else tmp_path
+        (split,) = find_splits(source)
+        assert [(r.image_id, r.width, r.height) for r in read_split(split)] == [(1, 100, 120)]
+        assert split.reader.images is not None
+        assert split.reader.images.path.name == images
+
+    def test_the_name_of_the_split(self, tmp_path: Path) -> None:
+        fill(
+            tmp_path, "validation/annos/000001.json", "b/val_annos/000001.json", "mine/000001.json"
+        )
+        assert find_splits(tmp_path / "validation")[0].name == "validation"
+        assert find_splits(tmp_path / "validation" / "annos")[0].name == "validation"
+        assert find_splits(tmp_path / "b" / "val_annos")[0].name == "validation"
+        assert find_splits(tmp_path / "mine")[0].name == "mine"
+
+    def test_entries_are_sorted_and_droppings_left_out(self, tmp_path: Path) -> None:
+        numbers = [10, 2, 33, 1]
+        fill(
+            tmp_path,
+            *[f"annos/{n:06d}.json" for n in numbers],
+            "annos/._000001.json",
+            "annos/readme.txt",
+        )
+        (split,) = find_splits(tmp_path)
+        assert [entry.stem for entry in split.entries] == ["000001", "000002", "000010", "000033"]
+
+    def test_images_elsewhere(self, tmp_path: Path) -> None:
+        fill(tmp_path, "here/annos/000001.json", "there/000001.jpg", "deep/image/000001.jpg")
+        for place in ("there", "deep"):
+            (split,) = find_splits(tmp_path / "here", tmp_path / place)
+            assert [(r.width, r.height) for r in read_split(split)] == [(100, 120)]
+
+    def test_several_splits_side_by_side(self, tmp_path: Path) -> None:
+        fill(
+            tmp_path,
+            "train_annos/1.json",
+            "train_images/1.jpg",
+            "val_annos/1.json",
+            "val_images/1.jpg",
+        )
+        assert [split.name for split in find_splits(tmp_path)] == ["train", "validation"]
+        with pytest.raises(SourceError, match="--images goes with one split"):
+            find_splits(tmp_path, tmp_path / "val_images")
+
+    @pytest.mark.parametrize("path", ["nothing", "empty", "file.txt"])
+    def test_nothing_to_read(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "file.txt").write_text("no archive")
+        with pytest.raises(SourceError, match=path):
+            find_splits(tmp_path / path)
+
+
+def pack(folder: Path, path: Path, *, prefix: str = "", password: str | None = None) -> Path:
+    """A zip of all files in a folder, deflated, encrypted if there is a password."""
+    members = [
+        (f"{prefix}{file.relative_to(folder).as_posix()}", file.read_bytes())
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    ]
+    if password is not None:
+        write_encrypted_zip(path, members, password, method=zipfile.ZIP_DEFLATED)
+        return path
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, data in members:
+            target.writestr(name, data)
+    return path
+
+
+class TestArchives:
+    @pytest.fixture
+    def expected(self, validation: Path, tmp_path: Path) -> bytes:
+        convert(validation, tmp_path / "folder.json")
+        return (tmp_path / "folder.json").read_bytes()
+
+    @pytest.mark.parametrize("prefix", ["", "validation/", "deepfashion2/validation/"])
+    @pytest.mark.parametrize("password", [None, "correct horse"])
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_the_same_bytes_as_from_the_folder(
+        self,
+        validation: Path,
+        tmp_path: Path,
+        expected: bytes,
+        prefix: str,
+        password: str | None,
+        workers: int,
+    ) -> None:
+        source = pack(validation, tmp_path / "validation.zip", prefix=prefix, password=password)
+        convert(source, tmp_path / "zip.json", password=password, workers=workers)
+        assert (tmp_path / "zip.json").read_bytes() == expected
+
+    def test_with_the_decryption_of_the_standard_library(
+        self, validation: Path, tmp_path: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(archive, "_decrypter", zipfile._ZipDecrypter)  # type: ignore[attr-defined]
+        source = pack(validation, tmp_path / "validation.zip", password="p")
+        convert(source, tmp_path / "zip.json", password="p")
+        assert (tmp_path / "zip.json").read_bytes() == expected
+
+    def test_members_written_as_to_a_pipe(
+        self, validation: Path, tmp_path: Path, expected: bytes
+    ) -> None:
+        members = [
+            (str(p.relative_to(validation)), p.read_bytes())
+            for p in validation.rglob("*")
+            if p.is_file()
+        ]
+        write_encrypted_zip(tmp_path / "v.zip", members, "p", streamed=True)
+        convert(tmp_path / "v.zip", tmp_path / "zip.json", password="p")
+        assert (tmp_path / "zip.json").read_bytes() == expected
+
+    @pytest.mark.parametrize("layout", ["zip and zip", "zip and folder", "folder and zip"])
+    @pytest.mark.parametrize("named", [True, False])
+    def test_annotations_and_images_apart(
+        self, validation: Path, tmp_path: Path, expected: bytes, layout: str, named: bool
+    ) -> None:
+        annotations, images = layout.split(" and ")
+        for kind, inside, name in (
+            (annotations, "annos", "val_annos"),
+            (images, "image", "val_images"),
+        ):
+            if kind == "zip":
+                pack(validation / inside, tmp_path / f"{name}.zip")
+            else:
+                shutil.copytree(validation / inside, tmp_path / name)
+        suffix = {"zip": ".zip", "folder": ""}
+        where = tmp_path / f"val_images{suffix[images]}"
+        convert(
+            tmp_path / f"val_annos{suffix[annotations]}",
+            tmp_path / "out.json",
+            images=where if named else None,
+        )
+        assert (tmp_path / "out.json").read_bytes() == expected
+
+    def test_macos_droppings_are_left_out(
+        self, validation: Path, tmp_path: Path, expected: bytes
+    ) -> None:
+        source = pack(validation, tmp_path / "validation.zip")
+        with zipfile.ZipFile(source, "a") as target:
+            target.writestr("__MACOSX/annos/000001.json", b"junk")
+            target.writestr("annos/._000001.json", b"junk")
+            target.writestr("annos/.DS_Store", b"junk")
+        convert(source, tmp_path / "zip.json")
+        assert (tmp_path / "zip.json").read_bytes() == expected
+
+    def test_a_dataset_root_of_archives(self, validation: Path, tmp_path: Path) -> None:
+        root = tmp_path / "root"
+        root.mkdir()
+        pack(validation, root / "validation.zip", prefix="validation/")
+        pack(validation / "image", root / "test.zip", prefix="test/image/")
+        summaries = convert(root, tmp_path / "out")
+        assert [(s.split, s.images, s.items) for s in summaries] == [
+            ("validation", 21, 40),
+            ("test", 21, 0),
+        ]
+
+    @pytest.mark.parametrize("password", [None, "wrong"])
+    def test_a_missing_or_wrong_password(
+        self, validation: Path, tmp_path: Path, password: str | None
+    ) -> None:
+        source = pack(validation, tmp_path / "validation.zip", password="right")
+        with pytest.raises(PasswordError, match=r"validation\.zip: the"):
+            convert(source, tmp_path / "o.json", password=password)
+        assert not (tmp_path / "o.json").exists()
+
+    def test_the_one_wrong_password_in_256_that_passes_the_check_byte(
+        self, validation: Path, tmp_path: Path
+    ) -> None:
+        source = pack(validation, tmp_path / "validation.zip", password="right")
+        for number in range(600):
+            with pytest.raises(PasswordError):
+                convert(source, tmp_path / "o.json", password=f"wrong {number}")
+
+    @pytest.mark.parametrize(
+        ("damage", "message"),
+        [
+            (lambda data: data[: len(data) // 2], "no readable zip archive"),
+            (lambda _: b"", "no readable zip archive"),
+            (
+                lambda data: data.replace(b"PK\x03\x04", b"PK\x03\x05", 1),
+                "no member where the directory says",
+            ),
+        ],
+        ids=["half", "empty", "no local header"],
+    )
+    def test_a_damaged_archive(
+        self, validation: Path, tmp_path: Path, damage: Callable[[bytes], bytes], message: str
+    ) -> None:
+        source = pack(validation, tmp_path / "validation.zip")
+        source.write_bytes(damage(source.read_bytes()))
+        with pytest.raises(SourceError) as caught:
+            convert(source, tmp_path / "o.json")
+        told = [str(caught.value)]
+        if isinstance(caught.value, ConversionError):
+            told = [str(notice) for notice in caught.value.summary.notices]
+        assert any(message in line for line in told)
+
+    def test_damaged_members_are_told_by_name(self, validation: Path, tmp_path: Path) -> None:
+        source = tmp_path / "validation.zip"
+        with zipfile.ZipFile(source, "w") as target:
+            for file in sorted(validation.rglob("*.json")):
+                target.writestr(f"annos/{file.name}", file.read_bytes())
+            target.writestr("image/000001.jpg", make_jpeg())
+        raw = bytearray(source.read_bytes())
+        position = raw.index(b"segmentation")
+        raw[position] ^= 1
+        source.write_bytes(raw)
+        with pytest.raises(ConversionError) as caught:
+            convert(source, tmp_path / "o.json")
+        first = next(n for n in caught.value.summary.notices if n.code == "bad-file")
+        assert first.file.endswith("validation.zip/annos/000001.json")
+        assert "wrong checksum" in first.text
+
+    def test_other_methods_are_told(self, tmp_path: Path) -> None:
+        source = tmp_path / "validation.zip"
+        with zipfile.ZipFile(source, "w", zipfile.ZIP_BZIP2) as target:
+            target.writestr("annos/000001.json", ANNOTATION)
+        with pytest.raises(ConversionError) as caught:
+            convert(source, tmp_path / "o.json")
+        assert "method 12 is not supported" in caught.value.summary.notices[-1].text
+
+    def test_more_members_than_the_old_format_holds(self, tmp_path: Path) -> None:
+        source = tmp_path / "train.zip"
+        with zipfile.ZipFile(source, "w") as target:
+            for number in range(1, 66_001):
+                target.writestr(f"train/annos/{number:06d}.json", b"")
+        (split,) = find_splits(source)
+        assert len(split.entries) == 66_000
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x010F] = "a camera"
+    tags[0x0112] = orientation
+    return tags
+
+
+class TestImageHeaders:
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_size_and_orientation_are_those_of_pillow(self, orientation: int) -> None:
+        data = make_jpeg(60, 40, exif=exif(orientation))
+        header = read_header(data, complete=True)
+        assert header == ImageHeader(60, 40, orientation)
+        from PIL import ImageOps
+
+        assert header.size == ImageOps.exif_transpose(Image.open(io.BytesIO(data))).size
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"progressive": True},
+            {"optimize": True},
+            {"icc_profile": b"x" * 9000},
+            {"comment": b"\xff\xd8" * 99},
+        ],
+        ids=str,
+    )
+    def test_kinds_of_jpeg(self, options: dict[str, object]) -> None:
+        assert read_header(make_jpeg(33, 77, **options), complete=True)[:2] == (33, 77)
+
+    def test_every_shorter_beginning_asks_for_more_or_knows(self) -> None:
+        data = make_jpeg(50, 60, exif=exif(6))
+        for end in range(2, len(data)):
+            try:
+                header = read_header(data[:end], complete=False)
+            except HeaderTooShortError:
+                with pytest.raises(SourceError):
+                    read_header(data[:end], complete=True)
+            else:
+                assert header == ImageHeader(50, 60, 6)
+
+    @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "WEBP"])
+    def test_other_formats_under_the_name_of_jpg(self, kind: str) -> None:
+        buffer = io.BytesIO()
+        Image.new("RGB", (31, 17)).save(buffer, kind)
+        assert read_header(buffer.getvalue(), complete=True) == ImageHeader(31, 17, 1)
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"", "the file is empty"),
+            (b"no image", "this is no image"),
+            (b"\xff\xd8\xff", "ends before its size is told"),
+            (b"\xff\xd8" + b"x" * 50, "header is damaged"),
+            (b"\xff\xd8\xff\xe0\x00\x00" + b"x" * 50, "header is damaged"),
+            (
+                make_jpeg().replace(
+                    b"\xff\xc0\x00\x11\x08\x00\x78\x00\x64", b"\xff\xc0\x00\x11\x08" + bytes(4)
+                ),
+                "0 pixels",
+            ),
+            (
+                make_jpeg().replace(
+                    b"\xff\xc0\x00\x11\x08\x00\x78\x00\x64", b"\xff\xc0\x00\x11\x08" + b"\xff" * 4
+                ),
+                "claims more than",
+            ),
+        ],
+        ids=[
+            "empty",
+            "text",
+            "three bytes",
+            "no marker",
+            "short segment",
+            "0 pixels",
+            "65535 pixels",
+        ],
+    )
+    def test_what_is_no_image(self, data: bytes, message: str) -> None:
+        with pytest.raises(SourceError, match=message):
+            read_header(data, complete=True)
+
+    def test_a_header_behind_a_large_profile_is_found(self, make_split: MakeSplit) -> None:
+        large = make_jpeg(70, 80, icc_profile=b"x" * 200_000)
+        source = make_split({1: make_annotation()}, images={"000001.jpg": large})
+        (split,) = find_splits(source)
+        assert [(r.width, r.height) for r in read_split(split)] == [(70, 80)]
+
+    def test_real_images(self, real: Path) -> None:
+        for path in (real / "train" / "image").iterdir():
+            with Image.open(path) as image:
+                assert read_header(path.read_bytes()[:4096], complete=False)[:2] == image.size
