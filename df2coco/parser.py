@@ -344,7 +344,7 @@ def _box(
     value: dict[str, Any], size: tuple[int, int] | None, file: str, key: str, repairs: list[Notice]
 ) -> tuple[Number, Number, Number, Number]:
     box = _required(value, "bounding_box")
-    if type(box) is not list or len(box) != 4 or not _are_coordinates(box):
+    if type(box) is not list or len(box) != 4 or _span(box) is None:
         raise _FaultError("bounding_box", f"{_short(box)}, expected 4 numbers x1, y1, x2, y2.")
     x1, y1, x2, y2 = box
     if x1 > x2 or y1 > y2:
@@ -375,7 +375,7 @@ def _landmarks(
             "landmarks",
             f"{found}, expected {expected} ({category.num_landmarks} landmarks x 3 for {category.name}).",
         )
-    if not _are_coordinates(landmarks):
+    if _span(landmarks) is None:
         raise _FaultError("landmarks", f"not all are numbers of at most {MAX_COORDINATE} pixels.")
     visibility = landmarks[2::3]
     if not _VISIBILITIES.issuperset(visibility):
@@ -431,10 +431,11 @@ def _polygon_fault(polygon: Any) -> str | None:
     length = len(polygon)
     if length < 6 or length % 2:
         return f"{length} numbers, expected an even number of at least 6"
-    if not _are_coordinates(polygon):
+    span = _span(polygon)
+    if span is None:
         return f"not all are numbers of at most {MAX_COORDINATE} pixels"
-    # The first factor bounds the length of an edge, so that hardly any outline needs adding up.
-    if (max(polygon) - min(polygon)) * length > MAX_OUTLINE and _outline(polygon) > MAX_OUTLINE:
+    # No edge is longer than its span in x and in y, so hardly any outline needs adding up.
+    if span * length > MAX_OUTLINE and _outline(polygon) > MAX_OUTLINE:
         return f"an outline of more than {MAX_OUTLINE} pixels"
     return None
 
@@ -444,13 +445,17 @@ def _outline(polygon: list[Number]) -> float:
     return sum(abs(xs[i] - xs[i - 1]) + abs(ys[i] - ys[i - 1]) for i in range(len(xs)))
 
 
-def _are_coordinates(values: list[Any]) -> bool:
+def _span(values: list[Any]) -> Number | None:
+    """The largest less the smallest of some coordinates; None when not all are coordinates."""
     # sum, min and max run in C and refuse what is no number; booleans are ruled out for the file.
     try:
         sum(values)
-        return bool(max(values) <= MAX_COORDINATE and min(values) >= -MAX_COORDINATE)
+        low, high = min(values), max(values)
+        if low < -MAX_COORDINATE or high > MAX_COORDINATE:
+            return None
     except TypeError:
-        return False
+        return None
+    return high - low  # type: ignore[no-any-return]
 
 
 # ---------------------------------------------------------------- fields that may be absent

@@ -71,10 +71,12 @@ class FolderFiles:
             # O_NONBLOCK: opening a FIFO must not wait for a writer.
             descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
             try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     raise SourceError("not a regular file. Remove it.")
-                data = os.read(descriptor, size + 1)
-                while len(data) <= size and (more := os.read(descriptor, size + 1 - len(data))):
+                wanted = min(size + 1, status.st_size)
+                data = os.read(descriptor, wanted)
+                while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
                     data += more
             finally:
                 os.close(descriptor)
