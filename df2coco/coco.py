@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import shutil
@@ -15,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 import orjson
 
 from df2coco.errors import CocoFileError
+from df2coco.fields import check_fields
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -28,7 +30,9 @@ __all__ = [
     "Writer",
     "atomic_write",
     "check_output",
+    "index",
     "load",
+    "no_collection",
     "read",
 ]
 
@@ -189,7 +193,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         try:
             with open(descriptor, "wb", buffering=1 << 20) as stream:
                 yield stream
-            os.chmod(name, 0o666 & ~_umask())
+            os.chmod(name, 0o666 & ~umask())
             os.replace(name, target)
         except BaseException:
             os.unlink(name)
@@ -204,7 +208,8 @@ def _as_coco_error(path: Path) -> Iterator[None]:
         raise CocoFileError(f"{path}: cannot be written ({error.strerror}).") from None
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files do not get."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
@@ -225,10 +230,16 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CocoFileError(f"{path}: cannot be read ({error.strerror}).") from None
     try:
-        document = orjson.loads(raw)
+        with no_collection():
+            document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         what = "the file is empty" if not raw.strip() else f"not JSON ({error})"
         raise CocoFileError(f"{path}: {what}. Was it written to the end?") from None
+    return check_document(path, document)
+
+
+def check_document(path: Path, document: Any) -> dict[str, Any]:
+    """The parsed JSON of `path`, if it has the outer shape of a COCO file; else `CocoFileError`."""
     if not isinstance(document, dict):
         raise CocoFileError(f"{path}: not a JSON object, so no COCO file. Name a COCO file.")
     for name in ("images", "annotations", "categories"):
@@ -238,16 +249,32 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-def load(path: str | Path) -> COCO:
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Parsing makes millions of lists and no garbage: looking for it takes longer than parsing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def load(path: str | Path, needs: Iterable[str] = ()) -> COCO:
     """The file at `path` as a `pycocotools.coco.COCO`, without the lines that its constructor prints.
 
-    Raises `CocoFileError` when it cannot be read as a COCO file.
+    `needs` names fields that every annotation must have ("bbox"). Raises `CocoFileError` when it cannot
+    be read as a COCO file, or when a field is missing or is not what it must be.
     """
-    return index(read(Path(path)))
+    path = Path(path)
+    document = read(path)
+    check_fields(document, path, needs)
+    return index(document)
 
 
 def index(document: dict[str, Any]) -> COCO:
-    """A COCO document that has been read, indexed by pycocotools."""
+    """A COCO document that has been read and checked, indexed by pycocotools."""
     from pycocotools.coco import COCO
 
     coco = COCO()

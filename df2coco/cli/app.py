@@ -44,7 +44,7 @@ app: Final = typer.Typer(
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def command(name: str) -> Callable[[Function], Function]:
+def command(name: str, group: typer.Typer = app) -> Callable[[Function], Function]:
     """Register a command; what it raises on purpose ends in one line on stderr and exit code 2."""
 
     def register(function: Function) -> Function:
@@ -61,7 +61,7 @@ def command(name: str) -> Callable[[Function], Function]:
             except RecursionError:
                 fail("the input is nested too deeply.")
 
-        app.command(name)(guarded)
+        group.command(name)(guarded)
         return function
 
     return register

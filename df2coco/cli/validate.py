@@ -1,0 +1,139 @@
+"""`df2coco validate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from df2coco.cli.app import (
+    JsonOption,
+    PasswordOption,
+    WorkersOption,
+    command,
+    default_workers,
+    progress_bar,
+    with_password,
+)
+from df2coco.errors import printable
+from df2coco.validator import SCORED_IMAGES, Finding, Report, validate
+
+
+@command("validate")
+def validate_command(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file, by whomever."),
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="What it was converted from: every image, item and value must be the same, and ground "
+            "truth scored against itself must give AP 1.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Folder or zip of the images: all must be there, with their sizes."
+        ),
+    ] = None,
+    json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out what needs masks drawn, and pycocotools.")
+    ] = False,
+    score: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Images to score against themselves with --against."),
+    ] = SCORED_IMAGES,
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+) -> None:
+    """Tell what is wrong with a COCO file, and who suffers from it.
+
+    Exit code 0: no errors; 1: errors (with --strict: or warnings); 2: it cannot be read as COCO.
+    """
+
+    def work(password: str | None) -> Report:
+        with progress_bar("entries", quiet=json) as progress:
+            return validate(
+                path,
+                against=against,
+                images=images,
+                quick=quick,
+                score_images=score,
+                password=password,
+                workers=default_workers(workers),
+                progress=progress,
+            )
+
+    report = with_password(password, work)
+    print(_as_json(report) if json else _as_text(report))
+    raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
+
+
+def _as_json(report: Report) -> str:
+    import orjson
+
+    return orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode()
+
+
+def _as_text(report: Report) -> str:
+    counts = f"{report.images:,} images, {report.annotations:,} annotations, {report.categories} categories"
+    lines = [printable(str(report.path)), f"  {counts}"]
+    if report.loaded is not None:
+        lines.append(f"  {'loads' if report.loaded else 'does not load'} with pycocotools")
+    if report.compared is not None:
+        lines.append(f"  compared with {printable(str(report.compared))}, value by value")
+    if report.scored:
+        lines.append(f"  ground truth of {report.scored:,} images scored against itself")
+    for finding in report.findings:
+        lines += ["", *_finding(finding)]
+    told = ", ".join(
+        f"{report.count(level)} {level}{'s' * (report.count(level) != 1)}"
+        for level in ("error", "warning", "note")
+    )
+    return "\n".join([*lines, "", f"{'valid' if report.is_valid() else 'not valid'}: {told}"])
+
+
+_SHOWN = 5
+
+
+def _finding(finding: Finding) -> list[str]:
+    check = finding.check
+    lines = [f"{check.level}: {check.code}", f"  {check.sentence}"]
+    lines += _places(finding)
+    for label, text in (
+        ("suffers", check.suffers),
+        ("cause", check.cause),
+        ("remedy", check.remedy),
+    ):
+        lines += _wrapped(f"  {label + ':':<9}", text)
+    return lines
+
+
+def _places(finding: Finding) -> list[str]:
+    hits = finding.hits[:_SHOWN]
+    if not any(hit.detail for hit in hits):
+        ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
+        more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _SHOWN else ""
+        return _wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
+    lines = []
+    for hit in hits:
+        who = "" if hit.id is None else f"{finding.check.about} {printable(str(hit.id))}: "
+        lines += _wrapped("  - ", who + printable(hit.detail))
+    if len(finding.hits) > _SHOWN:
+        lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
+    return lines
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    """`text` behind `label`, in lines of at most 80 columns."""
+    import textwrap
+
+    return textwrap.wrap(
+        text, 80, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False
+    ) or [label.rstrip()]

@@ -1,0 +1,452 @@
+"""The round trip (--against): is what the file holds what the dataset says, no more and no less?
+
+What a file should hold is worked out here from the parser's records alone. Nothing is shared with
+`layout`, which wrote it, so that a mistake there is found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from df2coco.errors import SourceError
+from df2coco.fields import shorten
+from df2coco.parser import ImageRecord, Item
+from df2coco.source import Entry as SourceEntry
+from df2coco.source import PasswordError, Reader
+from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
+from df2coco.validator.areas import measure
+from df2coco.validator.categories import names_of
+from df2coco.validator.document import Check, Document, Entry, Hit, garments, identify
+from df2coco.validator.folding import keypoints_of
+from df2coco.workers import map_ordered
+
+__all__ = ["CHECKS"]
+
+Hits = Iterable[Hit]
+Record: TypeAlias = "ImageRecord | str"
+"""Or the name of a file that cannot be used."""
+
+_CHUNK: Final = 64
+_WORTH_WORKERS: Final = 1000
+
+
+@dataclass
+class Comparison:
+    """What comparing a file with its source has found."""
+
+    missing_images: list[Hit] = field(default_factory=list)
+    extra_images: list[Hit] = field(default_factory=list)
+    missing_items: list[Hit] = field(default_factory=list)
+    extra_items: list[Hit] = field(default_factory=list)
+    differences: list[Hit] = field(default_factory=list)
+    absent: list[Hit] = field(default_factory=list)
+    unusable: list[Hit] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How the file was made, as far as it tells."""
+
+    own: bool
+    """df2coco wrote it with its own layout of fields: these are known to the last key."""
+    keypoints: bool
+    unified: bool
+    visible: bool
+    area: str | None
+    """"mask", "box", or None: the file does not tell."""
+    categories: frozenset[int]
+    only: str | None
+    limit: int | None
+    sizes: bool
+    """Sizes can be compared."""
+    annotation_fields: frozenset[str]
+    """Those that any annotation has."""
+    image_fields: frozenset[str]
+
+
+# ---------------------------------------------------------------- what is expected
+
+
+_ATTRIBUTES: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
+
+
+def _shape(document: Document) -> _Shape:
+    told = document.converted or {}
+    listed = frozenset(category.id for _, category in garments(document))
+    lengths = {len(names_of(entry)) for entry in document.categories}
+    fields = frozenset().union(*(each.keys() for each in document.annotations))
+    reader = document.source.reader if document.source else None
+    chosen = frozenset(told.get("categories") or ())
+    return _Shape(
+        own=document.converted is not None,
+        keypoints=told["task"] == "keypoints" if "task" in told else "keypoints" in fields,
+        unified=told["layout"] == "unified" if "layout" in told else NUM_LANDMARKS in lengths,
+        visible=told.get("landmarks") == "visible",
+        # The official converter leaves `info` empty.
+        area=told.get("area", None if document.info else "box"),
+        categories=chosen or (listed if len(listed) < len(CATEGORIES) else frozenset()),
+        only=told.get("only"),
+        limit=told.get("limit"),
+        sizes=reader is not None and (reader.images is not None or _sizes_unknown(document)),
+        annotation_fields=fields,
+        image_fields=frozenset().union(*(each.keys() for each in document.images)),
+    )
+
+
+def _sizes_unknown(document: Document) -> bool:
+    """The file says that there were no images, so that its sizes are the smallest possible."""
+    told = (document.converted or {}).get("image_sizes", "")
+    return str(told).startswith("unknown")
+
+
+def _expected_image(record: ImageRecord, shape: _Shape) -> Entry:
+    expected: Entry = {"id": record.image_id, "file_name": record.file_name}
+    if shape.sizes:
+        expected |= {"width": record.width, "height": record.height}
+    if record.source is not None:
+        expected["source"] = record.source
+    if record.pair_id is not None:
+        expected["pair_id"] = record.pair_id
+    return expected
+
+
+def _expected_annotation(record: ImageRecord, item: Item, mask: int | None, shape: _Shape) -> Entry:
+    x1, y1, x2, y2 = item.bounding_box
+    box_area = (x2 - x1) * (y2 - y1)
+    expected: Entry = {
+        "image_id": record.image_id,
+        "category_id": item.category_id,
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "iscrowd": 0,
+        "segmentation": item.segmentation,
+    }
+    if shape.area is not None:
+        expected["area"] = (mask or box_area) if shape.area == "mask" else box_area
+    if shape.keypoints:
+        expected |= _expected_keypoints(item, shape)
+    values = {"pair_id": record.pair_id, **{name: getattr(item, name) for name in _ATTRIBUTES}}
+    expected |= {name: value for name, value in values.items() if value is not None}
+    if shape.own:
+        expected["item"] = item.key
+        floats = [
+            number
+            for number, polygon in enumerate(item.segmentation)
+            if any(type(n) is float for n in polygon) and all(n == round(n) for n in polygon)
+        ]
+        if floats:
+            expected["float_polygons"] = floats
+    return expected
+
+
+def _expected_keypoints(item: Item, shape: _Shape) -> Entry:
+    triples = [tuple(item.landmarks[i : i + 3]) for i in range(0, len(item.landmarks), 3)]
+    if shape.visible:
+        triples = [triple if triple[2] == 2 else (0, 0, 0) for triple in triples]
+    if shape.unified:
+        before = sum(each.num_landmarks for each in CATEGORIES if each.id < item.category_id)
+        after = NUM_LANDMARKS - before - len(triples)
+        triples = [(0, 0, 0)] * before + triples + [(0, 0, 0)] * after
+    return {
+        "keypoints": [number for triple in triples for number in triple],
+        "num_keypoints": sum(triple[2] > 0 for triple in triples),
+    }
+
+
+# ---------------------------------------------------------------- the source
+
+
+def _read(reader: Reader, entries: list[SourceEntry]) -> list[Record]:
+    result: list[Record] = []
+    for entry in entries:
+        try:
+            result.append(reader.record(entry))
+        except PasswordError:
+            raise
+        except SourceError:
+            result.append(entry.stem)
+    return result
+
+
+def _records(document: Document) -> Iterator[Record]:
+    split = document.source
+    assert split is not None
+    reader = split.reader
+    if _sizes_unknown(document):
+        reader = dataclasses.replace(reader, images=None)
+    elif not document.info:
+        reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
+    chunks = [list(split.entries[i : i + _CHUNK]) for i in range(0, len(split.entries), _CHUNK)]
+    workers = document.workers if len(split.entries) > _WORTH_WORKERS else 1
+    done = 0
+    records = map_ordered(partial(_read, reader), chunks, workers=workers)
+    try:
+        for part in records:
+            yield from part
+            done += len(part)
+            if document.progress is not None:
+                document.progress(done, len(split.entries))
+    finally:
+        records.close()
+
+
+def _selected(record: ImageRecord, shape: _Shape) -> list[Item] | None:
+    """The items that belong into the file; None: not even the image does."""
+    if shape.only is not None and record.source != shape.only:
+        return None
+    if not shape.categories:
+        return list(record.items)
+    return [item for item in record.items if item.category_id in shape.categories] or None
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def compare(document: Document) -> Comparison:
+    """Compare the whole file with its source."""
+    found = Comparison()
+    shape = _shape(document)
+    masks: dict[int, int | None] = {}
+    if shape.area == "mask":
+        masks = {
+            id(a): m and m.area
+            for a, m in zip(document.annotations, document.once(measure), strict=True)
+        }
+    images = {e["id"]: e for e in document.images if type(e.get("id")) is int}
+    items: dict[int, list[Entry]] = {}
+    for annotation in document.annotations:
+        if type(annotation.get("image_id")) is int:
+            items.setdefault(annotation["image_id"], []).append(annotation)
+    seen: set[int] = set()
+    for record in _records(document):
+        if isinstance(record, str):
+            found.unusable.append(Hit(f"{record}.json"))
+            continue
+        bad = (notice for notice in record.notices if notice.level == "error")
+        found.unusable += [Hit(f"{record.file_name[:-4]}.json", str(notice)) for notice in bad]
+        selected = _selected(record, shape)
+        if selected is None:
+            continue
+        seen.add(record.image_id)
+        entry = images.get(record.image_id)
+        if entry is None:
+            found.missing_images.append(Hit(record.image_id, record.file_name))
+        else:
+            _compare_image(found, record, entry, shape)
+            present = items.get(record.image_id, [])
+            _compare_items(found, record, selected, present, masks, shape)
+        if len(seen) == shape.limit:
+            break
+    for image_id, entry in images.items():
+        if image_id not in seen:
+            found.extra_images.append(Hit(image_id, str(entry.get("file_name"))))
+    _look_for_absent(found, document, shape)
+    return found
+
+
+def _look_for_absent(found: Comparison, document: Document, shape: _Shape) -> None:
+    if shape.own:
+        return  # an absent field of an own file is a difference
+    for name in (*_ATTRIBUTES, "pair_id"):
+        if document.annotations and name not in shape.annotation_fields:
+            found.absent.append(Hit(None, f"annotations[].{name}"))
+    if document.images and "source" not in shape.image_fields:
+        found.absent.append(Hit(None, "images[].source"))
+
+
+def _compare_image(found: Comparison, record: ImageRecord, entry: Entry, shape: _Shape) -> None:
+    expected = _expected_image(record, shape)
+    present = dict(entry)
+    if not shape.sizes:
+        present.pop("width", None)
+        present.pop("height", None)
+    if not shape.own:
+        name = present.get("file_name")
+        present["file_name"] = name.rpartition("/")[2] if isinstance(name, str) else name
+        # Another converter leaves fields out, and has fields of its own.
+        expected = {n: v for n, v in expected.items() if n in shape.image_fields}
+        present = {n: v for n, v in present.items() if n in expected}
+    for name, told in _differences(expected, present):
+        text = f"{_file(record)}: {name}: {told}"
+        found.differences.append(Hit(f"image {record.image_id}", text))
+
+
+def _file(record: ImageRecord) -> str:
+    return f"{record.file_name[:-4]}.json"
+
+
+def _compare_items(
+    found: Comparison,
+    record: ImageRecord,
+    selected: list[Item],
+    present: list[Entry],
+    masks: dict[int, int | None],
+    shape: _Shape,
+) -> None:
+    for item, annotation in _matched(selected, present):
+        if annotation is None and item is not None:
+            found.missing_items.append(
+                Hit(f"image {record.image_id}", f"{_file(record)} {item.key}")
+            )
+        elif annotation is not None and item is None:
+            detail = f"image {record.image_id}, {shorten(annotation.get('item', 'no item key'))}"
+            found.extra_items.append(Hit(identify(annotation, 0), detail))
+        elif annotation is not None and item is not None:
+            expected = _expected_annotation(record, item, masks.get(id(annotation)), shape)
+            for name, told in _differences(expected, _present(annotation, expected, shape)):
+                text = f"{_file(record)} {item.key}: {name}: {told}"
+                found.differences.append(Hit(identify(annotation, 0), text))
+
+
+def _matched(
+    items: list[Item], annotations: list[Entry]
+) -> Iterator[tuple[Item | None, Entry | None]]:
+    """Items and annotations of one image that belong together: by key, else by order."""
+    if not all(isinstance(each.get("item"), str) for each in annotations):
+        for number in range(max(len(items), len(annotations))):
+            yield (
+                items[number] if number < len(items) else None,
+                annotations[number] if number < len(annotations) else None,
+            )
+        return
+    by_key = {item.key: item for item in items}
+    for annotation in annotations:
+        yield by_key.pop(annotation["item"], None), annotation
+    for item in by_key.values():
+        yield item, None
+
+
+def _present(annotation: Entry, expected: Entry, shape: _Shape) -> Entry:
+    """An annotation's fields that are to be compared."""
+    present = {name: value for name, value in annotation.items() if name != "id"}
+    if not shape.own:
+        present = {name: value for name, value in present.items() if name in expected}
+        for name in expected.keys() - shape.annotation_fields:
+            present[name] = expected[name]  # told as absent from the whole file
+    found = keypoints_of(annotation)
+    if found is not None and "keypoints" in present:
+        present["keypoints"] = found.numbers()
+    return present
+
+
+def _differences(expected: Entry, present: Entry) -> Iterator[tuple[str, str]]:
+    if expected == present:
+        return
+    for name in sorted(expected.keys() | present.keys()):
+        if name not in present:
+            yield name, f"{shorten(expected[name])} in the source, missing in the file"
+        elif name not in expected:
+            yield name, f"not in the source, {shorten(present[name])} in the file"
+        elif expected[name] != present[name]:
+            where, source, file = _first_difference(expected[name], present[name])
+            yield name + where, f"{shorten(source)} in the source, {shorten(file)} in the file"
+
+
+def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:
+    """Where two values differ first: in which element of a list, and what stands there."""
+    if isinstance(source, list) and isinstance(file, list) and len(source) == len(file):
+        for number, (a, b) in enumerate(zip(source, file, strict=True)):
+            if a != b:
+                where, a, b = _first_difference(a, b)
+                return f"[{number}]{where}", a, b
+    return "", source, file
+
+
+def _no_images(document: Document) -> Hits:
+    if not _shape(document).sizes:
+        yield Hit(None)
+
+
+CHECKS: Final = (
+    Check(
+        "source-image-missing",
+        "error",
+        "image",
+        "An image of the source is not in the file.",
+        "It is missing from training and evaluation.",
+        "The file is a subset that does not say so, or the conversion was not finished.",
+        "Convert again.",
+        lambda document: document.once(compare).missing_images,
+        stage="against",
+    ),
+    Check(
+        "source-image-extra",
+        "error",
+        "image",
+        "An image of the file is not in the source, or its annotation file cannot be used.",
+        "It does not belong to this split.",
+        "Another split, or files were merged.",
+        "Name the source that was converted.",
+        lambda document: document.once(compare).extra_images,
+        stage="against",
+    ),
+    Check(
+        "source-item-missing",
+        "error",
+        "image",
+        "An item of the source is not in the file.",
+        "It is missing from training, and a detection of it counts as a false alarm.",
+        "It was dropped or removed.",
+        "Convert again.",
+        lambda document: document.once(compare).missing_items,
+        stage="against",
+    ),
+    Check(
+        "source-item-extra",
+        "error",
+        "annotation",
+        "An item of the file is not in the source.",
+        "Missing it counts as a mistake in evaluation.",
+        "It was added, or belongs to another image.",
+        "Convert again.",
+        lambda document: document.once(compare).extra_items,
+        stage="against",
+    ),
+    Check(
+        "source-value",
+        "error",
+        "annotation",
+        "A value of the file is not the source's.",
+        "All consumers take the wrong value.",
+        "The file was changed, or its converter has a mistake.",
+        "Convert again.",
+        lambda document: document.once(compare).differences,
+        stage="against",
+    ),
+    Check(
+        "source-field-absent",
+        "note",
+        "file",
+        "A field of the source is nowhere in the file, so it was not compared.",
+        "What needs it cannot be computed: evaluation by attribute, retrieval.",
+        "The official converter leaves it out.",
+        "Convert without --preset official.",
+        lambda document: document.once(compare).absent,
+        stage="against",
+    ),
+    Check(
+        "source-unusable",
+        "note",
+        "file",
+        "The source has a file or an item that cannot be used, so it is not expected.",
+        "It is missing from training and evaluation.",
+        "The source is damaged; the file was written with --on-error skip.",
+        "Download the source again.",
+        lambda document: document.once(compare).unusable,
+        stage="against",
+    ),
+    Check(
+        "source-no-images",
+        "note",
+        "file",
+        "The source's images were not found, so sizes were not compared.",
+        "Boxes that leave their image cannot be compared either.",
+        "The images lie elsewhere.",
+        "Name them with --images.",
+        _no_images,
+        stage="against",
+    ),
+)  # fmt: skip

@@ -1,0 +1,127 @@
+"""Long lists read in parts are the lists that json reads."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from df2coco import json_lists
+from df2coco.errors import CocoFileError
+from df2coco.json_lists import iter_list, read_annotations
+
+texts = st.text(st.sampled_from('ab"\\{}[],: \n'), max_size=6)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+objects = st.dictionaries(texts | st.just("annotations"), values, max_size=3)
+layouts = st.sampled_from(({}, {"indent": 1}, {"separators": (",", ":")}))
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lists, "_PART", 40)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=st.lists(objects | values, max_size=8), layout=layouts)
+def test_a_list(tmp_path: Path, entries: list[Any], layout: dict[str, Any]) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps(entries, **layout))
+    assert [e for part in iter_list(path, what="entries") for e in part] == entries
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.dictionaries(texts, values, max_size=3),
+    annotations=st.lists(objects, max_size=6),
+    images=st.lists(objects, max_size=2),
+    images_first=st.booleans(),
+    layout=layouts,
+)
+def test_annotations(
+    tmp_path: Path,
+    before: dict[str, Any],
+    annotations: list[dict[str, Any]],
+    images: list[dict[str, Any]],
+    images_first: bool,
+    layout: dict[str, Any],
+) -> None:
+    lists = {"images": images, "annotations": annotations}
+    if not images_first:
+        lists = dict(reversed(lists.items()))
+    document = {"info": before, **lists, "categories": []}
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(document, **layout))
+    taken: list[dict[str, Any]] = []
+    rest = read_annotations(path, taken.extend)
+    assert taken == annotations
+    assert {**rest, "annotations": annotations} == document
+
+
+def test_it_is_read_in_parts(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps([{"image_id": number} for number in range(100)]))
+    parts = [len(part) for part in iter_list(path, what="results")]
+    assert sum(parts) == 100
+    assert max(parts) <= 2
+    document = {"annotations": [{"id": n} for n in range(100)], "images": [], "categories": []}
+    path.write_text(json.dumps(document))
+    parts = []
+    read_annotations(path, lambda part: parts.append(len(part)))
+    assert sum(parts) == 100
+    assert max(parts) <= 4
+
+
+def test_nan_and_infinity_are_for_the_reader_to_find(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text('[{"score": 1}, {"score": NaN}, {"score": -Infinity}]' + " " * 50)
+    scores = [e["score"] for part in iter_list(path, what="results") for e in part]
+    assert scores[0] == 1
+    assert math.isnan(scores[1])
+    assert scores[2] == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("  \n", "the file is empty"),
+        ("[", "not JSON"),
+        ('[{"a": 1}', "not JSON"),
+        ('[{"a": 1}, {"a": 2}' + ', {"a": 3}' * 20, "not JSON"),
+        ('[{"a": 1}] trailing', "not JSON"),
+        ('[{"a": 1},]', "not JSON"),
+        ('{"a": 1}', "not a JSON list. Expected a list of results"),
+        ("17", "not a JSON list"),
+        ("[" * 5000, "not JSON"),
+    ],
+)
+def test_what_is_no_list(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(text)
+    with pytest.raises(CocoFileError, match=message):
+        list(iter_list(path, what="results"))
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing.json"):
+        with pytest.raises(CocoFileError):
+            list(iter_list(path, what="results"))
+        with pytest.raises(CocoFileError):
+            read_annotations(path, list)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"annotations": [{"a": 1}', '{"annotations": []}'])
+def test_what_is_no_coco_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text(text)
+    with pytest.raises(CocoFileError):
+        read_annotations(path, list)
