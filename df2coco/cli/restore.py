@@ -1,0 +1,58 @@
+"""`df2coco restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from df2coco.cli.app import QuietOption, command, progress_bar, tell
+
+
+@command("restore")
+def restore_command(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.json",
+            show_default=False,
+            help="A COCO file with landmarks (--task keypoints).",
+        ),
+    ],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ANNOS_DIR",
+            show_default=False,
+            help="The folder for the annotation files; its parent must be there.",
+        ),
+    ],
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Write to a folder that has files in it: the same names are replaced, others stay.",
+        ),
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the dataset's annotation files again, one an image.
+
+    What the COCO file cannot give back is told before anything is written.
+    """
+    from df2coco.restorer import restore
+
+    with progress_bar("files", quiet=quiet) as progress:
+        done = restore(
+            path,
+            folder,
+            force=force,
+            tell=None if quiet else lambda sentence: tell(f"not given back: {sentence}"),
+            progress=progress,
+        )
+    if quiet:
+        return
+    if done.strangers:
+        tell(f"warning: {folder} holds {done.strangers:,} other annotation files too")
+    tell(f"{done.files:,} annotation files, {done.items:,} items -> {folder}")

@@ -1,0 +1,440 @@
+"""The annotation files again: what convert wrote comes back, and what cannot is told first."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import df2coco.cli.convert
+import df2coco.cli.restore  # noqa: F401
+from df2coco.cli.app import app
+from df2coco.converter import convert
+from df2coco.errors import CocoFileError, Df2cocoError, SourceError
+from df2coco.layout import Options
+from df2coco.restorer import TOP_LEVEL_ORDER, restore
+from df2coco.taxonomy import CATEGORIES
+from tests.samples import make_annotation, make_item, make_jpeg
+
+HEIGHT, WIDTH = 120, 100
+
+OPTIONS = {
+    "default": Options(),
+    "category layout": Options(layout="category"),
+    "box area": Options(area="box"),
+    "visible": Options(landmarks="visible"),
+    "official": Options(preset="official"),
+    "some categories": Options(categories=(1, 9)),
+    "one source": Options(only="user"),
+}
+
+
+def texts_in(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def there_and_back(source: Path, work: Path, options: Options, images: Path | None) -> Path:
+    """Convert, restore, convert again; the bytes must be the same. The folder of restored files."""
+    one, two, annos = work / "one.json", work / "two.json", work / "annos"
+    convert(source, one, images=images, options=options)
+    restore(one, annos)
+    if any(annos.iterdir()):
+        convert(annos, two, images=images, options=options)
+        assert two.read_bytes() == one.read_bytes()
+    return annos
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("with_images", [True, False])
+def test_fixtures_convert_to_the_same_bytes_again(
+    validation: Path, tmp_path: Path, options: Options, with_images: bool
+) -> None:
+    if options.categories and not with_images:
+        pytest.skip("sizes were found by the items that are left out")
+    source = validation if with_images else tmp_path / "elsewhere"
+    if not with_images:
+        shutil.copytree(validation / "annos", source)
+    images = validation / "image" if with_images else None
+    there_and_back(source, tmp_path, options, images)
+
+
+@pytest.mark.parametrize("layout", ["unified", "category"])
+def test_fixtures_come_back_to_the_letter(validation: Path, tmp_path: Path, layout: str) -> None:
+    annos = there_and_back(
+        validation, tmp_path, Options(layout=layout), images=validation / "image"
+    )
+    assert texts_in(annos) == texts_in(validation / "annos")
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_real_samples_convert_to_the_same_bytes_again(
+    real: Path, tmp_path: Path, options: Options
+) -> None:
+    there_and_back(real / "train", tmp_path, options, images=real / "train/image")
+
+
+def test_real_samples_come_back_to_the_letter(real: Path, tmp_path: Path) -> None:
+    source = real / "train/annos"
+    annos = there_and_back(source, tmp_path, Options(), images=real / "train/image")
+    restored, given = texts_in(annos), texts_in(source)
+    # One sample is formatted otherwise, so its values must do.
+    formatted = {name for name, text in given.items() if text == json.dumps(json.loads(text))}
+    assert len(formatted) == len(given) - 1
+    for name, text in given.items():
+        assert json.loads(restored[name]) == json.loads(text)
+        assert list(json.loads(restored[name])) == list(json.loads(text))
+        assert name not in formatted or restored[name] == text
+
+
+def test_official_converters_real_file_gives_the_very_texts(real: Path, tmp_path: Path) -> None:
+    done = restore(real / "train/official_coco.json", tmp_path / "annos")
+    given = texts_in(real / "train/annos")
+    restored = texts_in(tmp_path / "annos")
+    assert (done.files, done.items) == (len(restored), 30) == (16, 30)
+    assert all(given[name] == text for name, text in restored.items())
+
+
+# ---------------------------------------------------------------- any annotation file
+
+coordinates = st.one_of(
+    st.integers(0, 99),
+    st.floats(0, 99).map(lambda n: round(n, 2)),
+    st.floats(0, 99),
+    st.just(-0.0),
+    st.integers(0, 99).map(float),
+)
+polygon_kinds = st.sampled_from(
+    [
+        st.integers(0, 99),
+        coordinates,
+        st.integers(-2, 101).map(float),
+        st.floats(-0.5, 100).map(lambda n: round(n, 14)),
+    ]
+)
+polygons = polygon_kinds.flatmap(
+    lambda kind: st.lists(st.tuples(kind, kind), min_size=3, max_size=6)
+).map(lambda points: [number for point in points for number in point])
+
+
+@st.composite
+def items(draw: st.DrawFn) -> dict[str, Any]:
+    category = draw(st.sampled_from(CATEGORIES))
+    landmark = st.tuples(coordinates, coordinates, st.sampled_from([1, 2, 2.0]))
+    landmarks = draw(
+        st.lists(
+            st.one_of(landmark, st.just((0, 0, 0))),
+            min_size=category.num_landmarks,
+            max_size=category.num_landmarks,
+        )
+    )
+    number = st.integers(0, 98) | st.floats(0, 98)
+    x1, y1, dx, dy = (draw(number) for _ in range(4))
+    box = [x1, y1, min(x1 + 1 + dx, WIDTH), min(y1 + 1 + dy, HEIGHT)]
+    changes: dict[str, Any] = {
+        "landmarks": [number for landmark in landmarks for number in landmark],
+        "segmentation": draw(st.lists(polygons, min_size=1, max_size=3)),
+        "bounding_box": box,
+        "style": draw(st.integers(0, 20)),
+    }
+    for name in draw(st.sets(st.sampled_from(["style", "scale", "zoom_in", "category_name"]))):
+        changes[name] = ...
+    return make_item(category.id, **changes)
+
+
+@st.composite
+def annotations(draw: st.DrawFn) -> dict[str, Any]:
+    keys = draw(
+        st.one_of(
+            st.sampled_from(list(TOP_LEVEL_ORDER.values())),
+            st.permutations(["item1", "item2", "pair_id", "item33"]),
+            st.just(tuple(f"item{number}" for number in range(12))),
+        )
+    )
+    head = {"source": draw(st.sampled_from(["user", "shop"])), "pair_id": draw(st.integers(0, 99))}
+    return {key: head[key] if key in head else draw(items()) for key in keys}
+
+
+@given(annotations(), st.sampled_from(list(OPTIONS)), st.booleans())
+def test_any_annotation_converts_to_the_same_bytes_again(
+    annotation: dict[str, Any], name: str, with_images: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for folder_name in ("photos", "there"):
+            (work / folder_name).mkdir()
+        (work / "photos/000007.jpg").write_bytes(JPEG)
+        (work / "there/000007.json").write_text(json.dumps(annotation))
+        # Without images, sizes are found by all items: also by those that a subset leaves out.
+        with_images = with_images or name == "some categories"
+        images = work / "photos" if with_images else None
+        annos = there_and_back(work / "there", work, OPTIONS[name], images)
+        if name in ("default", "category layout") and "category_name" in str(annotation):
+            restored = json.loads((annos / "000007.json").read_text())
+            assert dict(without_names(restored)) == dict(without_names(annotation))
+
+
+JPEG = make_jpeg(WIDTH, HEIGHT)
+
+
+def without_names(annotation: dict[str, Any]) -> Any:
+    """All but `category_name`, which restore always writes."""
+    for key, value in annotation.items():
+        if isinstance(value, dict):
+            value = {name: v for name, v in value.items() if name != "category_name"}
+        yield key, value
+
+
+@given(st.permutations(list(TOP_LEVEL_ORDER[8])))
+def test_keys_stand_where_the_dataset_has_them(keys: list[str]) -> None:
+    """In the dataset's order with its items; source and pair_id first for any other order."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "there").mkdir()
+        head = {"source": "shop", "pair_id": 3}
+        content = {key: head.get(key) or make_item() for key in keys}
+        (work / "there/000001.json").write_text(json.dumps(content))
+        convert(work / "there", work / "one.json")
+        restore(work / "one.json", work / "annos")
+        restored = list(json.loads((work / "annos/000001.json").read_text()))
+        order = [key for key in keys if key.startswith("item")]
+        table = list(TOP_LEVEL_ORDER[8])
+        assert restored == (table if order == table[:-2] else ["source", "pair_id", *order])
+
+
+# ---------------------------------------------------------------- what is lost, and what cannot be
+
+
+def make_coco(tmp_path: Path, **options: Any) -> dict[str, Any]:
+    """A converted file of two images with two items each, and a name to write it to."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in (1, 2):
+        content = {"item2": make_item(9), "source": "user", "pair_id": 4, "item1": make_item(1)}
+        (folder / f"{number:06d}.json").write_text(json.dumps(content))
+    convert(folder, tmp_path / "out.json", options=Options(**options))
+    document: dict[str, Any] = orjson.loads((tmp_path / "out.json").read_bytes())
+    return document
+
+
+def restore_document(tmp_path: Path, document: Any) -> tuple[int, list[str]]:
+    """Exit code and lines of `df2coco restore` of a document."""
+    (tmp_path / "out.json").write_bytes(orjson.dumps(document))
+    result = CliRunner().invoke(
+        app, ["restore", str(tmp_path / "out.json"), str(tmp_path / "annos")]
+    )
+    assert result.stdout == ""
+    return result.exit_code, result.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "what the conversion repaired or left out stays so"),
+        ({"landmarks": "visible"}, "occluded landmarks were left out (--landmarks visible)"),
+        ({"categories": (9,)}, "only items of chosen categories"),
+        ({"only": "user"}, "only items of one source"),
+        ({"limit": 1}, "only the first images"),
+        ({"preset": "official"}, "no source, scale, occlusion, zoom_in, viewpoint:"),
+        ({"preset": "official"}, "4 items have no names of their own"),
+    ],
+)
+def test_losses_of_our_own_files_are_told(
+    tmp_path: Path, options: dict[str, Any], line: str
+) -> None:
+    code, lines = restore_document(tmp_path, make_coco(tmp_path, **options))
+    assert code == 0
+    assert sum(each.startswith("not given back: ") and line in each for each in lines) == 1
+    assert "annotation files" in lines[-1]
+
+
+def _without(name: str) -> Any:
+    def change(document: dict[str, Any]) -> None:
+        for annotation in document["annotations"]:
+            del annotation[name]
+
+    return change
+
+
+def _set(path: str, value: Any) -> Any:
+    def change(document: Any) -> None:
+        *way, last = [int(part) if part.isdecimal() else part for part in path.split(".")]
+        for part in way:
+            document = document[part]
+        document[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (_without("item"), "4 items have no names of their own in the file"),
+        (_set("annotations.0.item", "item1"), "2 items have no names of their own"),
+        (_set("annotations.0.item", "\x1b[31m"), "2 items have no names of their own"),
+        (_set("annotations.0.item", None), "2 items have no names of their own"),
+        (_set("images.0.file_name", "a/photo.jpg"), "1 images have file names that are not"),
+        (_set("images.0.file_name", "000002.jpg"), "1 images have file names that are not"),
+        (_set("annotations.0.iscrowd", 1), "1 annotations are crowds"),
+        (_set("annotations.0.pair_id", 9), "1 annotations have another pair_id"),
+        (_set("annotations.0.image_id", 99), "1 annotations belong to no image"),
+        (_set("annotations.0.keypoints.2", 2), "1 annotations have landmarks outside"),
+    ],
+)
+def test_losses_of_changed_files_are_told(tmp_path: Path, change: Any, line: str) -> None:
+    document = make_coco(tmp_path)
+    change(document)
+    code, lines = restore_document(tmp_path, document)
+    assert code == 0
+    assert sum(each.startswith(f"not given back: {line}") for each in lines) == 1
+    convert(tmp_path / "annos", tmp_path / "again.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (_without("keypoints"), "holds no landmarks (--task instances)"),
+        (_set("annotations.0.keypoints", [1, 2, 2] * 17), "annotations[0].keypoints: 51 numbers"),
+        (_set("annotations.0.keypoints", "x"), "annotations[0].keypoints: 'x', expected 3 numbers"),
+        (_set("annotations.0.category_id", 14), "annotations[0].category_id: 14 is none of"),
+        (_set("annotations.3.category_id", None), "annotations[3].category_id: None, expected"),
+        (_set("annotations.0.bbox", [1, 2, 3]), "annotations[0].bbox: [1, 2, 3], expected 4"),
+        (_set("annotations.0.bbox", [1e300] * 4), "annotations[0].bbox: [1e+300, 1e+300"),
+        (_set("annotations.0.style", "1"), "annotations[0].style: '1', expected a whole number"),
+        (_set("annotations.0.scale", [1]), "annotations[0].scale: [1], expected a whole number"),
+        (_set("annotations.0.pair_id", 1.5), "annotations[0].pair_id: 1.5, expected a whole"),
+        (_set("annotations.0.float_polygons", 0), "annotations[0].float_polygons: 0, expected"),
+        (
+            _set("annotations.0.segmentation", {"size": [1, 2], "counts": [2]}),
+            "annotations[0].segmentation: an RLE, but annotation files have polygons",
+        ),
+        (_set("annotations.0.image_id", {}), "annotations[0].image_id: {}, expected a whole"),
+        (_set("images.0.id", -1), "images[0].id: -1 cannot name an annotation file"),
+        (_set("images.0.id", 10**18), "images[0].id: 1000000000000000000 cannot name"),
+        (_set("images.0.id", 2), "images[1].id: 2 stands twice"),
+        (_set("images.0.id", "1"), "images[0].id: '1', expected a whole number"),
+        (_set("images.0.source", 1), "images[0].source: 1, expected user or shop"),
+        (_set("images.0.pair_id", "1"), "images[0].pair_id: '1', expected a whole number"),
+        (_set("images.0.file_name", 1), "images[0].file_name: 1, expected text"),
+        (_set("categories.0.name", "person"), "categories[0]: 1 is 'person', but 'short sleeve"),
+        (_set("categories.0.id", 99), "categories[0]: 99 is 'short sleeve top', but none"),
+        (_set("categories", {}), "categories: expected a list of objects"),
+        (_set("info", None), ""),
+    ],
+)
+def test_what_makes_no_annotation_files_is_refused_in_one_line(
+    tmp_path: Path, change: Any, line: str
+) -> None:
+    document = make_coco(tmp_path)
+    change(document)
+    code, lines = restore_document(tmp_path, document)
+    if not line:
+        assert code == 0
+        return
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(f"df2coco: {tmp_path}/out.json: {line}")
+    assert not (tmp_path / "annos").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_instances_are_refused_also_without_annotations(tmp_path: Path) -> None:
+    document = make_coco(tmp_path, task="instances")
+    document["annotations"] = []
+    assert restore_document(tmp_path, document)[0] == 2
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_losses_are_told_before_anything_is_written(tmp_path: Path) -> None:
+    make_coco(tmp_path, landmarks="visible")
+    there = []
+    restore(
+        tmp_path / "out.json",
+        tmp_path / "annos",
+        tell=lambda _: there.append(list(tmp_path.glob("*annos*"))),
+    )
+    assert there == [[], []]
+
+
+def test_a_folder_with_files_is_left_alone_without_force(tmp_path: Path) -> None:
+    make_coco(tmp_path)
+    annos = tmp_path / "annos"
+    annos.mkdir()
+    restore(tmp_path / "out.json", annos)  # an empty one is fine
+    for name in ("000001.json", "000005.json", "notes.txt"):
+        (annos / name).write_text("mine")
+    with pytest.raises(SourceError, match=r"annos: holds files already.*--force"):
+        restore(tmp_path / "out.json", annos)
+    assert (annos / "000001.json").read_text() == "mine"
+    result = CliRunner().invoke(app, ["restore", str(tmp_path / "out.json"), str(annos), "--force"])
+    assert result.exit_code == 0
+    assert "warning: " in result.stderr
+    assert "holds 1 other annotation files too" in result.stderr
+    assert sorted(texts_in(annos)) == ["000001.json", "000002.json", "000005.json", "notes.txt"]
+    assert (annos / "000001.json").read_text() == (annos / "000002.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("out.json", "is a file. Name a folder"),
+        ("missing/annos", "there is no folder"),
+        (".", "holds out.json itself"),
+        ("out.json/annos", "there is no folder"),
+        ("a" * 300, "cannot be written"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_told_at_once(tmp_path: Path, folder: str, message: str) -> None:
+    (tmp_path / "out.json").write_text("[never read")
+    with pytest.raises(SourceError, match=message):
+        restore(tmp_path / "out.json", tmp_path / folder, force=True)
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_coco(tmp_path)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", full)
+    with pytest.raises(Df2cocoError, match=r"annos: cannot be written \(No space left on device\)"):
+        restore(tmp_path / "out.json", tmp_path / "annos")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "source"]
+
+
+def test_no_coco_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CocoFileError, match="cannot be read"):
+        restore(tmp_path / "none.json", tmp_path / "annos")
+
+
+def test_progress_and_quiet(tmp_path: Path) -> None:
+    make_coco(tmp_path)
+    calls: list[tuple[int, int]] = []
+    restore(
+        tmp_path / "out.json",
+        tmp_path / "a",
+        progress=lambda done, all_: calls.append((done, all_)),
+    )
+    assert calls == [(2, 2)]
+    result = CliRunner().invoke(
+        app, ["restore", "-q", str(tmp_path / "out.json"), str(tmp_path / "b")]
+    )
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_an_image_without_items_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/000001.json").write_text('{"source": "user", "pair_id": 1}')
+    (tmp_path / "there/000002.json").write_text(json.dumps(make_annotation()))
+    annos = there_and_back(tmp_path / "there", tmp_path, Options(), images=None)
+    assert texts_in(annos) == texts_in(tmp_path / "there")
