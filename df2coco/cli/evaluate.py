@@ -1,0 +1,249 @@
+"""`df2coco evaluate bbox`, `segm`, `keypoints` and `retrieval`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from df2coco.cli.app import JsonOption, QuietOption, app, choice, command, progress_bar
+from df2coco.errors import printable
+from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
+from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS
+from df2coco.evaluation.engines import ENGINES
+from df2coco.evaluation.retrieval import TOP
+from df2coco.taxonomy import ATTRIBUTES
+
+group = typer.Typer(
+    help="Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(group, name="evaluate")
+
+GroundTruthArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="GT",
+        show_default=False,
+        help="The ground truth: a COCO file of df2coco convert or of the official converter.",
+    ),
+]
+
+
+def _results(fields: str) -> Any:
+    return typer.Argument(
+        metavar="RESULTS",
+        show_default=False,
+        help=f"A JSON list of {{image_id, category_id, {fields}, score}}; image_id of 000001.jpg is 1.",
+    )
+
+
+PerCategoryOption = Annotated[
+    bool, typer.Option("--per-category", help="Also the numbers of each category.")
+]
+ByOption = Annotated[
+    str | None,
+    choice(
+        "Also the numbers of each value of an attribute, as the published tables have them: items with "
+        "other values are ignored, so a result that matches one is neither right nor wrong.",
+        tuple(ATTRIBUTES),
+        show_default=False,
+    ),
+]
+EngineOption = Annotated[
+    str | None,
+    choice(
+        "What matches results to items; both give the same numbers.",
+        tuple(ENGINES),
+        show_default="hotcoco where it is installed",
+    ),
+]
+
+
+@command("bbox", group)
+def bbox_command(
+    ground_truth: GroundTruthArgument,
+    results: Annotated[Path, _results("bbox [x, y, w, h]")],
+    per_category: PerCategoryOption = False,
+    by: ByOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Clothes detection: COCO's average precision of boxes."""
+    options = {"by": by, "engine": engine}
+    _evaluate("bbox", ground_truth, results, options, per_category, as_json, quiet)
+
+
+@command("segm", group)
+def segm_command(
+    ground_truth: GroundTruthArgument,
+    results: Annotated[Path, _results("segmentation RLE")],
+    per_category: PerCategoryOption = False,
+    by: ByOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Clothes segmentation: COCO's average precision of masks."""
+    options = {"by": by, "engine": engine}
+    _evaluate("segm", ground_truth, results, options, per_category, as_json, quiet)
+
+
+@command("keypoints", group)
+def keypoints_command(
+    ground_truth: GroundTruthArgument,
+    results: Annotated[
+        Path, _results("keypoints (x, y, v of all 294 or of the category's own), bbox (optional)")
+    ],
+    landmarks: Annotated[str, choice("Which landmarks count.", LANDMARKS)] = "all",
+    oks_area: Annotated[str, choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
+    per_category: PerCategoryOption = False,
+    by: ByOption = None,
+    engine: EngineOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Landmark estimation: COCO's average precision by OKS, with the official sigmas.
+
+    The benchmark has two numbers: of all labelled landmarks, and with --landmarks visible.
+    """
+    options = {"by": by, "engine": engine, "landmarks": landmarks, "oks_area": oks_area}
+    _evaluate("keypoints", ground_truth, results, options, per_category, as_json, quiet)
+
+
+@command("retrieval", group)
+def retrieval_command(
+    query: Annotated[
+        Path,
+        typer.Argument(
+            metavar="QUERY", show_default=False, help="<split>_query.json of df2coco retrieval."
+        ),
+    ],
+    gallery: Annotated[
+        Path,
+        typer.Argument(
+            metavar="GALLERY", show_default=False, help="<split>_gallery.json of df2coco retrieval."
+        ),
+    ],
+    results: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RESULTS",
+            show_default=False,
+            help="A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
+            "gallery_image_id, gallery_bbox}, the last two lists of up to 20 answers.",
+        ),
+    ],
+    per_category: PerCategoryOption = False,
+    by: Annotated[
+        str | None,
+        choice(
+            "Also the numbers of each value of an attribute of the query items.",
+            tuple(ATTRIBUTES),
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
+    evaluation = evaluate_retrieval(query, gallery, results, by=by)
+    if as_json:
+        _print_json(evaluation.as_json(per_category=per_category))
+    else:
+        _print_lines(_retrieval_lines(evaluation, per_category=per_category))
+
+
+def _evaluate(
+    kind: str,
+    ground_truth: Path,
+    results: Path,
+    options: dict[str, Any],
+    per_category: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    with progress_bar("categories", quiet=quiet) as progress:
+        evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
+    if as_json:
+        _print_json(evaluation.as_json(per_category=per_category))
+    else:
+        _print_lines(_lines(evaluation, per_category=per_category))
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import orjson
+
+    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(printable(line))
+
+
+# ---------------------------------------------------------------- tables
+
+
+_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
+"""What of each category's numbers fits a line."""
+
+
+def _lines(evaluation: Evaluation, *, per_category: bool) -> Iterator[str]:
+    yield (
+        f"{KINDS[evaluation.kind]}: {evaluation.results:,} results, {evaluation.items:,} items "
+        f"in {evaluation.images:,} images"
+    )
+    everything = {"all": evaluation.scores, **evaluation.subsets}
+    title = evaluation.by or ""
+    columns = {name: scores.metrics for name, scores in everything.items()}
+    yield from _table(title, evaluation.scores.metrics, columns)
+    if per_category:
+        for name, scores in everything.items():
+            yield ""
+            columns = {
+                metric: {c: own[metric] for c, own in scores.per_category.items()}
+                for metric in _COLUMNS
+                if metric in scores.metrics
+            }
+            yield from _table(
+                f"{title} {name}" if evaluation.by else "", scores.per_category, columns
+            )
+
+
+def _retrieval_lines(evaluation: RetrievalEvaluation, *, per_category: bool) -> Iterator[str]:
+    yield f"retrieval: {evaluation.results:,} results, {evaluation.gallery_items:,} gallery items"
+    rows = {"all": evaluation.scores, **evaluation.subsets}
+    if per_category:
+        rows.update(evaluation.per_category)
+    yield (
+        f"{evaluation.by or '':<22}"
+        + "".join(f"{f'top{k}':>7}" for k in TOP)
+        + (f"{'queries':>10}{'missed':>9}")
+    )
+    for name, scores in rows.items():
+        yield (
+            f"{name:<22}"
+            + "".join(f"{scores.top[k]:>7.3f}" for k in TOP)
+            + (f"{scores.queries:>10,}{scores.missed:>9,}")
+        )
+
+
+def _table(
+    title: str, rows: Sequence[str] | Mapping[str, Any], columns: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
+    """Lines of at most 80 characters: a name and 3 decimals a column; "-" where nothing is to be found."""
+    first = max(map(len, (title, *rows)))
+    widths = [max(len(name), 5) for name in columns]
+    yield (
+        f"{title:<{first}}"
+        + "".join(f"  {name:>{w}}" for name, w in zip(columns, widths, strict=True))
+    ).rstrip()
+    for row in rows:
+        cells = (f"{c[row]:.3f}" if c[row] >= 0 else "-" for c in columns.values())
+        yield f"{row:<{first}}" + "".join(
+            f"  {cell:>{w}}" for cell, w in zip(cells, widths, strict=True)
+        )

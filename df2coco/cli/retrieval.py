@@ -1,0 +1,90 @@
+"""`df2coco retrieval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from df2coco.cli.app import (
+    PasswordOption,
+    QuietOption,
+    command,
+    progress_bar,
+    tell,
+    with_password,
+)
+from df2coco.retrieval import RetrievalSummary, write_retrieval
+
+ListOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Names of the images, one a line, with or without .jpg: list_query.txt, list_gallery.txt. "
+        "Without it query images are the users' photos, gallery images the shops'.",
+        show_default=False,
+    ),
+]
+
+
+@command("retrieval")
+def retrieval_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            show_default=False,
+            help="A folder of annotation files (val_annos), a split folder, a zip of either "
+            "(password-protected or not), or a dataset root of several splits.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT_DIR",
+            show_default=False,
+            help="The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv.",
+        ),
+    ],
+    query_list: ListOption = None,
+    gallery_list: ListOption = None,
+    password: PasswordOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the ground truth of consumer-to-shop retrieval, and all positive pairs.
+
+    The pairs are the items of a query and a gallery image with the same pair_id and style. Query items
+    whose style no gallery item has are written with style 0, which means that they have no partner.
+    """
+
+    def work(password: str | None) -> list[RetrievalSummary]:
+        with progress_bar("images", quiet=quiet) as progress:
+            return write_retrieval(
+                source,
+                out,
+                query_list=query_list,
+                gallery_list=gallery_list,
+                password=password,
+                progress=progress,
+            )
+
+    for summary in with_password(password, work):
+        if not quiet:
+            _tell_summary(summary)
+
+
+def _tell_summary(summary: RetrievalSummary) -> None:
+    tell(f"{summary.split}: {summary.pairs:,} pairs")
+    tell(f"  query    {summary.query_images:>8,} images {summary.query_items:>8,} items")
+    tell(f"  gallery  {summary.gallery_images:>8,} images {summary.gallery_items:>8,} items")
+    tell(f"  {summary.scored:,} query items with a partner are scored")
+    if summary.without_partner:
+        tell(f"  {summary.without_partner:,} have a style but no partner: written with style 0")
+    if summary.without_source:
+        tell(
+            f"  {summary.without_source:,} images do not say whether they are a user's or a shop's: left "
+            "out.\n  Name them by --query-list and --gallery-list."
+        )
+    for path in summary.outputs:
+        tell(f"  -> {path}")

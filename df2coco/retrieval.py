@@ -1,0 +1,294 @@
+"""Ground truth for consumer-to-shop retrieval: the query and gallery items of a split, and all its pairs."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+import orjson
+
+from df2coco.coco import atomic_write
+from df2coco.errors import CocoFileError, SourceError
+from df2coco.parser import ImageRecord
+from df2coco.source import Split, find_splits, read_split
+from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
+
+__all__ = ["PAIR_COLUMNS", "RetrievalSummary", "write_retrieval"]
+
+PAIR_COLUMNS: Final = (
+    "query_image",
+    "query_item",
+    "gallery_image",
+    "gallery_item",
+    "pair_id",
+    "style",
+    "category",
+)
+"""The columns of `<split>_pairs.csv`. Items are named by their key in the annotation file; the category is
+the query item's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSummary:
+    """What was written for one split."""
+
+    split: str
+    query_images: int
+    query_items: int
+    gallery_images: int
+    gallery_items: int
+    pairs: int
+    scored: int
+    """Query items with style > 0."""
+    without_partner: int
+    """Query items whose style no gallery item has: written with style 0."""
+    without_source: int
+    """Images that no list names and that do not say whether a user or a shop took them: left out."""
+    outputs: tuple[Path, ...]
+
+
+class _Item(NamedTuple):
+    image_id: int
+    file_name: str
+    key: str
+    style: int
+    category_id: int
+    pair_id: int
+    box: tuple[float, float, float, float]
+    values: tuple[int | None, ...]
+    """The attributes, in the order of `ATTRIBUTES`."""
+
+
+def write_retrieval(
+    source: str | Path,
+    out: str | Path,
+    *,
+    query_list: str | Path | None = None,
+    gallery_list: str | Path | None = None,
+    password: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[RetrievalSummary]:
+    """Write `<split>_query.json`, `<split>_gallery.json` and `<split>_pairs.csv` of the splits at `source`
+    into the folder `out`.
+
+    Query images are those that the file `query_list` names, one a line, gallery images those of
+    `gallery_list`; without them, user and shop photos. A query item whose pair_id and style no gallery item
+    has is written with style 0, which means just that. Images are not read, and their sizes not needed.
+
+    Raises `SourceError` when annotations cannot be used or a list names what is not there, `PasswordError`
+    for the password, and `CocoFileError` when `out` cannot be written. Nothing is written of a split then.
+    """
+    splits = [s for s in find_splits(Path(source), None, password) if s.reader.annotations]
+    if not splits:
+        raise SourceError(f"{source}: no annotations, so no pairs. Name a split that has annos.")
+    lists = [None if path is None else Path(path) for path in (query_list, gallery_list)]
+    if len(splits) > 1 and any(lists):
+        names = ", ".join(split.name for split in splits)
+        raise SourceError(f"{source}: a list of images goes with one split; here are {names}.")
+    folder = Path(out)
+    for path in (path for split in splits for path in split.folders):
+        if folder.resolve() == path.resolve():
+            raise CocoFileError(f"{out}: is a folder that is read. Write elsewhere.")
+    _make_folder(folder)
+    return [_write_split(split, folder, lists, progress) for split in splits]
+
+
+def _write_split(
+    split: Split,
+    folder: Path,
+    lists: Sequence[Path | None],
+    progress: Callable[[int, int], None] | None,
+) -> RetrievalSummary:
+    stems = {int(entry.stem): entry.stem for entry in split.entries if entry.stem.isdecimal()}
+    chosen = [None if path is None else _read_list(path, stems) for path in lists]
+    if chosen[0] is not None and chosen[1] is not None and chosen[0] & chosen[1]:
+        both = stems[min(chosen[0] & chosen[1])]
+        raise SourceError(
+            f"{lists[1]}: {both}.jpg is in {lists[0]} too. An image is one or the other."
+        )
+    sides: tuple[list[_Item], list[_Item]] = ([], [])
+    without_source = 0
+    reader = dataclasses.replace(split.reader, images=None)
+    for done, record in enumerate(read_split(dataclasses.replace(split, reader=reader)), start=1):
+        side = _side(record, chosen)
+        without_source += side is None and record.source is None
+        if side is not None:
+            sides[side].extend(_items(record, reader.annotations_label))
+        if progress is not None:
+            progress(done, len(split.entries))
+    without_source *= None in chosen
+    return _write(split.name, folder, *sides, without_source)
+
+
+def _side(record: ImageRecord, chosen: Sequence[set[int] | None]) -> int | None:
+    """0 for a query image, 1 for a gallery image, None for neither."""
+    for side, ids in enumerate(chosen):
+        if ids is not None and record.image_id in ids:
+            return side
+    # Without a list, a side has the images of its source, but for those that the other's list names.
+    for side, (ids, source) in enumerate(zip(chosen, ("user", "shop"), strict=True)):
+        if ids is None and record.source == source:
+            return side
+    return None
+
+
+def _items(record: ImageRecord, label: str) -> Iterator[_Item]:
+    file = f"{label}/{Path(record.file_name).stem}.json"
+    errors = [notice for notice in record.notices if notice.level == "error"]
+    if errors:
+        raise SourceError(f"{errors[0]} Mend the file.")
+    if record.pair_id is None:
+        raise SourceError(
+            f"{file}: pair_id: missing, so its items have no partners. Mend the file."
+        )
+    for item in record.items:
+        yield _Item(
+            record.image_id,
+            record.file_name,
+            item.key,
+            item.style or 0,
+            item.category_id,
+            record.pair_id,
+            item.bounding_box,
+            tuple(getattr(item, name) for name in ATTRIBUTES),
+        )
+
+
+def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
+    """The image ids of the names in a file: "000001.jpg" or "000001", one a line; empty lines are nothing."""
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise SourceError(f"{path}: no text. Name a list of image names, one a line.") from None
+    ids: set[int] = set()
+    unknown: list[tuple[int, str]] = []
+    for number, line in enumerate(lines, start=1):
+        name = line.strip().rpartition("/")[2].removesuffix(".jpg")
+        if not line.strip():
+            continue
+        if name.isascii() and name.isdecimal() and len(name) <= 18 and int(name) in stems:
+            ids.add(int(name))
+        else:
+            unknown.append((number, line.strip()))
+    if unknown:
+        number, name = unknown[0]
+        raise SourceError(
+            f"{path}: line {number}: {name} is no image of the split; {len(unknown):,} of "
+            f"{len(lines):,} lines are not."
+        )
+    if not ids:
+        raise SourceError(f"{path}: names no image.")
+    return ids
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _write(
+    name: str,
+    folder: Path,
+    query: Sequence[_Item],
+    gallery: Sequence[_Item],
+    without_source: int,
+) -> RetrievalSummary:
+    partners: dict[tuple[int, int], list[_Item]] = {}
+    for item in gallery:
+        if item.style > 0:
+            partners.setdefault((item.pair_id, item.style), []).append(item)
+    with_style = [item for item in query if item.style > 0]
+    scored = [item for item in with_style if (item.pair_id, item.style) in partners]
+    outputs = tuple(
+        folder / f"{name}_{what}" for what in ("query.json", "gallery.json", "pairs.csv")
+    )
+    # The files appear together, when all of them could be written.
+    with (
+        atomic_write(outputs[0]) as query_file,
+        atomic_write(outputs[1]) as gallery_file,
+        atomic_write(outputs[2]) as pairs_file,
+    ):
+        _write_list(query_file, (_query_entry(item, partners) for item in query))
+        _write_list(gallery_file, map(_gallery_entry, gallery))
+        pairs = _write_pairs(pairs_file, scored, partners)
+    return RetrievalSummary(
+        split=name,
+        query_images=len({item.image_id for item in query}),
+        query_items=len(query),
+        gallery_images=len({item.image_id for item in gallery}),
+        gallery_items=len(gallery),
+        pairs=pairs,
+        scored=len(scored),
+        without_partner=len(with_style) - len(scored),
+        without_source=without_source,
+        outputs=outputs,
+    )
+
+
+def _query_entry(item: _Item, partners: Mapping[tuple[int, int], Any]) -> dict[str, Any]:
+    entry = {
+        "query_image_id": item.image_id,
+        "style": item.style if (item.pair_id, item.style) in partners else 0,
+        "cls": item.category_id,
+        "pair_id": item.pair_id,
+        "bbox": item.box,
+    }
+    # Not in the official file: for scores by attribute.
+    values = zip(ATTRIBUTES, item.values, strict=True)
+    return {**entry, **{name: value for name, value in values if value is not None}}
+
+
+def _gallery_entry(item: _Item) -> dict[str, Any]:
+    return {
+        "gallery_image_id": item.image_id,
+        "style": item.style,
+        "pair_id": item.pair_id,
+        "bbox": item.box,
+    }
+
+
+def _write_list(stream: IO[bytes], entries: Iterable[dict[str, Any]]) -> None:
+    separator = b"[\n"
+    for entry in entries:
+        stream.write(separator + orjson.dumps(entry))
+        separator = b",\n"
+    stream.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+
+
+def _write_pairs(
+    stream: IO[bytes], query: Iterable[_Item], partners: Mapping[tuple[int, int], Sequence[_Item]]
+) -> int:
+    """Write every pair of a query item and a gallery item with its pair_id and style; how many."""
+    text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=False)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(PAIR_COLUMNS)
+    pairs = 0
+    for item in query:
+        category = CATEGORY_BY_ID[item.category_id].name
+        for partner in partners[item.pair_id, item.style]:
+            writer.writerow(
+                (
+                    item.file_name,
+                    item.key,
+                    partner.file_name,
+                    partner.key,
+                    item.pair_id,
+                    item.style,
+                    category,
+                )
+            )
+            pairs += 1
+    text.detach()  # flushes, and leaves the stream to its owner
+    return pairs
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CocoFileError(f"{folder}: cannot be created ({error.strerror}).") from None
