@@ -1,0 +1,51 @@
+"""`df2coco metainfo`."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from df2coco.cli.app import command
+
+FRAMEWORKS: Final = {
+    "detectron2": "a module with register() and add_config()",
+    "mmdet": "a config fragment with metainfo, datasets and evaluator",
+    "mmpose": "a dataset_info for metainfo=dict(from_file=...)",
+}
+"""The modules of `df2coco.integrations`, each with a function `source()`."""
+
+
+def _known(framework: str) -> str:
+    if framework not in FRAMEWORKS:
+        raise typer.BadParameter(f"{framework!r} is none of {', '.join(FRAMEWORKS)}")
+    return framework
+
+
+@command("metainfo")
+def metainfo_command(
+    framework: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(FRAMEWORKS),
+            show_default=False,
+            callback=_known,
+            help="; ".join(f"{name}: {text}" for name, text in FRAMEWORKS.items()) + ".",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it there rather than to stdout."),
+    ] = None,
+) -> None:
+    """Print what a training framework must be told, as a file that it loads as it is."""
+    source = importlib.import_module(f"df2coco.integrations.{framework}").source()
+    if out is None:
+        print(source, end="")
+        return
+    from df2coco.coco import atomic_write
+
+    with atomic_write(out) as stream:
+        stream.write(source.encode())
