@@ -1,0 +1,19 @@
+"""Pictures of a dataset: photos with their annotations, contact sheets, and the poster of the landmarks.
+
+- `draw_image(image, annotations, categories)`: one open picture and its annotations -> a picture.
+- `draw(coco_file, images, out)`: pictures of a COCO file's images, written to a file or a folder.
+- `draw_skeletons(out)`: the poster of the 13 landmark definitions, as `.png` or `.svg`.
+- `Photos(images).open(image)`: the pixels behind an entry of `images`, from a folder or an archive.
+
+Pillow is loaded by the first call, not by the import.
+"""
+
+from __future__ import annotations
+
+from df2coco.drawing.overlay import draw_image
+from df2coco.drawing.photos import Photos
+from df2coco.drawing.pictures import draw
+from df2coco.drawing.poster import draw_skeletons
+from df2coco.drawing.shapes import PARTS
+
+__all__ = ["PARTS", "Photos", "draw", "draw_image", "draw_skeletons"]

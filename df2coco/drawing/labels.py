@@ -1,0 +1,113 @@
+"""Where labels go: inside the picture, beside what they name, and never one on another. Pure geometry."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+__all__ = ["Rectangle", "Wish", "place_labels"]
+
+
+class Rectangle(NamedTuple):
+    """x, y of the top left corner, width and height, all whole pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def overlaps(self, other: Rectangle) -> bool:
+        """Whether they share a pixel."""
+        return (
+            self.x < other.x + other.width
+            and other.x < self.x + self.width
+            and self.y < other.y + other.height
+            and other.y < self.y + self.height
+        )
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies inside."""
+        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+
+
+class Wish(NamedTuple):
+    """A label and the box that it names."""
+
+    width: int
+    height: int
+    box: tuple[float, float, float, float]
+    """x1, y1, x2, y2 in pixels."""
+
+
+def place_labels(
+    wishes: Sequence[Wish],
+    size: tuple[int, int],
+    avoid: Sequence[tuple[float, float]] = (),
+) -> list[Rectangle | None]:
+    """A place for each label within a picture of `size` (width, height), in the order of `wishes`.
+
+    At a corner of its box where it covers no other label and fewest of the points to `avoid`; else
+    wherever is room, as near as can be. None when there is no room at all.
+    """
+    placed: list[Rectangle] = []
+    result: list[Rectangle | None] = []
+    for wish in wishes:
+        place = _at_box(wish, size, placed, avoid) or _anywhere(wish, size, placed)
+        result.append(place)
+        if place is not None:
+            placed.append(place)
+    return result
+
+
+def _corners(wish: Wish) -> Iterator[tuple[float, float]]:
+    """Places at the box, best first: on it, in it, under it."""
+    width, height, (x1, y1, x2, y2) = wish
+    for y in (y1 - height, y1, y2, y2 - height):
+        yield x1, y
+        yield x2 - width, y
+        yield (x1 + x2 - width) / 2, y
+
+
+def _at_box(
+    wish: Wish,
+    size: tuple[int, int],
+    placed: Sequence[Rectangle],
+    avoid: Sequence[tuple[float, float]],
+) -> Rectangle | None:
+    if wish.width > size[0] or wish.height > size[1]:
+        return None
+    best, fewest = None, len(avoid) + 1
+    for x, y in _corners(wish):
+        place = _inside(x, y, wish, size)
+        covered = sum(place.holds(*point) for point in avoid)
+        if covered < fewest and not any(map(place.overlaps, placed)):
+            best, fewest = place, covered
+    return best
+
+
+def _inside(x: float, y: float, wish: Wish, size: tuple[int, int]) -> Rectangle:
+    return Rectangle(
+        min(max(round(x), 0), size[0] - wish.width),
+        min(max(round(y), 0), size[1] - wish.height),
+        wish.width,
+        wish.height,
+    )
+
+
+def _anywhere(wish: Wish, size: tuple[int, int], placed: Sequence[Rectangle]) -> Rectangle | None:
+    """The free place nearest to the box's top left corner.
+
+    A free label pushed left and up until something stops it ends at the picture's edge or at another
+    label's, so these places find room if there is any.
+    """
+    wanted = _inside(wish.box[0], wish.box[1] - wish.height, wish, size)
+    xs = {0, wanted.x} | {p.x + p.width for p in placed} | {p.x - wish.width for p in placed}
+    ys = {0, wanted.y} | {p.y + p.height for p in placed} | {p.y - wish.height for p in placed}
+    places = (
+        Rectangle(x, y, wish.width, wish.height)
+        for x, y in itertools.product(xs, ys)
+        if 0 <= x <= size[0] - wish.width and 0 <= y <= size[1] - wish.height
+    )
+    nearest = sorted(places, key=lambda p: ((p.x - wanted.x) ** 2 + (p.y - wanted.y) ** 2, p))
+    return next((p for p in nearest if not any(map(p.overlaps, placed))), None)

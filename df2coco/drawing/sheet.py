@@ -1,0 +1,205 @@
+"""Pages that pictures stand on: captions, legends, and many pictures in rows of equal height."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from df2coco.drawing.labels import Rectangle
+from df2coco.drawing.overlay import casing_of, font
+from df2coco.drawing.shapes import PARTS, Shape
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+__all__ = ["Panel", "beside", "beside_room", "justify", "legend", "page", "stack", "text_line"]
+
+PAPER: Final = "#ffffff"
+INK: Final = "#1a1a1a"
+QUIET: Final = "#666666"
+FINE: Final = 3
+TALLEST: Final = 1.25
+"""A row gets no higher than so many times what was asked for."""
+
+
+def justify(
+    aspects: Sequence[float], width: int, height: int, gap: int, below: int = 0
+) -> list[Rectangle]:
+    """Places for pictures of those aspects (width / height), in order, in rows as wide as `width`.
+
+    All pictures of a row are equally high, about `height`; rows are cut so that heights differ least from
+    it. A row that would get more than 1.25 times as high is left short. `gap` is between pictures, and `below` is
+    kept free under each.
+    """
+    places: list[Rectangle] = []
+    y = 0
+    for first, last in _rows(aspects, width, height, gap):
+        tall = max(1, round(min(_height(aspects[first:last], width, gap), TALLEST * height)))
+        x = 0
+        for index, aspect in enumerate(aspects[first:last], start=first):
+            # The last of a row takes what rounding left over.
+            wide = max(1, round(aspect * tall))
+            full = index == last - 1 and abs(width - x - wide) <= last - first
+            places.append(Rectangle(x, y, max(1, width - x) if full else wide, tall))
+            x += wide + gap
+        y += tall + below + gap
+    return places
+
+
+def _height(aspects: Sequence[float], width: int, gap: int) -> float:
+    """How high the pictures are when together they are as wide as `width`."""
+    return max(width - gap * (len(aspects) - 1), 1) / sum(aspects)
+
+
+def _rows(aspects: Sequence[float], width: int, height: int, gap: int) -> list[tuple[int, int]]:
+    """Where to cut, as (first, last + 1): the cuts with the least sum of squared differences."""
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for last in range(1, len(aspects) + 1):
+        options = []
+        for first in range(last - 1, -1, -1):
+            tall = _height(aspects[first:last], width, gap)
+            if tall > TALLEST * height:  # a row left short: as bad as much of it is empty
+                cost = (1 - TALLEST * height / tall) ** 2 + (TALLEST - 1) ** 2
+            else:
+                cost = (tall / height - 1) ** 2
+            options.append((best[first][0] + cost, first))
+            if tall < height / 3:
+                break
+        best.append(min(options))
+    rows: list[tuple[int, int]] = []
+    last = len(aspects)
+    while last:
+        rows.append((best[last][1], last))
+        last = best[last][1]
+    return rows[::-1]
+
+
+class Panel(NamedTuple):
+    """A picture and the line under it."""
+
+    picture: Image
+    caption: str
+
+
+def text_line(text: str, width: int, size: int, color: str = INK) -> Image:
+    """A line of text on paper, cut where it does not fit."""
+    from PIL import Image, ImageDraw
+
+    strip = Image.new("RGB", (width, round(1.5 * size)), PAPER)
+    letters = font(size)
+    while text and letters.getlength(text) > width:
+        text = text[:-2].rstrip("…") + "…" if len(text) > 2 else ""
+    ImageDraw.Draw(strip).text((0, strip.height / 2), text, color, letters, anchor="lm")
+    return strip
+
+
+def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
+    """Pictures under each other on paper."""
+    from PIL import Image
+
+    width = max(part.width for part in parts) + 2 * margin
+    height = sum(part.height for part in parts) + gap * (len(parts) - 1) + 2 * margin
+    sheet = Image.new("RGB", (width, height), PAPER)
+    y = margin
+    for part in parts:
+        sheet.paste(part, (margin, y))
+        y += part.height + gap
+    return sheet
+
+
+def beside(left: Panel, right: Panel) -> Image:
+    """Two pictures of one size beside each other, each under its caption."""
+    from PIL import Image
+
+    size = _text_size(left.picture.width)
+    columns = [
+        stack([text_line(panel.caption, panel.picture.width, size), panel.picture], gap=0)
+        for panel in (left, right)
+    ]
+    second = columns[0].width + size
+    sheet = Image.new("RGB", (second + columns[1].width, columns[0].height), PAPER)
+    sheet.paste(columns[0], (0, 0))
+    sheet.paste(columns[1], (second, 0))
+    return sheet
+
+
+def beside_room(room: tuple[int, int]) -> tuple[int, int]:
+    """The room for each of two pictures beside each other, if there is `room` for both."""
+    size = _text_size(room[0] // 2)
+    return max(1, (room[0] - size) // 2), max(1, room[1] - round(1.5 * size))
+
+
+def page(body: Image, title: str, shapes: Iterable[Shape], only: Iterable[str]) -> Image:
+    """A picture or contact sheet with its title above and the legend below."""
+    size = _text_size(body.width)
+    parts = [
+        text_line(title, body.width, size),
+        body,
+        legend(shapes, only, body.width, size),
+    ]
+    return stack(parts, gap=size // 2, margin=size)
+
+
+def _text_size(width: int) -> int:
+    return min(max(round(width / 60), 13), 18)
+
+
+class _Key(NamedTuple):
+    """An entry of the legend: its symbol and what it means."""
+
+    symbol: str
+    color: str
+    text: str
+
+
+_SYMBOLS: Final = (
+    ("landmarks", _Key("dot", QUIET, "visible landmark")),
+    ("landmarks", _Key("ring", QUIET, "occluded landmark")),
+)
+
+
+def legend(shapes: Iterable[Shape], only: Iterable[str], width: int, size: int) -> Image:
+    """What the colors and symbols mean: the categories that occur, by name, in rows of `width` pixels."""
+    from PIL import Image, ImageDraw
+
+    names = sorted({(shape.name, shape.color) for shape in shapes})
+    only = [part for part in PARTS if part in set(only)]
+    keys = [_Key("swatch", color, name) for name, color in names]
+    keys += [key for part, key in _SYMBOLS if part in only and names]
+    places = _flow([font(size).getlength(key.text) + 2.6 * size for key in keys], width, 1.7 * size)
+    height = round(max((y for _, y in places), default=-size) + 1.7 * size)
+    strip = Image.new("RGB", (width * FINE, max(height, 1) * FINE), PAPER)
+    draw = ImageDraw.Draw(strip)
+    for key, (x, y) in zip(keys, places, strict=True):
+        middle = (y + 0.85 * size) * FINE
+        _symbol(draw, key, (x + 0.5 * size) * FINE, middle, 0.5 * size * FINE)
+        left = (x + 1.4 * size) * FINE
+        draw.text((left, middle), key.text, INK, font(size * FINE), anchor="lm")
+    return strip.reduce(FINE)
+
+
+def _flow(lengths: Sequence[float], width: int, line: float) -> list[tuple[float, float]]:
+    """Where entries of those lengths begin, in lines of `width`."""
+    x = y = 0.0
+    places = []
+    for length in lengths:
+        if x and x + length > width:
+            x, y = 0.0, y + line
+        places.append((x, y))
+        x += length
+    return places
+
+
+def _symbol(draw: ImageDraw, key: _Key, x: float, y: float, reach: float) -> None:
+    if key.symbol == "swatch":
+        draw.rounded_rectangle(
+            (x - reach, y - reach, x + reach, y + reach), reach / 3, key.color, INK, FINE
+        )
+        return
+    rings = [(0.72, casing_of(key.color)), (0.6, key.color)]
+    if key.symbol == "ring":
+        rings += [(0.34, "#ffffff")]
+    for share, color in rings:
+        r = share * reach
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
