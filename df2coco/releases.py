@@ -25,6 +25,10 @@ class Release:
     shop_images: int | None = None
     user_items: int | None = None
     shop_items: int | None = None
+    pairs: int | None = None
+    """Consumer-shop pairs; the paper's table alone has these."""
+    query_items: int | None = None
+    gallery_items: int | None = None
 
 
 RELEASES: Final[Mapping[str, Release]] = MappingProxyType(
@@ -54,12 +58,14 @@ RELEASES: Final[Mapping[str, Release]] = MappingProxyType(
 
 PAPER: Final[Mapping[str, Release]] = MappingProxyType(
     {
-        "train": Release(390_884, 636_624),
-        "validation": Release(33_669, 54_910),
-        "test": Release(67_342, 109_198),
+        "train": Release(390_884, 636_624, pairs=685_584),
+        "validation": Release(
+            33_669, 54_910, pairs=62_563, query_items=12_550, gallery_items=37_183
+        ),
+        "test": Release(67_342, 109_198, pairs=125_087, query_items=24_402, gallery_items=75_347),
     }
 )
-"""Table 1 of the paper."""
+"""Table 1 of the paper, as the dataset's README has it."""
 
 
 def completeness(split: str, images: int, items: int) -> list[str]:

@@ -1,0 +1,83 @@
+"""`df2coco stats`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from df2coco.cli.app import (
+    ImagesOption,
+    JsonOption,
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    command,
+    default_workers,
+    progress_bar,
+    tell,
+    with_password,
+)
+from df2coco.stats import SplitStatistics, split_statistics, text_table
+
+
+@command("stats")
+def stats_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            show_default=False,
+            help="What convert takes: a folder of annotation files, a split folder, a zip of either, a "
+            "dataset root (one table for each split); or a COCO file, df2coco's or another's.",
+        ),
+    ],
+    images: ImagesOption = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also draw a picture: .png, .pdf or .svg; with several splits one for each, its name "
+            "in the file's.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Print the numbers of a split, beside what was released and what the paper says."""
+    if plot is not None:
+        from df2coco.plots import check_plot
+
+        check_plot(plot)
+
+    def work(password: str | None) -> list[SplitStatistics]:
+        with progress_bar("images", quiet=quiet) as progress:
+            return split_statistics(
+                source,
+                images=images,
+                workers=default_workers(workers),
+                password=password,
+                progress=progress,
+            )
+
+    found = with_password(password, work)
+    _print(found, as_json)
+    if plot is not None:
+        from df2coco.plots import save_plots
+
+        for path in save_plots(found, plot):
+            if not quiet:
+                tell(f"-> {path}")
+
+
+def _print(found: list[SplitStatistics], as_json: bool) -> None:
+    if as_json:
+        import orjson
+
+        options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+        print(orjson.dumps([each.as_json() for each in found], option=options).decode())
+        return
+    print("\n\n\n".join("\n".join(text_table(each)) for each in found))

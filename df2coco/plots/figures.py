@@ -1,0 +1,172 @@
+"""Panels put together: a page as a file, or one of them for a page of HTML."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from df2coco.coco import atomic_write, check_output
+from df2coco.errors import Df2cocoError
+from df2coco.plots.panels import PANELS, Panel, plain_text
+from df2coco.stats import SplitStatistics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "PlotError", "check_plot", "panel_svg", "require_matplotlib", "save_plots"]
+
+FORMATS: Final = (".png", ".pdf", ".svg")
+"""What a plot's file name may end with."""
+
+_DPI: Final = 160
+
+
+class PlotError(Df2cocoError):
+    """matplotlib is missing, or the file's name says no format."""
+
+
+def check_plot(path: Path) -> None:
+    """Raise `PlotError` or `CocoFileError` when no plot can be written at `path`."""
+    if path.suffix.lower() not in FORMATS:
+        raise PlotError(f"{path}: a plot's name ends with {', '.join(FORMATS)}. Name it so.")
+    check_output(path)
+    require_matplotlib()
+
+
+def save_plots(found: Sequence[SplitStatistics], path: Path) -> list[Path]:
+    """Draw each split's panels into the file at `path`; with several splits into `path` with their names.
+
+    Raises `PlotError` when matplotlib is missing or the name ends otherwise than in `FORMATS`, and
+    `CocoFileError` when a file cannot be written. Returns the files.
+    """
+    check_plot(path)
+    paths = []
+    for numbers in found:
+        target = path if len(found) == 1 else path.with_stem(f"{path.stem}_{numbers.name}")
+        data = _page(numbers, target.suffix.lower().lstrip("."))
+        with atomic_write(target) as stream:
+            stream.write(data)
+        paths.append(target)
+    return paths
+
+
+def panel_svg(panel: Panel, numbers: SplitStatistics, *, prefix: str, width: float = 5.4) -> str:
+    """One chart as an `<svg>` element for a page: transparent, its lines and text in `currentColor`.
+
+    Text is text, in matplotlib's font unless the page's style says another. Ids begin with `prefix`,
+    which must differ among the charts of a page.
+    """
+    with _style(foreground=_CURRENT, fonttype="none") as make_figure:
+        figure = make_figure(figsize=(width, panel.height(numbers) + 0.1), layout="constrained")
+        panel.draw(figure.add_subplot(), numbers)
+        text = _bytes(figure, "svg").decode()
+    # What a file has but no element of a page: headers, metadata, a style for every element of the page.
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"\s*<(metadata|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+
+    def adapt(tag: re.Match[str]) -> str:
+        named = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{prefix}-", tag.group())
+        return named.replace(f"{prefix}-{_CURRENT[1:]}", _CURRENT[1:]).replace(
+            _CURRENT, "currentColor"
+        )
+
+    return re.sub(r"<[^<>]+>", adapt, text)  # tags alone: in text, "<" is escaped
+
+
+_CURRENT: Final = "#123457"
+"""A color that nothing else has, to be replaced by currentColor."""
+
+
+# ---------------------------------------------------------------- the page
+
+
+def require_matplotlib() -> Any:
+    """The module matplotlib; `PlotError` when it is missing."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise PlotError(
+            'plots need matplotlib, which is not installed: pip install "df2coco[plot]".'
+        ) from None
+    return matplotlib
+
+
+@contextlib.contextmanager
+def _style(foreground: str = "#222222", fonttype: str = "path") -> Iterator[Callable[..., Figure]]:
+    """matplotlib's settings for our figures, whatever the user's are; gives the class to make one with."""
+    matplotlib = require_matplotlib()
+    from matplotlib.figure import Figure
+
+    settings = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "figure.dpi": _DPI,
+        "savefig.transparent": foreground == _CURRENT,
+        "svg.hashsalt": "df2coco",
+        "svg.fonttype": fonttype,
+        "pdf.fonttype": 42,
+        "figure.constrained_layout.h_pad": 0.09,
+        "figure.constrained_layout.w_pad": 0.08,
+    }
+    for name in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"):
+        settings[name] = foreground
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
+        yield Figure
+
+
+_METADATA: Final[dict[str, dict[str, None]]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+}
+"""What would change with the clock or with matplotlib's version."""
+
+
+def _bytes(figure: Figure, format: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=format, metadata=_METADATA[format])
+    return buffer.getvalue()
+
+
+_HEAD: Final = 0.6
+"""Inches above a panel, for its title and the space between."""
+
+
+def _page(numbers: SplitStatistics, format: str) -> bytes:
+    """All panels that have something to show, in two columns of about the same height."""
+    columns: tuple[list[Panel], list[Panel]] = ([], [])
+
+    def height(column: Sequence[Panel]) -> float:
+        return sum(panel.height(numbers) + _HEAD for panel in column)
+
+    for panel in PANELS.values():
+        if panel.has(numbers):
+            min(columns, key=height).append(panel)
+    used = [column for column in columns if column]
+    tallest = max(map(height, columns))
+    with _style() as make_figure:
+        figure = make_figure(figsize=(6.2 * max(1, len(used)), tallest + 0.6), layout="constrained")
+        title = f"{plain_text(numbers.name)}: {numbers.images:,} images, {numbers.items:,} items"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        parts = figure.subfigures(1, len(used), squeeze=False)[0] if used else ()
+        for part, column in zip(parts, used, strict=True):
+            slack = (tallest - height(column)) / len(column)
+            ratios = [panel.height(numbers) + _HEAD + slack for panel in column]
+            axes = part.subplots(len(column), 1, squeeze=False, height_ratios=ratios)[:, 0]
+            for each, panel in zip(axes, column, strict=True):
+                each.set_title(panel.title)
+                panel.draw(each, numbers)
+        return _bytes(figure, format)

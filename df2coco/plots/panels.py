@@ -1,0 +1,310 @@
+"""The charts, each drawn into axes that it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from df2coco.errors import printable
+from df2coco.stats import CategoryStatistics, Histogram, SplitStatistics, quantile
+from df2coco.taxonomy import ATTRIBUTES, SOURCES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["PANELS", "Panel", "plain_text"]
+
+STEPS: Final = ("#c6def1", "#5aa0d6", "#0b4f8a")
+"""Three steps of one hue: told apart in gray too, and by every eye."""
+ON_STEPS: Final = ("#000000", "#000000", "#ffffff")
+BAR: Final = "#3a86c4"
+
+MOST: Final = 30
+"""Categories that a chart shows; the dataset has 13, other files may have thousands."""
+
+
+class Panel(NamedTuple):
+    """One chart."""
+
+    title: str
+    has: Callable[[SplitStatistics], Any]
+    """Whether there is something to draw."""
+    height: Callable[[SplitStatistics], float]
+    """In inches; a chart is some 6 inches wide."""
+    draw: Callable[[Axes, SplitStatistics], None]
+    describe: Callable[[SplitStatistics], str]
+    """The chart in a sentence, for those who do not see it."""
+
+
+def plain_text(text: str) -> str:
+    """Text of the input as matplotlib draws it: one line of bounded length, and no formula."""
+    text = printable(text)
+    text = text if len(text) <= 40 else f"{text[:37]}..."
+    return text.replace("\\", r"\\").replace("$", r"\$")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _bare(axes: Axes) -> None:
+    """No frame and no ticks: the bars bear their numbers."""
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xticks([])
+
+
+# ---------------------------------------------------------------- categories
+
+
+def _shown(numbers: SplitStatistics) -> Sequence[CategoryStatistics]:
+    """All categories, or those with the most items."""
+    if len(numbers.categories) <= MOST:
+        return numbers.categories
+    return sorted(numbers.categories, key=lambda c: -c.items)[:MOST]
+
+
+def _categories_height(numbers: SplitStatistics) -> float:
+    return 0.5 + 0.235 * len(_shown(numbers))
+
+
+def _categories(axes: Axes, numbers: SplitStatistics) -> None:
+    shown = _shown(numbers)
+    rows = range(len(shown))
+    counts = [category.items for category in shown]
+    axes.barh(rows, counts, color=BAR, height=0.78)
+    for row, count in zip(rows, counts, strict=True):
+        label = f" {count:,}  ({_percent(count / numbers.items)})"
+        axes.text(count, row, label, va="center")
+    _bare(axes)
+    axes.set_yticks(rows, [plain_text(category.name) for category in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(0, 1.3 * max(counts))
+
+
+def _describe_categories(numbers: SplitStatistics) -> str:
+    return _listed((c.name, f"{c.items:,}") for c in _shown(numbers))
+
+
+def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
+    shown = [c for c in _shown(numbers) if c.visible + c.occluded + c.unlabelled]
+    rows = range(len(shown))
+    left = [0.0] * len(shown)
+    for part, color in zip(("visible", "occluded", "unlabelled"), STEPS[::-1], strict=True):
+        shares = [getattr(c, part) / (c.visible + c.occluded + c.unlabelled) for c in shown]
+        axes.barh(rows, shares, left=left, color=color, height=0.78, label=part)
+        left = [a + b for a, b in zip(left, shares, strict=True)]
+    _bare(axes)
+    axes.set_yticks(rows, [plain_text(category.name) for category in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
+
+
+def _describe_visibility(numbers: SplitStatistics) -> str:
+    total = numbers.visible + numbers.occluded + numbers.unlabelled
+    parts = ("visible", "occluded", "unlabelled")
+    return _listed((part, _percent(getattr(numbers, part) / total)) for part in parts)
+
+
+# ---------------------------------------------------------------- shares
+
+
+def _shares(axes: Axes, rows: Mapping[str, Mapping[str, int]]) -> None:
+    """A bar a row, divided into named parts. Names stand in their part, or beside it when it is small."""
+    for row, parts in enumerate(rows.values()):
+        total = sum(parts.values())
+        left, small = 0.0, 0
+        colors = STEPS if len(parts) == 3 else (STEPS[0], STEPS[2])
+        inks = ON_STEPS if len(parts) == 3 else (ON_STEPS[0], ON_STEPS[2])
+        for (name, count), color, ink in zip(parts.items(), colors, inks, strict=True):
+            share = count / total if total else 0
+            axes.barh(row, share, left=left, color=color, height=0.6)
+            middle = left + share / 2
+            if share >= 0.16:
+                label = f"{name}\n{_percent(share)}"
+                axes.text(middle, row, label, ha="center", va="center", color=ink, linespacing=1.05)
+            else:
+                # Small ones stand above their part and, where that is taken, below it.
+                side, align = (0.33, "top") if small % 2 else (-0.33, "bottom")
+                where = "left" if middle < 0.2 else "right" if middle > 0.8 else "center"
+                x = {"left": left, "right": left + share, "center": middle}[where]
+                label = f"{name} {_percent(share)}"
+                axes.text(x, row + side, label, ha=where, va=align, fontsize="small")
+                small += 1
+            left += share
+    _bare(axes)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+
+
+def _attribute_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
+    return {
+        name: dict(zip(ATTRIBUTES[name], counts, strict=True))
+        for name, counts in numbers.attributes.items()
+    }
+
+
+def _source_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
+    rows = {"images": numbers.images_per_source, "items": numbers.items_per_source}
+    return {
+        what: {source: counts[source] for source in SOURCES}
+        for what, counts in rows.items()
+        if any(counts.values())
+    }
+
+
+def _describe_shares(rows: Mapping[str, Mapping[str, int]]) -> str:
+    return "; ".join(
+        f"{what}: " + _listed((n, _percent(c / sum(parts.values()))) for n, c in parts.items())
+        for what, parts in rows.items()
+    )
+
+
+# ---------------------------------------------------------------- distributions
+
+
+def _bars(axes: Axes, histogram: Histogram, *, label: str, bins: int = 24) -> None:
+    """A histogram in at most so many bins of a round width; the median as a line."""
+    low, high = min(histogram), max(histogram)
+    step = _round_up((high - low + 1) / bins)
+    counts: dict[int, int] = {}
+    for value, count in histogram.items():
+        counts[value // step] = counts.get(value // step, 0) + count
+    axes.bar(
+        [step * (number + 0.5) for number in counts],
+        list(counts.values()),
+        width=0.92 * step,
+        color=BAR,
+    )
+    median = quantile(histogram, 0.5)
+    axes.axvline(median, color=axes.xaxis.label.get_color(), linewidth=1, linestyle=(0, (4, 3)))
+    axes.text(median, 1.0, f" median {median:,}", transform=axes.get_xaxis_transform(), va="top")
+    axes.set_xlabel(label)
+    axes.locator_params(axis="y", integer=True, nbins=5)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.margins(y=0.16)
+
+
+def _round_up(width: float) -> int:
+    """The next of 1, 2, 5, 10, 20, ..."""
+    power = 10 ** math.floor(math.log10(max(1, width)))
+    return int(next(power * digit for digit in (1, 2, 5, 10) if power * digit >= width))
+
+
+def _items_per_image(axes: Axes, numbers: SplitStatistics) -> None:
+    histogram = numbers.items_per_image
+    if max(histogram) > 12:
+        _bars(axes, histogram, label="items of an image")
+        return
+    values = range(min(histogram), max(histogram) + 1)
+    counts = [histogram.get(value, 0) for value in values]
+    axes.bar(values, counts, color=BAR, width=0.75)
+    for value, count in zip(values, counts, strict=True):
+        label = f"{count:,}\n{_percent(count / numbers.images)}"
+        axes.text(value, count, label, ha="center", va="bottom", linespacing=1.05)
+    _bare(axes)
+    axes.set_xticks(values)
+    axes.set_yticks([])
+    axes.set_xlim(min(values) - 0.6, max(max(values), min(values) + 4) + 0.6)
+    axes.set_ylim(0, 1.3 * max(counts))
+
+
+def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
+    sizes = numbers.image_sizes[:2000]
+    most = sizes[0][2]
+    widths, heights, counts = zip(*sizes, strict=True)
+    areas = [max(4, 420 * count / most) for count in counts]
+    axes.scatter(widths, heights, s=areas, color=BAR, alpha=0.55, linewidths=0)
+    axes.set_xlabel("width, pixels (larger dots: more images)")
+    axes.set_ylabel("height, pixels")
+    axes.set_xlim(0, 1.08 * max(widths))
+    axes.set_ylim(0, 1.16 * max(heights))
+    width, height, count = sizes[0]
+    label = f"most often {width:,} x {height:,}: {_percent(count / numbers.images)}"
+    axes.text(0, 1, f"  {label}", transform=axes.transAxes, va="top")
+
+
+def _describe_histogram(histogram: Histogram) -> str:
+    low, median, high = (f"{quantile(histogram, share):,}" for share in (0.05, 0.5, 0.95))
+    return f"median {median}; 90 % lie between {low} and {high}"
+
+
+def _listed(pairs: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in pairs)
+
+
+PANELS: Final[Mapping[str, Panel]] = MappingProxyType(
+    {
+        "categories": Panel(
+            "Items per category",
+            lambda n: n.items and n.categories,
+            _categories_height,
+            _categories,
+            _describe_categories,
+        ),
+        "attributes": Panel(
+            "Scale, occlusion, zoom-in, viewpoint",
+            lambda n: n.attributes,
+            lambda n: 0.4 + 0.72 * len(n.attributes),
+            lambda axes, n: _shares(axes, _attribute_rows(n)),
+            lambda n: _describe_shares(_attribute_rows(n)),
+        ),
+        "sources": Panel(
+            "User and shop",
+            _source_rows,
+            lambda n: 0.4 + 0.72 * len(_source_rows(n)),
+            lambda axes, n: _shares(axes, _source_rows(n)),
+            lambda n: _describe_shares(_source_rows(n)),
+        ),
+        "visibility": Panel(
+            "Landmarks per category",
+            lambda n: n.visible + n.occluded + n.unlabelled,
+            lambda n: 1.0 + 0.235 * len(_shown(n)),
+            _visibility,
+            _describe_visibility,
+        ),
+        "items_per_image": Panel(
+            "Items per image",
+            lambda n: n.items and n.items_per_image,
+            lambda _: 2.2,
+            _items_per_image,
+            lambda n: _listed((f"{k}:", f"{v:,}") for k, v in n.items_per_image.items()),
+        ),
+        "image_sizes": Panel(
+            "Image sizes",
+            lambda n: n.image_sizes,
+            lambda _: 3.2,
+            _image_sizes,
+            lambda n: (
+                "most often " + _listed((f"{w} x {h}:", f"{c:,}") for w, h, c in n.image_sizes[:5])
+            ),
+        ),
+        "box_sizes": Panel(
+            "Box sizes",
+            lambda n: n.box_sizes,
+            lambda _: 2.2,
+            lambda axes, n: _bars(axes, n.box_sizes, label="root of width x height, pixels"),
+            lambda n: _describe_histogram(n.box_sizes),
+        ),
+        "box_shares": Panel(
+            "Box area in its image",
+            lambda n: n.box_shares,
+            lambda _: 2.2,
+            lambda axes, n: _bars(axes, n.box_shares, label="% of the image", bins=20),
+            lambda n: _describe_histogram(n.box_shares),
+        ),
+        "mask_shares": Panel(
+            "Mask area in its box",
+            lambda n: n.mask_shares,
+            lambda _: 2.2,
+            lambda axes, n: _bars(axes, n.mask_shares, label="% of the box", bins=20),
+            lambda n: _describe_histogram(n.mask_shares),
+        ),
+    }
+)
+"""Name -> chart, in the order in which a page shows them."""

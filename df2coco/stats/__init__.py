@@ -1,0 +1,44 @@
+"""Numbers of a split, published and otherwise: of the dataset itself or of any COCO file.
+
+- `statistics(source)`: one split.
+- `split_statistics(source)`: each of the splits at a source.
+- `SplitStatistics`: what they return.
+- `text_table(statistics)`: that as lines of text.
+"""
+
+from __future__ import annotations
+
+from df2coco.stats.reading import split_statistics, statistics
+from df2coco.stats.text import (
+    DISTRIBUTION_HEAD,
+    MEANINGS,
+    Distribution,
+    distributions,
+    percent,
+    remarks,
+    text_table,
+)
+from df2coco.stats.values import (
+    CategoryStatistics,
+    Comparison,
+    Histogram,
+    SplitStatistics,
+    quantile,
+)
+
+__all__ = [
+    "DISTRIBUTION_HEAD",
+    "MEANINGS",
+    "CategoryStatistics",
+    "Comparison",
+    "Distribution",
+    "Histogram",
+    "SplitStatistics",
+    "distributions",
+    "percent",
+    "quantile",
+    "remarks",
+    "split_statistics",
+    "statistics",
+    "text_table",
+]

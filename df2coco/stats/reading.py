@@ -1,0 +1,278 @@
+"""One pass over a split or over a COCO file, counting."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from df2coco.coco import check_document
+from df2coco.errors import CocoFileError, SourceError
+from df2coco.fields import are_numbers, check_fields
+from df2coco.json_lists import read_annotations
+from df2coco.masks import union_area
+from df2coco.parser import ImageRecord, Item
+from df2coco.releases import RELEASES
+from df2coco.source import Entry, ImageError, PasswordError, Reader, Split, find_splits
+from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
+from df2coco.stats.values import SplitStatistics
+from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, SOURCES
+from df2coco.workers import map_ordered
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
+__all__ = ["split_statistics", "statistics"]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images done and the number of all."""
+
+_CHUNK: Final = 64
+
+
+def statistics(
+    source: str | Path | COCO | Mapping[str, Any],
+    *,
+    images: str | Path | None = None,
+    workers: int = 1,
+    password: str | None = None,
+    progress: Progress | None = None,
+) -> SplitStatistics:
+    """The statistics of one split.
+
+    `source` is a split as `convert` takes it, a COCO file of whatever origin, or a loaded one. `images` is
+    a folder or archive of the images, looked for beside the annotations when not given; without images
+    their sizes are not known. What cannot be used of a split is counted in `notices`.
+
+    Raises `SourceError` when there is no split or several (see `split_statistics`), `PasswordError` for the
+    password, `CocoFileError` when a COCO file cannot be read.
+    """
+    if not isinstance(source, str | Path):
+        document = source if isinstance(source, Mapping) else source.dataset
+        return _of_document(document)
+    found = _find(Path(source), images, password)
+    if not isinstance(found, Path) and len(found) > 1:
+        names = ", ".join(split.name for split in found)
+        raise SourceError(f"{source}: here are {names}. Name one of them.")
+    return _each(found, workers, progress)[0]
+
+
+def split_statistics(
+    source: str | Path,
+    *,
+    images: str | Path | None = None,
+    workers: int = 1,
+    password: str | None = None,
+    progress: Progress | None = None,
+) -> list[SplitStatistics]:
+    """As `statistics`, for each split at `source`, in the order train, validation, test, others by name."""
+    return _each(_find(Path(source), images, password), workers, progress)
+
+
+def _find(source: Path, images: str | Path | None, password: str | None) -> Path | list[Split]:
+    """A COCO file, or splits."""
+    if source.suffix == ".json" and not source.is_dir():
+        return source
+    return find_splits(source, None if images is None else Path(images), password)
+
+
+def _each(
+    found: Path | list[Split], workers: int, progress: Progress | None
+) -> list[SplitStatistics]:
+    if isinstance(found, Path):
+        return [_of_file(found)]
+    return [_of_split(split, workers, progress) for split in found]
+
+
+# ---------------------------------------------------------------- the dataset
+
+
+def _of_split(split: Split, workers: int, progress: Progress | None) -> SplitStatistics:
+    entries = split.entries
+    chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
+    # Starting a worker takes as long as some hundred images.
+    workers = min(workers, 1 + len(chunks) // 4)
+    tally = Tally()
+    count = partial(_count_chunk, split.reader)
+    with closing(map_ordered(count, chunks, workers=workers)) as parts:
+        for number, part in enumerate(parts, start=1):
+            tally.merge(part)
+            if progress is not None:
+                progress(min(number * _CHUNK, len(entries)), len(entries))
+    categories = [CategoryEntry(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
+    return tally.statistics(split.name, _released_split(split.name, len(tally.ids)), categories)
+
+
+def _count_chunk(reader: Reader, entries: list[Entry]) -> Tally:
+    tally = Tally()
+    for entry in entries:
+        _count_entry(tally, reader, entry)
+    return tally
+
+
+def _count_entry(tally: Tally, reader: Reader, entry: Entry) -> None:
+    sizes_known = reader.images is not None
+    read = reader.record if reader.annotations is not None else reader.bare_record
+    try:
+        try:
+            record = read(entry)
+        except ImageError:
+            tally.notices["bad-image"] += 1
+            if reader.annotations is None:
+                return
+            # Its items count all the same.
+            sizes_known = False
+            record = dataclasses.replace(reader, images=None).record(entry)
+    except PasswordError:
+        raise
+    except SourceError:
+        tally.notices["bad-file"] += 1
+        return
+    tally.notices.update(notice.code for notice in record.notices)
+    items = [_item_facts(item, record) for item in record.items]
+    size = (record.width, record.height) if sizes_known else None
+    tally.add_image(record.image_id, size, record.source, items)
+
+
+def _item_facts(item: Item, record: ImageRecord) -> ItemFacts:
+    x1, y1, x2, y2 = item.bounding_box
+    box = x2 - x1, y2 - y1
+    visible = item.landmarks[2::3].count(2)
+    # A mask that covers no pixel has the box's area in COCO, and so here.
+    area = union_area(item.segmentation, record.width, record.height) or box[0] * box[1]
+    return ItemFacts(
+        item.category_id,
+        box,
+        area,
+        True,
+        (visible, item.num_labelled - visible),
+        record.pair_id,
+        item.style,
+        (item.scale, item.occlusion, item.zoom_in, item.viewpoint),
+    )
+
+
+# ---------------------------------------------------------------- a COCO file
+
+
+def _of_file(path: Path) -> SplitStatistics:
+    annotations = _Annotations(path)
+    return _of_parts(read_annotations(path, annotations.take), annotations, path)
+
+
+def _of_document(document: Mapping[str, Any]) -> SplitStatistics:
+    path = Path("COCO document")
+    check_document(path, document)
+    annotations = _Annotations(path)
+    annotations.take(document.get("annotations", []))
+    return _of_parts(document, annotations, path)
+
+
+class _Annotations:
+    """What is counted of annotations, kept until the images are known: they often stand behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._taken = 0
+        self.by_image: dict[int, list[ItemFacts]] = {}
+        self.area_is_box = True
+
+    def take(self, annotations: list[dict[str, Any]]) -> None:
+        """Take a part of the file's annotations. Raises `CocoFileError` for what is no COCO."""
+        for annotation in annotations:
+            image_id = annotation.get("image_id")
+            facts = _annotation_facts(annotation)
+            if facts is None or type(image_id) is not int:
+                part = {"annotations": annotations}
+                check_fields(part, self._path, first=self._taken)  # tells which, and what is wrong
+                raise CocoFileError(f"{self._path}: annotations: not as COCO has them.")
+            self.by_image.setdefault(image_id, []).append(facts)
+            box_area = facts.box[0] * facts.box[1]
+            self.area_is_box &= facts.area is None or abs(facts.area - box_area) < 0.5
+        self._taken += len(annotations)
+
+
+def _annotation_facts(annotation: Mapping[str, Any]) -> ItemFacts | None:
+    """What is counted of an annotation; None when a field has no such type."""
+    get = annotation.get
+    category_id, box = get("category_id"), get("bbox", [0, 0, 0, 0])
+    area, keypoints = get("area"), get("keypoints")
+    if type(category_id) is not int or not are_numbers(box) or len(box) != 4:
+        return None
+    points = None
+    if keypoints is not None:
+        if type(keypoints) is not list:
+            return None
+        visibility = keypoints[2::3]
+        points = visibility.count(2), visibility.count(1)
+    return ItemFacts(
+        category_id,
+        (max(0, box[2]), max(0, box[3])),
+        area if isinstance(area, int | float) and 0 <= area <= MAX_AREA else None,
+        bool(get("segmentation")),
+        points,
+        _integer(get("pair_id")),
+        _integer(get("style")),
+        [value if value in _LEVELS else None for value in map(get, ATTRIBUTES)],
+    )
+
+
+MAX_AREA: Final = 1 << 53
+_LEVELS: Final = (1, 2, 3)
+
+
+def _integer(value: Any) -> int | None:
+    return value if type(value) is int else None
+
+
+def _of_parts(
+    document: Mapping[str, Any], annotations: _Annotations, path: Path
+) -> SplitStatistics:
+    check_fields({**document, "annotations": []}, path)
+    by_image = annotations.by_image
+    if annotations.area_is_box:
+        for image_id, items in by_image.items():
+            by_image[image_id] = [item._replace(area=None) for item in items]
+    about = document.get("info")
+    about = about.get("df2coco") if isinstance(about, dict) else None
+    about = about if isinstance(about, dict) else {}
+    sizes_known = not str(about.get("image_sizes")).startswith("unknown")
+    tally = Tally()
+    for image in document["images"]:
+        size = (image.get("width"), image.get("height")) if sizes_known else None
+        source = image.get("source")
+        tally.add_image(
+            image["id"],
+            size if size and all(size) else None,
+            source if source in SOURCES else None,
+            by_image.pop(image["id"], []),
+        )
+    for items in by_image.values():  # of images that the file does not have
+        for item in items:
+            tally.add_item(item, None, None)
+    subset = any(about.get(name) for name in ("categories", "only", "limit"))
+    # A file of one category is a subset too, whoever wrote it.
+    subset |= len(document["categories"]) != len(CATEGORIES)
+    split = None if subset else _released_split(path.stem, len(document["images"]))
+    categories = [_category_entry(category) for category in document["categories"]]
+    return tally.statistics(path.stem, split, categories)
+
+
+def _released_split(name: str, images: int) -> str | None:
+    """The released split that a name tells ("keypoints_validation"), or else the number of images."""
+    words = {{"val": "validation"}.get(word, word) for word in re.split(r"[^a-z]+", name.lower())}
+    named = [split for split in RELEASES if split in words]
+    same = [split for split, release in RELEASES.items() if release.images == images]
+    return next(iter(named or same), None)
+
+
+def _category_entry(category: Mapping[str, Any]) -> CategoryEntry:
+    """A category with the number of landmarks that are its own, also where it has slots for all 294."""
+    count = len(category.get("keypoints", ()))
+    if count == NUM_LANDMARKS and category["id"] in CATEGORY_BY_ID:
+        count = CATEGORY_BY_ID[category["id"]].num_landmarks
+    return CategoryEntry(category["id"], category.get("name", str(category["id"])), count)

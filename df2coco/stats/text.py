@@ -1,0 +1,185 @@
+"""Statistics as lines of text, none longer than 80 characters."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from df2coco.errors import printable
+from df2coco.parser import NOTICES
+from df2coco.stats.values import Histogram, SplitStatistics, quantile
+from df2coco.taxonomy import ATTRIBUTES
+
+__all__ = [
+    "DISTRIBUTION_HEAD",
+    "MEANINGS",
+    "Distribution",
+    "distributions",
+    "percent",
+    "remarks",
+    "text_table",
+]
+
+_WIDTH: Final = 80
+_NAME: Final = 22
+
+MEANINGS: Final = {
+    "landmarks": "items with any labelled",
+    "masks": "items with a mask",
+    "pairs": "user x shop items of equal pair_id and style > 0",
+    "query items": "user items in a pair",
+    "gallery items": "shop items",
+}
+"""What the rows of the comparison count, where their names do not tell."""
+
+
+def text_table(numbers: SplitStatistics) -> Iterator[str]:
+    """The lines of the table of one split."""
+    title = printable(numbers.name)
+    yield f"{_cut(title, 40)}: {numbers.images:,} images, {numbers.items:,} items"
+    yield ""
+    yield from _comparison(numbers)
+    if numbers.items:
+        yield ""
+        yield from _categories(numbers)
+    if numbers.attributes:
+        yield ""
+        yield from _attributes(numbers)
+    yield ""
+    yield from _distributions(numbers)
+    told = list(remarks(numbers))
+    if told:
+        yield ""
+    for remark in told:
+        yield from textwrap.wrap(remark, _WIDTH, subsequent_indent="  ")
+
+
+def percent(count: int, total: int) -> str:
+    """A share with one decimal: "24.0 %"; "-" of nothing."""
+    return f"{100 * count / total:.1f} %" if total else "-"
+
+
+def _absent(numbers: SplitStatistics) -> list[str]:
+    """What the input does not tell: "user and shop", ..."""
+    told = {
+        "user and shop": numbers.images_per_source,
+        "pairs": numbers.pairs is not None,
+        "landmarks": numbers.landmarks is not None,
+        **{name: name in numbers.attributes for name in ATTRIBUTES},
+        "mask areas": numbers.mask_shares,
+        "image sizes": numbers.image_sizes,
+    }
+    of_items = {"pairs", "landmarks", *ATTRIBUTES, "mask areas"}
+    return [
+        what
+        for what, is_told in told.items()
+        if not is_told and (numbers.items or what not in of_items)
+    ]
+
+
+def _comparison(numbers: SplitStatistics) -> Iterator[str]:
+    known = numbers.split is not None
+    yield f"{'':<15}{'here':>9}" + (f"{'released':>10}{'paper':>9}" if known else "")
+    for row in numbers.comparison():
+        counts = [_count(row.here, 9)]
+        if known:
+            counts += [_count(row.released, 10), _count(row.paper, 9)]
+        meaning = MEANINGS.get(row.what, "")
+        cells = f"{row.what:<15}{''.join(counts)}  "
+        yield (cells + meaning if len(cells + meaning) <= _WIDTH else cells).rstrip()
+
+
+def _count(number: int | None, width: int) -> str:
+    return f"{'-' if number is None else f'{number:,}':>{width}}"
+
+
+def _categories(numbers: SplitStatistics) -> Iterator[str]:
+    landmarks = numbers.landmarks is not None
+    head = f"{'visible':>11}{'occluded':>10}{'unlabelled':>12}" if landmarks else ""
+    yield f"{'category':<{_NAME}}{'items':>9}{'share':>9}{head}"
+    rows = [(c.name, c.items, c.visible, c.occluded, c.unlabelled) for c in numbers.categories]
+    rows.append(("all", numbers.items, numbers.visible, numbers.occluded, numbers.unlabelled))
+    for name, items, *points in rows:
+        line = (
+            f"{_cut(printable(name), _NAME):<{_NAME}}{items:>9,}{percent(items, numbers.items):>9}"
+        )
+        if landmarks:
+            line += "".join(f"{n:>{w},}" for n, w in zip(points, (11, 10, 12), strict=True))
+        yield line
+
+
+def _attributes(numbers: SplitStatistics) -> Iterator[str]:
+    for name, counts in numbers.attributes.items():
+        known = sum(counts)
+        shares = [
+            f"{meaning} {percent(count, known)}"
+            for meaning, count in zip(ATTRIBUTES[name], counts, strict=True)
+        ]
+        unknown = numbers.items - known
+        note = f"{unknown:,} not told" if unknown else ""
+        cells = (f"{share:<{w}}" for share, w in zip(shares, (17, 17, 21), strict=True))
+        yield f"{name:<11}{''.join(cells)}{note}".rstrip()
+
+
+class Distribution(NamedTuple):
+    """A histogram in five numbers."""
+
+    name: str
+    values: tuple[int, ...]
+    """Minimum, 5 %, median, 95 %, maximum."""
+
+
+DISTRIBUTION_HEAD: Final = ("min", "5 %", "median", "95 %", "max")
+
+
+def distributions(numbers: SplitStatistics) -> list[Distribution]:
+    """The histograms that are not empty, each in five numbers."""
+    widths: Counter[int] = Counter()
+    heights: Counter[int] = Counter()
+    for width, height, count in numbers.image_sizes:
+        widths[width] += count
+        heights[height] += count
+    rows: list[tuple[str, Histogram]] = [
+        ("items per image", numbers.items_per_image if numbers.items else {}),
+        ("image width, pixels", dict(sorted(widths.items()))),
+        ("image height, pixels", dict(sorted(heights.items()))),
+        ("box size, pixels (root of width x height)", numbers.box_sizes),
+        ("box area, % of its image", numbers.box_shares),
+        ("mask area, % of its box", numbers.mask_shares),
+    ]
+    shares = (0, 0.05, 0.5, 0.95, 1)
+    return [
+        Distribution(name, tuple(quantile(histogram, share) for share in shares))
+        for name, histogram in rows
+        if histogram
+    ]
+
+
+def _distributions(numbers: SplitStatistics) -> Iterator[str]:
+    rows = distributions(numbers)
+    if rows:
+        yield f"{'':<42}" + "".join(f"{head:>7}" for head in DISTRIBUTION_HEAD)
+    for name, values in rows:
+        yield f"{name:<42}" + "".join(f"{value:>7,}" for value in values)
+
+
+def remarks(numbers: SplitStatistics) -> Iterator[str]:
+    """Sentences: what the input does not tell, what was wrong with it, what of a release is missing."""
+    if numbers.unpaired_query_items:
+        yield (
+            f"User items with a style > 0 that no shop item here shares: {numbers.unpaired_query_items:,}."
+        )
+    unknown = numbers.images - sum(numbers.images_per_source.values())
+    if unknown and numbers.images_per_source:
+        yield f"Images that do not tell whether a user's or a shop's: {unknown:,}."
+    if missing := _absent(numbers):
+        yield f"The input does not tell: {', '.join(missing)}."
+    for code, count in numbers.notices.items():
+        yield f"{NOTICES[code].level}: {count:,} x {code}: {NOTICES[code].sentence}."
+    yield from map(printable, numbers.missing())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) < width else f"{text[: width - 4]}..."

@@ -1,0 +1,214 @@
+"""The statistics of a split, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from df2coco.releases import PAPER, RELEASES, Release, completeness
+
+__all__ = ["CategoryStatistics", "Comparison", "Histogram", "SplitStatistics", "quantile"]
+
+Histogram = Mapping[int, int]
+"""Value, rounded to a whole number of its unit -> how often; sorted by value."""
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryStatistics:
+    """The items of one category, and the points of their landmarks."""
+
+    id: int
+    name: str
+    """As the file has it."""
+    items: int
+    num_landmarks: int
+    """Landmarks that an item of the category has; 0 where the file has none."""
+    visible: int
+    """Points with v = 2."""
+    occluded: int
+    """Points with v = 1."""
+    unlabelled: int
+    """The category's other points (v = 0); slots of other categories do not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStatistics:
+    """What a split or a COCO file holds. None and empty histograms: the file does not tell."""
+
+    name: str
+    """"validation", or the name of the COCO file."""
+    split: str | None
+    """The released split that this is, all or most of it: a key of `RELEASES`."""
+    images: int
+    items: int
+    """Boxes."""
+    landmarks: int | None
+    """Items with a labelled landmark."""
+    masks: int
+    """Items with a mask."""
+    pairs: int | None
+    """Pairs of a user's item and a shop's of equal pair_id and style > 0."""
+    query_items: int | None
+    """Items of user photos that are in a pair."""
+    unpaired_query_items: int | None
+    """Items of user photos with style > 0 that no shop photo here shows."""
+    gallery_items: int | None
+    """Items of shop photos, in a pair or not."""
+    categories: tuple[CategoryStatistics, ...]
+    """In the order of the file."""
+    attributes: Mapping[str, tuple[int, int, int]]
+    """scale, occlusion, zoom_in, viewpoint -> items with value 1, 2, 3."""
+    images_per_source: Mapping[str, int]
+    """user, shop -> images."""
+    items_per_source: Mapping[str, int]
+    """user, shop -> items."""
+    items_per_image: Histogram
+    image_sizes: tuple[tuple[int, int, int], ...]
+    """Width, height, images; the most frequent first. Empty when the sizes are not the images' own."""
+    box_sizes: Histogram
+    """Square root of width x height in pixels -> items."""
+    box_shares: Histogram
+    """Box area in percent of its image -> items."""
+    mask_shares: Histogram
+    """Mask area in percent of its box -> items. Empty for files whose area is the box's."""
+    missing_images: tuple[tuple[int, int], ...] = ()
+    """First and last number of each gap in a released split."""
+    notices: Mapping[str, int] = field(default_factory=dict)
+    """Code of `df2coco.parser.NOTICES` -> how often; what is left out here, convert leaves out too."""
+
+    @property
+    def visible(self) -> int:
+        """Visible points of all categories."""
+        return sum(category.visible for category in self.categories)
+
+    @property
+    def occluded(self) -> int:
+        """Occluded points of all categories."""
+        return sum(category.occluded for category in self.categories)
+
+    @property
+    def unlabelled(self) -> int:
+        """Unlabelled points of all categories."""
+        return sum(category.unlabelled for category in self.categories)
+
+    @property
+    def release(self) -> Release | None:
+        """What was released as this split."""
+        return RELEASES[self.split] if self.split else None
+
+    def comparison(self) -> list[Comparison]:
+        """The counts beside those that were released, and those of the paper's table 1."""
+        here: dict[str, int | None] = {
+            "images": self.images,
+            "user images": self.images_per_source.get("user"),
+            "shop images": self.images_per_source.get("shop"),
+            "boxes": self.items,
+            "user items": self.items_per_source.get("user"),
+            "shop items": self.items_per_source.get("shop"),
+            "landmarks": self.landmarks,
+            "masks": self.masks,
+            "pairs": self.pairs,
+            "query items": self.query_items,
+            "gallery items": self.gallery_items,
+        }
+        released = _reference(RELEASES.get(self.split or ""))
+        paper = _reference(PAPER.get(self.split or ""))
+        # That landmarks and masks are as many as boxes is only what the paper's table says.
+        released.pop("landmarks", None)
+        return [Comparison(w, n, released.get(w), paper.get(w)) for w, n in here.items()]
+
+    def missing(self) -> list[str]:
+        """Sentences: whether all of the released split is here, and what is not."""
+        release = self.release
+        if release is None or self.split is None:
+            return []
+        lines = completeness(self.split, self.images, self.items)
+        if self.missing_images:
+            lines.append(f"missing images: {_ranges(self.missing_images)}.")
+        found = {category.id: category for category in self.categories}
+        for number, expected in enumerate(release.items_per_category, start=1):
+            category = found.get(number)
+            if category is not None and category.items != expected:
+                lines.append(f"{category.name}: {_difference(category.items, expected)}.")
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON values: the fields, the comparison, and what is missing."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return fields | {
+            "visible": self.visible,
+            "occluded": self.occluded,
+            "unlabelled": self.unlabelled,
+            "comparison": [row._asdict() for row in self.comparison()],
+            "missing": self.missing(),
+        }
+
+
+class Comparison(NamedTuple):
+    """One count: here, released, in the paper; None where it is not known."""
+
+    what: str
+    here: int | None
+    released: int | None
+    paper: int | None
+
+
+_FIELDS: Final = {
+    "images": "images",
+    "user images": "user_images",
+    "shop images": "shop_images",
+    "boxes": "items",
+    "landmarks": "items",
+    "masks": "items",
+    "user items": "user_items",
+    "shop items": "shop_items",
+    "pairs": "pairs",
+    "query items": "query_items",
+    "gallery items": "gallery_items",
+}
+"""Row of the comparison -> field of `Release`."""
+
+
+def _reference(release: Release | None) -> dict[str, int | None]:
+    return {} if release is None else {w: getattr(release, name) for w, name in _FIELDS.items()}
+
+
+_SHOWN: Final = 8
+
+
+def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
+    texts = [f"{a:06d}" if a == b else f"{a:06d}-{b:06d}" for a, b in ranges[:_SHOWN]]
+    more = len(ranges) - _SHOWN
+    return ", ".join(texts) + (f" and {more:,} more gaps" if more > 0 else "")
+
+
+def _difference(found: int, expected: int) -> str:
+    missing = expected - found
+    return f"{abs(missing):,} item{'s' * (abs(missing) != 1)} " + (
+        f"missing ({found:,} of {expected:,})"
+        if missing > 0
+        else f"more than the {expected:,} released"
+    )
+
+
+def gaps(numbers: Iterable[int], last: int) -> tuple[tuple[int, int], ...]:
+    """First and last of each run of numbers in 1 to `last` that do not occur."""
+    found = []
+    expected = 1
+    for number in sorted({n for n in numbers if 1 <= n <= last} | {last + 1}):
+        if number > expected:
+            found.append((expected, number - 1))
+        expected = number + 1
+    return tuple(found)
+
+
+def quantile(histogram: Histogram, share: float) -> int:
+    """The smallest value that at least `share` (0 to 1) of the counted do not exceed."""
+    rest = share * sum(histogram.values())
+    value = 0
+    for value, count in histogram.items():
+        rest -= count
+        if rest <= 0:
+            return value
+    return value
