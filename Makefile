@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench fuzz pictures test-consumers test-lowest test-wheel clean
+.PHONY: demo test check bench fuzz pictures readme test-consumers test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -29,6 +29,10 @@ fuzz: $(VENV)/tools
 
 pictures: $(VENV)/tools
 	$(BIN)/python fixtures/make_pictures.py
+
+# The tables and outputs in README.md, anew.
+readme: $(VENV)/tools
+	$(BIN)/python -m tests.write_readme
 
 # The real Detectron2, MMDetection and MMPose, in an environment of their own (1.6 GB).
 test-consumers:

@@ -18,6 +18,7 @@ PACKAGE = Path(df2coco.__file__).parent
 ROWS: list[set[str]] = [
     {"__init__"},
     {"errors"},
+    {"fields"},
     {"taxonomy", "releases", "figure", "workers"},
     {"parser", "coco"},
     {"archive", "image_header", "json_lists", "masks"},
@@ -116,3 +117,14 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize("code", ["import df2coco", "import df2coco.cli.convert"])
 def test_importing_loads_nothing_heavy(code: str) -> None:
     assert not loaded_by(code) & (OPTIONAL | HEAVY)
+
+
+@pytest.mark.parametrize("name", df2coco.__all__)
+def test_the_package_gives_what_it_names(name: str) -> None:
+    assert getattr(df2coco, name) is not None
+    assert name in dir(df2coco)
+
+
+def test_other_names_are_no_attributes() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'konvert'"):
+        _ = df2coco.konvert
