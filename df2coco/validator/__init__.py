@@ -69,9 +69,15 @@ class Finding:
             "cause": self.check.cause,
             "remedy": self.check.remedy,
             "count": len(self.hits),
-            "ids": [hit.id for hit in self.hits if hit.id is not None],
+            "ids": [_json_id(hit.id) for hit in self.hits if hit.id is not None],
             "details": [hit.detail for hit in self.hits],
         }
+
+
+def _json_id(value: Any) -> int | str:
+    """An id as JSON can hold it: a file may have one that is 10 to the power of 30, or NaN."""
+    fits = type(value) is int and value.bit_length() < 64
+    return value if fits else str(value)
 
 
 @dataclass(frozen=True)

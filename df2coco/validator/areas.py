@@ -126,13 +126,16 @@ def _mask_empty(document: Document) -> Hits:
 
 
 def _explanations(document: Document) -> Iterator[tuple[int, float, int, float | None]]:
-    """Position, area, mask's area and box's area of annotations whose area is not their mask's."""
+    """Position, area, mask's area and box's area of annotations whose area is not their mask's.
+
+    An empty mask and an area of 0 or less have their own checks.
+    """
     for index, (measured, box) in enumerate(
         zip(document.once(measure), document.once(boxes), strict=True)
     ):
         area = document.annotations[index].get("area")
         pixels = None if measured is None else measured.area
-        if pixels is not None and is_finite(area) and area != pixels:
+        if pixels and is_finite(area) and area > 0 and area != pixels:
             yield index, area, pixels, None if box is None else box[2] * box[3]
 
 
@@ -143,7 +146,7 @@ def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
 def _area_unexplained(document: Document) -> Hits:
     for index, area, mask, box in _explanations(document):
         # Exact areas of polygons differ from counted pixels by some of those at the border.
-        if not _is_about(area, mask, 0.05, 16) and not (box and _is_about(area, box, 0.01, 1)):
+        if not _is_about(area, mask, 0.1, 32) and not (box and _is_about(area, box, 0.01, 1)):
             told = "no box" if box is None else f"the box {box:g}"
             yield document.hit(index, f"area {area:g}; the mask has {mask} pixels, {told}")
 

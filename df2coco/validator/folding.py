@@ -69,10 +69,10 @@ def _fold(raw: bytes) -> tuple[bytes, int]:
     pieces: list[bytes] = []
     done = count = 0
     at = raw.find(_KEY)
-    # Text that holds the mark already is left as it is.
     while at >= 0:
         start = raw.find(b"[", at + len(_KEY), at + len(_KEY) + 2) + 1
-        end = raw.find(b"]", start) if start else -1
+        escaped = raw[at - 1 : at] == b"\\"  # then it is the end of another key
+        end = raw.find(b"]", start) if start and not escaped else -1
         if end < 0:
             at = raw.find(_KEY, at + 1)
             continue

@@ -157,19 +157,26 @@ def _polygon_integers(document: Document) -> Hits:
     return (document.hit(index) for index in document.once(outlines).integers)
 
 
-def _rle(document: Document) -> Hits:
-    return (document.hit(index) for index in document.once(outlines).rles)
-
-
-def _rle_malformed(document: Document) -> Hits:
+def rle_faults(document: Document) -> dict[int, str]:
+    """Why RLEs cannot be used: position -> fault, "" where there is none."""
+    faults = {}
     for index in document.once(outlines).rles:
         rle = document.annotations[index]["segmentation"]
         image = document.once(image_of)[index] or {}
         size = [image.get("height"), image.get("width")]
-        if not is_mask(rle):
-            yield document.hit(index, f"segmentation {shorten(rle)}")
-        elif rle["size"] != size:
-            yield document.hit(index, f"size {rle['size']}, the image has {size}")
+        fault = f"size {rle['size']}, the image has {size}" if is_mask(rle) else f"{shorten(rle)}"
+        faults[index] = "" if is_mask(rle) and rle["size"] == size else fault
+    return faults
+
+
+def _rle(document: Document) -> Hits:
+    faults = document.once(rle_faults)
+    return (document.hit(index) for index, fault in faults.items() if not fault)
+
+
+def _rle_malformed(document: Document) -> Hits:
+    faults = document.once(rle_faults)
+    return (document.hit(index, fault) for index, fault in faults.items() if fault)
 
 
 # ---------------------------------------------------------------- areas
