@@ -350,10 +350,10 @@ def test_a_sheets_pictures_lie_in_rows_apart_and_undistorted(
     for _, row in rows:
         cells = list(row)
         assert len({cell.height for cell in cells}) == 1
-        assert cells[-1].x + cells[-1].width <= width + len(cells)
+        assert cells[-1].x + cells[-1].width <= width
     for aspect, place in zip(aspects, places, strict=True):
         assert place.height <= 1.25 * height + 1
-        assert abs(place.width - aspect * place.height) <= len(aspects) + aspect
+        assert abs(place.width - aspect * place.height) <= 1 + aspect / 2
 
 
 # ---------------------------------------------------------------- files
@@ -475,7 +475,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: path.write_bytes(b""), "empty"),
     "no image": (lambda path: path.write_bytes(b"<html>"), "no image"),
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:-200]), "damaged"),
-    "header only": (lambda path: path.write_bytes(path.read_bytes()[:200]), "JPEG"),
+    "header only": (lambda path: path.write_bytes(path.read_bytes()[:200]), "damaged"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "regular file"),
 }
 

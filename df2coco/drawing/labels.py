@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 __all__ = ["Rectangle", "Wish", "place_labels"]
+
+
+_MOST_LABELS: Final = 60
+_MOST_POINTS: Final = 2000
+"""More cover the picture rather than explain it, and finding room takes the square of their number."""
 
 
 class Rectangle(NamedTuple):
@@ -48,16 +53,17 @@ def place_labels(
     """A place for each label within a picture of `size` (width, height), in the order of `wishes`.
 
     At a corner of its box where it covers no other label and fewest of the points to `avoid`; else
-    wherever is room, as near as can be. None when there is no room at all.
+    wherever is room, as near as can be. None when there is no room at all, and for all but the first 60.
     """
+    avoid = avoid[:_MOST_POINTS]
     placed: list[Rectangle] = []
     result: list[Rectangle | None] = []
-    for wish in wishes:
+    for wish in wishes[:_MOST_LABELS]:
         place = _at_box(wish, size, placed, avoid) or _anywhere(wish, size, placed)
         result.append(place)
         if place is not None:
             placed.append(place)
-    return result
+    return result + [None] * (len(wishes) - len(result))
 
 
 def _corners(wish: Wish) -> Iterator[tuple[float, float]]:

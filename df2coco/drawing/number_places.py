@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from df2coco.drawing.overlay import font
 from df2coco.taxonomy import Category
@@ -18,6 +18,10 @@ TEXT: Final = 15
 """Size of the numbers, in pixels."""
 
 
+Bounds: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+
+
 class Place(NamedTuple):
     """A label: its left end, its middle, its width and height."""
 
@@ -25,6 +29,11 @@ class Place(NamedTuple):
     y: float
     width: float
     height: float
+
+    def bounds(self) -> Bounds:
+        """What it covers, and a little air around."""
+        x, y, width, height = self
+        return x - 1.5, y - height / 2 - 1.5, x + width + 1.5, y + height / 2 + 1.5
 
     def mirrored(self, axis: float) -> Place:
         """The same on the other side of a vertical axis."""
@@ -58,19 +67,21 @@ def place_numbers(
         for n in range(1, category.num_landmarks + 1)
     ]
     edges = [(points[a - 1], points[b - 1]) for a, b in category.skeleton]
-    taken: dict[int, Place] = {}
-    numbers = [n for n in range(1, len(points) + 1) if points[n - 1][0] <= axis + 1e-6]
-    for _ in range(3):
-        for number in numbers:
+    options: dict[int, list[tuple[Place, float]]] = {}
+    for number, own in enumerate(points, start=1):
+        if own[0] <= axis + 1e-6:
             other = partner.get(number)
             width = max(widths[number - 1], widths[other - 1] if other else 0)
+            side = axis if other else math.inf
+            options[number] = [
+                (place, _badness(place, own, points, edges, side)) for place in _around(own, width)
+            ]
+    taken: dict[int, Place] = {}
+    for _ in range(3):
+        for number, places in options.items():
+            other = partner.get(number)
             rest = [place for n, place in taken.items() if n not in (number, other)]
-            best = min(
-                _around(points[number - 1], width),
-                key=lambda place: _badness(
-                    place, points[number - 1], points, edges, rest, axis, other is not None
-                ),
-            )
+            best, _bad = min(places, key=lambda option: option[1] + _crowding(option[0], rest))
             taken[number] = best
             if other:
                 taken[other] = best.mirrored(axis)
@@ -90,49 +101,48 @@ def _around(point: tuple[float, float], width: float) -> list[Place]:
     return places
 
 
+def _crowding(place: Place, others: Sequence[Place]) -> float:
+    """How bad a place is for the numbers that it covers."""
+    left, top, right, bottom = place.bounds()
+    return 100.0 * sum(
+        left < other.x + other.width
+        and other.x < right
+        and top < other.y + other.height / 2
+        and other.y - other.height / 2 < bottom
+        for other in others
+    )
+
+
 def _badness(
     place: Place,
     own: tuple[float, float],
     points: Sequence[tuple[float, float]],
     edges: Sequence[tuple[tuple[float, float], tuple[float, float]]],
-    others: Sequence[Place],
-    axis: float,
-    paired: bool,
+    side: float,
 ) -> float:
-    left, right = place.x - 1.5, place.x + place.width + 1.5
-    top, bottom = place.y - place.height / 2 - 1.5, place.y + place.height / 2 + 1.5
-    middle = place.x + place.width / 2, place.y
-    bad = 0.12 * math.dist(own, middle)
-    nearest = min(points, key=lambda point: _gap(point, left, top, right, bottom))
-    bad += 12 * (nearest != own)  # it would be read as that one's
-    if paired:  # on its own half of the garment, and rather outside
-        bad += 200 * (right > axis) + 0.05 * (place.x - own[0])
-    for other in others:
-        if (
-            left < other.x + other.width
-            and other.x < right
-            and top < other.y + other.height / 2
-            and other.y - other.height / 2 < bottom
-        ):
-            bad += 100
-    for x, y in points:
-        gap = _gap((x, y), left, top, right, bottom)
-        bad += 60 * (gap < RADIUS) + (2 * (gap < RADIUS + 4) if (x, y) != own else 0)
-    for start, end in edges:
-        bad += 0.9 * _length_inside(start, end, (left, top, right, bottom))
-    return bad
+    """How bad a place is for the number of the dot `own`; to the right of `side` it must not reach."""
+    bounds = place.bounds()
+    bad = 0.12 * math.dist(own, (place.x + place.width / 2, place.y))
+    if side < math.inf:  # rather outside
+        bad += 200 * (bounds[2] > side) + 0.05 * (place.x - own[0])
+    gaps = [_gap(point, bounds) for point in points]
+    bad += 60 * sum(gap < RADIUS for gap in gaps)
+    mine = _gap(own, bounds)
+    bad += 2 * (sum(gap < RADIUS + 4 for gap in gaps) - (mine < RADIUS + 4))
+    bad += 12 * (min(gaps) < mine)  # it would be read as that one's
+    return bad + 0.9 * sum(_length_inside(start, end, bounds) for start, end in edges)
 
 
-def _gap(point: tuple[float, float], left: float, top: float, right: float, bottom: float) -> float:
+def _gap(point: tuple[float, float], bounds: Bounds) -> float:
     """How far a point is from a rectangle."""
-    x, y = point
+    (x, y), (left, top, right, bottom) = point, bounds
     return math.hypot(x - min(max(x, left), right), y - min(max(y, top), bottom))
 
 
 def _length_inside(
     start: tuple[float, float],
     end: tuple[float, float],
-    box: tuple[float, float, float, float],
+    box: Bounds,
 ) -> float:
     """How much of a line lies in a box (Liang and Barsky's clipping)."""
     low, high = 0.0, 1.0

@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from df2coco.coco import atomic_write
+from df2coco.coco import atomic_write, no_collection
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.shapes import PARTS, Shape, read_shapes
@@ -68,7 +68,8 @@ def draw(
     inputs = [coco, photos.path, *([Path(results)] if results else [])]
     _check(out, inputs)
     # Twice over the file rather than all of it in memory: the images stand last.
-    document = read_annotations(coco, _ignore)
+    with no_collection():
+        document = read_annotations(coco, _ignore)
     check_fields(document, coco)
     chosen = _choose(coco, document["images"], image_ids, sample, seed)
     if not _is_folder(out) and len(chosen) > MAX_ON_SHEET:
@@ -182,7 +183,8 @@ def _read_annotations(path: Path, ids: Container[int]) -> _ByImage:
             if isinstance(image_id, int) and image_id in ids:
                 groups[image_id].append(annotation)
 
-    read_annotations(path, take)
+    with no_collection():
+        read_annotations(path, take)
     return groups
 
 

@@ -35,15 +35,14 @@ def justify(
     places: list[Rectangle] = []
     y = 0
     for first, last in _rows(aspects, width, height, gap):
-        tall = max(1, round(min(_height(aspects[first:last], width, gap), TALLEST * height)))
-        x = 0
-        for index, aspect in enumerate(aspects[first:last], start=first):
-            # The last of a row takes what rounding left over.
-            wide = max(1, round(aspect * tall))
-            full = index == last - 1 and abs(width - x - wide) <= last - first
-            places.append(Rectangle(x, y, max(1, width - x) if full else wide, tall))
-            x += wide + gap
-        y += tall + below + gap
+        tall = min(_height(aspects[first:last], width, gap), TALLEST * height)
+        before = 0.0  # rounded only in the end, so that rows are as wide as they shall be
+        for number, aspect in enumerate(aspects[first:last]):
+            x, end = round(before * tall), round((before + aspect) * tall)
+            rectangle = Rectangle(x + number * gap, y, max(1, end - x), max(1, round(tall)))
+            places.append(rectangle)
+            before += aspect
+        y += max(1, round(tall)) + below + gap
     return places
 
 
