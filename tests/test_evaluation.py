@@ -117,6 +117,21 @@ def test_an_item_without_landmarks_that_count_is_ignored(
     assert evaluation.scores.metrics["AR"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("full", "expected"), [(False, 0.5), (True, 1)])
+def test_a_result_on_an_item_without_landmarks(
+    write: Write, engine: str, full: bool, expected: float
+) -> None:
+    # COCO compares it in all 294 slots, as the official evaluation does. A result that has all of them
+    # there is ignored like the item; with zeros in the unused ones it lies nowhere, and is wrong.
+    nothing = {"bbox": [300, 300, 20, 20], "keypoints": _slots()}
+    truth = write("gt.json", _document({}, nothing))
+    there = [310, 310, 1] * NUM_LANDMARKS if full else _slots(*[(310, 310, 1)] * 8)
+    right = _result(keypoints=_slots((100, 100, 1)), score=0.5)
+    results = write("r.json", [_result(keypoints=there, bbox=[300, 300, 20, 20]), right])
+    metrics = evaluate("keypoints", truth, results, engine=engine).scores.metrics
+    assert metrics["AP"] == pytest.approx(expected)
+
+
 def test_oks_area(write: Write, engine: str) -> None:
     # The mask is a quarter of the box: an OKS of 0.88 becomes 0.88^4 = 0.5997.
     distance = math.sqrt(-math.log(0.88) * 2 * 100 * 100 * (2 * SKIRT.sigmas[0]) ** 2)
@@ -164,12 +179,27 @@ def test_subsets(write: Write, engine: str, kind: str) -> None:
     assert subsets["large"] == pytest.approx((0.5, 0.5))
 
 
-def test_a_result_on_an_item_of_another_subset_is_not_wrong(write: Write, engine: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_result_on_an_item_of_another_subset_is_not_wrong(
+    write: Write, engine: str, kind: str
+) -> None:
     small, large = [10, 10, 50, 50], [200, 200, 200, 200]
     truth = write("gt.json", _document({"bbox": small, "scale": 1}, {"bbox": large, "scale": 3}))
-    results = write("r.json", [_result(bbox=large), _result(bbox=small, score=0.1)])
-    evaluation = evaluate("bbox", truth, results, by="scale", engine=engine)
+    on = {
+        name: {
+            "bbox": box,
+            "segmentation": _rectangle(*box),
+            "keypoints": _slots((*box[:2], 1)),
+        }
+        for name, box in (("small", small), ("large", large))
+    }
+    found = [_result(**on["large"]), _result(**on["small"], score=0.1)]
+    evaluation = evaluate(kind, truth, write("r.json", found), by="scale", engine=engine)
     assert evaluation.subsets["small"].metrics["AP"] == pytest.approx(1)
+    # Nor is it right, and a second one is wrong.
+    found.append(_result(**on["large"], score=0.8))
+    evaluation = evaluate(kind, truth, write("r.json", found), by="scale", engine=engine)
+    assert evaluation.subsets["small"].metrics["AP"] == pytest.approx(1 / 2)
 
 
 def _rectangle(x: int, y: int, w: int, h: int) -> dict[str, Any]:

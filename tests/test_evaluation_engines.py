@@ -105,6 +105,11 @@ def splits(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             keypoints = list(truth["keypoints"])
             keypoints[0::3] = [n + noise * bool(n) for n in keypoints[0::3]]
             image_id, category_id = truth["image_id"], truth["category_id"]
+            if not truth["num_keypoints"]:
+                # On an item without labelled landmarks the unused slots, at 0, 0 or not, count too.
+                keypoints = draw(landmarks(category_id, full=draw(st.booleans())))
+                slots = CATEGORY_BY_ID[category_id].slots
+                keypoints[3 * slots.start : 3 * slots.stop] = [x, y, 1] * len(slots)
         else:
             box = draw(boxes())
             image_id, category_id = draw(st.integers(1, images)), draw(st.sampled_from(CATEGORIES))

@@ -87,9 +87,9 @@ def test_a_mirrored_drawing_is_the_drawing_on_the_other_side(
 
 
 def unlikeness(category: Category, points: np.ndarray, labelled: np.ndarray) -> float:
-    """How far the landmarks are from a drawing that was moved, turned and stretched, in its heights.
+    """How far the landmarks are from a drawing that was moved, turned and stretched.
 
-    The drawing may not be mirrored: the best fit then has a negative determinant, which counts as
+    1 is the longer side of the drawing. The drawing may not be mirrored: the best fit then has a negative determinant, which counts as
     infinitely far.
     """
     slots = [slot for slot in category.slots if labelled[slot]]

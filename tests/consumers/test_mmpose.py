@@ -203,6 +203,17 @@ def test_ground_truth_scores_one_against_itself(
     )  # its thresholds start at 0, which nothing is below
 
 
+def test_the_usual_nms_deletes_perfect_predictions(
+    fixtures_converted: Converted, metainfo: dict[str, str]
+) -> None:
+    """Why the README says `nms_mode="none"`: slots that two categories do not use count as agreement."""
+    dataset = make_dataset(fixtures_converted, metainfo, [*LOAD, AFFINE, PACK], test_mode=True)
+    metric = CocoMetric(ann_file=str(fixtures_converted.keypoints))
+    metric.dataset_meta = dataset.metainfo
+    predict_truth(dataset, [metric])
+    assert metric.evaluate(len(dataset))["coco/AP"] < 0.95
+
+
 class Losses(Hook):
     """Keeps what every training step logs."""
 

@@ -1,0 +1,297 @@
+"""Mutated annotation files through the parser and the converter, mutated COCO files through the commands.
+
+    python -m tests.fuzz --annotations 100000 --coco 20000 --seed 0
+
+Nothing may end in anything but a `Df2cocoError`, take a second, or make a COCO file with errors that
+`validate` finds. A case is known by its number: `--only 4711` runs and shows that one again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from df2coco.coco import Encoded, Writer, load
+from df2coco.converter import convert
+from df2coco.drawing import draw
+from df2coco.errors import Df2cocoError
+from df2coco.evaluation import evaluate
+from df2coco.layout import Encoder, Options, make_encoder
+from df2coco.parser import parse_annotation
+from df2coco.restorer import restore
+from df2coco.stats import statistics
+from df2coco.validator import validate
+from df2coco.workers import available_cores, map_ordered
+from tests.mutations import encode, mutate
+from tests.samples import make_annotation, make_item, make_jpeg
+
+__all__ = ["Failure", "Outcome", "fuzz_annotations", "fuzz_coco", "main"]
+
+SLOW: Final = 1.0
+"""Seconds that no case may take."""
+
+_BATCH: Final = 100
+
+# ---------------------------------------------------------------- cases
+
+
+class Failure(NamedTuple):
+    """A case that ended as none may."""
+
+    case: int
+    what: str
+    raw: bytes
+
+
+class Outcome(NamedTuple):
+    """What a run of cases came to."""
+
+    cases: int
+    accepted: int
+    """Cases that were converted, or loaded: mutations that do no harm."""
+    slowest: tuple[float, int]
+    """Seconds and the number of the case."""
+    failures: list[Failure]
+
+
+@functools.cache
+def _seeds(folder: Path) -> list[Any]:
+    annotations = [orjson.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    small = [make_annotation(make_item(category), make_item(9)) for category in (1, 4, 8)]
+    return annotations + small * 5
+
+
+def _annotation_case(number: int, seed: int) -> tuple[bytes, tuple[int, int] | None]:
+    rng = random.Random(f"annotation {seed} {number}")
+    document = rng.choice(_seeds(FOLDER / "annos"))
+    size = rng.choice((None, (468, 624), (100, 120), (1, 1), (65535, 65535)))
+    return mutate(document, rng), size
+
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "fixtures/validation"
+
+_OPTIONS: Final = (Options(), Options(layout="category", landmarks="visible"), Options(area="box"))
+
+
+def _run(work: Callable[[], None]) -> str | None:
+    """What went wrong, if anything did."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            work()
+    except Df2cocoError as error:
+        return None if str(error).isprintable() else f"not printable: {str(error)!r}"
+    except BaseException:
+        return traceback.format_exc()
+    return None
+
+
+def _convert_one(
+    number: int,
+    raw: bytes,
+    size: tuple[int, int] | None,
+    encoders: list[Encoder],
+    encoded: list[list[Encoded]],
+) -> None:
+    name = f"{number:06d}"
+    record = parse_annotation(raw, name, image_id=number, file_name=f"{name}.jpg", size=size)
+    for notice in record.notices:
+        if not str(notice).isprintable():
+            raise AssertionError(f"not printable: {str(notice)!r}")
+    encoded.append([e.encode(record, e.measure(record)) for e in encoders])
+
+
+def _annotation_batch(seed: int, numbers: range) -> Outcome:
+    """Parse and encode each; the COCO files of what was accepted must be valid."""
+    encoders = [make_encoder(options) for options in _OPTIONS]
+    encoded: list[list[Encoded]] = []
+    failures = []
+    slowest = (0.0, -1)
+    for number in numbers:
+        raw, size = _annotation_case(number, seed)
+
+        started = time.perf_counter()
+        what = _run(partial(_convert_one, number, raw, size, encoders, encoded))
+        slowest = max(slowest, (time.perf_counter() - started, number))
+        if what is not None:
+            failures.append(Failure(number, what, raw))
+    with tempfile.TemporaryDirectory() as folder:
+        for index, encoder in enumerate(encoders):
+            path = Path(folder, f"{index}.json")
+            with path.open("wb") as stream:
+                writer = Writer(stream, encoder.info(), encoder.categories(), Path(folder))
+                for files in encoded:
+                    writer.add(*files[index])
+                writer.close()
+            report = validate(path)
+            if not report.is_valid():
+                found = [f.to_json() for f in report.findings if f.check.level == "error"]
+                failures.append(Failure(numbers[0], f"not valid: {json.dumps(found)[:2000]}", b""))
+    return Outcome(len(numbers), len(encoded), slowest, failures)
+
+
+def _coco_seeds(folder: Path) -> list[Any]:
+    """Small files of ours in every form."""
+    source = folder / "annos"
+    source.mkdir()
+    for number, items in enumerate(([9], [8, 9], [7, 5]), start=1):
+        content = make_annotation(*map(make_item, items))
+        (source / f"{number:06d}.json").write_text(json.dumps(content))
+    seeds = []
+    for options in (
+        Options(), Options(layout="category"), Options(task="instances"), Options(preset="official"),
+    ):  # fmt: skip
+        convert(source, folder / "out.json", options=options)
+        seeds.append(orjson.loads((folder / "out.json").read_bytes()))
+    return seeds
+
+
+def _results(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Perfect results."""
+    fields = ("image_id", "category_id", "bbox", "segmentation", "keypoints")
+    return [
+        {"score": 0.9} | {name: a[name] for name in fields if name in a}
+        for a in document["annotations"]
+    ]
+
+
+def _coco_batch(seed: int, numbers: range) -> Outcome:
+    """Each as what every command reads."""
+    failures = []
+    slowest = (0.0, -1)
+    accepted = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seeds = _coco_seeds(folder)
+        (folder / "image").mkdir()
+        for number in (1, 2, 3):
+            (folder / f"image/{number:06d}.jpg").write_bytes(make_jpeg())
+        for number in numbers:
+            rng = random.Random(f"coco {seed} {number}")
+            document = rng.choice(seeds)
+            raw, results = mutate(document, rng), encode(_results(document))
+            if rng.random() < 0.2:  # the results are the odd ones
+                raw, results = encode(document), mutate(_results(document), rng)
+            for what, seconds in _read_by_all(folder, raw, results):
+                slowest = max(slowest, (seconds, number))
+                if what is not None:
+                    failures.append(Failure(number, what, raw + b"\n\n" + results))
+            accepted += _is_read(folder / "coco.json")
+    return Outcome(len(numbers), accepted, slowest, failures)
+
+
+def _is_read(path: Path) -> bool:
+    try:
+        load(path)
+    except Df2cocoError:
+        return False
+    return True
+
+
+def _read_by_all(folder: Path, raw: bytes, results: bytes) -> Iterator[tuple[str | None, float]]:
+    coco, found, annos = folder / "coco.json", folder / "results.json", folder / "restored"
+    coco.write_bytes(raw)
+    found.write_bytes(results)
+    shutil.rmtree(annos, ignore_errors=True)
+    readers: dict[str, Callable[[], Any]] = {
+        "load": lambda: load(coco),
+        "validate": lambda: validate(coco),
+        "restore": lambda: restore(coco, annos),
+        "statistics": lambda: statistics(coco),
+        "bbox": lambda: evaluate("bbox", coco, found),
+        "segm": lambda: evaluate("segm", coco, found),
+        "keypoints": lambda: evaluate("keypoints", coco, found, by="scale"),
+        "draw": lambda: draw(coco, folder / "image", folder / "out.png", sample=2, results=found),
+    }
+    for name, read in readers.items():
+        started = time.perf_counter()
+        what = _run(read)
+        seconds = time.perf_counter() - started
+        yield (None if what is None else f"{name}: {what}"), seconds
+
+
+# ---------------------------------------------------------------- runs
+
+
+def fuzz_annotations(cases: int, seed: int, workers: int = 1) -> Outcome:
+    """Mutated annotation files through the parser, the encoders and the validator."""
+    return _fuzz(partial(_annotation_batch, seed), cases, workers)
+
+
+def fuzz_coco(cases: int, seed: int, workers: int = 1) -> Outcome:
+    """Mutated COCO files and results through everything that reads them."""
+    return _fuzz(partial(_coco_batch, seed), cases, workers)
+
+
+def _fuzz(batch: Callable[[range], Outcome], cases: int, workers: int) -> Outcome:
+    total = Outcome(0, 0, (0.0, -1), [])
+    batches = [range(n, min(n + _BATCH, cases)) for n in range(0, cases, _BATCH)]
+    for part in map_ordered(batch, batches, workers=workers):
+        total = Outcome(
+            total.cases + part.cases,
+            total.accepted + part.accepted,
+            max(total.slowest, part.slowest),
+            total.failures + part.failures,
+        )
+        if sys.stderr.isatty():
+            print(
+                f"\r{total.cases:,} cases, {len(total.failures)} failures", end="", file=sys.stderr
+            )
+    return total
+
+
+def main() -> int:
+    """Run both, tell the numbers; 1 when there was a failure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--annotations", type=int, default=10_000, metavar="N")
+    parser.add_argument("--coco", type=int, default=2_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=available_cores())
+    parser.add_argument(
+        "--only", type=int, metavar="CASE", help="run this case of both kinds again"
+    )
+    arguments = parser.parse_args()
+    seed = arguments.seed
+    failed = False
+    kinds: tuple[tuple[str, Callable[[int, range], Outcome], int], ...] = (
+        ("annotation files", _annotation_batch, arguments.annotations),
+        ("COCO files", _coco_batch, arguments.coco),
+    )
+    for kind, batch, cases in kinds:
+        started = time.perf_counter()
+        if arguments.only is not None:
+            outcome = batch(seed, range(arguments.only, arguments.only + 1))
+        else:
+            outcome = _fuzz(partial(batch, seed), cases, arguments.workers)
+        seconds, slowest = outcome.slowest
+        print(
+            f"{outcome.cases:,} {kind} in {time.perf_counter() - started:.0f} s: "
+            f"{outcome.accepted:,} accepted, slowest {seconds:.2f} s (case {slowest}), "
+            f"{len(outcome.failures)} failures"
+        )
+        for failure in outcome.failures[:20]:
+            print(f"--- case {failure.case}: {failure.what}\n{failure.raw[:300]!r}")
+        failed = failed or bool(outcome.failures) or seconds > SLOW
+    return int(failed)
+
+
+if __name__ == "__main__":
+    from tests.fuzz import main as main_of_the_module  # workers must find its functions by name
+
+    sys.exit(main_of_the_module())
