@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -111,6 +112,7 @@ def _style(foreground: str = "#222222", fonttype: str = "path") -> Iterator[Call
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
+        "text.parse_math": False,  # names are no formulas
         "figure.dpi": _DPI,
         "savefig.transparent": foreground == _CURRENT,
         "svg.hashsalt": "df2coco",
@@ -137,8 +139,25 @@ _METADATA: Final[dict[str, dict[str, None]]] = {
 
 def _bytes(figure: Figure, format: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=format, metadata=_METADATA[format])
-    return buffer.getvalue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about letters of names that the font does not have
+        figure.savefig(buffer, format=format, metadata=_METADATA[format])
+    data = buffer.getvalue()
+    return _with_plain_ids(data) if format == "svg" else data
+
+
+def _with_plain_ids(svg: bytes) -> bytes:
+    """The same picture, its hashed ids replaced by numbers in the order of the file.
+
+    matplotlib hashes coordinates in full, whose last bit the layout's solver leaves to chance.
+    """
+    hashed = re.findall(rb' id="([a-z][0-9a-f]{10})"', svg)
+    numbers = {name: b"i%d" % number for number, name in enumerate(dict.fromkeys(hashed))}
+
+    def plain(match: re.Match[bytes]) -> bytes:
+        return match[1] + numbers.get(match[2], match[2])
+
+    return re.sub(rb'( id="|ref="#|url\(#)([a-z][0-9a-f]{10})\b', plain, svg)
 
 
 _HEAD: Final = 0.6

@@ -39,10 +39,9 @@ class Panel(NamedTuple):
 
 
 def plain_text(text: str) -> str:
-    """Text of the input as matplotlib draws it: one line of bounded length, and no formula."""
+    """Text of the input as it is drawn: one line of bounded length."""
     text = printable(text)
-    text = text if len(text) <= 40 else f"{text[:37]}..."
-    return text.replace("\\", r"\\").replace("$", r"\$")
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _percent(share: float) -> str:

@@ -217,12 +217,14 @@ def _annotation_facts(annotation: Mapping[str, Any]) -> ItemFacts | None:
         points,
         _integer(get("pair_id")),
         _integer(get("style")),
-        [value if value in _LEVELS else None for value in map(get, ATTRIBUTES)],
+        [
+            value if type(value) is int and 1 <= value <= 3 else None
+            for value in map(get, ATTRIBUTES)
+        ],
     )
 
 
 MAX_AREA: Final = 1 << 53
-_LEVELS: Final = (1, 2, 3)
 
 
 def _integer(value: Any) -> int | None:

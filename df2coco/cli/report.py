@@ -1,0 +1,62 @@
+"""`df2coco report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from df2coco.cli.app import (
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    command,
+    default_workers,
+    progress_bar,
+    tell,
+    with_password,
+)
+from df2coco.report import write_report
+
+
+@command("report")
+def report_command(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file, by whomever."),
+    ],
+    images: Annotated[
+        Path,
+        typer.Option(metavar="PATH", show_default=False, help="Folder or zip of its images."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", show_default=False, help="The .html file to write.")
+    ],
+    examples: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Items to show, of every category.")
+    ] = 60,
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write one page of HTML: numbers, findings and their remedies, charts, examples to filter.
+
+    It opens from disk and loads nothing.
+    """
+
+    def work(password: str | None) -> None:
+        with progress_bar("examples", quiet=quiet) as progress:
+            write_report(
+                path,
+                images,
+                out,
+                examples=examples,
+                password=password,
+                workers=default_workers(workers),
+                progress=progress,
+            )
+
+    with_password(password, work)
+    if not quiet:
+        tell(f"-> {out}")

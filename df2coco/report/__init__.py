@@ -1,0 +1,10 @@
+"""A COCO file on one page of HTML that needs nothing else: numbers, findings, charts, examples.
+
+- `write_report(coco_file, images, out)` writes it.
+"""
+
+from __future__ import annotations
+
+from df2coco.report.page import ReportError, write_report
+
+__all__ = ["ReportError", "write_report"]

@@ -1,0 +1,130 @@
+"""The page: what stands on it, given to the template."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from df2coco import __version__
+from df2coco.coco import atomic_write, check_output
+from df2coco.drawing import Photos
+from df2coco.errors import CocoFileError, Df2cocoError, printable
+from df2coco.plots import PANELS, panel_svg, require_matplotlib
+from df2coco.report.examples import UNTOLD, make_gallery
+from df2coco.stats import (
+    DISTRIBUTION_HEAD,
+    MEANINGS,
+    SplitStatistics,
+    distributions,
+    percent,
+    remarks,
+    statistics,
+)
+from df2coco.validator import LEVELS, validate
+
+__all__ = ["ReportError", "write_report"]
+
+_HITS: Final = 5
+"""Places that are shown of a finding."""
+
+_ROWS: Final = 100
+"""Categories that are listed; the dataset has 13, other files may have thousands."""
+
+
+class ReportError(Df2cocoError):
+    """The report cannot be made: Jinja2 is missing."""
+
+
+def write_report(
+    coco_file: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    examples: int = 60,
+    password: str | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a page about the COCO file at `coco_file`, whose images are in the folder or archive `images`.
+
+    `examples` items are shown, as evenly as the categories allow and as different as possible. The same
+    file and images give the same page. `progress` is called with the number of examples done, and of all.
+
+    Raises `CocoFileError` when the file cannot be read or the page not be written, `SourceError` and
+    `PasswordError` for the images, `ReportError` and `PlotError` when Jinja2 or matplotlib is missing.
+    """
+    coco_file, out = Path(coco_file), Path(out)
+    check_output(out)
+    if out.resolve() == coco_file.resolve():
+        raise CocoFileError(f"{out}: is the COCO file itself. Write the page elsewhere.")
+    require_matplotlib()
+    render = _template()
+    photos = Photos(images, password)
+    numbers = statistics(coco_file)
+    report = validate(coco_file, images=images, password=password, workers=workers)
+    gallery = make_gallery(coco_file, photos, examples, progress=progress)
+    script, style = _part("page.js"), _part("page.css")
+    page = render(
+        version=__version__,
+        file=printable(coco_file.name),
+        numbers=numbers,
+        report=report,
+        levels=LEVELS,
+        shown_hits=_HITS,
+        rows=_ROWS,
+        meanings=MEANINGS,
+        distribution_head=DISTRIBUTION_HEAD,
+        untold=UNTOLD,
+        charts=_charts(numbers),
+        distributions=distributions(numbers),
+        remarks=list(remarks(numbers)),
+        percent=percent,
+        gallery=gallery,
+        choices=gallery.choices(),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        style=style,
+    )
+    with atomic_write(out) as stream:
+        stream.write(page.encode())
+
+
+class _Chart(NamedTuple):
+    title: str
+    description: str
+    svg: str
+
+
+def _charts(numbers: SplitStatistics) -> list[_Chart]:
+    return [
+        _Chart(
+            panel.title, printable(panel.describe(numbers)), panel_svg(panel, numbers, prefix=name)
+        )
+        for name, panel in PANELS.items()
+        if panel.has(numbers)
+    ]
+
+
+def _part(name: str) -> str:
+    return (files("df2coco.report") / name).read_text("utf-8")
+
+
+def _template() -> Callable[..., str]:
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        raise ReportError(
+            'a report needs Jinja2, which is not installed: pip install "df2coco[report]".'
+        ) from None
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["printable"] = lambda value: printable(str(value))
+    # Ours, and no strings of the data: the script, the style, and what matplotlib has escaped.
+    environment.filters["ours"] = Markup
+    return environment.from_string(_part("page.html.jinja")).render

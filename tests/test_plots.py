@@ -1,0 +1,204 @@
+"""Plots: every format, the same bytes every time, any numbers and names."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from df2coco.plots import FORMATS, PANELS, PlotError, check_plot, panel_svg, save_plots
+from df2coco.stats import CategoryStatistics, SplitStatistics, statistics
+
+pytest.importorskip("matplotlib")
+importlib.import_module("df2coco.cli.stats")
+
+
+def run(*arguments: object) -> Result:
+    from df2coco.cli.app import app
+
+    return CliRunner(env={"COLUMNS": "80", "TERM": "dumb"}).invoke(
+        app, ["stats", *map(str, arguments)]
+    )
+
+
+@pytest.fixture(scope="module")
+def numbers() -> SplitStatistics:
+    return statistics(Path(__file__).parent.parent / "fixtures/validation")
+
+
+def with_names(numbers: SplitStatistics, name: str) -> SplitStatistics:
+    categories = tuple(dataclasses.replace(c, name=name) for c in numbers.categories)
+    return dataclasses.replace(numbers, name=name, categories=categories)
+
+
+BEGINNINGS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_format(numbers: SplitStatistics, suffix: str, tmp_path: Path) -> None:
+    assert save_plots([numbers], tmp_path / f"plot{suffix}") == [tmp_path / f"plot{suffix}"]
+    data = (tmp_path / f"plot{suffix}").read_bytes()
+    assert data.startswith(BEGINNINGS[suffix])
+    assert len(data) > 10_000
+
+
+def test_a_picture_is_large_enough_to_read_and_not_empty(
+    numbers: SplitStatistics, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    save_plots([numbers], tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        width, height = image.size
+        colors = image.convert("RGB").getcolors(1 << 24)
+    assert width >= 1600
+    assert height >= 1600
+    assert {"#3a86c4", "#0b4f8a", "#5aa0d6", "#c6def1"} <= {
+        "#{:02x}{:02x}{:02x}".format(*color) for count, color in colors if count > 1000
+    }
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from df2coco.plots import save_plots
+from df2coco.stats import statistics
+numbers = statistics(sys.argv[1])
+for suffix in ("png", "pdf", "svg"):
+    save_plots([numbers], Path(sys.argv[2]) / f"plot.{suffix}")
+"""
+
+
+def test_the_same_numbers_give_the_same_bytes(
+    numbers: SplitStatistics, validation: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    # matplotlib reads its user's settings there.
+    (elsewhere / "matplotlibrc").write_text("font.size: 30\nsvg.hashsalt: other\n")
+    command = [sys.executable, "-c", SCRIPT, str(validation), str(elsewhere)]
+    subprocess.run(command, cwd=elsewhere, check=True)
+    for suffix in FORMATS:
+        save_plots([numbers], tmp_path / f"plot{suffix}")
+        assert (tmp_path / f"plot{suffix}").read_bytes() == (
+            elsewhere / f"plot{suffix}"
+        ).read_bytes()
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_for_a_page(numbers: SplitStatistics, panel: str) -> None:
+    text = panel_svg(PANELS[panel], numbers, prefix=panel)
+    root = ElementTree.fromstring(text)
+    assert root.tag.endswith("svg")
+    assert "currentColor" in text
+    assert "<style" not in text
+    assert "<metadata" not in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert all(name.startswith(f"{panel}-") for name in ids)
+    used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text)
+    assert {a or b for a, b in used} <= set(ids)
+    # Every color is one of ours or the page's own.
+    assert set(re.findall(r"#[0-9a-f]{6}\b", text)) <= {
+        "#3a86c4", "#0b4f8a", "#5aa0d6", "#c6def1", "#000000", "#ffffff",
+    }  # fmt: skip
+
+
+NAMES = [
+    "<script>alert(1)</script>",
+    r"$\frac{1}{2}$ \$ $",
+    '"#x id="y',
+    "#123457",
+    "上衣 👗",
+    "\x1b[2J\nnew line",
+    "long " * 1000,
+    "",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_any_name(numbers: SplitStatistics, name: str, tmp_path: Path) -> None:
+    named = with_names(numbers, name)
+    root = ElementTree.fromstring(panel_svg(PANELS["categories"], named, prefix="x"))
+    assert not root.findall(".//{*}script")
+    texts = ["".join(element.itertext()) for element in root.findall(".//{*}text")]
+    if len(name) < 30 and name.isprintable():
+        assert texts.count(name) == (13 if name else 0)
+    save_plots([dataclasses.replace(named, name=name)], tmp_path / "plot.svg")
+    assert not ElementTree.parse(tmp_path / "plot.svg").findall(".//{*}script")
+
+
+NOTHING = {
+    field.name: {} for field in dataclasses.fields(SplitStatistics) if "Mapping" in str(field.type)
+} | {"items_per_image": {}, "box_sizes": {}, "box_shares": {}, "mask_shares": {}}
+
+
+def test_any_numbers(numbers: SplitStatistics, tmp_path: Path) -> None:
+    empty = dataclasses.replace(
+        numbers, images=0, items=0, landmarks=None, categories=(), image_sizes=(), **NOTHING
+    )
+    many = tuple(CategoryStatistics(n, f"category {n}", n, 3, n, 0, 0) for n in range(5000))
+    large = dataclasses.replace(
+        numbers,
+        items=10**9,
+        categories=many,
+        items_per_image={0: 1, 1: 5, 400: 1},
+        image_sizes=tuple((n, 10**7, 1) for n in range(1, 3000)),
+        box_sizes={0: 1, 10**7: 1},
+        mask_shares={100: 1, 10**9: 1},
+    )
+    one = dataclasses.replace(numbers, box_sizes={55: 1}, items_per_image={1: 1})
+    for name, each in {"empty": empty, "large": large, "one": one}.items():
+        save_plots([each], tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+
+
+def test_descriptions_tell_the_numbers(numbers: SplitStatistics) -> None:
+    assert "trousers 6" in PANELS["categories"].describe(numbers)
+    assert "scale: small " in PANELS["attributes"].describe(numbers)
+    assert PANELS["box_sizes"].describe(numbers).startswith("median ")
+
+
+def test_the_command(validation: Path, tmp_path: Path) -> None:
+    result = run(validation, "--plot", tmp_path / "plot.svg")
+    assert result.exit_code == 0
+    assert (tmp_path / "plot.svg").exists()
+    assert "plot.svg" in result.stderr
+    assert "plot.svg" not in result.stdout
+
+
+def test_several_splits_have_a_picture_each(numbers: SplitStatistics, tmp_path: Path) -> None:
+    other = dataclasses.replace(numbers, name="train")
+    paths = save_plots([other, numbers], tmp_path / "plot.svg")
+    assert [path.name for path in paths] == ["plot_train.svg", "plot_validation.svg"]
+    assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("plot.jpg", "a plot's name ends with .png, .pdf, .svg"),
+        ("no/plot.png", "there is no folder"),
+    ],
+)
+def test_files_that_cannot_be_written(
+    validation: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    result = run(validation, "--plot", tmp_path / name)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""  # told before the work
+    assert result.stderr.count("\n") == 1
+
+
+def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(PlotError, match=r'pip install "df2coco\[plot\]"'):
+        check_plot(tmp_path / "plot.png")
