@@ -42,7 +42,7 @@ from tests.samples import make_annotation, make_item, make_jpeg
 __all__ = ["Failure", "Outcome", "fuzz_annotations", "fuzz_coco", "main"]
 
 SLOW: Final = 1.0
-"""Seconds that no case may take."""
+"""Seconds of the processor that no case may take."""
 
 _BATCH: Final = 100
 
@@ -124,9 +124,9 @@ def _annotation_batch(seed: int, numbers: range) -> Outcome:
     for number in numbers:
         raw, size = _annotation_case(number, seed)
 
-        started = time.perf_counter()
+        started = time.process_time()
         what = _run(partial(_convert_one, number, raw, size, encoders, encoded))
-        slowest = max(slowest, (time.perf_counter() - started, number))
+        slowest = max(slowest, (time.process_time() - started, number))
         if what is not None:
             failures.append(Failure(number, what, raw))
     with tempfile.TemporaryDirectory() as folder:
@@ -180,13 +180,15 @@ def _coco_batch(seed: int, numbers: range) -> Outcome:
         (folder / "image").mkdir()
         for number in (1, 2, 3):
             (folder / f"image/{number:06d}.jpg").write_bytes(make_jpeg())
+        good = encode(seeds[0]), encode(_results(seeds[0]))
+        list(_read_by_all(folder, *good, with_draw=True))  # imports are not the first case's
         for number in numbers:
             rng = random.Random(f"coco {seed} {number}")
             document = rng.choice(seeds)
             raw, results = mutate(document, rng), encode(_results(document))
             if rng.random() < 0.2:  # the results are the odd ones
                 raw, results = encode(document), mutate(_results(document), rng)
-            for what, seconds in _read_by_all(folder, raw, results):
+            for what, seconds in _read_by_all(folder, raw, results, with_draw=number % 4 == 0):
                 slowest = max(slowest, (seconds, number))
                 if what is not None:
                     failures.append(Failure(number, what, raw + b"\n\n" + results))
@@ -202,7 +204,9 @@ def _is_read(path: Path) -> bool:
     return True
 
 
-def _read_by_all(folder: Path, raw: bytes, results: bytes) -> Iterator[tuple[str | None, float]]:
+def _read_by_all(
+    folder: Path, raw: bytes, results: bytes, *, with_draw: bool
+) -> Iterator[tuple[str | None, float]]:
     coco, found, annos = folder / "coco.json", folder / "results.json", folder / "restored"
     coco.write_bytes(raw)
     found.write_bytes(results)
@@ -215,12 +219,15 @@ def _read_by_all(folder: Path, raw: bytes, results: bytes) -> Iterator[tuple[str
         "bbox": lambda: evaluate("bbox", coco, found),
         "segm": lambda: evaluate("segm", coco, found),
         "keypoints": lambda: evaluate("keypoints", coco, found, by="scale"),
-        "draw": lambda: draw(coco, folder / "image", folder / "out.png", sample=2, results=found),
     }
+    if with_draw:  # costs as much as all others together
+        readers["draw"] = lambda: draw(
+            coco, folder / "image", folder / "out.png", sample=2, results=found
+        )
     for name, read in readers.items():
-        started = time.perf_counter()
+        started = time.process_time()
         what = _run(read)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         yield (None if what is None else f"{name}: {what}"), seconds
 
 

@@ -63,7 +63,8 @@ def _mutate_value(document: Any, rng: random.Random) -> Any:
         parent[key] = [parent[key]]
     elif isinstance(parent, list):
         other = rng.choice((parent[key], rng.choice(HOSTILE)))
-        parent[key:key] = [other] * rng.choice((1, 2, 1000 if kind == 6 else 3))
+        many = 20 if isinstance(other, dict | list) else 1000
+        parent[key:key] = [other] * rng.choice((1, 2, many if kind == 6 else 3))
     else:
         other = rng.choice((*parent, "item2", "item02", "zoom-in", "id", "\x1b[2J"))
         parent[other] = parent[key]

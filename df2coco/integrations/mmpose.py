@@ -76,8 +76,8 @@ def source() -> str:
     return f'''\
 """DeepFashion2 for MMPose, written by `df2coco metainfo mmpose`.
 
-Keep it by another name than deepfashion2.py (MMPose silently takes its own file of that name when it
-does not find this one), and name it in the datasets of your config: `metainfo=dict(from_file="...")`.
+Name it in the datasets of your config: `metainfo=dict(from_file="...")`. Do not call it
+deepfashion2.py: MMPose takes its own file of that name when it does not find this one.
 """
 
 # fmt: off

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from df2coco.coco import load
-from df2coco.converter import convert
+from df2coco.converter import convert, image_info
 from tests.consumers.shims import install
 
 install()
@@ -83,3 +83,11 @@ def fixtures_converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     convert(FIXTURES / "validation", folder)
     coco = load(folder / "keypoints_validation.json")
     return Converted("validation", FIXTURES / "validation" / "image", folder, coco)
+
+
+@pytest.fixture(scope="session")
+def image_info_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a test split: images without annotations."""
+    path = tmp_path_factory.mktemp("test") / "image_info_test.json"
+    image_info(FIXTURES / "validation" / "image", path)
+    return path

@@ -3,8 +3,6 @@
 None of it touches how data is read, transformed or scored: names that numpy and Pillow dropped, and
 stand-ins for compiled operators that these tests never call. Calling one raises `NotImplementedError`,
 so no test can pass on a stub's result.
-
-The mmdet and mmpose tests run without the detectron2 part, and the other way round.
 """
 
 from __future__ import annotations
@@ -30,11 +28,10 @@ class _Uncompiled(types.ModuleType):
         return operator
 
 
-def _uncompiled(name: str) -> types.ModuleType:
+def _uncompiled(name: str) -> None:
     module = _Uncompiled(name)
     module.__spec__ = importlib.machinery.ModuleSpec(name, None)  # pkgutil and importlib ask for it
     sys.modules[name] = module
-    return module
 
 
 def install() -> None:

@@ -268,3 +268,17 @@ def test_instances_file(converted: Converted) -> None:
             instances = mapper(each)["instances"]
             assert len(instances) == len(converted.annotations(each["image_id"]))
             assert not instances.has("gt_keypoints")
+
+
+def test_a_test_split_loads(image_info_file: Path) -> None:
+    name = "deepfashion2_test"
+    integration.register(name, image_info_file, FIXTURES / "validation" / "image")
+    try:
+        mapper = DatasetMapper(is_train=False, augmentations=[], image_format="BGR")
+        dicts = DatasetCatalog.get(name)
+        assert len(dicts) == 21
+        for each in dicts:
+            assert mapper(each)["image"].shape == (3, each["height"], each["width"])
+    finally:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)

@@ -23,7 +23,7 @@ from mmengine.runner import Runner
 
 from df2coco.integrations import mmdet as integration
 from df2coco.taxonomy import CATEGORIES
-from tests.consumers.conftest import Converted
+from tests.consumers.conftest import FIXTURES, Converted
 
 register_all_modules(init_default_scope=False)
 
@@ -156,6 +156,19 @@ def test_ground_truth_scores_one_against_itself(converted: Converted, kind: str)
         for category in CATEGORIES:
             precision = scores[f"coco/{category.name}_precision"]
             assert precision == 1.0 if category.id in present else np.isnan(precision)
+
+
+def test_a_test_split_loads(image_info_file: Path) -> None:
+    dataset = CocoDataset(
+        ann_file=str(image_info_file),
+        data_prefix=dict(img=str(FIXTURES / "validation" / "image")),
+        metainfo=integration.METAINFO,
+        pipeline=[dict(type="LoadImageFromFile")],
+        test_mode=True,
+    )
+    assert len(dataset) == 21
+    for i in range(21):
+        assert dataset[i]["img"].shape[:2] == (dataset[i]["height"], dataset[i]["width"])
 
 
 class Losses(Hook):

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,10 @@ from pycocotools.cocoeval import COCOeval
 from torchvision import tv_tensors
 from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
 
-from df2coco.taxonomy import SIGMAS
+from df2coco.taxonomy import CATEGORIES, SIGMAS
 from tests.consumers.conftest import Converted
+
+matplotlib.use("Agg")
 
 
 def test_torchvision(converted: Converted) -> None:
@@ -32,6 +36,27 @@ def test_torchvision(converted: Converted) -> None:
         assert target["labels"].tolist() == [a["category_id"] for a in annotations]
         masks = np.array([converted.coco.annToMask(a) for a in annotations])
         np.testing.assert_array_equal(target["masks"], masks)
+
+
+def test_show_anns_draws_every_labelled_edge(converted: Converted) -> None:
+    """pycocotools takes a skeleton's numbers for slots of `keypoints`, counted from 1."""
+    for image_id in converted.coco.imgs:
+        annotations = converted.annotations(image_id)
+        figure, axes = plt.subplots()
+        converted.coco.showAnns(annotations)
+        drawn = [
+            line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 3
+        ]
+        plt.close(figure)
+        expected = []
+        for annotation in annotations:
+            keypoints = np.array(annotation["keypoints"]).reshape(-1, 3)
+            category = CATEGORIES[annotation["category_id"] - 1]
+            for a, b in category.skeleton:
+                ends = keypoints[[category.first_slot + a - 1, category.first_slot + b - 1]]
+                if (ends[:, 2] > 0).all():
+                    expected.append(ends[:, :2].tolist())
+        assert [line.get_xydata().tolist() for line in drawn] == expected
 
 
 @pytest.mark.parametrize("task", ["bbox", "segm", "keypoints"])
