@@ -49,7 +49,7 @@ def workplace(
     return fixtures_converted
 
 
-def test_detectron2(workplace: Converted) -> None:
+def test_detectron2() -> None:
     code, _, _ = python_block("detectron2").partition("trainer = Trainer(cfg)")
     names: dict[str, Any] = {"__name__": "train_detectron2"}
     exec(code, names)
