@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.benchmark_evaluation import evaluation_rows, print_rows
 from tests.synthetic import make_split
 from tests.zipcrypto import write_encrypted_zip
 
@@ -267,6 +268,7 @@ def main() -> None:
             lambda: headers(split, options.rounds),
             lambda: archives(split, folder, options.rounds),
             lambda: afterwards(split, folder, options.rounds),
+            lambda: print_rows(evaluation_rows(folder / "load1.json", folder)),
             lambda: growth(folder, options.growth),
         ]
         for step in steps:
