@@ -65,7 +65,7 @@ PAPER: Final[Mapping[str, Release]] = MappingProxyType(
         "test": Release(67_342, 109_198, pairs=125_087, query_items=24_402, gallery_items=75_347),
     }
 )
-"""Table 1 of the paper, as the dataset's README has it."""
+"""Table 1 of the paper, as the paper and, for pairs, the dataset's README have it."""
 
 
 def completeness(split: str, images: int, items: int) -> list[str]:

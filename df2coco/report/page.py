@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -110,6 +109,8 @@ def _charts(numbers: SplitStatistics) -> list[_Chart]:
 
 
 def _part(name: str) -> str:
+    from importlib.resources import files  # here, since it is slow to load
+
     return (files("df2coco.report") / name).read_text("utf-8")
 
 
