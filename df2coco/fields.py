@@ -68,9 +68,11 @@ def are_numbers(value: Any, limit: float = MAX_NUMBER) -> TypeGuard[list[float]]
         return False
     try:
         # One pass in C, which refuses what is no number, does for nearly all lists.
-        if sum(map(abs, value)) <= limit:
+        total = sum(map(abs, value))
+        if total <= limit:
             return True
-        return bool(max(value) <= limit and min(value) >= -limit)
+        # NaN is no number, though max and min may pass it by.
+        return bool(total == total and max(value) <= limit and min(value) >= -limit)
     except TypeError:
         return False
 

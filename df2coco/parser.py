@@ -286,7 +286,7 @@ def _smallest_size(items: Iterable[Item]) -> tuple[int, int]:
         ys.append(max(item.landmarks[1::3]) + 1)
         width = max(width, *xs)
         height = max(height, *ys)
-    return -int(-width // 1), -int(-height // 1)
+    return min(-int(-width // 1), MAX_COORDINATE), min(-int(-height // 1), MAX_COORDINATE)
 
 
 # ---------------------------------------------------------------- one item
@@ -345,7 +345,10 @@ def _box(
 ) -> tuple[Number, Number, Number, Number]:
     box = _required(value, "bounding_box")
     if type(box) is not list or len(box) != 4 or _span(box) is None:
-        raise _FaultError("bounding_box", f"{_short(box)}, expected 4 numbers x1, y1, x2, y2.")
+        raise _FaultError(
+            "bounding_box",
+            f"{_short(box)}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}.",
+        )
     x1, y1, x2, y2 = box
     if x1 > x2 or y1 > y2:
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)

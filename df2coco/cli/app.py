@@ -69,7 +69,7 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
 
 def tell(line: str = "") -> None:
     """A line for a person, on stderr: stdout is for data."""
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def fail(message: str, *, code: int = 2) -> NoReturn:

@@ -83,8 +83,8 @@ def _tell_summary(summary: RetrievalSummary) -> None:
         tell(f"  {summary.without_partner:,} have a style but no partner: written with style 0")
     if summary.without_source:
         tell(
-            f"  {summary.without_source:,} images do not say whether they are a user's or a shop's: left "
-            "out.\n  Name them by --query-list and --gallery-list."
+            f"  {summary.without_source:,} images do not say whether they are a user's or a shop's:"
         )
+        tell("  left out. Name them by --query-list and --gallery-list.")
     for path in summary.outputs:
         tell(f"  -> {path}")
