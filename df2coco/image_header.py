@@ -1,6 +1,6 @@
 """Width, height and EXIF orientation of an image from its first bytes, without decoding a pixel.
 
-JPEG headers are read here: on 32,153 images Pillow took 9 times as long (`make bench` measures it).
+JPEG headers are read here: Pillow took 2.1 times as long on 32,153 images (`make bench`).
 Everything else that may hide behind the name `.jpg` is left to Pillow.
 """
 
