@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from df2coco.coco import load
 from df2coco.converter import convert, image_info
 from tests.consumers.shims import install
 
 install()
+torch.set_num_threads(1)  # the models are small, and threads that wait for busy cores cost more
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
 
