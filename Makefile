@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	@echo "The COCO file is demo/keypoints_validation.json; its images are in fixtures/validation/image."
 
 test: $(VENV)/tools
-	$(BIN)/python -m pytest --cov --cov-report= && $(BIN)/coverage report --skip-covered --fail-under=85
+	$(BIN)/python -m pytest --cov --cov-report= && $(BIN)/coverage report --skip-covered --fail-under=93
 
 check: $(VENV)/tools
 	$(BIN)/ruff format --check .
