@@ -52,7 +52,7 @@ test-wheel: $(VENV)/tools
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m venv --clear build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls build/wheel/*.whl)[all,test]"
-	elsewhere=$$(mktemp -d) && cp -R tests fixtures README.md CHANGELOG.md pyproject.toml "$$elsewhere" && \
+	elsewhere=$$(mktemp -d) && cp -R tests fixtures README.md CHANGELOG.md LICENSE pyproject.toml "$$elsewhere" && \
 	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q; \
 	status=$$?; rm -rf "$$elsewhere"; exit $$status
 
