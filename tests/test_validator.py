@@ -19,8 +19,9 @@ from typer.testing import CliRunner
 
 from df2coco.cli.app import app
 from df2coco.errors import CocoFileError
-from df2coco.validator import CHECKS, LEVELS, Report, checks_table, folding, validate
+from df2coco.validator import CHECKS, LEVELS, Report, checks_table, folding, parts, validate
 
+NAN = float("nan")
 FINDINGS = Path(__file__).resolve().parent.parent / "fixtures" / "findings"
 FILES = sorted(FINDINGS.glob("*.json"))
 BY_CODE = {check.code: check for check in CHECKS}
@@ -252,6 +253,113 @@ def test_no_file_ends_in_a_traceback(seed: int, good: dict[str, Any], tmp_path: 
         with contextlib.suppress(CocoFileError):
             report = validate(path, against=FINDINGS / "source", images=FINDINGS / "source/image")
             orjson.dumps(report.to_json())
+
+
+def test_numbers_that_would_crash_pycocotools(good: dict[str, Any], tmp_path: Path) -> None:
+    monsters: list[tuple[str, Any]] = [
+        ("segmentation", [[10.0, 10.0, NAN, 10.0, 60.0, 70.0]]),
+        ("segmentation", [[10.0, 10.0, 1e18, 10.0, 60.0, 70.0]]),
+        ("segmentation", [[0.0, 0.0, 9e6, 9e6, 0.0, 9e6]]),
+        ("segmentation", {"size": [100, 100], "counts": [10**9]}),
+        ("segmentation", {"size": [100, 100], "counts": "~~~~"}),
+        ("keypoints", ["zeros 99999999999 3"]),
+        ("keypoints", ["zeros a b"]),
+        ("id", 10**30),
+        ("image_id", [1]),
+        ("category_id", {"a": 1}),
+    ]
+    path = tmp_path / "a.json"
+    for name, value in monsters:
+        document = copy.deepcopy(good)
+        document["annotations"][0][name] = value
+        path.write_text(json.dumps(document))
+        report = validate(path)
+        assert not report.is_valid(strict=True), name
+    document = copy.deepcopy(good)
+    for image in document["images"]:
+        image["file_name"] = ["twice", "the same"]
+    path.write_text(json.dumps(document))
+    assert "file-name-outside" in codes(validate(path))
+
+
+# ---------------------------------------------------------------- in parts
+
+
+PARTED = [path for path in FILES if BY_CODE[path.stem].stage in ("quick", "masks", "images")]
+
+
+def seen(report: Report) -> dict[str, list[str]]:
+    return {f.check.code: sorted(map(str, f.hits)) for f in report.findings}
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_a_file_in_parts_is_examined_as_in_one(
+    separators: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    cuts = []
+    for file in PARTED:
+        document = json.loads(file.read_text())
+        path.write_text(json.dumps(document, separators=separators))
+        images = FINDINGS / "source" / "image"
+        whole = validate(path, images=images)
+        with monkeypatch.context() as patch:
+            patch.setattr(parts, "_PART", 100)
+            cuts.append(parts.cut(path))
+            parted = validate(path, images=images)
+        assert seen(parted) == seen(whole), file.name
+        assert parted.loaded == whole.loaded
+        assert parted.annotations == whole.annotations
+    assert max(len(each.parts) for each in cuts if each) == 3
+    assert sum(each is None for each in cuts) < 5  # those without annotations
+
+
+def test_parts_go_to_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads((FINDINGS / "annotation-id-zero.json").read_text())
+    first = document["annotations"][0]
+    del first["id"]
+    document["annotations"] = [
+        first | ({"id": n} if n % 3 else {}) | ({"area": 9} if n % 2 else {}) for n in range(40)
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document))
+    one = validate(path)
+    monkeypatch.setattr(parts, "_PART", 500)
+    assert len(parts.cut(path).parts) > 10
+    reports = [validate(path, workers=workers) for workers in (1, 2)]
+    assert seen(reports[0]) == seen(reports[1]) == seen(one)
+    found = next(f for f in one.findings if f.check.code == "annotation-key-missing")
+    assert [str(hit.id) for hit in found.hits[:3]] == ["#0", "#3", "#6"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"info": {"annotations": [%s]}, "images": [], "annotations": [], "categories": []}',
+        '{"annotations": [%s], "images": [], "categories": [], "annotations": []}',
+        '{"images": [], "categories": [], "annotations": [%s]',
+        '{"images": [], "categories": [], "annotations": [%s, 3]}',
+        '{"images": [], "categories": [], "annotations": [{"a": [%s]}]}',
+        '{"images": [], "categories": [], "annotations": [{"a": "%s"}]}',
+        '{"images": [], "categories": [], "annotations": %s}',
+    ],
+)
+def test_what_cannot_be_cut_is_read_as_one(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = ", ".join(json.dumps({"id": number}) for number in range(20))
+    path = tmp_path / "a.json"
+    path.write_text(text % (entries.replace('"', "'") if '"%s"' in text else entries))
+
+    def examined() -> Any:
+        try:
+            return seen(validate(path))
+        except CocoFileError as error:
+            return str(error)
+
+    whole = examined()
+    monkeypatch.setattr(parts, "_PART", 50)
+    assert examined() == whole
 
 
 # ---------------------------------------------------------------- zeros as counts

@@ -7,8 +7,16 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.fields import is_mask
 from df2coco.masks import union_area
-from df2coco.validator.document import Check, Document, Entry, Hit, image_of, is_finite, is_integer
-from df2coco.validator.pictures import MAX_SIDE
+from df2coco.validator.document import (
+    MAX_SIDE,
+    Check,
+    Document,
+    Entry,
+    Hit,
+    image_of,
+    is_finite,
+    is_integer,
+)
 from df2coco.validator.shapes import boxes
 from df2coco.workers import map_ordered
 

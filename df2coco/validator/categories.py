@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
@@ -33,6 +34,10 @@ def names_of(entry: Entry) -> list[Any]:
 
 def repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once; what cannot be compared is left out."""
+    values = list(values)
+    with contextlib.suppress(TypeError):
+        if len(set(values)) == len(values):
+            return []
     counts = Counter(value for value in values if isinstance(value, Hashable))
     return [value for value, count in counts.items() if count > 1]
 
@@ -214,6 +219,7 @@ CHECKS: Final = (
         "The file was written or edited by hand, or cut.",
         "Give every category an id and a name.",
         _key_missing,
+        whole=True,
     ),
     Check(
         "category-id-type",
@@ -224,6 +230,7 @@ CHECKS: Final = (
         "Ids were written as text or as 1.0.",
         "Write ids as JSON integers.",
         _id_type,
+        whole=True,
     ),
     Check(
         "category-id-duplicate",
@@ -234,6 +241,7 @@ CHECKS: Final = (
         "Files were merged without renumbering.",
         "Give every category its own id.",
         _id_duplicate,
+        whole=True,
     ),
     Check(
         "category-order",
@@ -244,6 +252,7 @@ CHECKS: Final = (
         "Categories were written from an unordered collection.",
         "Sort the categories by id.",
         _order,
+        whole=True,
     ),
     Check(
         "category-id-gaps",
@@ -254,6 +263,7 @@ CHECKS: Final = (
         "A subset of categories, or counting from 0.",
         "Nothing, if that is meant.",
         _gaps,
+        whole=True,
     ),
     Check(
         "category-name-duplicate",
@@ -264,6 +274,7 @@ CHECKS: Final = (
         "Files were merged, or names were copied.",
         "Give every category its own name.",
         _name_duplicate,
+        whole=True,
     ),
     Check(
         "category-renamed",
@@ -274,6 +285,7 @@ CHECKS: Final = (
         "Names were edited, or ids were shuffled.",
         "Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).",
         _renamed,
+        whole=True,
     ),
     Check(
         "category-official-name",
@@ -284,6 +296,7 @@ CHECKS: Final = (
         "The file is from the official converter, or from --preset official.",
         "Give MMDetection's metainfo the names as they stand in this file.",
         _official_names,
+        whole=True,
     ),
     Check(
         "category-absent",
@@ -294,6 +307,7 @@ CHECKS: Final = (
         "Only categories that occur in a split or a subset were written.",
         "List all 13 categories, used or not.",
         _incomplete,
+        whole=True,
     ),
     Check(
         "landmark-name-duplicate",
@@ -304,6 +318,7 @@ CHECKS: Final = (
         "Names are unique within a category only, or were copied.",
         "Make names unique over all slots.",
         _keypoint_name_duplicate,
+        whole=True,
     ),
     Check(
         "landmark-name-person",
@@ -314,6 +329,7 @@ CHECKS: Final = (
         "Names were taken from COCO's person.",
         "Use other names, such as short_sleeve_top_1.",
         _person_names,
+        whole=True,
     ),
     Check(
         "landmark-names-absent",
@@ -324,6 +340,7 @@ CHECKS: Final = (
         "A converter wrote keypoints and left out categories[].keypoints.",
         "Add categories[].keypoints and categories[].skeleton.",
         _names_missing,
+        whole=True,
     ),
     Check(
         "skeleton-missing",
@@ -334,6 +351,7 @@ CHECKS: Final = (
         "A converter left it out.",
         'Add "skeleton": [], or the edges.',
         _skeleton_missing,
+        whole=True,
     ),
     Check(
         "skeleton-range",
@@ -344,6 +362,7 @@ CHECKS: Final = (
         "Edges were counted from 0, or are of another layout.",
         "Count from 1 over the names in categories[].keypoints.",
         _skeleton_range,
+        whole=True,
     ),
     Check(
         "skeleton-elsewhere",
@@ -354,6 +373,7 @@ CHECKS: Final = (
         "Edges are numbered within the category, but keypoints hold all 294 slots.",
         "Add the category's first slot to both numbers.",
         _skeleton_elsewhere,
+        whole=True,
     ),
     Check(
         "landmark-counts-differ",
@@ -364,6 +384,7 @@ CHECKS: Final = (
         "The file was written with --layout category.",
         "Use --layout unified to train on all categories at once.",
         _mixed_lengths,
+        whole=True,
     ),
     Check(
         "landmarks-not-17",
@@ -376,5 +397,6 @@ CHECKS: Final = (
         "Evaluate with df2coco evaluate keypoints; or set kpt_oks_sigmas, put bbox into results, "
         "and nms_mode='none' in MMPose (see df2coco metainfo).",
         _not_17,
+        whole=True,
     ),
 )  # fmt: skip

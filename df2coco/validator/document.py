@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,11 +20,13 @@ from df2coco.validator.folding import loads
 
 __all__ = [
     "LEVELS",
+    "MAX_SIDE",
     "STAGES",
     "Check",
     "Document",
     "Entry",
     "Hit",
+    "Position",
     "is_finite",
     "is_integer",
     "read_document",
@@ -31,6 +34,9 @@ __all__ = [
 
 Entry = dict[str, Any]
 Result = TypeVar("Result")
+
+MAX_SIDE: Final = 65_535
+"""No JPEG is wider or higher."""
 
 LEVELS: Final[Mapping[str, str]] = {
     "error": "a consumer fails or scores wrongly",
@@ -47,11 +53,20 @@ STAGES: Final[Mapping[str, str]] = {
 """When a check runs."""
 
 
+class Position(NamedTuple):
+    """Stands for an entry that has no id: its place in its list, from 0."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+
 class Hit(NamedTuple):
     """One place where a check finds its defect."""
 
     id: Any
-    """The entry's `id`, or "#3" for the entry at position 3 (from 0) that has none; None: the file."""
+    """The entry's `id`, or its `Position`; None: the file."""
     detail: str = ""
     """What is wrong there: values as they stand in the file."""
 
@@ -74,6 +89,8 @@ class Check:
     find: Callable[[Document], Iterable[Hit]]
     stage: str = "quick"
     """A key of `STAGES`."""
+    whole: bool = False
+    """It looks at all annotations together, or at none; others look at one after the other."""
 
 
 @dataclass
@@ -98,6 +115,12 @@ class Document:
     progress: Callable[[int, int], None] | None = None
     _done: dict[Any, Any] = field(default_factory=dict, repr=False)
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
+    _by_id: dict[str, dict[int, Entry]] = field(default_factory=dict, repr=False)
+    """Not anew for each part of the annotations."""
+
+    def with_part(self, annotations: list[Entry]) -> Document:
+        """The same file with a part of its annotations."""
+        return dataclasses.replace(self, annotations=annotations, _done={}, _columns={})
 
     def once(self, function: Callable[[Document], Result]) -> Result:
         """`function(self)`, computed at the first call: what several checks look at."""
@@ -105,6 +128,13 @@ class Document:
             self._done[function] = function(self)
         result: Result = self._done[function]
         return result
+
+    def by_id(self, name: str) -> dict[int, Entry]:
+        """The "images" or "categories" by their id; where it occurs twice, the last one, as pycocotools."""
+        if name not in self._by_id:
+            entries: list[Entry] = getattr(self, name)
+            self._by_id[name] = {e["id"]: e for e in entries if type(e.get("id")) is int}
+        return self._by_id[name]
 
     def column(self, name: str) -> list[Any]:
         """A field of every annotation; None where it is missing."""
@@ -126,7 +156,7 @@ class Document:
 def identify(entry: Entry, index: int) -> Any:
     """How a hit names an entry: by its id, or by its position."""
     found = entry.get("id")
-    return found if type(found) in (int, str) else f"#{index}"
+    return found if type(found) in (int, str) else Position(index)
 
 
 def is_integer(value: Any) -> TypeGuard[int]:
@@ -141,16 +171,16 @@ def is_finite(value: Any) -> TypeGuard[float]:
 
 def image_of(document: Document) -> list[Entry | None]:
     """Each annotation's image, if its `image_id` has one."""
-    by_id = {entry["id"]: entry for entry in document.images if type(entry.get("id")) is int}
-    ids = document.column("image_id")
-    return [by_id.get(each) if type(each) is int else None for each in ids]
+    return _referred(document.by_id("images"), document.column("image_id"))
 
 
 def category_of(document: Document) -> list[Entry | None]:
     """Each annotation's category, if its `category_id` has one."""
-    by_id = {entry["id"]: entry for entry in document.categories if type(entry.get("id")) is int}
-    ids = document.column("category_id")
-    return [by_id.get(each) if type(each) is int else None for each in ids]
+    return _referred(document.by_id("categories"), document.column("category_id"))
+
+
+def _referred(entries: dict[int, Entry], ids: list[Any]) -> list[Entry | None]:
+    return [entries.get(each) if type(each) is int else None for each in ids]
 
 
 _KNOWN: Final[Mapping[str, Category]] = {
@@ -165,10 +195,10 @@ def garments(document: Document) -> list[tuple[Entry, Category]]:
 
 
 def sized_images(document: Document) -> Iterator[tuple[Entry, int, int]]:
-    """Images with the width and height that they say."""
+    """Images with the width and height that they say, where an image can have these."""
     for entry in document.images:
         width, height = entry.get("width"), entry.get("height")
-        if type(width) is int and type(height) is int and min(width, height) > 0:
+        if type(width) is int and type(height) is int and 0 < width <= MAX_SIDE >= height > 0:
             yield entry, width, height
 
 

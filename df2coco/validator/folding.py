@@ -6,6 +6,8 @@ count before JSON is parsed, they cost neither the time nor the memory of some 8
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -13,7 +15,8 @@ import orjson
 __all__ = ["Keypoints", "keypoints_of", "loads"]
 
 _KEY: Final = b'"keypoints":'
-_MARK: Final = "zeros "
+_MARK: Final = b"zeros %b " % os.urandom(8).hex().encode()  # which no file can hold
+_COUNTS: Final = re.compile(_MARK.decode() + r"([0-9]+) ([0-9]+)")
 _WORTH: Final = 48
 """Fewer zeros than this are left where they are."""
 
@@ -57,11 +60,14 @@ def loads(raw: bytes) -> Any:
 def keypoints_of(annotation: dict[str, Any]) -> Keypoints | None:
     """The `keypoints` of an annotation that `loads` gave; None when they are no list."""
     found = annotation.get("keypoints")
+    if type(found) is Keypoints:
+        return found
     if type(found) is not list:
         return None
-    if found and type(found[0]) is str and found[0].startswith(_MARK):
-        _, before, after = found[0].split()
-        return Keypoints(int(before), found[1:], int(after))
+    if found and type(found[0]) is str:
+        match = _COUNTS.fullmatch(found[0])
+        if match:
+            return Keypoints(int(match[1]), found[1:], int(match[2]))
     return Keypoints(0, found, 0)
 
 
@@ -100,7 +106,7 @@ def _fold_numbers(numbers: bytes) -> bytes | None:
         if rest or numbers != zeros[len(comma) : amount * width]:
             return None
         aligned = amount - amount % 3
-        return b'"%b%d 0"' % (_MARK.encode(), aligned) + zeros[: (amount - aligned) * width]
+        return b'"%b%d 0"' % (_MARK, aligned) + zeros[: (amount - aligned) * width]
     before = min(digits) // width
     if numbers[: before * width] != zeros[len(comma) : before * width + len(comma)]:
         before = 0
@@ -110,7 +116,7 @@ def _fold_numbers(numbers: bytes) -> bytes | None:
         after = 0
     before -= before % 3
     after -= after % 3
-    if before + after < _WORTH:
+    if not _WORTH <= before + after <= _MAX_ZEROS:
         return None
     core = numbers[before * width : len(numbers) - after * width]
-    return b'"%b%d %d",%b' % (_MARK.encode(), before, after, core)
+    return b'"%b%d %d",%b' % (_MARK, before, after, core)

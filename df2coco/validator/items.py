@@ -108,6 +108,7 @@ CHECKS: Final = (
         "The file is of a split without annotations.",
         'Write "annotations": [], and use no evaluator with it.',
         _no_key,
+        whole=True,
     ),
     Check(
         "no-annotations",
@@ -118,6 +119,7 @@ CHECKS: Final = (
         "The file is of a split without annotations.",
         "Nothing, if that is meant.",
         _none,
+        whole=True,
     ),
     Check(
         "annotation-key-missing",
@@ -158,6 +160,7 @@ CHECKS: Final = (
         "Files were merged, or ids restart in every image.",
         "Number the annotations from 1 through the file.",
         _id_duplicate,
+        whole=True,
     ),
     Check(
         "image-unknown",

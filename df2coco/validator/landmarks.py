@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import compress
 from operator import not_
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from df2coco.fields import shorten
 from df2coco.validator.categories import names_of, own_slots
@@ -48,9 +48,14 @@ def keypoints(document: Document) -> list[Keypoints | None]:
     return [keypoints_of(annotation) for annotation in document.annotations]
 
 
-def _total(found: Keypoints) -> float | None:
+def totals(document: Document) -> list[float | None]:
+    """The sum of each annotation's keypoints, which is finite if all are; None: not all are numbers."""
+    return [0 if found is None else _total(found.core) for found in document.once(keypoints)]
+
+
+def _total(numbers: list[Any]) -> float | None:
     try:
-        total: float = sum(found.core)
+        total: float = sum(numbers)
     except TypeError:
         return None
     return total
@@ -59,19 +64,19 @@ def _total(found: Keypoints) -> float | None:
 def landmarks(document: Document) -> list[Landmarks]:
     """All keypoints that are 3 finite numbers a landmark."""
     result = []
-    for index, found in enumerate(document.once(keypoints)):
-        if not found or len(found.core) % 3:
-            continue
-        total = _total(found)
-        if total is None or not -math.inf < total < math.inf:
+    for position, (found, total) in enumerate(
+        zip(document.once(keypoints), document.once(totals), strict=True)
+    ):
+        if not found or total is None or not -math.inf < total < math.inf:
             continue
         before, core, _ = found
+        if len(core) % 3:
+            continue
         vs = core[2::3]
         labelled = len(vs) - vs.count(0)
+        is_float = type(total) is float
         result.append(
-            Landmarks(
-                index, before // 3, core[0::3], core[1::3], vs, labelled, type(total) is float
-            )
+            Landmarks(position, before // 3, core[0::3], core[1::3], vs, labelled, is_float)
         )
     return result
 
@@ -114,8 +119,9 @@ def _length(document: Document) -> Hits:
 
 
 def _not_numbers(document: Document) -> Hits:
-    for index, found in enumerate(document.once(keypoints)):
-        if found is not None and _total(found) is None:
+    for index, total in enumerate(document.once(totals)):
+        found = document.once(keypoints)[index]
+        if total is None and found is not None:
             wrong = next(n for n in found.core if type(n) not in (int, float, bool))
             yield document.hit(index, shorten(wrong))
 
@@ -202,9 +208,8 @@ def _not_finite(document: Document) -> Hits:
     """NaN and infinity, wherever an annotation has numbers."""
     for index in document.once(outlines).infinite:
         yield document.hit(index, "segmentation")
-    for index, found in enumerate(document.once(keypoints)):
-        total = _total(found) if found else None
-        if total is not None and not math.isfinite(total):
+    for index, total in enumerate(document.once(totals)):
+        if total is not None and not -math.inf < total < math.inf:
             yield document.hit(index, "keypoints")
     for index, area in enumerate(document.column("area")):
         if type(area) is float and not math.isfinite(area):
@@ -234,6 +239,7 @@ CHECKS: Final = (
         "A converter left them out where nothing is labelled.",
         "Write zeros, and num_keypoints 0.",
         _missing,
+        whole=True,
     ),
     Check(
         "keypoints-length",
@@ -244,6 +250,7 @@ CHECKS: Final = (
         "Landmarks of one category only, where the file has slots for all; or the other way round.",
         "Write x, y, v for every name in categories[].keypoints, zeros where there is none.",
         _length,
+        whole=True,
     ),
     Check(
         "keypoints-no-numbers",

@@ -12,6 +12,7 @@ from df2coco.source import Entry as PictureEntry
 from df2coco.source import ImageError, Reader
 from df2coco.validator.categories import repeated
 from df2coco.validator.document import (
+    MAX_SIDE,
     Check,
     Document,
     Entry,
@@ -25,9 +26,6 @@ from df2coco.workers import map_ordered
 __all__ = ["CHECKS"]
 
 Hits = Iterable[Hit]
-
-MAX_SIDE: Final = 65_535
-"""No JPEG is wider or higher."""
 
 _CHUNK: Final = 64
 _WORTH_WORKERS: Final = 2000
@@ -43,6 +41,8 @@ def _where(
 
 def _key_missing(document: Document) -> Hits:
     names = ("id", "file_name", "width", "height")
+    if all(map(frozenset(names).issubset, document.images)):
+        return ()
     return _where(
         document,
         lambda e: any(name not in e for name in names),
@@ -51,6 +51,8 @@ def _key_missing(document: Document) -> Hits:
 
 
 def _id_type(document: Document) -> Hits:
+    if {type(e.get("id")) for e in document.images} == {int}:
+        return ()
     return _where(
         document, lambda e: "id" in e and not is_integer(e["id"]), lambda e: f"id {e['id']!r}"
     )
@@ -61,6 +63,8 @@ def _is_side(value: Any) -> bool:
 
 
 def _size_type(document: Document) -> Hits:
+    if len(list(sized_images(document))) == len(document.images):
+        return ()
     return _where(
         document,
         lambda e: not (_is_side(e.get("width", 1)) and _is_side(e.get("height", 1))),
@@ -73,10 +77,11 @@ def _id_duplicate(document: Document) -> Hits:
 
 
 def _name_duplicate(document: Document) -> Hits:
-    names = set(repeated(e["file_name"] for e in document.images if "file_name" in e))
-    if not names:
-        return ()
-    return _where(document, lambda e: e.get("file_name") in names, lambda e: repr(e["file_name"]))
+    found = [e.get("file_name") for e in document.images]
+    names = set(repeated(name for name in found if type(name) is str))
+    for index, name in enumerate(found) if names else ():
+        if type(name) is str and name in names:
+            yield Hit(identify(document.images[index], index), repr(name))
 
 
 def _is_outside(name: Any) -> bool:
@@ -189,6 +194,7 @@ CHECKS: Final = (
         "A converter did not read the images' sizes.",
         "Add the missing keys; df2coco convert reads sizes from the images.",
         _key_missing,
+        whole=True,
     ),
     Check(
         "image-id-type",
@@ -199,6 +205,7 @@ CHECKS: Final = (
         'Ids were written as text ("000001"), as many rewrites of the official converter do.',
         "Write ids as JSON integers: 000001.jpg is 1.",
         _id_type,
+        whole=True,
     ),
     Check(
         "image-size-type",
@@ -209,6 +216,7 @@ CHECKS: Final = (
         "Sizes were written as floats or text, or were never filled in.",
         "Write the size in pixels as JSON integers.",
         _size_type,
+        whole=True,
     ),
     Check(
         "image-id-duplicate",
@@ -219,6 +227,7 @@ CHECKS: Final = (
         "Splits were merged: DeepFashion2's numbers repeat in train and validation.",
         "Number one of the splits anew, in images and annotations.",
         _id_duplicate,
+        whole=True,
     ),
     Check(
         "file-name-duplicate",
@@ -229,6 +238,7 @@ CHECKS: Final = (
         "Splits were merged: DeepFashion2's names repeat in train and validation.",
         "Put the split's folder into file_name.",
         _name_duplicate,
+        whole=True,
     ),
     Check(
         "file-name-outside",
@@ -239,6 +249,7 @@ CHECKS: Final = (
         "An absolute path, or one with .., was written.",
         "Write names relative to the image folder.",
         _name_outside,
+        whole=True,
     ),
     Check(
         "image-without-annotations",
@@ -249,6 +260,7 @@ CHECKS: Final = (
         "Its items were left out, or it has none.",
         "Nothing, if that is meant.",
         _without_annotations,
+        whole=True,
     ),
     Check(
         "picture-missing",
@@ -260,6 +272,7 @@ CHECKS: Final = (
         "Unpack the images again, or name the right folder with --images.",
         _picture_missing,
         stage="images",
+        whole=True,
     ),
     Check(
         "picture-unreadable",
@@ -271,6 +284,7 @@ CHECKS: Final = (
         "Download it again.",
         _picture_unreadable,
         stage="images",
+        whole=True,
     ),
     Check(
         "picture-size",
@@ -282,6 +296,7 @@ CHECKS: Final = (
         "Convert again with the images at hand.",
         _picture_size,
         stage="images",
+        whole=True,
     ),
     Check(
         "picture-rotated",
@@ -293,6 +308,7 @@ CHECKS: Final = (
         "Save the image upright, without the EXIF orientation.",
         _picture_rotated,
         stage="images",
+        whole=True,
     ),
     Check(
         "picture-not-listed",
@@ -304,5 +320,6 @@ CHECKS: Final = (
         "Nothing, if that is meant.",
         _picture_not_listed,
         stage="images",
+        whole=True,
     ),
 )  # fmt: skip

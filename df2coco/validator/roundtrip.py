@@ -1,8 +1,4 @@
-"""The round trip (--against): is what the file holds what the dataset says, no more and no less?
-
-What a file should hold is worked out here from the parser's records alone. Nothing is shared with
-`layout`, which wrote it, so that a mistake there is found.
-"""
+"""The round trip (--against): is what the file holds what the dataset says, no more and no less?"""
 
 from __future__ import annotations
 
@@ -17,10 +13,16 @@ from df2coco.fields import shorten
 from df2coco.parser import ImageRecord, Item
 from df2coco.source import Entry as SourceEntry
 from df2coco.source import PasswordError, Reader
-from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.areas import measure
-from df2coco.validator.categories import names_of
-from df2coco.validator.document import Check, Document, Entry, Hit, garments, identify
+from df2coco.validator.document import Check, Document, Entry, Hit, identify
+from df2coco.validator.expectation import (
+    OPTIONAL_FIELDS,
+    Shape,
+    expected_annotation,
+    expected_image,
+    shape_of,
+    sizes_unknown,
+)
 from df2coco.validator.folding import keypoints_of
 from df2coco.workers import map_ordered
 
@@ -47,115 +49,6 @@ class Comparison:
     unusable: list[Hit] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """How the file was made, as far as it tells."""
-
-    own: bool
-    """df2coco wrote it with its own layout of fields: these are known to the last key."""
-    keypoints: bool
-    unified: bool
-    visible: bool
-    area: str | None
-    """"mask", "box", or None: the file does not tell."""
-    categories: frozenset[int]
-    only: str | None
-    limit: int | None
-    sizes: bool
-    """Sizes can be compared."""
-    annotation_fields: frozenset[str]
-    """Those that any annotation has."""
-    image_fields: frozenset[str]
-
-
-# ---------------------------------------------------------------- what is expected
-
-
-_ATTRIBUTES: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
-
-
-def _shape(document: Document) -> _Shape:
-    told = document.converted or {}
-    listed = frozenset(category.id for _, category in garments(document))
-    lengths = {len(names_of(entry)) for entry in document.categories}
-    fields = frozenset().union(*(each.keys() for each in document.annotations))
-    reader = document.source.reader if document.source else None
-    chosen = frozenset(told.get("categories") or ())
-    return _Shape(
-        own=document.converted is not None,
-        keypoints=told["task"] == "keypoints" if "task" in told else "keypoints" in fields,
-        unified=told["layout"] == "unified" if "layout" in told else NUM_LANDMARKS in lengths,
-        visible=told.get("landmarks") == "visible",
-        # The official converter leaves `info` empty.
-        area=told.get("area", None if document.info else "box"),
-        categories=chosen or (listed if len(listed) < len(CATEGORIES) else frozenset()),
-        only=told.get("only"),
-        limit=told.get("limit"),
-        sizes=reader is not None and (reader.images is not None or _sizes_unknown(document)),
-        annotation_fields=fields,
-        image_fields=frozenset().union(*(each.keys() for each in document.images)),
-    )
-
-
-def _sizes_unknown(document: Document) -> bool:
-    """The file says that there were no images, so that its sizes are the smallest possible."""
-    told = (document.converted or {}).get("image_sizes", "")
-    return str(told).startswith("unknown")
-
-
-def _expected_image(record: ImageRecord, shape: _Shape) -> Entry:
-    expected: Entry = {"id": record.image_id, "file_name": record.file_name}
-    if shape.sizes:
-        expected |= {"width": record.width, "height": record.height}
-    if record.source is not None:
-        expected["source"] = record.source
-    if record.pair_id is not None:
-        expected["pair_id"] = record.pair_id
-    return expected
-
-
-def _expected_annotation(record: ImageRecord, item: Item, mask: int | None, shape: _Shape) -> Entry:
-    x1, y1, x2, y2 = item.bounding_box
-    box_area = (x2 - x1) * (y2 - y1)
-    expected: Entry = {
-        "image_id": record.image_id,
-        "category_id": item.category_id,
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "iscrowd": 0,
-        "segmentation": item.segmentation,
-    }
-    if shape.area is not None:
-        expected["area"] = (mask or box_area) if shape.area == "mask" else box_area
-    if shape.keypoints:
-        expected |= _expected_keypoints(item, shape)
-    values = {"pair_id": record.pair_id, **{name: getattr(item, name) for name in _ATTRIBUTES}}
-    expected |= {name: value for name, value in values.items() if value is not None}
-    if shape.own:
-        expected["item"] = item.key
-        floats = [
-            number
-            for number, polygon in enumerate(item.segmentation)
-            if any(type(n) is float for n in polygon) and all(n == round(n) for n in polygon)
-        ]
-        if floats:
-            expected["float_polygons"] = floats
-    return expected
-
-
-def _expected_keypoints(item: Item, shape: _Shape) -> Entry:
-    triples = [tuple(item.landmarks[i : i + 3]) for i in range(0, len(item.landmarks), 3)]
-    if shape.visible:
-        triples = [triple if triple[2] == 2 else (0, 0, 0) for triple in triples]
-    if shape.unified:
-        before = sum(each.num_landmarks for each in CATEGORIES if each.id < item.category_id)
-        after = NUM_LANDMARKS - before - len(triples)
-        triples = [(0, 0, 0)] * before + triples + [(0, 0, 0)] * after
-    return {
-        "keypoints": [number for triple in triples for number in triple],
-        "num_keypoints": sum(triple[2] > 0 for triple in triples),
-    }
-
-
 # ---------------------------------------------------------------- the source
 
 
@@ -175,7 +68,7 @@ def _records(document: Document) -> Iterator[Record]:
     split = document.source
     assert split is not None
     reader = split.reader
-    if _sizes_unknown(document):
+    if sizes_unknown(document):
         reader = dataclasses.replace(reader, images=None)
     elif not document.info:
         reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
@@ -193,7 +86,7 @@ def _records(document: Document) -> Iterator[Record]:
         records.close()
 
 
-def _selected(record: ImageRecord, shape: _Shape) -> list[Item] | None:
+def _selected(record: ImageRecord, shape: Shape) -> list[Item] | None:
     """The items that belong into the file; None: not even the image does."""
     if shape.only is not None and record.source != shape.only:
         return None
@@ -208,7 +101,7 @@ def _selected(record: ImageRecord, shape: _Shape) -> list[Item] | None:
 def compare(document: Document) -> Comparison:
     """Compare the whole file with its source."""
     found = Comparison()
-    shape = _shape(document)
+    shape = shape_of(document)
     masks: dict[int, int | None] = {}
     if shape.area == "mask":
         masks = {
@@ -247,18 +140,18 @@ def compare(document: Document) -> Comparison:
     return found
 
 
-def _look_for_absent(found: Comparison, document: Document, shape: _Shape) -> None:
+def _look_for_absent(found: Comparison, document: Document, shape: Shape) -> None:
     if shape.own:
         return  # an absent field of an own file is a difference
-    for name in (*_ATTRIBUTES, "pair_id"):
+    for name in (*OPTIONAL_FIELDS, "pair_id"):
         if document.annotations and name not in shape.annotation_fields:
             found.absent.append(Hit(None, f"annotations[].{name}"))
     if document.images and "source" not in shape.image_fields:
         found.absent.append(Hit(None, "images[].source"))
 
 
-def _compare_image(found: Comparison, record: ImageRecord, entry: Entry, shape: _Shape) -> None:
-    expected = _expected_image(record, shape)
+def _compare_image(found: Comparison, record: ImageRecord, entry: Entry, shape: Shape) -> None:
+    expected = expected_image(record, shape)
     present = dict(entry)
     if not shape.sizes:
         present.pop("width", None)
@@ -284,7 +177,7 @@ def _compare_items(
     selected: list[Item],
     present: list[Entry],
     masks: dict[int, int | None],
-    shape: _Shape,
+    shape: Shape,
 ) -> None:
     for item, annotation in _matched(selected, present):
         if annotation is None and item is not None:
@@ -295,7 +188,7 @@ def _compare_items(
             detail = f"image {record.image_id}, {shorten(annotation.get('item', 'no item key'))}"
             found.extra_items.append(Hit(identify(annotation, 0), detail))
         elif annotation is not None and item is not None:
-            expected = _expected_annotation(record, item, masks.get(id(annotation)), shape)
+            expected = expected_annotation(record, item, masks.get(id(annotation)), shape)
             for name, told in _differences(expected, _present(annotation, expected, shape)):
                 text = f"{_file(record)} {item.key}: {name}: {told}"
                 found.differences.append(Hit(identify(annotation, 0), text))
@@ -319,7 +212,7 @@ def _matched(
         yield item, None
 
 
-def _present(annotation: Entry, expected: Entry, shape: _Shape) -> Entry:
+def _present(annotation: Entry, expected: Entry, shape: Shape) -> Entry:
     """An annotation's fields that are to be compared."""
     present = {name: value for name, value in annotation.items() if name != "id"}
     if not shape.own:
@@ -356,7 +249,7 @@ def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:
 
 
 def _no_images(document: Document) -> Hits:
-    if not _shape(document).sizes:
+    if not shape_of(document).sizes:
         yield Hit(None)
 
 
@@ -371,6 +264,7 @@ CHECKS: Final = (
         "Convert again.",
         lambda document: document.once(compare).missing_images,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-image-extra",
@@ -382,6 +276,7 @@ CHECKS: Final = (
         "Name the source that was converted.",
         lambda document: document.once(compare).extra_images,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-item-missing",
@@ -393,6 +288,7 @@ CHECKS: Final = (
         "Convert again.",
         lambda document: document.once(compare).missing_items,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-item-extra",
@@ -404,6 +300,7 @@ CHECKS: Final = (
         "Convert again.",
         lambda document: document.once(compare).extra_items,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-value",
@@ -415,6 +312,7 @@ CHECKS: Final = (
         "Convert again.",
         lambda document: document.once(compare).differences,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-field-absent",
@@ -426,6 +324,7 @@ CHECKS: Final = (
         "Convert without --preset official.",
         lambda document: document.once(compare).absent,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-unusable",
@@ -437,6 +336,7 @@ CHECKS: Final = (
         "Download the source again.",
         lambda document: document.once(compare).unusable,
         stage="against",
+        whole=True,
     ),
     Check(
         "source-no-images",
@@ -448,5 +348,6 @@ CHECKS: Final = (
         "Name them with --images.",
         _no_images,
         stage="against",
+        whole=True,
     ),
 )  # fmt: skip

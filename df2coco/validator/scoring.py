@@ -123,5 +123,6 @@ CHECKS: Final = (
         "Look at the images with most items; remove what is not meant to be evaluated.",
         _imperfect,
         stage="against",
+        whole=True,
     ),
 )  # fmt: skip

@@ -86,7 +86,6 @@ def _box_integers(document: Document) -> Hits:
 class Outlines:
     """The segmentations of a file, sorted by what they are; numbers are positions of annotations."""
 
-    missing: list[int] = field(default_factory=list)
     empty: list[int] = field(default_factory=list)
     rles: list[int] = field(default_factory=list)
     malformed: list[tuple[int, str]] = field(default_factory=list)
@@ -100,13 +99,11 @@ def outlines(document: Document) -> Outlines:
     for index, segmentation in enumerate(document.column("segmentation")):
         if type(segmentation) is list and segmentation:
             _look_at_polygons(found, index, segmentation)
-        elif segmentation is None:
-            found.missing.append(index)
         elif type(segmentation) is dict:
             found.rles.append(index)
         elif segmentation == []:
             found.empty.append(index)
-        else:
+        elif segmentation is not None:
             found.malformed.append((index, f"segmentation {shorten(segmentation)}"))
     return found
 
@@ -133,15 +130,15 @@ def _look_at_polygons(found: Outlines, index: int, polygons: list[Any]) -> None:
 
 
 def _segmentation_missing(document: Document) -> Hits:
-    missing = document.once(outlines).missing
-    if len(missing) < len(document.annotations):
+    segmentations = document.column("segmentation")
+    missing = [index for index, each in enumerate(segmentations) if each is None]
+    if len(missing) < len(segmentations):
         return (document.hit(index) for index in missing)
     return ()
 
 
 def _no_masks(document: Document) -> Hits:
-    missing = document.once(outlines).missing
-    if missing and len(missing) == len(document.annotations):
+    if document.annotations and not any(e is not None for e in document.column("segmentation")):
         yield Hit(None)
 
 
@@ -241,6 +238,7 @@ CHECKS: Final = (
         "A converter left it out.",
         "Add it, or remove the annotation.",
         _segmentation_missing,
+        whole=True,
     ),
     Check(
         "no-segmentations",
@@ -251,6 +249,7 @@ CHECKS: Final = (
         "It was made for detection.",
         "Nothing, if that is meant.",
         _no_masks,
+        whole=True,
     ),
     Check(
         "segmentation-empty",

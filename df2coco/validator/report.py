@@ -1,0 +1,81 @@
+"""What a validation found, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from df2coco.errors import printable
+from df2coco.validator.document import LEVELS, Check, Hit
+
+__all__ = ["Finding", "Report"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check that found its defect, and where."""
+
+    check: Check
+    hits: tuple[Hit, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON values."""
+        return {
+            "code": self.check.code,
+            "level": self.check.level,
+            "about": self.check.about,
+            "sentence": self.check.sentence,
+            "suffers": self.check.suffers,
+            "cause": self.check.cause,
+            "remedy": self.check.remedy,
+            "count": len(self.hits),
+            "ids": [_json_id(hit.id) for hit in self.hits if hit.id is not None],
+            "details": [hit.detail for hit in self.hits],
+        }
+
+
+def _json_id(value: Any) -> int | str:
+    """An id as JSON can hold it: a file may have one that is 10 to the power of 30, or NaN."""
+    fits = type(value) is int and value.bit_length() < 64
+    return value if fits else str(value)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a validation found."""
+
+    path: Path
+    images: int
+    annotations: int
+    categories: int
+    loaded: bool | None
+    """pycocotools loads the file; None: not tried."""
+    findings: tuple[Finding, ...]
+    """Errors first, then warnings, then notes."""
+    compared: Path | None = None
+    """The folder or archive of annotations that the file was compared with."""
+    scored: int = 0
+    """Images of ground truth that were scored against themselves."""
+
+    def count(self, level: str) -> int:
+        """How many checks of a level found something."""
+        return sum(finding.check.level == level for finding in self.findings)
+
+    def is_valid(self, *, strict: bool = False) -> bool:
+        """No errors; `strict`: no warnings either."""
+        return not self.count("error") and not (strict and self.count("warning"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON values."""
+        return {
+            "file": printable(str(self.path)),  # a name need not be text
+            "images": self.images,
+            "annotations": self.annotations,
+            "categories": self.categories,
+            "loaded_by_pycocotools": self.loaded,
+            "compared_with": None if self.compared is None else printable(str(self.compared)),
+            "scored_images": self.scored,
+            "counts": {level: self.count(level) for level in LEVELS},
+            "findings": [finding.to_json() for finding in self.findings],
+        }
