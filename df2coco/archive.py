@@ -8,6 +8,7 @@ used where it is installed.
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
@@ -47,6 +48,10 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
 
     Raises `SourceError` when it is no zip archive or is damaged.
     """
+    if not os.path.isfile(path):  # opening a FIFO would wait for a writer
+        raise SourceError(
+            f"{path}: is neither a folder nor a file. Name a folder or a zip archive."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()

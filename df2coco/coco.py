@@ -187,16 +187,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     check_output(path)
     target = Path(os.path.realpath(path))  # a link stays a link
     with _as_coco_error(path):
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".tmp", dir=target.parent
-        )
+        # Named before it is made, so that there is no moment in which a signal leaves it behind.
+        name = target.parent / f".{target.name}.{os.urandom(4).hex()}.tmp"
         try:
-            with open(descriptor, "wb", buffering=1 << 20) as stream:
+            with open(name, "xb", buffering=1 << 20) as stream:
                 yield stream
-            os.chmod(name, 0o666 & ~umask())
             os.replace(name, target)
         except BaseException:
-            os.unlink(name)
+            name.unlink(missing_ok=True)
             raise
 
 
@@ -206,13 +204,6 @@ def _as_coco_error(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CocoFileError(f"{path}: cannot be written ({error.strerror}).") from None
-
-
-def umask() -> int:
-    """The permissions that new files do not get."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 # ---------------------------------------------------------------- loading

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco import Encoded, Writer, atomic_write
+from df2coco.coco import Encoded, Writer, atomic_write, check_output
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.layout import Encoder, Options, area_notices, make_encoder, select
 from df2coco.parser import Notice
@@ -130,7 +130,9 @@ def image_info(
 ) -> Summary:
     """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
     split = find_images(Path(images), password)
-    outputs = [_Output(Path(out), Options(task="instances"))]
+    if not split.entries:
+        raise SourceError(f"{images}: no .jpg images found. Name their folder or archive.")
+    outputs = [_Output(Path(out), Options(task="instances"), in_family=False)]
     _check(split, Path(images), outputs)
     return _Run(on_error, workers, keep_notices, progress).split(split, outputs)
 
@@ -143,12 +145,14 @@ class _Output(NamedTuple):
     options: Options
     category_id: int | None = None
     """Only this category's items, category and images."""
+    in_family: bool = True
+    """Its folder is made when it is not there."""
 
 
 def _plan(
     split: Split, out: Path, options: Options, tasks: tuple[str, ...], per_category: bool
 ) -> list[_Output]:
-    family = out.is_dir() or out.suffix != ".json"
+    family = os.path.isdir(out) or out.suffix != ".json"
     if not family:
         if per_category:
             raise CocoFileError(
@@ -159,7 +163,8 @@ def _plan(
                 f"{split.reader.images_label}: images without annotations. "
                 "Use df2coco image-info, or name the folder that holds annos too."
             )
-        return [_Output(out, dataclasses.replace(options, task=(*tasks, options.task)[0]))]
+        only = dataclasses.replace(options, task=(*tasks, options.task)[0])
+        return [_Output(out, only, in_family=False)]
     if split.reader.annotations is None:
         return [_Output(out / f"image_info_{split.name}.json", Options(task="instances"))]
     if options.preset is not None:
@@ -188,6 +193,8 @@ def _check(split: Split, source: Path, outputs: list[_Output]) -> None:
                 )
         if target == inputs[0]:
             raise CocoFileError(f"{output.path}: is the source itself. Write it elsewhere.")
+        if not output.in_family or os.path.isdir(target.parent):
+            check_output(output.path)
 
 
 # ---------------------------------------------------------------- one split
@@ -347,7 +354,7 @@ class _Sink:
     """One output file, and which part of a converted image goes into it."""
 
     def __init__(self, stack: ExitStack, output: _Output, encoder: Encoder, index: int) -> None:
-        if output.path.parent != Path() and not output.path.parent.exists():
+        if output.path.parent != Path() and not os.path.exists(output.path.parent):
             _make_folder(output.path.parent)
         self._category_id = output.category_id
         self._index = index

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco import umask
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.fields import check_fields, shorten
 from df2coco.json_lists import read_annotations
@@ -377,18 +376,15 @@ def _write(
     exists = os.path.isdir(target)
     try:
         # Beside the folder, which then comes into being at once; inside one that is there already.
-        work = tempfile.mkdtemp(
-            prefix=f".{os.path.basename(target)}.",
-            suffix=".tmp",
-            dir=target if exists else os.path.dirname(target),
-        )
+        parent, name = (target, "") if exists else os.path.split(target)
+        work = os.path.join(parent, f".{name}.{os.urandom(4).hex()}.tmp")
         try:
+            os.mkdir(work)
             _write_files(work, texts, progress)
             if exists:
                 for name in texts:
                     os.replace(os.path.join(work, name), os.path.join(target, name))
             else:
-                os.chmod(work, 0o777 & ~umask())
                 os.rename(work, target)
         finally:
             shutil.rmtree(work, ignore_errors=True)

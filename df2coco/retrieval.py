@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def write_retrieval(
         raise SourceError(f"{source}: a list of images goes with one split; here are {names}.")
     folder = Path(out)
     for path in (path for split in splits for path in split.folders):
-        if folder.resolve() == path.resolve():
+        if os.path.realpath(folder) == os.path.realpath(path):
             raise CocoFileError(f"{out}: is a folder that is read. Write elsewhere.")
     _make_folder(folder)
     return [_write_split(split, folder, lists, progress) for split in splits]

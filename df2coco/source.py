@@ -237,7 +237,7 @@ def find_splits(
 
     Raises `SourceError` when there is no annotation file and no image, or names do not fit together.
     """
-    if not source.exists():
+    if not os.path.exists(source):
         raise SourceError(f"{source}: no such file or folder.")
     splits = _splits_at(source, images, password)
     if not splits:
@@ -275,15 +275,19 @@ def _splits_at(source: Path, images: Path | None, password: str | None) -> list[
 
 def _children(source: Path) -> list[Path]:
     """The splits of a dataset root: folders, or archives where there is no folder."""
-    if not source.is_dir():
+    if not os.path.isdir(source):
         return []
     found = ((source / name, source / f"{name}.zip") for name in _SPLIT_NAMES)
-    return [next(p for p in pair if p.exists()) for pair in found if any(p.exists() for p in pair)]
+    return [
+        next(p for p in pair if os.path.exists(p))
+        for pair in found
+        if any(os.path.exists(p) for p in pair)
+    ]
 
 
 def _places(source: Path, password: str | None) -> list[_Place]:
-    if source.is_dir():
-        folders = sorted(child for child in _scan(source) if child.is_dir())
+    if os.path.isdir(source):
+        folders = sorted(child for child in _scan(source) if os.path.isdir(child))
         places = [_folder(child) for child in folders]
         return [place for place in places if _is_known(place.name)] or [_folder(source)]
     return _archive_places(source, password)
@@ -309,7 +313,7 @@ def _folder(path: Path) -> _Place:
         end = -len(suffix)
         return {name[:end]: name for name in names if name.endswith(suffix) and name[0] != "."}
 
-    whole = path.resolve()
+    whole = Path(os.path.realpath(path))
     return _Place(whole.name, whole.parent.name, str(path), FolderFiles(path), files)
 
 
@@ -402,10 +406,10 @@ def _images_beside(
             return min(inside, key=lambda p: names.index(p.name))
         around = source.parent
     else:
-        around = place.files.path.resolve().parent
+        around = Path(os.path.realpath(place.files.path)).parent
     for name in names:
         for path in (around / name, around / f"{name}.zip"):
-            if path.exists():
+            if os.path.exists(path):
                 found = _image_place(path, None, password)
                 # Messages name the folder the way the user named its neighbour.
                 label = os.path.join(os.path.dirname(place.label), path.name)
@@ -415,11 +419,11 @@ def _images_beside(
 
 def _image_place(images: Path, split: str | None, password: str | None) -> _Place:
     """The one place of images at a folder or archive."""
-    if not images.exists():
+    if not os.path.exists(images):
         raise SourceError(f"{images}: no such file or folder.")
-    if images.is_dir():
+    if os.path.isdir(images):
         inner = [images / name for name in ("image", "images", "imags")]
-        return _folder(next((path for path in inner if path.is_dir()), images))
+        return _folder(next((path for path in inner if os.path.isdir(path)), images))
     places = [place for place in _archive_places(images, password) if place.list(".jpg")]
     if len(places) > 1:
         places = [p for p in places if split in (_split_name(p), p.parent)] or places

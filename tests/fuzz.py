@@ -75,7 +75,7 @@ def _seeds(folder: Path) -> list[Any]:
     return annotations + small * 5
 
 
-def _annotation_case(number: int, seed: int) -> tuple[bytes, tuple[int, int] | None]:
+def annotation_case(number: int, seed: int) -> tuple[bytes, tuple[int, int] | None]:
     rng = random.Random(f"annotation {seed} {number}")
     document = rng.choice(_seeds(FOLDER / "annos"))
     size = rng.choice((None, (468, 624), (100, 120), (1, 1), (65535, 65535)))
@@ -122,7 +122,7 @@ def _annotation_batch(seed: int, numbers: range) -> Outcome:
     failures = []
     slowest = (0.0, -1)
     for number in numbers:
-        raw, size = _annotation_case(number, seed)
+        raw, size = annotation_case(number, seed)
 
         started = time.process_time()
         what = _run(partial(_convert_one, number, raw, size, encoders, encoded))

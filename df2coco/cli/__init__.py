@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import pkgutil
 import signal
 import sys
@@ -14,6 +15,9 @@ __all__ = ["main"]
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be text
+            stream.reconfigure(errors="backslashreplace")
     for module in sorted(
         pkgutil.iter_modules(__path__),
         key=lambda m: _ORDER.index(m.name) if m.name in _ORDER else 99,

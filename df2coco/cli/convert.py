@@ -20,7 +20,9 @@ from df2coco.cli.app import (
     tell,
     with_password,
 )
+from df2coco.coco import atomic_write, check_output
 from df2coco.converter import ConversionError, Summary, convert, image_info
+from df2coco.errors import printable
 from df2coco.layout import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
 from df2coco.parser import NOTICES
 from df2coco.taxonomy import CATEGORIES, SOURCES
@@ -175,6 +177,8 @@ def _reject_conflicts(options: Options, task: str | None) -> None:
 def _run(work: Any, report: Path | None, quiet: bool) -> None:
     """Do it, tell it, and write the report whether it went well or not."""
     started = time.monotonic()
+    if report is not None:
+        check_output(report)
     try:
         summaries = work()
     except ConversionError as error:
@@ -196,7 +200,8 @@ _SHOWN = 10
 
 
 def _tell_notices(summary: Summary) -> None:
-    for notice in summary.notices[:_SHOWN]:
+    worst_first = sorted(summary.notices, key=lambda notice: notice.level != "error")
+    for notice in worst_first[:_SHOWN]:
         tell(f"{notice.level}: {notice}")
     hidden = sum(summary.notice_counts.values()) - min(len(summary.notices), _SHOWN)
     if hidden:
@@ -223,17 +228,21 @@ def _tell_summary(summary: Summary) -> None:
 def _write_report(path: Path, summaries: list[Summary]) -> None:
     import orjson
 
-    from df2coco.coco import atomic_write
-
     document = [
         {
-            "split": summary.split,
+            "split": printable(summary.split),
             "images": summary.images,
             "items": summary.items,
             "items_per_category": {c.name: summary.items_per_category[c.id] for c in CATEGORIES},
             "counts": dict(sorted(summary.notice_counts.items())),
             "notices": [
-                {"level": n.level, "code": n.code, "file": n.file, "field": n.field, "text": n.text}
+                {
+                    "level": n.level,
+                    "code": n.code,
+                    "file": printable(n.file),  # names of files need not be text
+                    "field": n.field,
+                    "text": printable(n.text),
+                }
                 for n in summary.notices
             ],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -91,7 +92,9 @@ class Photos:
                 raise SourceError("is not in the archive. Download it again.")
             return self._files.read(reference, MAX_BYTES)
         whole = "/".join(parts)
-        return self._files.read(whole if (self.path / whole).exists() else parts[-1], MAX_BYTES)
+        return self._files.read(
+            whole if os.path.exists(self.path / whole) else parts[-1], MAX_BYTES
+        )
 
 
 def _header(data: bytes, file: str) -> ImageHeader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -95,17 +96,17 @@ def draw(
 
 
 def _is_folder(out: Path) -> bool:
-    return out.is_dir() or not out.suffix
+    return os.path.isdir(out) or not out.suffix
 
 
 def _check(out: Path, inputs: Iterable[Path]) -> None:
     """Tell now what would fail, or do harm, later."""
     if not _is_folder(out) and out.suffix.lower() not in FORMATS:
         raise CocoFileError(f"{out}: name a {', '.join(FORMATS)} file or a folder.")
-    target = out.resolve()
+    target = Path(os.path.realpath(out))
     for path in inputs:
-        place = path.resolve()
-        if target == place or (place.is_dir() and place in target.parents):
+        place = Path(os.path.realpath(path))
+        if target == place or (os.path.isdir(place) and place in target.parents):
             raise CocoFileError(f"{out}: would lie in {path}, which is read. Write it elsewhere.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -58,7 +59,7 @@ def write_report(
     """
     coco_file, out = Path(coco_file), Path(out)
     check_output(out)
-    if out.resolve() == coco_file.resolve():
+    if os.path.realpath(out) == os.path.realpath(coco_file):
         raise CocoFileError(f"{out}: is the COCO file itself. Write the page elsewhere.")
     require_matplotlib()
     render = _template()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -75,7 +76,7 @@ def split_statistics(
 
 def _find(source: Path, images: str | Path | None, password: str | None) -> Path | list[Split]:
     """A COCO file, or splits."""
-    if source.suffix == ".json" and not source.is_dir():
+    if source.suffix == ".json" and not os.path.isdir(source):
         return source
     return find_splits(source, None if images is None else Path(images), password)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
+from df2coco.errors import printable
 from df2coco.releases import RELEASES
 from df2coco.stats.values import CategoryStatistics, SplitStatistics, gaps
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
@@ -128,7 +129,7 @@ class Tally:
             split = release = None  # somebody's sample
         pairs = self._pairs()
         return SplitStatistics(
-            name=name,
+            name=printable(name),
             split=split,
             images=len(self.ids),
             items=self.items.total(),
