@@ -267,22 +267,30 @@ def _splits_at(source: Path, images: Path | None, password: str | None) -> list[
         return [_split(place, places, source, images, password) for place in annotations]
     children = _children(source)
     if children:
-        return [split for child in children for split in _splits_at(child, images, password)]
+        return [split for pair in children for split in _best(pair, images, password)]
     pictures = [p for p in places if _IMAGES.fullmatch(p.name) and p.list(".jpg")]
     pictures = pictures or [p for p in places if p.list(".jpg")]
     return [_image_split(place, _split_name(place)) for place in pictures]
 
 
-def _children(source: Path) -> list[Path]:
-    """The splits of a dataset root: folders, or archives where there is no folder."""
+def _children(source: Path) -> list[list[Path]]:
+    """The splits of a dataset root, each a folder or an archive or both."""
     if not os.path.isdir(source):
         return []
-    found = ((source / name, source / f"{name}.zip") for name in _SPLIT_NAMES)
-    return [
-        next(p for p in pair if os.path.exists(p))
-        for pair in found
-        if any(os.path.exists(p) for p in pair)
-    ]
+    pairs = ((source / name, source / f"{name}.zip") for name in _SPLIT_NAMES)
+    found = ([path for path in pair if os.path.exists(path)] for pair in pairs)
+    return [pair for pair in found if pair]
+
+
+def _best(pair: list[Path], images: Path | None, password: str | None) -> list[Split]:
+    """The splits in the first of some places that has annotations, else in the first that has any."""
+    found: list[Split] = []
+    for path in pair:
+        splits = _splits_at(path, images, password)
+        if any(split.reader.annotations is not None for split in splits):
+            return splits
+        found = found or splits
+    return found
 
 
 def _places(source: Path, password: str | None) -> list[_Place]:

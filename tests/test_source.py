@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -194,6 +195,27 @@ class TestArchives:
             target.writestr("annos/.DS_Store", b"junk")
         convert(source, tmp_path / "zip.json")
         assert (tmp_path / "zip.json").read_bytes() == expected
+
+    def test_photos_unpacked_beside_the_archive_do_not_hide_its_annotations(
+        self, validation: Path, tmp_path: Path
+    ) -> None:
+        root = tmp_path / "root"
+        shutil.copytree(validation / "image", root / "train" / "image")
+        pack(validation, root / "train.zip", prefix="train/")
+        (summary,) = convert(root, tmp_path / "out")
+        assert summary.outputs[0].name == "instances_train.json"
+        assert summary.items == 40
+
+    def test_an_archive_encrypted_with_aes_is_told(self, validation: Path, tmp_path: Path) -> None:
+        path = pack(validation / "annos", tmp_path / "annos.zip")
+        data = bytearray(path.read_bytes())
+        for start in [match.start() for match in re.finditer(b"PK\x01\x02", data)]:
+            data[start + 10 : start + 12] = (99).to_bytes(2, "little")  # as WinZip marks them
+        path.write_bytes(data)
+        with pytest.raises(SourceError, match="cannot be used") as caught:
+            convert(path, tmp_path / "o.json", images=validation / "image")
+        assert isinstance(caught.value, ConversionError)
+        assert "encrypted with AES" in caught.value.summary.notices[0].text
 
     def test_a_dataset_root_of_archives(self, validation: Path, tmp_path: Path) -> None:
         root = tmp_path / "root"
