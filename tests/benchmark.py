@@ -231,6 +231,17 @@ def afterwards(split: Path, folder: Path, rounds: int) -> None:
     table("pycocotools loads the file", rows, rounds=rounds)
 
 
+def validation(folder: Path, rounds: int) -> None:
+    """Beside what any consumer pays to load the file. Files as `afterwards` leaves them."""
+    for name, path in (("294 slots", "load1.json"), ("--layout category", "load2.json")):
+        rows = [
+            Row("pycocotools.COCO() alone", script(LOAD, folder / path)),
+            Row("df2coco validate", df2coco("validate", folder / path)),
+            Row("df2coco validate --quick", df2coco("validate", folder / path, "--quick")),
+        ]
+        table(f"Validation, {name}", rows, rounds=rounds)
+
+
 def growth(folder: Path, sizes: Sequence[int]) -> None:
     rows = []
     for size in sizes:
@@ -268,6 +279,7 @@ def main() -> None:
             lambda: headers(split, options.rounds),
             lambda: archives(split, folder, options.rounds),
             lambda: afterwards(split, folder, options.rounds),
+            lambda: validation(folder, options.rounds),
             lambda: print_rows(evaluation_rows(folder / "load1.json", folder)),
             lambda: growth(folder, options.growth),
         ]

@@ -17,7 +17,6 @@ from df2coco.cli.app import (
     tell,
     with_password,
 )
-from df2coco.report import write_report
 
 
 @command("report")
@@ -44,6 +43,7 @@ def report_command(
 
     It opens from disk and loads nothing.
     """
+    from df2coco.report import write_report
 
     def work(password: str | None) -> None:
         with progress_bar("examples", quiet=quiet) as progress:

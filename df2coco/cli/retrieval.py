@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,9 @@ from df2coco.cli.app import (
     tell,
     with_password,
 )
-from df2coco.retrieval import RetrievalSummary, write_retrieval
+
+if TYPE_CHECKING:
+    from df2coco.retrieval import RetrievalSummary
 
 ListOption = Annotated[
     Path | None,
@@ -57,6 +59,8 @@ def retrieval_command(
     The pairs are the items of a query and a gallery image with the same pair_id and style. Query items
     whose style no gallery item has are written with style 0, which means that they have no partner.
     """
+
+    from df2coco.retrieval import write_retrieval
 
     def work(password: str | None) -> list[RetrievalSummary]:
         with progress_bar("images", quiet=quiet) as progress:

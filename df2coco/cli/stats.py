@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +19,9 @@ from df2coco.cli.app import (
     tell,
     with_password,
 )
-from df2coco.stats import SplitStatistics, split_statistics, text_table
+
+if TYPE_CHECKING:
+    from df2coco.stats import SplitStatistics
 
 
 @command("stats")
@@ -48,6 +50,8 @@ def stats_command(
     quiet: QuietOption = False,
 ) -> None:
     """Print the numbers of a split, beside what was released and what the paper says."""
+    from df2coco.stats import split_statistics
+
     if plot is not None:
         from df2coco.plots import check_plot
 
@@ -80,4 +84,6 @@ def _print(found: list[SplitStatistics], as_json: bool) -> None:
         options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
         print(orjson.dumps([each.as_json() for each in found], option=options).decode())
         return
+    from df2coco.stats import text_table
+
     print("\n\n\n".join("\n".join(text_table(each)) for each in found))
