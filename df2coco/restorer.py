@@ -396,7 +396,7 @@ def _write_files(
     work: str, texts: Mapping[str, str], progress: Callable[[int, int], None] | None
 ) -> None:
     for number, (name, text) in enumerate(texts.items(), start=1):
-        with open(os.path.join(work, name), "wb", buffering=0) as stream:
+        with open(os.path.join(work, name), "wb") as stream:
             stream.write(text.encode())
         if progress is not None and (number % 256 == 0 or number == len(texts)):
             progress(number, len(texts))

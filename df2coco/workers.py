@@ -135,12 +135,15 @@ def _serve() -> None:
     tasks = sys.stdin.buffer
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up among the results
-    function = pickle.load(tasks)
+    function: Callable[[Any], Any] | None = None
     while True:
         try:
             task = pickle.load(tasks)
-        except EOFError:
-            return
+        except (EOFError, pickle.UnpicklingError):
+            return  # the parent is done, or was killed in the middle of a word
+        if function is None:
+            function = task
+            continue
         reply: tuple[bool, Any]
         try:
             reply = True, function(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import pkgutil
 import signal
 import sys
@@ -15,6 +16,16 @@ __all__ = ["main"]
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run()
+    except KeyboardInterrupt:  # before there was a command to tell it
+        sys.exit(130)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # there is nothing left to undo
+
+
+def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files need not be text
             stream.reconfigure(errors="backslashreplace")
@@ -42,4 +53,5 @@ _ORDER = (
 
 
 def _terminate(*_: Any) -> None:
+    os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
     sys.exit(143)  # as an exception, so that temporary files and workers go

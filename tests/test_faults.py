@@ -1,0 +1,236 @@
+"""Killed, out of space, unable to read, twice at once: OUT is the old file or the complete new one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from df2coco.converter import convert
+from df2coco.errors import SourceError
+from tests.synthetic import make_split
+
+OLD = b"what was there before"
+IMAGES = 1000
+
+
+class Job(NamedTuple):
+    """A split that is large enough for two workers, and the file that it gives."""
+
+    split: Path
+    complete: bytes
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    folder = tmp_path_factory.mktemp("faults")
+    make_split(folder / "split", IMAGES)
+    convert(folder / "split", folder / "whole.json")
+    return Job(folder / "split", (folder / "whole.json").read_bytes())
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    path = tmp_path / "out.json"
+    path.write_bytes(OLD)
+    return path
+
+
+def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
+    """df2coco in a process of its own, whose files may have at most `limit` bytes."""
+
+    def limited() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "df2coco", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limited,
+    )
+
+
+def start_conversion(job: Job, out: Path, *, limit: int | None = None) -> subprocess.Popen[str]:
+    return start("convert", job.split, out, "--workers", 2, limit=limit)
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Exit code and lines on stderr."""
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, stderr.splitlines()
+
+
+def unfinished(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.endswith(".tmp"))
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    while not condition() and process.poll() is None:
+        time.sleep(0.002)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def assert_ended(workers: list[psutil.Process]) -> None:
+    """None of them lives on, though an orphan may wait for init to take note of its end."""
+    deadline = time.monotonic() + 10
+    while any(map(_runs, workers)):
+        assert time.monotonic() < deadline, "workers outlive the conversion"
+        time.sleep(0.002)
+
+
+def _runs(worker: psutil.Process) -> bool:
+    try:
+        return worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def assert_refused(process: subprocess.Popen[str], words: str) -> None:
+    """Exit code 2 and one line that tells why."""
+    code, lines = end(process)
+    assert (code, len(lines)) == (2, 1), lines
+    assert words in lines[0]
+
+
+# ---------------------------------------------------------------- killed
+
+
+MOMENTS = 200
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def duration(job: Job, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds from the first trace of OUT to the end: before, there is nothing to harm."""
+    out = tmp_path_factory.mktemp("duration") / "out.json"
+    process = start_conversion(job, out)
+    wait_for(lambda: unfinished(out.parent), process)
+    started = time.perf_counter()
+    assert end(process)[0] == 0
+    return time.perf_counter() - started
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_killed_at_any_moment(number: signal.Signals, job: Job, duration: float, out: Path) -> None:
+    rng = random.Random(number)
+    outcomes = set()
+    for _ in range(-(-MOMENTS // len(SIGNALS))):
+        out.write_bytes(OLD)
+        process = start_conversion(job, out)
+        wait_for(lambda: unfinished(out.parent), process)
+        time.sleep(rng.uniform(0, 1.1 * duration))
+        workers = workers_of(process)
+        process.send_signal(number)
+        code, lines = end(process)
+
+        found = out.read_bytes()
+        assert found in (OLD, job.complete)
+        outcomes.add(found == OLD)
+        assert_ended(workers)
+        if number != signal.SIGKILL:
+            assert unfinished(out.parent) == []
+            assert "Traceback" not in "\n".join(lines)  # not even while Python shuts down
+            if found == OLD:
+                assert code == 128 + number
+                assert len(lines) == 1
+        for name in unfinished(out.parent):
+            (out.parent / name).unlink()
+    assert True in outcomes, "no signal came before the end: the test proves nothing"
+
+
+# ---------------------------------------------------------------- no space
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 500_000, 2_000_000])
+def test_a_full_disk(limit: int, job: Job, out: Path) -> None:
+    assert limit < len(job.complete)
+    assert_refused(start_conversion(job, out, limit=limit), "out.json: cannot be written")
+    assert out.read_bytes() == OLD
+    assert unfinished(out.parent) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_file_system_that_is_full(job: Job, small_disk: Path) -> None:
+    out = small_disk / "out.json"
+    out.write_bytes(OLD)
+    assert_refused(start_conversion(job, out), "No space left")
+    assert [path.name for path in small_disk.iterdir()] == ["out.json"]
+    assert out.read_bytes() == OLD
+
+
+def test_a_full_disk_while_restoring(validation: Path, tmp_path: Path) -> None:
+    convert(validation, tmp_path / "coco.json")
+    process = start("restore", tmp_path / "coco.json", tmp_path / "annos", "--quiet", limit=100)
+    assert_refused(process, "annos: cannot be written")
+    assert [path.name for path in tmp_path.iterdir()] == ["coco.json"]
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def test_a_read_error(validation: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, left = os.read, iter(range(20))
+
+    def fail(descriptor: int, size: int) -> bytes:
+        if next(left, None) is None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", fail)
+    with pytest.raises(SourceError, match="cannot be used, so nothing was written") as caught:
+        convert(validation, out)
+    monkeypatch.undo()
+    assert "cannot be read (Input/output error)" in caught.value.summary.notices[0].text
+    assert out.read_bytes() == OLD
+    assert unfinished(out.parent) == []
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_two_conversions_to_one_file(_: int, job: Job, out: Path) -> None:
+    both = [start_conversion(job, out), start_conversion(job, out)]
+    assert [end(process)[0] for process in both] == [0, 0]
+    assert out.read_bytes() == job.complete
+    assert unfinished(out.parent) == []
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_worker_that_dies(which: int, job: Job, out: Path) -> None:
+    process = start_conversion(job, out)
+    wait_for(lambda: len(workers_of(process)) == 2, process)
+    workers = workers_of(process)
+    workers[which].kill()
+    assert_refused(process, "a worker process died (SIGKILL)")
+    assert_ended(workers)
+    assert out.read_bytes() == OLD
+    assert unfinished(out.parent) == []
