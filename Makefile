@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli convert integrations plots readme report source workers))
+
 .PHONY: demo test check bench fuzz pictures readme test-consumers test-lowest test-wheel clean
 
 demo: $(VENV)/installed
@@ -46,14 +48,14 @@ test-lowest:
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[all,test]'
 	.venv-lowest/bin/python -m pytest
 
-# The wheel, with the source tree out of reach.
+# The wheel, with the source tree out of reach: the tests of what is read from the package's own files.
 test-wheel: $(VENV)/tools
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m venv --clear build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls build/wheel/*.whl)[all,test]"
 	elsewhere=$$(mktemp -d) && cp -R tests fixtures README.md CHANGELOG.md LICENSE pyproject.toml "$$elsewhere" && \
-	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q; \
+	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q $(WHEEL_TESTS); \
 	status=$$?; rm -rf "$$elsewhere"; exit $$status
 
 clean:
