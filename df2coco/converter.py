@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.coco import Encoded, Writer, atomic_write, check_output
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.layout import Encoder, Options, area_notices, make_encoder, select
-from df2coco.parser import Notice
+from df2coco.records import Notice
 from df2coco.source import (
     Entry,
     ImageError,

@@ -17,7 +17,7 @@ import orjson
 from df2coco import __version__
 from df2coco.coco import CocoAnnotation, CocoCategory, CocoImage, Encoded
 from df2coco.masks import union_area
-from df2coco.parser import ImageRecord, Item, Notice, Number
+from df2coco.records import ImageRecord, Item, Notice, Number
 from df2coco.taxonomy import (
     CATEGORIES,
     CATEGORY_BY_ID,

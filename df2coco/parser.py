@@ -7,29 +7,21 @@ Facts about the format are from the dataset's README and from counting on real f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterable
+from typing import Any, Final
 
 import orjson
 
 from df2coco.errors import SourceError
+from df2coco.records import ImageRecord, Item, Notice, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, SOURCES, Category
 
 __all__ = [
     "MAX_ANNOTATION_BYTES",
     "MAX_COORDINATE",
-    "NOTICES",
-    "ImageRecord",
-    "Item",
-    "Notice",
-    "NoticeKind",
     "parse_annotation",
     "parse_image_id",
 ]
-
-Number: TypeAlias = "int | float"
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""
@@ -39,101 +31,6 @@ MAX_COORDINATE: Final = 65_535
 
 MAX_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
-
-
-class NoticeKind(NamedTuple):
-    """What a notice code means: `level` is "error" (something is left out), "repair" or "warning"."""
-
-    level: str
-    sentence: str
-
-
-NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
-    {
-        "bad-file": NoticeKind("error", "an annotation file cannot be used; its image is left out"),
-        "bad-item": NoticeKind("error", "an item cannot be used and is left out"),
-        "bad-image": NoticeKind("error", "an image is missing or has no readable size"),
-        "polygon-dropped": NoticeKind("repair", "a malformed polygon beside good ones was dropped"),
-        "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
-        "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
-        "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
-        "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
-        "exif-orientation": NoticeKind(
-            "warning", "an image is stored rotated (EXIF); its size is that after rotation"
-        ),
-        "no-items": NoticeKind("warning", "an image has no items"),
-        "no-images": NoticeKind(
-            "warning",
-            "no images were found: width and height are the smallest that hold the annotations, "
-            "good for evaluation, wrong for training",
-        ),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something dropped, repaired or worth telling."""
-
-    code: str
-    """A key of `NOTICES`."""
-    file: str
-    field: str
-    """The field at fault ("item1.landmarks"), or ""."""
-    text: str
-    """The fault and the remedy."""
-
-    @property
-    def level(self) -> str:
-        return NOTICES[self.code].level
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.field, self.text) if part)
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One garment. Coordinates are pixels, 0-based, origin top left, y down."""
-
-    key: str
-    """Its key in the file: "item1"."""
-    category_id: int
-    """1 to 13."""
-    bounding_box: tuple[Number, Number, Number, Number]
-    """x1, y1, x2, y2 with x1 < x2 and y1 < y2."""
-    landmarks: list[Number]
-    """x1, y1, v1, ...: 3 numbers a landmark in the category's order; v is 0, 1 or 2."""
-    num_labelled: int
-    """Landmarks with v > 0."""
-    segmentation: list[list[Number]]
-    """Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the mask is their union."""
-    style: int | None
-    scale: int | None
-    occlusion: int | None
-    zoom_in: int | None
-    viewpoint: int | None
-
-    @property
-    def category(self) -> Category:
-        return CATEGORY_BY_ID[self.category_id]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
-    """One annotation file, checked; with the size of its image."""
-
-    image_id: int
-    """The integer of the file's name: 000123.json is 123."""
-    file_name: str
-    """The image's name: "000123.jpg"."""
-    width: int
-    height: int
-    source: str | None
-    """ "user" or "shop"; None where the file does not say."""
-    pair_id: int | None
-    items: tuple[Item, ...]
-    """In the order of the file."""
-    notices: tuple[Notice, ...] = field(default=())
 
 
 class _FaultError(Exception):

@@ -15,7 +15,7 @@ import orjson
 
 from df2coco.coco import atomic_write
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.parser import ImageRecord
+from df2coco.records import ImageRecord
 from df2coco.source import Split, find_splits, read_split
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 

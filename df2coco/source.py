@@ -17,13 +17,8 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from df2coco.archive import Member, PasswordError, ZipFiles, read_directory
 from df2coco.errors import SourceError
 from df2coco.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
-from df2coco.parser import (
-    MAX_ANNOTATION_BYTES,
-    ImageRecord,
-    Notice,
-    parse_annotation,
-    parse_image_id,
-)
+from df2coco.parser import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
+from df2coco.records import ImageRecord, Notice
 
 __all__ = [
     "Entry",

@@ -20,6 +20,7 @@ ROWS: list[set[str]] = [
     {"errors"},
     {"fields"},
     {"taxonomy", "releases", "figure", "workers"},
+    {"records"},
     {"parser", "coco"},
     {"archive", "image_header", "json_lists", "masks"},
     {"source"},

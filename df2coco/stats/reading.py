@@ -16,7 +16,7 @@ from df2coco.errors import CocoFileError, SourceError
 from df2coco.fields import are_numbers, check_fields
 from df2coco.json_lists import read_annotations
 from df2coco.masks import union_area
-from df2coco.parser import ImageRecord, Item
+from df2coco.records import ImageRecord, Item
 from df2coco.releases import RELEASES
 from df2coco.source import Entry, ImageError, PasswordError, Reader, Split, find_splits
 from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from df2coco.errors import SourceError
 from df2coco.fields import shorten
-from df2coco.parser import ImageRecord, Item
+from df2coco.records import ImageRecord, Item
 from df2coco.source import Entry as SourceEntry
 from df2coco.source import PasswordError, Reader
 from df2coco.validator.areas import measure

@@ -1,0 +1,109 @@
+"""What one annotation file comes to once it is checked, and what is told about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
+
+from df2coco.taxonomy import CATEGORY_BY_ID, Category
+
+__all__ = ["NOTICES", "ImageRecord", "Item", "Notice", "NoticeKind", "Number"]
+
+Number: TypeAlias = "int | float"
+
+
+class NoticeKind(NamedTuple):
+    """What a notice code means: `level` is "error" (something is left out), "repair" or "warning"."""
+
+    level: str
+    sentence: str
+
+
+NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
+    {
+        "bad-file": NoticeKind("error", "an annotation file cannot be used; its image is left out"),
+        "bad-item": NoticeKind("error", "an item cannot be used and is left out"),
+        "bad-image": NoticeKind("error", "an image is missing or has no readable size"),
+        "polygon-dropped": NoticeKind("repair", "a malformed polygon beside good ones was dropped"),
+        "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
+        "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
+        "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
+        "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
+        "exif-orientation": NoticeKind(
+            "warning", "an image is stored rotated (EXIF); its size is that after rotation"
+        ),
+        "no-items": NoticeKind("warning", "an image has no items"),
+        "no-images": NoticeKind(
+            "warning",
+            "no images were found: width and height are the smallest that hold the annotations, "
+            "good for evaluation, wrong for training",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something dropped, repaired or worth telling."""
+
+    code: str
+    """A key of `NOTICES`."""
+    file: str
+    field: str
+    """The field at fault ("item1.landmarks"), or ""."""
+    text: str
+    """The fault and the remedy."""
+
+    @property
+    def level(self) -> str:
+        return NOTICES[self.code].level
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.file, self.field, self.text) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One garment. Coordinates are pixels, 0-based, origin top left, y down."""
+
+    key: str
+    """Its key in the file: "item1"."""
+    category_id: int
+    """1 to 13."""
+    bounding_box: tuple[Number, Number, Number, Number]
+    """x1, y1, x2, y2 with x1 < x2 and y1 < y2."""
+    landmarks: list[Number]
+    """x1, y1, v1, ...: 3 numbers a landmark in the category's order; v is 0, 1 or 2."""
+    num_labelled: int
+    """Landmarks with v > 0."""
+    segmentation: list[list[Number]]
+    """Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the mask is their union."""
+    style: int | None
+    scale: int | None
+    occlusion: int | None
+    zoom_in: int | None
+    viewpoint: int | None
+
+    @property
+    def category(self) -> Category:
+        return CATEGORY_BY_ID[self.category_id]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One annotation file, checked; with the size of its image."""
+
+    image_id: int
+    """The integer of the file's name: 000123.json is 123."""
+    file_name: str
+    """The image's name: "000123.jpg"."""
+    width: int
+    height: int
+    source: str | None
+    """ "user" or "shop"; None where the file does not say."""
+    pair_id: int | None
+    items: tuple[Item, ...]
+    """In the order of the file."""
+    notices: tuple[Notice, ...] = field(default=())
