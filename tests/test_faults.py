@@ -60,6 +60,8 @@ def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Coverage's own file would not fit under the limit, nor be whole after a kill.
+        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
         preexec_fn=limited,
     )
 
