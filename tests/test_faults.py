@@ -51,7 +51,9 @@ def out(tmp_path: Path) -> Path:
 def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
     """df2coco in a process of its own, whose files may have at most `limit` bytes."""
 
-    def limited() -> None:
+    def prepare() -> None:
+        # A shell's background jobs ignore Ctrl-C, and so would all that they start.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -62,7 +64,7 @@ def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]
         text=True,
         # Coverage's own file would not fit under the limit, nor be whole after a kill.
         env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
-        preexec_fn=limited,
+        preexec_fn=prepare,
     )
 
 
