@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
 __all__ = [
+    "OPEN_ID",
     "CocoAnnotation",
     "CocoCategory",
     "CocoFile",
     "CocoImage",
     "Encoded",
+    "Part",
     "Writer",
     "atomic_write",
     "check_output",
@@ -111,7 +113,26 @@ class Encoded(NamedTuple):
 
     image: bytes
     annotations: list[bytes]
-    """JSON objects without `id`: the writer numbers them."""
+    """Each with the `id` `OPEN_ID`: the writer numbers them. No other % stands in them."""
+
+
+OPEN_ID: Final = orjson.Fragment(b"%d")
+
+
+class Part(NamedTuple):
+    """Some images' part of a file, as JSON: what `Writer.add` can write without looking into it."""
+
+    num_images: int
+    images: bytes
+    num_annotations: int
+    annotations: bytes
+
+    @classmethod
+    def join(cls, encoded: Sequence[Encoded]) -> Part:
+        """The part of several images, in their order."""
+        images = [each.image for each in encoded]
+        annotations = [annotation for each in encoded for annotation in each.annotations]
+        return cls(len(images), b",\n".join(images), len(annotations), b",\n".join(annotations))
 
 
 _SPOOL: Final = 4 << 20
@@ -141,15 +162,18 @@ class Writer:
             % (orjson.dumps(info), b",\n".join(map(orjson.dumps, categories)))
         )
 
-    def add(self, image: bytes, annotations: Iterable[bytes]) -> None:
-        """Add an image and its annotations, each a JSON object without `id`."""
-        self._images.write(b",\n" + image if self.num_images else b"\n" + image)
-        self.num_images += 1
-        write = self._stream.write
-        for annotation in annotations:
-            separator = b",\n" if self.num_annotations else b"\n"
-            self.num_annotations += 1
-            write(b'%b{"id":%d,%b' % (separator, self.num_annotations, annotation[1:]))
+    def add(self, part: Part) -> None:
+        """Add images and their annotations."""
+        if part.num_images:
+            self._images.write(b",\n" if self.num_images else b"\n")
+            self._images.write(part.images)
+            self.num_images += part.num_images
+        if part.num_annotations:
+            self._stream.write(b",\n" if self.num_annotations else b"\n")
+            first = self.num_annotations + 1
+            self.num_annotations += part.num_annotations
+            ids = tuple(range(first, self.num_annotations + 1))
+            self._stream.write(part.annotations % ids)
 
     def close(self) -> None:
         """Write what stands after the annotations."""

@@ -12,15 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco import Encoded, Writer, atomic_write, check_output
+from df2coco.chunk import Converted, Job, convert_chunk
+from df2coco.coco import Writer, atomic_write, check_output
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.layout import Encoder, Options, area_notices, make_encoder, select
+from df2coco.layout import Encoder, Options, make_encoder
 from df2coco.records import Notice
 from df2coco.source import (
     Entry,
-    ImageError,
-    PasswordError,
-    Reader,
     Split,
     find_images,
     find_splits,
@@ -200,65 +198,6 @@ def _check(split: Split, source: Path, outputs: list[_Output]) -> None:
 # ---------------------------------------------------------------- one split
 
 
-class _Converted(NamedTuple):
-    """What one image came to."""
-
-    encoded: list[Encoded] | None
-    """One for each encoder; None when the image is left out."""
-    category_ids: list[int]
-    notices: list[Notice]
-
-
-class _Job(NamedTuple):
-    """What a worker must know to convert an image."""
-
-    reader: Reader
-    encoders: list[Encoder]
-
-
-def _convert_chunk(job: _Job, entries: list[Entry]) -> list[_Converted]:
-    convert_one = _convert_image if job.reader.annotations is not None else _convert_header
-    return [convert_one(job, entry) for entry in entries]
-
-
-def _convert_image(job: _Job, entry: Entry) -> _Converted:
-    file = f"{job.reader.annotations_label}/{entry.stem}.json"
-    try:
-        record = job.reader.record(entry)
-    except PasswordError:
-        raise
-    except SourceError as error:
-        if isinstance(error, ImageError):
-            return _left_out("bad-image", f"{job.reader.images_label}/{entry.stem}.jpg", error)
-        return _left_out("bad-file", file, error)
-    first = job.encoders[0]
-    selected = select(record, first.options)
-    if selected is None:
-        return _Converted(None, [], list(record.notices))
-    measured = first.measure(selected)
-    return _Converted(
-        [encoder.encode(selected, measured) for encoder in job.encoders],
-        [item.category_id for item in selected.items],
-        [*record.notices, *area_notices(measured, file)],
-    )
-
-
-def _convert_header(job: _Job, entry: Entry) -> _Converted:
-    """An image without annotations."""
-    file = f"{job.reader.images_label}/{entry.stem}.jpg"
-    try:
-        record = job.reader.bare_record(entry)
-    except PasswordError:
-        raise
-    except SourceError as error:
-        return _left_out("bad-image", file, error)
-    return _Converted([e.encode(record, []) for e in job.encoders], [], list(record.notices))
-
-
-def _left_out(code: str, file: str, error: SourceError) -> _Converted:
-    return _Converted(None, [], [Notice(code, file, "", str(error).removeprefix(f"{file}: "))])
-
-
 class _Run(NamedTuple):
     """How to go about it."""
 
@@ -280,44 +219,40 @@ class _Run(NamedTuple):
             summary.note(Notice("no-images", "", "", _NO_IMAGES), keep=True)
         failed = False
         with ExitStack() as stack:
-            sinks = [
-                _Sink(
-                    stack,
-                    output,
-                    encoders[options.index(output.options)],
-                    options.index(output.options),
-                )
-                for output in outputs
+            chosen = [(options.index(o.options), o.category_id) for o in outputs]
+            writers = [
+                _open(stack, output, encoders[index])
+                for output, (index, _) in zip(outputs, chosen, strict=True)
             ]
-            for converted in self._convert(_Job(reader, encoders), split.entries):
+            for converted in self._convert(Job(reader, encoders, chosen), split.entries):
                 for notice in converted.notices:
                     summary.note(notice, keep=self.keep_notices)
                     failed |= self.on_error == "fail" and notice.level == "error"
-                if converted.encoded is None or failed:
-                    continue  # after an error that ends the job, only more errors are of interest
-                summary.images += 1
+                if failed:
+                    continue  # only more errors are of interest
+                summary.images += converted.images
                 summary.items += len(converted.category_ids)
                 for category_id in converted.category_ids:
                     summary.items_per_category[category_id] += 1
-                for sink in sinks:
-                    sink.add(converted)
+                for writer, part in zip(writers, converted.parts, strict=True):
+                    writer.add(part)
                 if summary.images == options[0].limit:
                     break
             if failed:
                 raise _failure(summary)
-            for sink in sinks:
-                sink.close()
+            for writer in writers:
+                writer.close()
         return summary
 
-    def _convert(self, job: _Job, entries: Sequence[Entry]) -> Iterator[_Converted]:
+    def _convert(self, job: Job, entries: Sequence[Entry]) -> Iterator[Converted]:
         chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
         # Starting a worker takes as long as some hundred images.
         workers = min(self.workers, 1 + len(chunks) // 4)
         done = 0
-        with closing(map_ordered(partial(_convert_chunk, job), chunks, workers=workers)) as results:
-            for result in results:
+        with closing(map_ordered(partial(convert_chunk, job), chunks, workers=workers)) as results:
+            for chunk, result in zip(chunks, results, strict=True):
                 yield from result
-                done += len(result)
+                done += len(chunk)
                 if self.progress is not None:
                     self.progress(done, len(entries))
 
@@ -350,30 +285,16 @@ def _failure(summary: Summary) -> ConversionError:
     )
 
 
-class _Sink:
-    """One output file, and which part of a converted image goes into it."""
-
-    def __init__(self, stack: ExitStack, output: _Output, encoder: Encoder, index: int) -> None:
-        if output.path.parent != Path() and not os.path.exists(output.path.parent):
-            _make_folder(output.path.parent)
-        self._category_id = output.category_id
-        self._index = index
-        stream = stack.enter_context(atomic_write(output.path))
-        categories = [c for c in encoder.categories() if output.category_id in (None, c["id"])]
-        folder = Path(os.path.realpath(output.path)).parent
-        self._writer = Writer(stream, encoder.info(), categories, folder)
-        stack.callback(self._writer.discard)
-        self.close = self._writer.close
-
-    def add(self, converted: _Converted) -> None:
-        assert converted.encoded is not None
-        image, annotations = converted.encoded[self._index]
-        if self._category_id is not None:
-            pairs = zip(converted.category_ids, annotations, strict=True)
-            annotations = [a for category_id, a in pairs if category_id == self._category_id]
-            if not annotations:
-                return
-        self._writer.add(image, annotations)
+def _open(stack: ExitStack, output: _Output, encoder: Encoder) -> Writer:
+    """A writer of one output file, which `stack` puts in place or takes away."""
+    if output.path.parent != Path() and not os.path.exists(output.path.parent):
+        _make_folder(output.path.parent)
+    stream = stack.enter_context(atomic_write(output.path))
+    categories = [c for c in encoder.categories() if output.category_id in (None, c["id"])]
+    folder = Path(os.path.realpath(output.path)).parent
+    writer = Writer(stream, encoder.info(), categories, folder)
+    stack.callback(writer.discard)
+    return writer
 
 
 def _make_folder(folder: Path) -> None:

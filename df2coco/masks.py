@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
-__all__ = ["union_area", "union_mask"]
+__all__ = ["union_area", "union_areas", "union_mask"]
+
+Segmentation: TypeAlias = "Sequence[Sequence[float]]"
+"""Polygons [x1, y1, x2, y2, ...] of at least 3 points. They may overlap: the mask is their union."""
 
 
-def union_mask(segmentation: Sequence[Sequence[float]], width: int, height: int) -> Any:
-    """The union of polygons [x1, y1, x2, y2, ...] as one compressed RLE of `height` x `width` pixels.
+def union_mask(segmentation: Segmentation, width: int, height: int) -> Any:
+    """The union of polygons as one compressed RLE of `height` x `width` pixels.
 
     The polygons of one item overlap, so their areas must not be added; pixels outside the image do
     not count. The RLE is pycocotools' {"size": [height, width], "counts": bytes}.
@@ -20,8 +23,55 @@ def union_mask(segmentation: Sequence[Sequence[float]], width: int, height: int)
     return masks[0] if len(masks) == 1 else coco_mask.merge(masks)
 
 
-def union_area(segmentation: Sequence[Sequence[float]], width: int, height: int) -> int:
+def union_area(segmentation: Segmentation, width: int, height: int) -> int:
     """The number of pixels in the union of polygons: COCO's `area`."""
     from pycocotools import mask as coco_mask
 
     return int(coco_mask.area(union_mask(segmentation, width, height)))
+
+
+_BATCH_PIXELS: Final = 1 << 32
+"""As many as `df2coco.rasteriser` can number."""
+
+_BATCH_CROSSINGS: Final = 1 << 22
+"""Bounds its memory; some 100 items of the dataset come to half of it."""
+
+
+def union_areas(
+    segmentations: Sequence[Segmentation], sizes: Sequence[tuple[int, int]]
+) -> list[int]:
+    """`union_area` of many items in a third of the time; `sizes` are the (width, height) of their images."""
+    from df2coco import rasteriser
+
+    areas: list[int] = []
+    for start, stop in _batches(segmentations, sizes):
+        if stop > start:
+            areas += rasteriser.union_areas(segmentations[start:stop], sizes[start:stop])
+        else:
+            polygons = [list(map(float, polygon)) for polygon in segmentations[start]]
+            areas.append(union_area(polygons, *sizes[start]))
+    return areas
+
+
+def _batches(
+    segmentations: Sequence[Segmentation], sizes: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Which items can be drawn together, start to stop; start to start is one that is too large for it."""
+    start = pixels = crossings = 0
+    for number, (segmentation, (width, height)) in enumerate(
+        zip(segmentations, sizes, strict=True)
+    ):
+        more_pixels = len(segmentation) * width * height
+        # No edge leaves more columns than the image has.
+        more_crossings = sum(map(len, segmentation)) // 2 * width
+        pixels, crossings = pixels + more_pixels, crossings + more_crossings
+        if pixels < _BATCH_PIXELS and crossings < _BATCH_CROSSINGS:
+            continue
+        if start < number:
+            yield start, number
+        start, pixels, crossings = number, more_pixels, more_crossings
+        if pixels >= _BATCH_PIXELS or crossings >= _BATCH_CROSSINGS:
+            yield number, number
+            start, pixels, crossings = number + 1, 0, 0
+    if start < len(segmentations):
+        yield start, len(segmentations)

@@ -31,6 +31,10 @@ _AHEAD: Final = 2
 
 _PIPE_BYTES: Final = 1 << 20
 
+_MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
+"""Keeps glibc from returning numpy's arrays to the system after every operation, to fetch them again for
+the next: that was a fifth of the time of drawing masks."""
+
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from df2coco.workers import _serve; _serve()"
 )
@@ -86,6 +90,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            env={**_MALLOC, **os.environ},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

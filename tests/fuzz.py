@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.coco import Encoded, Writer, load
+from df2coco.coco import Encoded, Part, Writer, load
 from df2coco.converter import convert
 from df2coco.drawing import draw
 from df2coco.errors import Df2cocoError
@@ -112,7 +112,7 @@ def _convert_one(
     for notice in record.notices:
         if not str(notice).isprintable():
             raise AssertionError(f"not printable: {str(notice)!r}")
-    encoded.append([e.encode(record, e.measure(record)) for e in encoders])
+    encoded.append([e.encode(record, *e.measure([record])) for e in encoders])
 
 
 def _annotation_batch(seed: int, numbers: range) -> Outcome:
@@ -134,8 +134,7 @@ def _annotation_batch(seed: int, numbers: range) -> Outcome:
             path = Path(folder, f"{index}.json")
             with path.open("wb") as stream:
                 writer = Writer(stream, encoder.info(), encoder.categories(), Path(folder))
-                for files in encoded:
-                    writer.add(*files[index])
+                writer.add(Part.join([files[index] for files in encoded]))
                 writer.close()
             report = validate(path)
             if not report.is_valid():

@@ -44,6 +44,14 @@ def command(*arguments: Any) -> list[str]:
     return [sys.executable, "-m", "df2coco", *map(str, arguments)]
 
 
+def test_help_knows_every_command() -> None:
+    # In a process of its own, which loads no more modules than the command line does.
+    shown = subprocess.run(command("--help"), capture_output=True, text=True, check=True).stdout
+    names = [each.name for each in (*app.registered_commands, *app.registered_groups)]
+    assert len(names) > 10
+    assert [name for name in names if f" {name} " not in shown] == []
+
+
 def on_terminal(
     arguments: list[str], *, prompt: bytes = b"", answer: str = ""
 ) -> tuple[int, bytes]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import pkgutil
 import signal
 import sys
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["main"]
 
@@ -29,17 +28,15 @@ def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files need not be text
             stream.reconfigure(errors="backslashreplace")
-    for module in sorted(
-        pkgutil.iter_modules(__path__),
-        key=lambda m: _ORDER.index(m.name) if m.name in _ORDER else 99,
-    ):
-        importlib.import_module(f"{__name__}.{module.name}")
+    # A command needs its own module alone; what lists commands needs all, in the order of the help.
+    for name in sys.argv[1:2] if sys.argv[1:2] and sys.argv[1] in _COMMANDS else _COMMANDS:
+        importlib.import_module(f"{__name__}.{name}")
     from df2coco.cli.app import app
 
     app()
 
 
-_ORDER = (
+_COMMANDS: Final = (
     "convert",
     "validate",
     "evaluate",

@@ -1,0 +1,95 @@
+"""Areas of many items at once are those that pycocotools draws one by one."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from df2coco.masks import union_area, union_areas
+
+Polygon = list[float]
+Item = tuple[list[Polygon], tuple[int, int]]
+
+
+def one_by_one(items: list[Item]) -> list[int]:
+    return [union_area([[*map(float, p)] for p in polygons], *size) for polygons, size in items]
+
+
+def together(items: list[Item]) -> list[int]:
+    return union_areas([polygons for polygons, _ in items], [size for _, size in items])
+
+
+# Whole, halved and tenth coordinates meet the rounding's ties; others come near them.
+coordinate = (
+    st.integers(-30, 130)
+    | st.integers(-60, 260).map(lambda n: n / 2)
+    | st.integers(-300, 1300).map(lambda n: n / 10)
+    | st.floats(-30, 130)
+)
+polygon = st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=12).map(
+    lambda points: [number for point in points for number in point]
+)
+item = st.tuples(
+    st.lists(polygon, min_size=1, max_size=5),
+    st.tuples(st.integers(1, 120), st.integers(1, 120)),
+)
+
+SQUARE: Polygon = [10, 10, 30, 10, 30, 30, 10, 30]
+CASES: dict[str, tuple[list[Polygon], int]] = {
+    "a square": ([SQUARE], 400),
+    "twice the same": ([SQUARE, SQUARE], 400),
+    "the other way round": ([[10, 30, 30, 30, 30, 10, 10, 10], SQUARE], 400),
+    "closed": ([[*SQUARE, 10, 10]], 400),
+    "one inside the other": ([SQUARE, [15, 15, 20, 15, 20, 20, 15, 20]], 400),
+    "side by side": ([SQUARE, [40, 10, 50, 10, 50, 20, 40, 20]], 500),
+    "overlapping": ([SQUARE, [20, 20, 40, 20, 40, 40, 20, 40]], 700),
+    "crossing itself": ([[10, 10, 30, 30, 30, 10, 10, 30]], 200),
+    "partly outside": ([[-10, -10, 10, -10, 10, 10, -10, 10]], 100),
+    "outside": ([[200, 200, 220, 200, 220, 220]], 0),
+    "the whole image": ([[-5, -5, 105, -5, 105, 105, -5, 105]], 10_000),
+    "no width": ([[10, 10, 10, 30, 10, 50]], 0),
+    "a point": ([[10, 10, 10, 10, 10, 10]], 0),
+}
+
+
+@pytest.mark.parametrize(("polygons", "area"), CASES.values(), ids=CASES)
+def test_areas_that_can_be_counted(polygons: list[Polygon], area: int) -> None:
+    assert together([(polygons, (100, 100))]) == [area]
+    assert one_by_one([(polygons, (100, 100))]) == [area]
+
+
+def test_items_do_not_touch_each_other() -> None:
+    items: list[Item] = [(polygons, (100, 100)) for polygons, _ in CASES.values()]
+    assert together(items) == [area for _, area in CASES.values()]
+    assert together(items[::-1]) == [area for _, area in CASES.values()][::-1]
+    assert together([]) == []
+
+
+@given(st.lists(item, max_size=6))
+@example([([[0, 0, 1, 3, 0.1, 3]], (1, 1)), ([[0, 0, 0, 0, 0, 0]], (1, 1))])
+@settings(max_examples=1000, deadline=None)
+def test_to_the_pixel_as_pycocotools(items: list[Item]) -> None:
+    assert together(items) == one_by_one(items)
+
+
+def test_edges_of_every_slope() -> None:
+    # Triangles with whole corners: among their slopes are all simple fractions, where rounding is close.
+    items: list[Item] = [
+        ([[x, y, x + dx, y + dy, x + 7, y + 3]], (60, 60))
+        for dx in range(-12, 13)
+        for dy in range(-12, 13)
+        for x, y in ((20, 20), (0.5, 0.5), (30.1, 2.3))
+    ]
+    assert together(items) == one_by_one(items)
+
+
+def test_what_is_too_large_to_be_drawn_together() -> None:
+    rng = random.Random(0)
+    sizes = [(65_000, 65_000), (60, 50), (65_000, 300), (40_000, 40_000), (100, 100)] * 3
+    items: list[Item] = [
+        ([[rng.uniform(0, 90) for _ in range(60)] for _ in range(2)], size) for size in sizes
+    ]
+    assert together(items) == one_by_one(items)
