@@ -1,7 +1,8 @@
 """What df2coco costs, side by side with the usual way: `make bench`.
 
-Every row is a process of its own, wall time and the peak of the resident memory of it and its children
-(pages that they share count for each). Rows of one table take turns, and the median of the rounds counts.
+Every row is a process of its own: wall time, and in a further round the peak of the resident memory of it and
+its children (pages that they share count for each). Rows of one table take turns, and the median of the
+rounds counts.
 Results are compared before anything is timed.
 """
 
@@ -77,29 +78,31 @@ class Row:
     name: str
     command: list[str]
     seconds: list[float] = field(default_factory=list)
-    megabytes: list[float] = field(default_factory=list)
+    megabytes: float = 0
 
     @property
     def time(self) -> float:
         return statistics.median(self.seconds)
 
-    @property
-    def memory(self) -> float:
-        return max(self.megabytes)
-
 
 def run(row: Row) -> None:
-    """Run a row's command once."""
+    """Run a row's command once, for its time."""
     started = time.perf_counter()
-    process = psutil.Popen(row.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    peak = 0.0
-    while process.poll() is None:
-        peak = max(peak, _resident(process))
-        time.sleep(0.01)
+    with subprocess.Popen(
+        row.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        _, errors = process.communicate()
     row.seconds.append(time.perf_counter() - started)
-    row.megabytes.append(peak / 1e6)
     if process.returncode:
-        raise SystemExit(f"{row.name}: {process.stderr.read().decode()}")
+        raise SystemExit(f"{row.name}: {errors.decode()}")
+
+
+def weigh(row: Row) -> None:
+    """Run a row's command once, for its memory: looking at processes takes a part of a core."""
+    process = psutil.Popen(row.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        row.megabytes = max(row.megabytes, _resident(process) / 1e6)
+        time.sleep(0.01)
 
 
 def _resident(process: psutil.Process) -> float:
@@ -121,13 +124,15 @@ def table(title: str, rows: Sequence[Row], *, rounds: int) -> None:
     for _ in range(rounds):
         for row in rows:
             run(row)
+    for row in rows:
+        weigh(row)
     print(f"\n{title} (median of {rounds})\n")
     print(f"| {'':<44} | seconds | ratio | peak MB |")
     print(f"|{'-' * 46}|--------:|------:|--------:|")
     first = rows[0]
     for row in rows:
         print(
-            f"| {row.name:<44} | {row.time:7.2f} | {first.time / row.time:5.1f} | {row.memory:7.0f} |"
+            f"| {row.name:<44} | {row.time:7.2f} | {first.time / row.time:5.1f} | {row.megabytes:7.0f} |"
         )
     sys.stdout.flush()
 
