@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from df2coco.coco import Encoded, Part
+from df2coco.coco import Encoded, Part, no_collection
 from df2coco.errors import SourceError
 from df2coco.layout import Encoder, Measured, area_notices, select
 from df2coco.records import ImageRecord, Notice
@@ -42,6 +42,7 @@ class _Read(NamedTuple):
     notices: list[Notice]
 
 
+@no_collection()
 def convert_chunk(job: Job, entries: list[Entry]) -> list[Converted]:
     """Convert images; what cannot be used is told in notices. Raises `PasswordError`."""
     if job.encoders[0].options.limit is None:
