@@ -16,6 +16,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
+from df2coco.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from df2coco.coco import load
     from df2coco.converter import convert
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from df2coco.stats import statistics
     from df2coco.taxonomy import CATEGORIES
     from df2coco.validator import validate
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CATEGORIES",

@@ -55,7 +55,7 @@ if sys.argv[2] == "pillow":
         with Image.open(file) as image:
             image.size, image.getexif().get(0x0112)
 else:
-    from df2coco.source import find_images
+    from df2coco.parser.splits import find_images
     split = find_images(Path(sys.argv[1]))
     for entry in split.entries:
         split.reader.header(entry).size
@@ -64,7 +64,7 @@ LOAD = "import sys; from pycocotools.coco import COCO; COCO(sys.argv[1])"
 DECRYPT = """
 import sys, zipfile
 from pathlib import Path
-from df2coco import archive
+from df2coco.parser import archive
 if sys.argv[2] == "stdlib":
     archive._decrypter = zipfile._ZipDecrypter
 files = archive.ZipFiles(Path(sys.argv[1]), "secret")
@@ -217,7 +217,7 @@ def archives(split: Path, folder: Path, rounds: int) -> None:
 def headers(split: Path, rounds: int) -> None:
     rows = [
         Row("Pillow", script(HEADERS, split / "image", "pillow")),
-        Row("df2coco.image_header", script(HEADERS, split / "image", "ours")),
+        Row("df2coco.parser.image_header", script(HEADERS, split / "image", "ours")),
     ]
     table("Sizes and orientations of 32,153 images", rows, rounds=rounds)
 

@@ -25,14 +25,15 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.coco import Encoded, Part, Writer, load
-from df2coco.converter import convert
+from df2coco.coco.reader import load
+from df2coco.coco.writer import Encoded, Part, Writer
+from df2coco.converter.encoder import Encoder, Options, make_encoder
+from df2coco.converter.restore import restore
+from df2coco.converter.run import convert
 from df2coco.drawing import draw
 from df2coco.errors import Df2cocoError
 from df2coco.evaluation import evaluate
-from df2coco.layout import Encoder, Options, make_encoder
-from df2coco.parser import parse_annotation
-from df2coco.restorer import restore
+from df2coco.parser.annotation import parse_annotation
 from df2coco.stats import statistics
 from df2coco.validator import validate
 from df2coco.workers import available_cores, map_ordered

@@ -20,11 +20,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import df2coco.cli
-from df2coco import __version__
 from df2coco.cli.app import app
-from df2coco.converter import convert
-from df2coco.layout import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS
+from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS
+from df2coco.converter.run import convert
 from df2coco.releases import RELEASES, completeness
+from df2coco.version import __version__
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item
 from tests.test_source import pack

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from df2coco.coco import load
-from df2coco.converter import ConversionError, convert, image_info
+from df2coco.coco.reader import load
+from df2coco.converter.encoder import LAYOUTS, Options, to_coco
+from df2coco.converter.run import ConversionError, convert, image_info
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.layout import LAYOUTS, Options, to_coco
-from df2coco.parser import parse_annotation
-from df2coco.source import find_splits, read_split
+from df2coco.parser.annotation import parse_annotation
+from df2coco.parser.reader import read_split
+from df2coco.parser.splits import find_splits
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg

@@ -20,16 +20,16 @@ from typer.testing import CliRunner
 
 import df2coco.cli.draw  # noqa: F401 (registers its commands)
 from df2coco.cli.app import app
-from df2coco.converter import convert
+from df2coco.converter.encoder import LAYOUTS, Options, make_encoder
+from df2coco.converter.run import convert
 from df2coco.drawing import PARTS, Photos, draw, draw_image, draw_skeletons
+from df2coco.drawing.figure import FIGURE
 from df2coco.drawing.labels import Rectangle, Wish, place_labels
 from df2coco.drawing.overlay import LARGEST, SMALLEST, casing_of, picture_size
 from df2coco.drawing.poster import PAIR_COLORS, Disc, Line, Text, poster
 from df2coco.drawing.shapes import landmark_slots, read_shapes
 from df2coco.drawing.sheet import justify
 from df2coco.errors import CocoFileError, Df2cocoError, SourceError
-from df2coco.figure import FIGURE
-from df2coco.layout import LAYOUTS, Options, make_encoder
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category
 from tests.zipcrypto import write_encrypted_zip
 

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter import convert
+from df2coco.converter.encoder import Options
+from df2coco.converter.run import convert
 from df2coco.evaluation import evaluate
 from df2coco.evaluation.detection import METRICS
-from df2coco.layout import Options
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS
 
 KINDS = ("bbox", "segm", "keypoints")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from df2coco.converter import convert
+from df2coco.converter.run import convert
 from df2coco.errors import SourceError
 from tests.synthetic import make_split
 

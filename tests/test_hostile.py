@@ -27,8 +27,8 @@ from typer.testing import CliRunner
 
 import df2coco.cli
 from df2coco.cli.app import app
-from df2coco.converter import convert
-from df2coco.parser import MAX_ANNOTATION_BYTES
+from df2coco.converter.run import convert
+from df2coco.parser.annotation import MAX_ANNOTATION_BYTES
 from tests.conftest import FIXTURES, MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from df2coco import json_lists
+from df2coco.coco import lists as json_lists
+from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.errors import CocoFileError
-from df2coco.json_lists import iter_list, read_annotations
 
 texts = st.text(st.sampled_from('ab"\\{}[],: \n'), max_size=6)
 values = st.recursive(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from df2coco.errors import SourceError
-from df2coco.parser import parse_annotation, parse_image_id
-from df2coco.records import NOTICES, ImageRecord
+from df2coco.parser.annotation import parse_annotation, parse_image_id
+from df2coco.parser.records import NOTICES, ImageRecord
 from tests.samples import make_annotation, make_item
 
 SIZE = (100, 120)

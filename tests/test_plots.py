@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner, Result
 
-from df2coco.plots import FORMATS, PANELS, PlotError, check_plot, panel_svg, save_plots
 from df2coco.stats import CategoryStatistics, SplitStatistics, statistics
+from df2coco.stats.plots import FORMATS, PANELS, PlotError, check_plot, panel_svg, save_plots
 
 pytest.importorskip("matplotlib")
 importlib.import_module("df2coco.cli.stats")
@@ -68,7 +68,7 @@ def test_a_picture_is_large_enough_to_read_and_not_empty(
 SCRIPT = """
 import sys
 from pathlib import Path
-from df2coco.plots import save_plots
+from df2coco.stats.plots import save_plots
 from df2coco.stats import statistics
 numbers = statistics(sys.argv[1])
 for suffix in ("png", "pdf", "svg"):

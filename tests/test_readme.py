@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from df2coco.cli.app import app
-from df2coco.records import NOTICES
+from df2coco.parser.records import NOTICES
 from df2coco.validator import checks_table
 from tests.conftest import ROOT
 from tests.test_cli import run

@@ -23,8 +23,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from df2coco.converter import convert
-from df2coco.layout import Options
+from df2coco.converter.encoder import Options
+from df2coco.converter.run import convert
 from df2coco.report import write_report
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg

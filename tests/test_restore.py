@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 import df2coco.cli.convert
 import df2coco.cli.restore  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter import convert
+from df2coco.converter.encoder import Options
+from df2coco.converter.restore import TOP_LEVEL_ORDER, restore
+from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, Df2cocoError, SourceError
-from df2coco.layout import Options
-from df2coco.restorer import TOP_LEVEL_ORDER, restore
 from df2coco.taxonomy import CATEGORIES
 from tests.samples import make_annotation, make_item, make_jpeg
 

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from df2coco import archive
-from df2coco.converter import ConversionError, convert
+from df2coco.converter.run import ConversionError, convert
 from df2coco.errors import SourceError
-from df2coco.image_header import HeaderTooShortError, ImageHeader, read_header
-from df2coco.source import PasswordError, find_splits, read_split
+from df2coco.parser import archive
+from df2coco.parser.archive import PasswordError
+from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
+from df2coco.parser.reader import read_split
+from df2coco.parser.splits import find_splits
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip

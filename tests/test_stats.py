@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from df2coco.coco import load
-from df2coco.converter import convert, image_info
+from df2coco.coco.reader import load
+from df2coco.converter.encoder import Options
+from df2coco.converter.run import convert, image_info
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.layout import Options
 from df2coco.releases import RELEASES
 from df2coco.stats import SplitStatistics, quantile, split_statistics, statistics, text_table
 from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
-from df2coco import __version__
 from df2coco.errors import Df2cocoError, printable
+from df2coco.version import __version__
 from df2coco.workers import available_cores
 
 __all__ = [
@@ -151,7 +151,7 @@ Result = TypeVar("Result")
 
 def with_password(password: str | None, work: Callable[[str | None], Result]) -> Result:
     """`work(password)`; when a password is missing and a person sits there, ask for it."""
-    from df2coco.source import PasswordError
+    from df2coco.parser.archive import PasswordError
 
     try:
         return work(password)

@@ -20,11 +20,11 @@ from df2coco.cli.app import (
     tell,
     with_password,
 )
-from df2coco.coco import atomic_write, check_output
-from df2coco.converter import ConversionError, Summary, convert, image_info
+from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
+from df2coco.converter.run import ConversionError, Summary, convert, image_info
 from df2coco.errors import printable
-from df2coco.layout import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
-from df2coco.records import NOTICES
+from df2coco.files import atomic_write, check_output
+from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES, SOURCES
 
 ON_ERROR = {

@@ -45,7 +45,7 @@ def metainfo_command(
     if out is None:
         print(source, end="")
         return
-    from df2coco.coco import atomic_write
+    from df2coco.files import atomic_write
 
     with atomic_write(out) as stream:
         stream.write(source.encode())

@@ -41,7 +41,7 @@ def restore_command(
 
     What the COCO file cannot give back is told before anything is written.
     """
-    from df2coco.restorer import restore
+    from df2coco.converter.restore import restore
 
     with progress_bar("files", quiet=quiet) as progress:
         done = restore(

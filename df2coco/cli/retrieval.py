@@ -17,7 +17,7 @@ from df2coco.cli.app import (
 )
 
 if TYPE_CHECKING:
-    from df2coco.retrieval import RetrievalSummary
+    from df2coco.converter.retrieval_truth import RetrievalSummary
 
 ListOption = Annotated[
     Path | None,
@@ -60,7 +60,7 @@ def retrieval_command(
     whose style no gallery item has are written with style 0, which means that they have no partner.
     """
 
-    from df2coco.retrieval import write_retrieval
+    from df2coco.converter.retrieval_truth import write_retrieval
 
     def work(password: str | None) -> list[RetrievalSummary]:
         with progress_bar("images", quiet=quiet) as progress:

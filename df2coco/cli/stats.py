@@ -53,7 +53,7 @@ def stats_command(
     from df2coco.stats import split_statistics
 
     if plot is not None:
-        from df2coco.plots import check_plot
+        from df2coco.stats.plots import check_plot
 
         check_plot(plot)
 
@@ -70,7 +70,7 @@ def stats_command(
     found = with_password(password, work)
     _print(found, as_json)
     if plot is not None:
-        from df2coco.plots import save_plots
+        from df2coco.stats.plots import save_plots
 
         for path in save_plots(found, plot):
             if not quiet:

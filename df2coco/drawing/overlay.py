@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.coco import CocoAnnotation, CocoCategory
+from df2coco.coco.format import CocoAnnotation, CocoCategory
 from df2coco.drawing.labels import Rectangle, Wish, place_labels
 from df2coco.drawing.shapes import PARTS, Landmark, Shape, read_shapes
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.archive import PasswordError
 from df2coco.errors import SourceError
-from df2coco.image_header import ImageHeader, read_header
-from df2coco.source import FolderFiles, find_images
+from df2coco.parser.archive import PasswordError
+from df2coco.parser.image_header import ImageHeader, read_header
+from df2coco.parser.reader import FolderFiles
+from df2coco.parser.splits import find_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image

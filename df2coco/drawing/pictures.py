@@ -11,14 +11,15 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from df2coco.coco import atomic_write, no_collection
+from df2coco.coco.lists import iter_list, read_annotations
+from df2coco.coco.reader import no_collection
+from df2coco.coco.schema import check_fields, shorten
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.shapes import PARTS, Shape, read_shapes
 from df2coco.drawing.sheet import Panel, beside, beside_room, justify, page, text_line
 from df2coco.errors import CocoFileError, printable
-from df2coco.fields import check_fields, shorten
-from df2coco.json_lists import iter_list, read_annotations
+from df2coco.files import atomic_write
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,11 +12,11 @@ from html import escape
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
-from df2coco.coco import atomic_write
+from df2coco.drawing.figure import FIGURE
 from df2coco.drawing.number_places import RADIUS, TEXT, number_width, place_numbers, text_length
 from df2coco.drawing.overlay import font
 from df2coco.errors import CocoFileError
-from df2coco.figure import FIGURE
+from df2coco.files import atomic_write
 from df2coco.taxonomy import CATEGORIES, Category
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco import no_collection
+from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError
 from df2coco.evaluation.engines import ENGINES, Curves, Engine, choose_engine
 from df2coco.evaluation.ground_truth import Annotation, GroundTruth, Item, read_ground_truth

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from df2coco import coco
+from df2coco.coco import reader as coco
 from df2coco.errors import Df2cocoError
 
 __all__ = ["ENGINES", "Curves", "Engine", "EngineError", "choose_engine"]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.schema import check_fields
 from df2coco.errors import CocoFileError
-from df2coco.fields import check_fields
-from df2coco.json_lists import read_annotations
 from df2coco.masks import union_mask
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeGuard
 
+from df2coco.coco.lists import iter_list
+from df2coco.coco.schema import is_mask, shorten
 from df2coco.errors import Df2cocoError
 from df2coco.evaluation.ground_truth import GroundTruth, own_landmarks, run_length_encoded
-from df2coco.fields import is_mask, shorten
-from df2coco.json_lists import iter_list
 from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS
 
 __all__ = [

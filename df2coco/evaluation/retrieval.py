@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
-from df2coco.coco import no_collection
+from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError
 from df2coco.evaluation.results import (
     FaultError,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from df2coco.archive import PasswordError
+from df2coco.coco.lists import read_annotations
 from df2coco.drawing import Photos, draw_image
 from df2coco.errors import Df2cocoError
-from df2coco.json_lists import read_annotations
+from df2coco.parser.archive import PasswordError
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 __all__ = ["FACETS", "UNTOLD", "Example", "Gallery", "make_gallery"]

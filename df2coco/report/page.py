@@ -9,11 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from df2coco import __version__
-from df2coco.coco import atomic_write, check_output
 from df2coco.drawing import Photos
 from df2coco.errors import CocoFileError, Df2cocoError, printable
-from df2coco.plots import PANELS, panel_svg, require_matplotlib
+from df2coco.files import atomic_write, check_output
 from df2coco.report.examples import UNTOLD, make_gallery
 from df2coco.stats import (
     DISTRIBUTION_HEAD,
@@ -24,7 +22,9 @@ from df2coco.stats import (
     remarks,
     statistics,
 )
+from df2coco.stats.plots import PANELS, panel_svg, require_matplotlib
 from df2coco.validator import LEVELS, validate
+from df2coco.version import __version__
 
 __all__ = ["ReportError", "write_report"]
 

@@ -11,14 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.coco import check_document
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.reader import check_document
+from df2coco.coco.schema import are_numbers, check_fields
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.fields import are_numbers, check_fields
-from df2coco.json_lists import read_annotations
 from df2coco.masks import union_area
-from df2coco.records import ImageRecord, Item
+from df2coco.parser.archive import PasswordError
+from df2coco.parser.reader import Entry, ImageError, Reader, Split
+from df2coco.parser.records import ImageRecord, Item
+from df2coco.parser.splits import find_splits
 from df2coco.releases import RELEASES
-from df2coco.source import Entry, ImageError, PasswordError, Reader, Split, find_splits
 from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
 from df2coco.stats.values import SplitStatistics
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, SOURCES

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from df2coco.errors import printable
-from df2coco.records import NOTICES
+from df2coco.parser.records import NOTICES
 from df2coco.stats.values import Histogram, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES
 

@@ -75,7 +75,7 @@ class SplitStatistics:
     missing_images: tuple[tuple[int, int], ...] = ()
     """First and last number of each gap in a released split."""
     notices: Mapping[str, int] = field(default_factory=dict)
-    """Code of `df2coco.records.NOTICES` -> how often; what is left out here, convert leaves out too."""
+    """Code of `df2coco.parser.NOTICES` -> how often; what is left out here, convert leaves out too."""
 
     @property
     def visible(self) -> int:

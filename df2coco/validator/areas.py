@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from df2coco.fields import is_mask
+from df2coco.coco.schema import is_mask
 from df2coco.masks import union_area
 from df2coco.validator.document import (
     MAX_SIDE,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 
-from df2coco.coco import check_document, no_collection, read
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.reader import check_document, no_collection, read
 from df2coco.errors import CocoFileError
-from df2coco.json_lists import read_annotations
-from df2coco.source import Split
+from df2coco.parser.reader import Split
 from df2coco.taxonomy import CATEGORIES, Category
 from df2coco.validator.folding import loads
 

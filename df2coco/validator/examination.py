@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco import index, no_collection
+from df2coco.coco.reader import index, no_collection
 from df2coco.errors import SourceError
-from df2coco.source import Split, find_images, find_splits
+from df2coco.parser.reader import Split
+from df2coco.parser.splits import find_images, find_splits
 from df2coco.validator import roundtrip, scoring
 from df2coco.validator.document import (
     LEVELS,

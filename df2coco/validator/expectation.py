@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from df2coco.records import ImageRecord, Item
+from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.categories import names_of
 from df2coco.validator.document import Document, Entry, garments

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.coco import check_document
+from df2coco.coco.reader import check_document
 from df2coco.errors import CocoFileError
 from df2coco.validator.folding import loads
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from df2coco.coco.schema import shorten
 from df2coco.errors import SourceError
-from df2coco.fields import shorten
-from df2coco.records import ImageRecord, Item
-from df2coco.source import Entry as SourceEntry
-from df2coco.source import PasswordError, Reader
+from df2coco.parser.archive import PasswordError
+from df2coco.parser.reader import Entry as SourceEntry
+from df2coco.parser.reader import Reader
+from df2coco.parser.records import ImageRecord, Item
 from df2coco.validator.areas import measure
 from df2coco.validator.document import Check, Document, Entry, Hit, identify
 from df2coco.validator.expectation import (

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from df2coco.coco import index
+from df2coco.coco.reader import index
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 from df2coco.validator.areas import measure
 from df2coco.validator.categories import names_of

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from df2coco.coco import load
-from df2coco.converter import convert, image_info
+from df2coco.coco.reader import load
+from df2coco.converter.run import convert, image_info
 from tests.consumers.shims import install
 
 install()

@@ -18,9 +18,9 @@ from detectron2.data.transforms import RandomFlip, Resize
 from detectron2.evaluation import COCOEvaluator
 from detectron2.structures import Boxes, Instances
 
-from df2coco.converter import convert
+from df2coco.converter.encoder import Options
+from df2coco.converter.run import convert
 from df2coco.integrations import detectron2 as integration
-from df2coco.layout import Options
 from df2coco.taxonomy import CATEGORIES, FLIP_INDICES, LANDMARK_NAMES, SIGMAS
 from tests.consumers.conftest import FIXTURES, Converted
 

@@ -8,7 +8,7 @@ matplotlib (the extra `plot`) is loaded when something is drawn. The same number
 
 from __future__ import annotations
 
-from df2coco.plots.figures import (
+from df2coco.stats.plots.figures import (
     FORMATS,
     PlotError,
     check_plot,
@@ -16,7 +16,7 @@ from df2coco.plots.figures import (
     require_matplotlib,
     save_plots,
 )
-from df2coco.plots.panels import PANELS, Panel
+from df2coco.stats.plots.panels import PANELS, Panel
 
 __all__ = [
     "FORMATS",

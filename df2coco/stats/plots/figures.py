@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.coco import atomic_write, check_output
 from df2coco.errors import Df2cocoError
-from df2coco.plots.panels import PANELS, Panel, plain_text
+from df2coco.files import atomic_write, check_output
 from df2coco.stats import SplitStatistics
+from df2coco.stats.plots.panels import PANELS, Panel, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

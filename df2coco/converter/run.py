@@ -12,17 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from df2coco.chunk import Converted, Job, convert_chunk
-from df2coco.coco import Writer, atomic_write, check_output
+from df2coco.coco.writer import Writer
+from df2coco.converter.chunk import Converted, Job, convert_chunk
+from df2coco.converter.encoder import Encoder, Options, make_encoder
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.layout import Encoder, Options, make_encoder
-from df2coco.records import Notice
-from df2coco.source import (
-    Entry,
-    Split,
-    find_images,
-    find_splits,
-)
+from df2coco.files import atomic_write, check_output
+from df2coco.parser.reader import Entry, Split
+from df2coco.parser.records import Notice
+from df2coco.parser.splits import find_images, find_splits
 from df2coco.taxonomy import CATEGORIES
 from df2coco.workers import map_ordered
 

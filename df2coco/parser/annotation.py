@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from df2coco.errors import SourceError
-from df2coco.records import ImageRecord, Item, Notice, Number
+from df2coco.parser.records import ImageRecord, Item, Notice, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, SOURCES, Category
 
 __all__ = [

@@ -13,10 +13,11 @@ from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.coco import atomic_write
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.records import ImageRecord
-from df2coco.source import Split, find_splits, read_split
+from df2coco.files import atomic_write
+from df2coco.parser.reader import Split, read_split
+from df2coco.parser.records import ImageRecord
+from df2coco.parser.splits import find_splits
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 __all__ = ["PAIR_COLUMNS", "RetrievalSummary", "write_retrieval"]

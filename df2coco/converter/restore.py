@@ -18,9 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.schema import check_fields, shorten
 from df2coco.errors import CocoFileError, SourceError
-from df2coco.fields import check_fields, shorten
-from df2coco.json_lists import read_annotations
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
 __all__ = ["Restored", "restore"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from df2coco.coco import Encoded, Part, no_collection
+from df2coco.coco.reader import no_collection
+from df2coco.coco.writer import Encoded, Part
+from df2coco.converter.encoder import Encoder, Measured, area_notices, select
 from df2coco.errors import SourceError
-from df2coco.layout import Encoder, Measured, area_notices, select
-from df2coco.records import ImageRecord, Notice
-from df2coco.source import Entry, ImageError, PasswordError, Reader
+from df2coco.parser.archive import PasswordError
+from df2coco.parser.reader import Entry, ImageError, Reader
+from df2coco.parser.records import ImageRecord, Notice
 
 __all__ = ["Converted", "Job", "convert_chunk"]
 

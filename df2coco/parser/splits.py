@@ -1,209 +1,21 @@
 """Where the dataset lies: folders and archives, under all the names that splits have had.
 
-`find_splits` turns what the user named into `Split`s; a split's `Reader` reads one image of it at a time.
+`find_splits` turns what the user named into `Split`s.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple
 
-from df2coco.archive import Member, PasswordError, ZipFiles, read_directory
 from df2coco.errors import SourceError
-from df2coco.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
-from df2coco.parser import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
-from df2coco.records import ImageRecord, Notice
+from df2coco.parser.archive import ZipFiles, read_directory
+from df2coco.parser.reader import Entry, Files, FolderFiles, Reader, Reference, Split
 
-__all__ = [
-    "Entry",
-    "Files",
-    "FolderFiles",
-    "ImageError",
-    "PasswordError",
-    "Reader",
-    "Split",
-    "find_images",
-    "find_splits",
-    "read_split",
-]
-
-Reference: TypeAlias = "str | Member"
-"""How `Files` finds a file: its name in a folder, or its place in an archive."""
-
-MAX_HEADER_BYTES: Final = 64 << 20
-"""An image whose size is not told by then has none."""
-
-
-class ImageError(SourceError):
-    """An image that is missing or has no readable size."""
-
-
-class Files(Protocol):
-    """A folder's files or an archive's members."""
-
-    path: Path
-
-    def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
-        """The first `size` bytes of a file, and whether that is all of it."""
-
-
-class FolderFiles:
-    """Reads regular files of one folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._prefix = os.path.join(path, "")
-
-    def read(self, reference: str, size: int) -> tuple[bytes, bool]:
-        """See `Files.read`. Raises `SourceError` for what is no readable regular file."""
-        try:
-            # O_NONBLOCK: opening a FIFO must not wait for a writer.
-            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
-            try:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise SourceError("not a regular file. Remove it.")
-                wanted = min(size + 1, status.st_size)
-                data = os.read(descriptor, wanted)
-                while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
-                    data += more
-            finally:
-                os.close(descriptor)
-        except FileNotFoundError:
-            raise SourceError("is missing. Download or unpack it again.") from None
-        except OSError as error:
-            raise SourceError(f"cannot be read ({error.strerror}).") from None
-        return data[:size], len(data) <= size
-
-
-_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-class Entry(NamedTuple):
-    """One image of a split."""
-
-    stem: str
-    """The file name without its suffix: "000123"."""
-    annotation: Reference | None
-    image: Reference | None
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Reads the images of a split; small, so that it can be sent to workers."""
-
-    annotations: Files | None
-    annotations_label: str
-    """The annotations' folder as messages name it."""
-    images: Files | None
-    images_label: str
-    stored_size: bool = False
-    """Take image sizes as stored, without the rotation that EXIF asks for."""
-
-    def record(self, entry: Entry) -> ImageRecord:
-        """One annotation file with the size of its image.
-
-        Raises `SourceError` for an annotation file, `ImageError` for an image that cannot be used, and
-        `PasswordError` for a wrong password.
-        """
-        assert self.annotations is not None
-        assert entry.annotation is not None
-        file = f"{self.annotations_label}/{entry.stem}.json"
-        raw, _ = _read(self.annotations, entry.annotation, MAX_ANNOTATION_BYTES + 1, file)
-        header = None if self.images is None else self.header(entry)
-        record = parse_annotation(
-            raw,
-            file,
-            image_id=_image_id(entry.stem, file),
-            file_name=f"{entry.stem}.jpg",
-            size=None if header is None else self._size(header),
-        )
-        return record if header is None else self._with_orientation(record, header)
-
-    def bare_record(self, entry: Entry) -> ImageRecord:
-        """A record of an image that has no annotations. Raises `ImageError`, `PasswordError`."""
-        header = self.header(entry)
-        image_id = _image_id(entry.stem, f"{self.images_label}/{entry.stem}.jpg")
-        size = self._size(header)
-        record = ImageRecord(image_id, f"{entry.stem}.jpg", *size, None, None, ())
-        return self._with_orientation(record, header)
-
-    def _with_orientation(self, record: ImageRecord, header: ImageHeader) -> ImageRecord:
-        if header.orientation == 1:
-            return record
-        text = f"EXIF orientation {header.orientation}: loaders turn it, and the annotations may not fit"
-        notice = Notice("exif-orientation", f"{self.images_label}/{record.file_name}", "", text)
-        return dataclasses.replace(record, notices=(*record.notices, notice))
-
-    def _size(self, header: ImageHeader) -> tuple[int, int]:
-        return header[:2] if self.stored_size else header.size
-
-    def header(self, entry: Entry) -> ImageHeader:
-        """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
-        assert self.images is not None
-        file = f"{self.images_label}/{entry.stem}.jpg"
-        if entry.image is None:
-            raise ImageError(f"{file}: is missing. Download or unpack it again.")
-        size = FIRST_BYTES
-        try:
-            while True:
-                data, complete = _read(self.images, entry.image, size, "")
-                try:
-                    return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
-                except HeaderTooShortError:
-                    size *= 16
-        except PasswordError:
-            raise
-        except SourceError as error:
-            raise ImageError(f"{file}: {error}") from None
-
-
-def _read(files: Files, reference: Reference, size: int, file: str) -> tuple[bytes, bool]:
-    try:
-        return files.read(reference, size)
-    except PasswordError:
-        raise
-    except SourceError as error:
-        raise SourceError(f"{file}: {error}" if file else str(error)) from None
-
-
-def _image_id(stem: str, file: str) -> int:
-    try:
-        return parse_image_id(stem)
-    except SourceError as error:
-        raise SourceError(f"{file}: {error}") from None
-
-
-@dataclass(frozen=True)
-class Split:
-    """The files of one split."""
-
-    name: str
-    """"train", "validation", "test", or what the folder is called."""
-    reader: Reader
-    """Its `annotations` are None for the test split, its `images` when there are none."""
-    entries: Sequence[Entry]
-    """Sorted by name."""
-
-    @property
-    def folders(self) -> list[Path]:
-        """The folders and archives that are read."""
-        return [files.path for files in (self.reader.annotations, self.reader.images) if files]
-
-
-def read_split(split: Split) -> Iterator[ImageRecord]:
-    """The records of a split, sorted by name, read as they are asked for. Raises as `Reader.record`."""
-    return map(split.reader.record, split.entries)
-
-
-# ---------------------------------------------------------------- finding
-
+__all__ = ["find_images", "find_splits"]
 
 _SPLIT_NAMES: Final = ("train", "validation", "val", "test")
 _ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos|annots)")

@@ -31,7 +31,7 @@ def union_area(segmentation: Segmentation, width: int, height: int) -> int:
 
 
 _BATCH_PIXELS: Final = 1 << 32
-"""As many as `df2coco.rasteriser` can number."""
+"""As many as `df2coco.masks.rasteriser` can number."""
 
 _BATCH_CROSSINGS: Final = 1 << 22
 """Bounds its memory; some 100 items of the dataset come to half of it."""
@@ -41,7 +41,7 @@ def union_areas(
     segmentations: Sequence[Segmentation], sizes: Sequence[tuple[int, int]]
 ) -> list[int]:
     """`union_area` of many items in a third of the time; `sizes` are the (width, height) of their images."""
-    from df2coco import rasteriser
+    from df2coco.masks import rasteriser
 
     areas: list[int] = []
     for start, stop in _batches(segmentations, sizes):

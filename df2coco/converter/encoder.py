@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from df2coco import __version__
-from df2coco.coco import OPEN_ID, CocoAnnotation, CocoCategory, CocoImage, Encoded
+from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoImage
+from df2coco.coco.writer import OPEN_ID, Encoded
 from df2coco.masks import union_areas
-from df2coco.records import ImageRecord, Item, Notice, Number
+from df2coco.parser.records import ImageRecord, Item, Notice, Number
 from df2coco.taxonomy import (
     CATEGORIES,
     CATEGORY_BY_ID,
@@ -26,6 +26,7 @@ from df2coco.taxonomy import (
     NUM_LANDMARKS,
     Category,
 )
+from df2coco.version import __version__
 
 __all__ = [
     "AREAS",

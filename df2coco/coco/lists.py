@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from df2coco.coco import check_document, read
+from df2coco.coco.reader import check_document, read
 from df2coco.errors import CocoFileError
 
 __all__ = ["iter_list", "read_annotations"]

@@ -1,0 +1,26 @@
+"""The target format: what a COCO file holds, how one is read and how one is written."""
+
+from __future__ import annotations
+
+from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoFile, CocoImage
+from df2coco.coco.lists import iter_list, read_annotations
+from df2coco.coco.reader import check_document, index, load, no_collection, read
+from df2coco.coco.writer import OPEN_ID, Encoded, Part, Writer
+
+__all__ = [
+    "OPEN_ID",
+    "CocoAnnotation",
+    "CocoCategory",
+    "CocoFile",
+    "CocoImage",
+    "Encoded",
+    "Part",
+    "Writer",
+    "check_document",
+    "index",
+    "iter_list",
+    "load",
+    "no_collection",
+    "read",
+    "read_annotations",
+]

@@ -1,0 +1,95 @@
+"""Writing a COCO file as a stream."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
+
+import orjson
+
+from df2coco.coco.format import CocoCategory
+
+__all__ = ["OPEN_ID", "Encoded", "Part", "Writer"]
+
+
+class Encoded(NamedTuple):
+    """One image's part of a file, as JSON."""
+
+    image: bytes
+    annotations: list[bytes]
+    """Each with the `id` `OPEN_ID`: the writer numbers them. No other % stands in them."""
+
+
+OPEN_ID: Final = orjson.Fragment(b"%d")
+
+
+class Part(NamedTuple):
+    """Some images' part of a file, as JSON: what `Writer.add` can write without looking into it."""
+
+    num_images: int
+    images: bytes
+    num_annotations: int
+    annotations: bytes
+
+    @classmethod
+    def join(cls, encoded: Sequence[Encoded]) -> Part:
+        """The part of several images, in their order."""
+        images = [each.image for each in encoded]
+        annotations = [annotation for each in encoded for annotation in each.annotations]
+        return cls(len(images), b",\n".join(images), len(annotations), b",\n".join(annotations))
+
+
+_SPOOL: Final = 4 << 20
+"""Bytes of image entries that are kept in memory; more go to a temporary file."""
+
+
+class Writer:
+    """Streams a COCO file: memory does not grow with what is added. Annotation ids count from 1.
+
+    `images` stands last in the file, since `annotations` is the list too long to hold back.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        info: dict[str, Any],
+        categories: Iterable[CocoCategory],
+        folder: Path,
+    ) -> None:
+        self.num_images = 0
+        self.num_annotations = 0
+        self._stream = stream
+        # Beside OUT, where there is room for OUT itself, and not on a small /tmp.
+        self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=str(folder))  # noqa: SIM115
+        stream.write(
+            b'{"info":%b,\n"licenses":[],\n"categories":[\n%b\n],\n"annotations":['
+            % (orjson.dumps(info), b",\n".join(map(orjson.dumps, categories)))
+        )
+
+    def add(self, part: Part) -> None:
+        """Add images and their annotations."""
+        if part.num_images:
+            self._images.write(b",\n" if self.num_images else b"\n")
+            self._images.write(part.images)
+            self.num_images += part.num_images
+        if part.num_annotations:
+            self._stream.write(b",\n" if self.num_annotations else b"\n")
+            first = self.num_annotations + 1
+            self.num_annotations += part.num_annotations
+            ids = tuple(range(first, self.num_annotations + 1))
+            self._stream.write(part.annotations % ids)
+
+    def close(self) -> None:
+        """Write what stands after the annotations."""
+        with self._images as images:
+            self._stream.write(b'\n],\n"images":[')
+            images.seek(0)
+            shutil.copyfileobj(images, self._stream, 1 << 20)
+            self._stream.write(b"\n]}\n")
+
+    def discard(self) -> None:
+        """Release what `close` would have written."""
+        self._images.close()

@@ -1,0 +1,57 @@
+"""Writing files: all or nothing, and nothing that is read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from df2coco.errors import CocoFileError
+
+__all__ = ["atomic_write", "check_output"]
+
+
+def check_output(path: Path) -> None:
+    """Raise `CocoFileError` when no file can be written at `path`; better told before the work."""
+    target = Path(os.path.realpath(path))
+    with _as_coco_error(path):
+        if target.is_dir():
+            raise CocoFileError(f"{path}: is a folder. Name a file.")
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            raise CocoFileError(f"{path}: is no regular file. Name another one.")
+        if not target.parent.is_dir():
+            raise CocoFileError(f"{path}: there is no folder {target.parent}. Create it first.")
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` when the block ends well, and leaves no trace when it does not.
+
+    Raises `CocoFileError` when the file cannot be written (no folder, no permission, disk full).
+    """
+    check_output(path)
+    target = Path(os.path.realpath(path))  # a link stays a link
+    with _as_coco_error(path):
+        # Named before it is made, so that there is no moment in which a signal leaves it behind.
+        name = target.parent / f".{target.name}.{os.urandom(4).hex()}.tmp"
+        try:
+            with open(name, "xb", buffering=1 << 20) as stream:
+                yield stream
+            os.replace(name, target)
+        except BaseException:
+            name.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _as_coco_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CocoFileError(f"{path}: cannot be written ({error.strerror}).") from None
