@@ -1,27 +1,88 @@
-"""What can go wrong, in one line for a person: file, field, fault, remedy."""
+"""What can go wrong: one base error and its children, each one line for a person.
+
+An error knows its file, the field in it, the fault and the remedy.
+"""
 
 from __future__ import annotations
 
-__all__ = ["CocoFileError", "Df2cocoError", "SourceError", "WorkerError", "printable"]
+import os
+from typing import Any
+
+__all__ = [
+    "CocoFileError",
+    "Df2cocoError",
+    "ImageError",
+    "OptionError",
+    "OutputError",
+    "PasswordError",
+    "SourceError",
+    "WorkerError",
+    "printable",
+    "shorten",
+]
 
 
 class Df2cocoError(Exception):
     """Base of everything that df2coco raises on purpose; `str()` is one printable line."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+    def __init__(self, text: str, *, file: str | os.PathLike[str] = "", field: str = "") -> None:
+        self.text = text
+        """The fault and the remedy."""
+        self.file = os.fspath(file)
+        """The file or folder at fault, or ""."""
+        self.field = field
+        """The field at fault ("item1.landmarks"), or ""."""
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        return printable(": ".join(part for part in (self.file, self.field, self.text) if part))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its attributes, since an error must survive the way back from a worker.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[Df2cocoError], args: tuple[Any, ...], state: dict[str, Any]
+) -> Df2cocoError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class SourceError(Df2cocoError):
     """The dataset side: a folder, an archive, an annotation file or an image that cannot be used."""
 
 
+class ImageError(SourceError):
+    """An image that is missing or has no readable size."""
+
+
+class PasswordError(Df2cocoError):
+    """An archive is encrypted, and the password is missing or wrong."""
+
+
 class CocoFileError(Df2cocoError):
-    """The COCO side: a file that cannot be read as COCO, or cannot be written."""
+    """The COCO side: a file that cannot be read as COCO."""
+
+
+class OutputError(Df2cocoError):
+    """A file or folder that cannot be written, or must not be."""
+
+
+class OptionError(Df2cocoError, ValueError):
+    """An option of the library or the command line that has no such value."""
 
 
 class WorkerError(Df2cocoError):
-    """A worker process ended before its work was done."""
+    """A worker process could not be started, or ended before its work was done."""
+
+
+def shorten(value: object) -> str:
+    """A value as a message shows it: never longer than a line."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def printable(text: str) -> str:

@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from df2coco.errors import CocoFileError
+from df2coco.errors import OutputError
 
 __all__ = ["atomic_write", "check_output"]
 
 
 def check_output(path: Path) -> None:
-    """Raise `CocoFileError` when no file can be written at `path`; better told before the work."""
+    """Raise `OutputError` when no file can be written at `path`; better told before the work."""
     target = Path(os.path.realpath(path))
-    with _as_coco_error(path):
+    with _as_output_error(path):
         if target.is_dir():
-            raise CocoFileError(f"{path}: is a folder. Name a file.")
+            raise OutputError("is a folder. Name a file.", file=path)
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            raise CocoFileError(f"{path}: is no regular file. Name another one.")
+            raise OutputError("is not a regular file. Name another one.", file=path)
         if not target.parent.is_dir():
-            raise CocoFileError(f"{path}: there is no folder {target.parent}. Create it first.")
+            raise OutputError(f"there is no folder {target.parent}. Create it first.", file=path)
         with tempfile.TemporaryFile(dir=target.parent):
             pass
 
@@ -33,11 +33,11 @@ def check_output(path: Path) -> None:
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that becomes `path` when the block ends well, and leaves no trace when it does not.
 
-    Raises `CocoFileError` when the file cannot be written (no folder, no permission, disk full).
+    Raises `OutputError` when the file cannot be written (no folder, no permission, disk full).
     """
     check_output(path)
     target = Path(os.path.realpath(path))  # a link stays a link
-    with _as_coco_error(path):
+    with _as_output_error(path):
         # Named before it is made, so that there is no moment in which a signal leaves it behind.
         name = target.parent / f".{target.name}.{os.urandom(4).hex()}.tmp"
         try:
@@ -50,8 +50,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _as_coco_error(path: Path) -> Iterator[None]:
+def _as_output_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CocoFileError(f"{path}: cannot be written ({error.strerror}).") from None
+        raise OutputError(f"cannot be written ({error.strerror}).", file=path) from None

@@ -24,6 +24,7 @@ __all__ = [
     "ATTRIBUTES",
     "CATEGORIES",
     "CATEGORY_BY_ID",
+    "CATEGORY_BY_NAME",
     "FLIP_INDICES",
     "FLIP_PAIRS",
     "LANDMARK_NAMES",
@@ -309,6 +310,11 @@ CATEGORIES: Final[tuple[Category, ...]] = (
 # fmt: on
 
 CATEGORY_BY_ID: Final = MappingProxyType({category.id: category for category in CATEGORIES})
+
+CATEGORY_BY_NAME: Final = MappingProxyType(
+    {name: category for category in CATEGORIES for name in (category.name, category.official_name)}
+)
+"""The dataset's name or the official converter's -> category."""
 
 NUM_LANDMARKS: Final = 294
 """Landmarks of all categories together: the slots of the unified layout."""

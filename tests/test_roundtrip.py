@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from df2coco.coco.reader import load
 from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, Options
 from df2coco.converter.run import convert
-from df2coco.errors import SourceError
+from df2coco.errors import PasswordError, SourceError
 from df2coco.masks import union_area
-from df2coco.parser.archive import PasswordError
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
 from tests.samples import make_annotation, make_item, make_jpeg

@@ -14,9 +14,8 @@ import pytest
 from PIL import Image
 
 from df2coco.converter.run import ConversionError, convert
-from df2coco.errors import SourceError
+from df2coco.errors import PasswordError, SourceError
 from df2coco.parser import archive
-from df2coco.parser.archive import PasswordError
 from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
@@ -250,8 +249,8 @@ class TestArchives:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            (lambda data: data[: len(data) // 2], "no readable zip archive"),
-            (lambda _: b"", "no readable zip archive"),
+            (lambda data: data[: len(data) // 2], "not a readable zip archive"),
+            (lambda _: b"", "not a readable zip archive"),
             (
                 lambda data: data.replace(b"PK\x03\x04", b"PK\x03\x05", 1),
                 "no member where the directory says",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
-from df2coco.errors import Df2cocoError, printable
+from df2coco.errors import Df2cocoError, PasswordError, printable
 from df2coco.version import __version__
 from df2coco.workers import available_cores
 
@@ -151,8 +151,6 @@ Result = TypeVar("Result")
 
 def with_password(password: str | None, work: Callable[[str | None], Result]) -> Result:
     """`work(password)`; when a password is missing and a person sits there, ask for it."""
-    from df2coco.parser.archive import PasswordError
-
     try:
         return work(password)
     except PasswordError:

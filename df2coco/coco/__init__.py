@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoFile, CocoImage
+from df2coco.coco.garments import find_garments, own_slots
+from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.coco.reader import check_document, index, load, no_collection, read
 from df2coco.coco.writer import OPEN_ID, Encoded, Part, Writer
@@ -13,14 +15,18 @@ __all__ = [
     "CocoCategory",
     "CocoFile",
     "CocoImage",
+    "Conversion",
     "Encoded",
     "Part",
     "Writer",
     "check_document",
+    "conversion_of",
+    "find_garments",
     "index",
     "iter_list",
     "load",
     "no_collection",
+    "own_slots",
     "read",
     "read_annotations",
 ]

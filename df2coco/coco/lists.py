@@ -58,9 +58,9 @@ def iter_list(path: Path, *, what: str) -> Iterator[list[Any]]:
         whole = _parse_with_nan(buffer[:])
         if whole is None:
             state = "not JSON" if buffer[:1024].strip() else "the file is empty"
-            raise CocoFileError(f"{path}: {state}. Was it written to the end?")
+            raise CocoFileError(f"{state}. Was it written to the end?", file=path)
     if not isinstance(whole, list):
-        raise CocoFileError(f"{path}: not a JSON list. Expected a list of {what}.")
+        raise CocoFileError(f"not a JSON list. Expected a list of {what}.", file=path)
     yield whole[taken:]
 
 
@@ -175,14 +175,14 @@ def _mapped(path: Path) -> Iterator[Buffer]:
     """The bytes of a file, in memory only where they are looked at."""
     try:
         if path.exists() and not path.is_file():
-            raise CocoFileError(f"{path}: is no regular file.")
+            raise CocoFileError("is no regular file.", file=path)
         with path.open("rb") as stream:
             empty = not stream.read(1)
             buffer: Buffer = (
                 b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
             )
     except OSError as error:
-        raise CocoFileError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
     try:
         yield buffer
     finally:

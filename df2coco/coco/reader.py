@@ -27,27 +27,27 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         if path.exists() and not path.is_file():
-            raise CocoFileError(f"{path}: is no regular file. Name a COCO file.")
+            raise CocoFileError("is no regular file. Name a COCO file.", file=path)
         raw = path.read_bytes()
     except OSError as error:
-        raise CocoFileError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
     try:
         with no_collection():
             document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         what = "the file is empty" if not raw.strip() else f"not JSON ({error})"
-        raise CocoFileError(f"{path}: {what}. Was it written to the end?") from None
+        raise CocoFileError(f"{what}. Was it written to the end?", file=path) from None
     return check_document(path, document)
 
 
 def check_document(path: Path, document: Any) -> dict[str, Any]:
     """The parsed JSON of `path`, if it has the outer shape of a COCO file; else `CocoFileError`."""
     if not isinstance(document, dict):
-        raise CocoFileError(f"{path}: not a JSON object, so no COCO file. Name a COCO file.")
+        raise CocoFileError("not a JSON object, so no COCO file. Name a COCO file.", file=path)
     for name in ("images", "annotations", "categories"):
         entries = document.get(name, [] if name == "annotations" else None)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise CocoFileError(f"{path}: {name}: expected a list of objects. Name a COCO file.")
+            raise CocoFileError(f"{name}: expected a list of objects. Name a COCO file.", file=path)
     return document
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
-from df2coco.errors import CocoFileError
+from df2coco.errors import CocoFileError, shorten
 
-__all__ = ["are_numbers", "check_fields", "is_mask", "is_polygon", "shorten"]
+__all__ = ["are_numbers", "check_fields", "is_mask", "is_polygon"]
 
 MAX_PIXELS: Final = 1 << 30
 """Width times height of an image: a mask takes as many bytes."""
@@ -45,16 +45,20 @@ def check_fields(
             for field, (expected, fits) in fields.items():
                 if field not in entry:
                     if field in required[name]:
-                        raise _fault(path, f"{name}[{number}].{field}: missing.")
+                        raise _fault(path, f"{name}[{number}].{field}", "missing.")
                 elif not fits(entry[field]):
                     found = shorten(entry[field])
-                    raise _fault(path, f"{name}[{number}].{field}: {found}, expected {expected}.")
+                    raise _fault(
+                        path, f"{name}[{number}].{field}", f"{found}, expected {expected}."
+                    )
             if name == "images" and entry.get("width", 0) * entry.get("height", 0) > MAX_PIXELS:
-                raise _fault(path, f"images[{number}]: more than {MAX_PIXELS} pixels.")
+                raise _fault(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
 
 
-def _fault(path: Path, text: str) -> CocoFileError:
-    return CocoFileError(f"{path}: {text} df2coco validate tells all that is wrong.")
+def _fault(path: Path, field: str, text: str) -> CocoFileError:
+    return CocoFileError(
+        f"{text} df2coco validate reports all that is wrong.", file=path, field=field
+    )
 
 
 def _is_integer(value: Any) -> bool:
@@ -177,9 +181,3 @@ _FIELDS: Final[Mapping[str, Mapping[str, tuple[str, Callable[[Any], bool]]]]] = 
     },
 }
 """List -> field -> what it must be, and the test of it."""
-
-
-def shorten(value: Any) -> str:
-    """A value as a message shows it: never longer than a line."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

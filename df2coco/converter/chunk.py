@@ -7,9 +7,8 @@ from typing import NamedTuple
 from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Encoded, Part
 from df2coco.converter.encoder import Encoder, Measured, area_notices, select
-from df2coco.errors import SourceError
-from df2coco.parser.archive import PasswordError
-from df2coco.parser.reader import Entry, ImageError, Reader
+from df2coco.errors import ImageError, SourceError
+from df2coco.parser.reader import Entry, Reader
 from df2coco.parser.records import ImageRecord, Notice
 
 __all__ = ["Converted", "Job", "convert_chunk"]
@@ -98,8 +97,6 @@ def _read_image(job: Job, entry: Entry) -> _Read:
     file = f"{job.reader.annotations_label}/{entry.stem}.json"
     try:
         record = job.reader.record(entry)
-    except PasswordError:
-        raise
     except ImageError as error:
         return _left_out("bad-image", f"{job.reader.images_label}/{entry.stem}.jpg", error)
     except SourceError as error:
@@ -112,13 +109,11 @@ def _read_header(job: Job, entry: Entry) -> _Read:
     file = f"{job.reader.images_label}/{entry.stem}.jpg"
     try:
         record = job.reader.bare_record(entry)
-    except PasswordError:
-        raise
     except SourceError as error:
         return _left_out("bad-image", file, error)
     return _Read(file, record, list(record.notices))
 
 
 def _left_out(code: str, file: str, error: SourceError) -> _Read:
-    notice = Notice(code, file, "", str(error).removeprefix(f"{file}: "))
+    notice = Notice(code, file, error.field, error.text)
     return _Read(file, None, [notice])

@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields, shorten
-from df2coco.errors import CocoFileError, SourceError
+from df2coco.coco.schema import check_fields
+from df2coco.errors import CocoFileError, SourceError, shorten
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
 __all__ = ["Restored", "restore"]
@@ -123,7 +123,7 @@ class _Reader:
                 text = json.dumps(self._item(annotation))
                 image_id, pair_id = annotation["image_id"], _integer(annotation, "pair_id")
             except _FaultError as fault:
-                raise CocoFileError(f"{self.path}: annotations[{number}].{fault}") from None
+                raise CocoFileError(f"annotations[{number}].{fault}", file=self.path) from None
             name = annotation.get("item")
             self.items.setdefault(image_id, []).append(_Named(name, text))
             if pair_id is not None and self.pair_ids.setdefault(image_id, pair_id) != pair_id:
@@ -242,18 +242,18 @@ def _texts(path: Path, document: dict[str, Any], reader: _Reader) -> dict[str, s
         image_id = image["id"]
         if not 0 <= image_id < 10**18:
             raise CocoFileError(
-                f"{path}: images[{number}].id: {image_id} cannot name an annotation file."
+                f"images[{number}].id: {image_id} cannot name an annotation file.", file=path
             )
         stem = os.path.splitext(os.path.basename(image.get("file_name", "")))[0]
         if not (stem.isascii() and stem.isdecimal() and int(stem) == image_id):
             stem = f"{image_id:06d}"
             reader.counts["named by id"] += 1
         if f"{stem}.json" in texts:
-            raise CocoFileError(f"{path}: images[{number}].id: {image_id} stands twice.")
+            raise CocoFileError(f"images[{number}].id: {image_id} stands twice.", file=path)
         try:
             texts[f"{stem}.json"] = _text(image, reader)
         except _FaultError as fault:
-            raise CocoFileError(f"{path}: images[{number}].{fault}") from None
+            raise CocoFileError(f"images[{number}].{fault}", file=path) from None
     return texts
 
 
@@ -358,15 +358,15 @@ def _check_folder(path: Path, folder: Path, force: bool) -> None:
                     "files of the same names."
                 )
         elif target.exists():
-            raise SourceError(f"{folder}: is a file. Name a folder.")
+            raise SourceError("is a file. Name a folder.", file=folder)
         elif not target.parent.is_dir():
-            raise SourceError(f"{folder}: there is no folder {target.parent}. Create it first.")
+            raise SourceError(f"there is no folder {target.parent}. Create it first.", file=folder)
         if os.path.realpath(path.parent) == os.fspath(target):
-            raise SourceError(f"{folder}: holds {path.name} itself. Name another folder.")
+            raise SourceError(f"holds {path.name} itself. Name another folder.", file=folder)
         with tempfile.TemporaryFile(dir=target if target.is_dir() else target.parent):
             pass
     except OSError as error:
-        raise SourceError(f"{folder}: cannot be written ({error.strerror}).") from None
+        raise SourceError(f"cannot be written ({error.strerror}).", file=folder) from None
 
 
 def _write(
@@ -389,7 +389,7 @@ def _write(
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
-        raise SourceError(f"{folder}: cannot be written ({error.strerror}).") from None
+        raise SourceError(f"cannot be written ({error.strerror}).", file=folder) from None
 
 
 def _write_files(

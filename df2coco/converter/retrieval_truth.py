@@ -87,15 +87,15 @@ def write_retrieval(
     """
     splits = [s for s in find_splits(Path(source), None, password) if s.reader.annotations]
     if not splits:
-        raise SourceError(f"{source}: no annotations, so no pairs. Name a split that has annos.")
+        raise SourceError("no annotations, so no pairs. Name a split that has annos.", file=source)
     lists = [None if path is None else Path(path) for path in (query_list, gallery_list)]
     if len(splits) > 1 and any(lists):
         names = ", ".join(split.name for split in splits)
-        raise SourceError(f"{source}: a list of images goes with one split; here are {names}.")
+        raise SourceError(f"a list of images goes with one split; here are {names}.", file=source)
     folder = Path(out)
     for path in (path for split in splits for path in split.folders):
         if os.path.realpath(folder) == os.path.realpath(path):
-            raise CocoFileError(f"{out}: is a folder that is read. Write elsewhere.")
+            raise CocoFileError("is a folder that is read. Write elsewhere.", file=out)
     _make_folder(folder)
     return [_write_split(split, folder, lists, progress) for split in splits]
 
@@ -166,9 +166,9 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror}).") from None
+        raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
     except UnicodeDecodeError:
-        raise SourceError(f"{path}: no text. Name a list of image names, one a line.") from None
+        raise SourceError("no text. Name a list of image names, one a line.", file=path) from None
     ids: set[int] = set()
     unknown: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
@@ -186,7 +186,7 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
             f"{len(lines):,} lines are not."
         )
     if not ids:
-        raise SourceError(f"{path}: names no image.")
+        raise SourceError("names no image.", file=path)
     return ids
 
 
@@ -293,4 +293,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CocoFileError(f"{folder}: cannot be created ({error.strerror}).") from None
+        raise CocoFileError(f"cannot be created ({error.strerror}).", file=folder) from None

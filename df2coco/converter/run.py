@@ -106,7 +106,7 @@ def convert(
     paths = [output.path for plan in plans for output in plan]
     if len(set(paths)) < len(paths):
         names = ", ".join(split.name for split in splits)
-        raise CocoFileError(f"{out}: one file for several splits ({names}). Name a folder.")
+        raise CocoFileError(f"one file for several splits ({names}). Name a folder.", file=out)
     for split, outputs in zip(splits, plans, strict=True):
         _check(split, source, outputs)
     run = _Run(on_error, workers, keep_notices, progress)
@@ -126,7 +126,7 @@ def image_info(
     """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
     split = find_images(Path(images), password)
     if not split.entries:
-        raise SourceError(f"{images}: no .jpg images found. Name their folder or archive.")
+        raise SourceError("no .jpg images found. Name their folder or archive.", file=images)
     outputs = [_Output(Path(out), Options(task="instances"), in_family=False)]
     _check(split, Path(images), outputs)
     return _Run(on_error, workers, keep_notices, progress).split(split, outputs)
@@ -151,7 +151,7 @@ def _plan(
     if not family:
         if per_category:
             raise CocoFileError(
-                f"{out}: --per-category writes 13 files. Name a folder instead of a .json file."
+                "--per-category writes 13 files. Name a folder instead of a .json file.", file=out
             )
         if split.reader.annotations is None:
             raise SourceError(
@@ -163,7 +163,7 @@ def _plan(
     if split.reader.annotations is None:
         return [_Output(out / f"image_info_{split.name}.json", Options(task="instances"))]
     if options.preset is not None:
-        raise CocoFileError(f"{out}: --preset {options.preset} is one file. Name a .json file.")
+        raise CocoFileError(f"--preset {options.preset} is one file. Name a .json file.", file=out)
     outputs = [
         _Output(out / f"{task}_{split.name}.json", dataclasses.replace(options, task=task))
         for task in (tasks or ("instances", "keypoints"))
@@ -298,4 +298,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CocoFileError(f"{folder}: cannot be created ({error.strerror}).") from None
+        raise CocoFileError(f"cannot be created ({error.strerror}).", file=folder) from None

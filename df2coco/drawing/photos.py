@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.errors import SourceError
-from df2coco.parser.archive import PasswordError
 from df2coco.parser.image_header import ImageHeader, read_header
 from df2coco.parser.reader import FolderFiles
 from df2coco.parser.splits import find_images
@@ -77,10 +76,8 @@ class Photos:
         file = f"{self.label}/{parts[-1]}"
         try:
             data, complete = self._find(parts)
-        except PasswordError:
-            raise
         except SourceError as error:
-            raise SourceError(f"{file}: {error}") from None
+            raise SourceError(error.text, file=file) from None
         if not complete:
             raise SourceError(f"{file}: larger than {MAX_BYTES >> 20} MB.")
         return file, data
@@ -102,7 +99,7 @@ def _header(data: bytes, file: str) -> ImageHeader:
     try:
         return read_header(data, complete=True)
     except SourceError as error:
-        raise SourceError(f"{file}: {error}") from None
+        raise SourceError(error.text, file=file) from None
 
 
 def _as_stored(header: ImageHeader, image: Mapping[str, Any]) -> bool:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.coco.reader import no_collection
-from df2coco.coco.schema import check_fields, shorten
+from df2coco.coco.schema import check_fields
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.shapes import PARTS, Shape, read_shapes
 from df2coco.drawing.sheet import Panel, beside, beside_room, justify, page, text_line
-from df2coco.errors import CocoFileError, printable
+from df2coco.errors import CocoFileError, printable, shorten
 from df2coco.files import atomic_write
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def draw(
     chosen = _choose(coco, document["images"], image_ids, sample, seed)
     if not _is_folder(out) and len(chosen) > MAX_ON_SHEET:
         raise CocoFileError(
-            f"{out}: a sheet holds at most {MAX_ON_SHEET} pictures, not {len(chosen)}. Name a folder."
+            f"a sheet holds at most {MAX_ON_SHEET} pictures, not {len(chosen)}. Name a folder.",
+            file=out,
         )
     ids = {image["id"] for image in chosen}
     every = {image["id"] for image in document["images"]}
@@ -103,12 +104,14 @@ def _is_folder(out: Path) -> bool:
 def _check(out: Path, inputs: Iterable[Path]) -> None:
     """Tell now what would fail, or do harm, later."""
     if not _is_folder(out) and out.suffix.lower() not in FORMATS:
-        raise CocoFileError(f"{out}: name a {', '.join(FORMATS)} file or a folder.")
+        raise CocoFileError(f"name a {', '.join(FORMATS)} file or a folder.", file=out)
     target = Path(os.path.realpath(out))
     for path in inputs:
         place = Path(os.path.realpath(path))
         if target == place or (os.path.isdir(place) and place in target.parents):
-            raise CocoFileError(f"{out}: would lie in {path}, which is read. Write it elsewhere.")
+            raise CocoFileError(
+                f"would lie in {path}, which is read. Write it elsewhere.", file=out
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ def _read_results(path: Path, ids: Container[int], every: Container[int], coco: 
         total += len(part)
     if total and not known:
         raise CocoFileError(
-            f"{path}: none of its images is in {coco}. Name the file it belongs to."
+            f"none of its images is in {coco}. Name the file it belongs to.", file=path
         )
     return groups
 
@@ -225,7 +228,7 @@ def _choose(
     chosen = {}
     for image_id in image_ids:
         if image_id not in by_id:
-            raise CocoFileError(f"{path}: there is no image with id {image_id}.")
+            raise CocoFileError(f"there is no image with id {image_id}.", file=path)
         chosen[image_id] = by_id[image_id]
     if sample is None:
         sample = 0 if image_ids else DEFAULT_SAMPLE
@@ -233,7 +236,7 @@ def _choose(
     numbers = random.Random(seed).sample(range(len(rest)), min(sample, len(rest)))
     result = [*chosen.values(), *(rest[number] for number in sorted(numbers))]
     if not result:
-        raise CocoFileError(f"{path}: there is no image to draw.")
+        raise CocoFileError("there is no image to draw.", file=path)
     return result
 
 
@@ -254,7 +257,7 @@ def _draw_folder(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CocoFileError(f"{out}: cannot be created ({error.strerror}).") from None
+        raise CocoFileError(f"cannot be created ({error.strerror}).", file=out) from None
     paths: list[Path] = []
     for done, image in enumerate(chosen, start=1):
         picture, shapes = job.picture(image)
@@ -274,7 +277,7 @@ def _save(picture: Image, path: Path) -> None:
         except (OSError, ValueError, SystemError) as error:
             if isinstance(error, OSError) and error.strerror:
                 raise
-            raise CocoFileError(f"{path}: cannot be written ({error}). Try .png.") from None
+            raise CocoFileError(f"cannot be written ({error}). Try .png.", file=path) from None
 
 
 # ---------------------------------------------------------------- a file

@@ -96,7 +96,7 @@ def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
     out = Path(out)
     suffix = out.suffix.lower()
     if suffix not in (".png", ".svg"):
-        raise CocoFileError(f"{out}: name a .png or .svg file.")
+        raise CocoFileError("name a .png or .svg file.", file=out)
     size, marks = poster(slots=slots)
     with atomic_write(out) as stream:
         if suffix == ".svg":

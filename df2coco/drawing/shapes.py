@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco.schema import are_numbers, is_mask, shorten
-from df2coco.errors import CocoFileError, printable
+from df2coco.coco.schema import are_numbers, is_mask
+from df2coco.errors import CocoFileError, printable, shorten
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS
 
 __all__ = ["PARTS", "Landmark", "Shape", "color_of", "landmark_slots", "read_shapes"]

@@ -197,7 +197,8 @@ def _curves(
 def _check_attribute(truth: GroundTruth, by: str) -> None:
     if not any(by in item.values for items in truth.items.values() for item in items):
         raise CocoFileError(
-            f"{truth.path}: no annotation has {by!r}. Use a file of df2coco convert (no --preset)."
+            f"no annotation has {by!r}. Use a file of df2coco convert (no --preset).",
+            file=truth.path,
         )
 
 

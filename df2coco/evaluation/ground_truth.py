@@ -96,7 +96,9 @@ def read_ground_truth(
     truth.items = {category_id: reader.items.get(category_id, []) for category_id in truth.names}
     negative = [number for number in (*truth.sizes, *truth.names) if number < 0]
     if negative:  # hotcoco takes none
-        raise CocoFileError(f"{path}: an id of {negative[0]}. Number images and categories from 1.")
+        raise CocoFileError(
+            f"an id of {negative[0]}. Number images and categories from 1.", file=path
+        )
     if kind == "keypoints":
         _check_slots(truth, categories)
     for name, used, known in (

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeGuard
 
 from df2coco.coco.lists import iter_list
-from df2coco.coco.schema import is_mask, shorten
-from df2coco.errors import Df2cocoError
+from df2coco.coco.schema import is_mask
+from df2coco.errors import Df2cocoError, shorten
 from df2coco.evaluation.ground_truth import GroundTruth, own_landmarks, run_length_encoded
 from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS
 
@@ -74,7 +74,8 @@ def read_checked(path: Path, take: Callable[[int, dict[str, Any]], None], *, wha
         done += len(part)
     if faults:
         raise ResultsError(
-            f"{path}: {first} {faults:,} of {done:,} {what} cannot be used, so nothing was scored."
+            f"{first} {faults:,} of {done:,} {what} cannot be used, so nothing was scored.",
+            file=path,
         )
     return done
 

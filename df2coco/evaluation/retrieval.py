@@ -162,7 +162,7 @@ def _read_items(path: Path, image: str, columns: Sequence[str], by: str | None =
     table = np.array(rows, np.int64).reshape(-1, len(names)).T
     found = dict(zip(names, table, strict=True))
     if by is not None and not found[by].any():
-        raise CocoFileError(f"{path}: no item has {by!r}. Use a file of df2coco retrieval.")
+        raise CocoFileError(f"no item has {by!r}. Use a file of df2coco retrieval.", file=path)
     return _Items(path, found[image], np.array(boxes, float).reshape(-1, 4), found)
 
 

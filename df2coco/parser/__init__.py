@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from df2coco.parser.annotation import parse_annotation, parse_image_id
-from df2coco.parser.archive import PasswordError
-from df2coco.parser.reader import Entry, ImageError, Reader, Split, read_split
+from df2coco.parser.reader import Entry, Reader, Split, read_split
 from df2coco.parser.records import NOTICES, ImageRecord, Item, Notice, NoticeKind, Number
 from df2coco.parser.splits import find_images, find_splits
 
 __all__ = [
     "NOTICES",
     "Entry",
-    "ImageError",
     "ImageRecord",
     "Item",
     "Notice",
     "NoticeKind",
     "Number",
-    "PasswordError",
     "Reader",
     "Split",
     "find_images",

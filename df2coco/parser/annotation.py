@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from df2coco.errors import SourceError
+from df2coco.errors import SourceError, shorten
 from df2coco.parser.records import ImageRecord, Item, Notice, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, SOURCES, Category
 
@@ -72,7 +72,7 @@ def parse_annotation(
         source = _optional_choice(document, "source", SOURCES)
         pair_id = _optional_integer(document, "pair_id")
     except _FaultError as fault:
-        raise SourceError(": ".join(p for p in (file, fault.field, fault.text) if p)) from None
+        raise SourceError(fault.text, file=file, field=fault.field) from None
     items: list[Item] = []
     for key, value in document.items():
         if not _is_item_key(key):
@@ -226,13 +226,13 @@ def _category(value: dict[str, Any]) -> Category:
     category = CATEGORY_BY_ID.get(category_id) if type(category_id) is int else None
     if category is None:
         raise _FaultError(
-            "category_id", f"{_short(category_id)} is none of the categories 1 to 13."
+            "category_id", f"{shorten(category_id)} is none of the categories 1 to 13."
         )
     name = value.get("category_name")
     if name != category.name and name is not None:
         raise _FaultError(
             "category_name",
-            f"{_short(name)}, but category_id {category.id} is {category.name!r}. Correct one of them.",
+            f"{shorten(name)}, but category_id {category.id} is {category.name!r}. Correct one of them.",
         )
     return category
 
@@ -244,7 +244,7 @@ def _box(
     if type(box) is not list or len(box) != 4 or _span(box) is None:
         raise _FaultError(
             "bounding_box",
-            f"{_short(box)}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}.",
+            f"{shorten(box)}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}.",
         )
     x1, y1, x2, y2 = box
     if x1 > x2 or y1 > y2:
@@ -270,7 +270,7 @@ def _landmarks(
     landmarks = _required(value, "landmarks")
     expected = 3 * category.num_landmarks
     if type(landmarks) is not list or len(landmarks) != expected:
-        found = f"{len(landmarks)} numbers" if type(landmarks) is list else _short(landmarks)
+        found = f"{len(landmarks)} numbers" if type(landmarks) is list else shorten(landmarks)
         raise _FaultError(
             "landmarks",
             f"{found}, expected {expected} ({category.num_landmarks} landmarks x 3 for {category.name}).",
@@ -308,7 +308,7 @@ def _segmentation(
 ) -> list[list[Number]]:
     polygons = _required(value, "segmentation")
     if type(polygons) is not list or not polygons:
-        raise _FaultError("segmentation", f"{_short(polygons)}, expected a list of polygons.")
+        raise _FaultError("segmentation", f"{shorten(polygons)}, expected a list of polygons.")
     good: list[list[Number]] = []
     for number, polygon in enumerate(polygons):
         fault = _polygon_fault(polygon)
@@ -327,7 +327,7 @@ def _segmentation(
 
 def _polygon_fault(polygon: Any) -> str | None:
     if type(polygon) is not list:
-        return f"{_short(polygon)} is no list of numbers"
+        return f"{shorten(polygon)} is no list of numbers"
     length = len(polygon)
     if length < 6 or length % 2:
         return f"{length} numbers, expected an even number of at least 6"
@@ -369,7 +369,7 @@ def _optional_integer(value: dict[str, Any], name: str) -> int | None:
     if found is None:
         return None
     if type(found) is not int or not 0 <= found < 1 << 53:
-        raise _FaultError(name, f"{_short(found)}, expected a whole number of 0 or more.")
+        raise _FaultError(name, f"{shorten(found)}, expected a whole number of 0 or more.")
     return found
 
 
@@ -377,7 +377,7 @@ def _optional_choice(value: dict[str, Any], name: str, choices: tuple[str, ...])
     found = value.get(name)
     if found is None or found in choices:
         return found
-    raise _FaultError(name, f"{_short(found)}, expected {' or '.join(choices)}.")
+    raise _FaultError(name, f"{shorten(found)}, expected {' or '.join(choices)}.")
 
 
 def _optional_choice_number(value: dict[str, Any], name: str) -> int | None:
@@ -386,10 +386,4 @@ def _optional_choice_number(value: dict[str, Any], name: str) -> int | None:
         found = value.get("zoom-in")  # the dataset's README spells it so
     if found is None or (type(found) is int and 1 <= found <= 3):
         return found
-    raise _FaultError(name, f"{_short(found)}, expected 1, 2 or 3.")
-
-
-def _short(value: Any) -> str:
-    """A value as a message shows it: never longer than a line."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    raise _FaultError(name, f"{shorten(found)}, expected 1, 2 or 3.")

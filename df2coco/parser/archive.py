@@ -16,13 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from df2coco.errors import SourceError
+from df2coco.errors import PasswordError, SourceError
 
-__all__ = ["Member", "PasswordError", "ZipFiles", "read_directory"]
-
-
-class PasswordError(SourceError):
-    """The archive is encrypted, and the password is missing or wrong."""
+__all__ = ["Member", "ZipFiles", "read_directory"]
 
 
 class Member(NamedTuple):
@@ -50,7 +46,7 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
     """
     if not os.path.isfile(path):  # opening a FIFO would wait for a writer
         raise SourceError(
-            f"{path}: is neither a folder nor a file. Name a folder or a zip archive."
+            "is neither a folder nor a file. Name a folder or a zip archive.", file=path
         )
     try:
         with zipfile.ZipFile(path) as archive:
@@ -58,7 +54,7 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SourceError(
-            f"{path}: no readable zip archive ({reason}). Download it again."
+            f"not a readable zip archive ({reason}). Download it again.", file=path
         ) from None
     for info in infos:
         if info.is_dir() or "__MACOSX" in info.filename:
@@ -130,7 +126,10 @@ class ZipFiles:
             header = decrypt(file.read(_ENCRYPTION_HEADER))
             left -= _ENCRYPTION_HEADER
             if len(header) < _ENCRYPTION_HEADER or header[-1] != member.check:
-                raise PasswordError(f"{self.path}: the password is wrong.")
+                raise PasswordError(
+                    "the password is wrong. Give the one that came with the download.",
+                    file=self.path,
+                )
         inflate = zlib.decompressobj(-15) if member.method == zipfile.ZIP_DEFLATED else None
         data = b""
         # One byte more than asked for tells whether there is more; max_length keeps bombs small.
@@ -153,7 +152,8 @@ class ZipFiles:
     def _required_password(self) -> bytes:
         if self._password is None:
             raise PasswordError(
-                f"{self.path}: the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD."
+                "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD.",
+                file=self.path,
             )
         return self._password
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from df2coco.errors import SourceError
+from df2coco.errors import ImageError, SourceError
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
-from df2coco.parser.archive import Member, PasswordError
+from df2coco.parser.archive import Member
 from df2coco.parser.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
 from df2coco.parser.records import ImageRecord, Notice
 
@@ -20,8 +20,6 @@ __all__ = [
     "Entry",
     "Files",
     "FolderFiles",
-    "ImageError",
-    "PasswordError",
     "Reader",
     "Split",
     "read_split",
@@ -32,10 +30,6 @@ Reference: TypeAlias = "str | Member"
 
 MAX_HEADER_BYTES: Final = 64 << 20
 """An image whose size is not told by then has none."""
-
-
-class ImageError(SourceError):
-    """An image that is missing or has no readable size."""
 
 
 class Files(Protocol):
@@ -143,7 +137,7 @@ class Reader:
         assert self.images is not None
         file = f"{self.images_label}/{entry.stem}.jpg"
         if entry.image is None:
-            raise ImageError(f"{file}: is missing. Download or unpack it again.")
+            raise ImageError("is missing. Download or unpack it again.", file=file)
         size = FIRST_BYTES
         try:
             while True:
@@ -152,26 +146,22 @@ class Reader:
                     return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
                 except HeaderTooShortError:
                     size *= 16
-        except PasswordError:
-            raise
         except SourceError as error:
-            raise ImageError(f"{file}: {error}") from None
+            raise ImageError(error.text, file=file) from None
 
 
 def _read(files: Files, reference: Reference, size: int, file: str) -> tuple[bytes, bool]:
     try:
         return files.read(reference, size)
-    except PasswordError:
-        raise
     except SourceError as error:
-        raise SourceError(f"{file}: {error}" if file else str(error)) from None
+        raise SourceError(error.text, file=file) from None
 
 
 def _image_id(stem: str, file: str) -> int:
     try:
         return parse_image_id(stem)
     except SourceError as error:
-        raise SourceError(f"{file}: {error}") from None
+        raise SourceError(error.text, file=file) from None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def find_splits(
     Raises `SourceError` when there is no annotation file and no image, or names do not fit together.
     """
     if not os.path.exists(source):
-        raise SourceError(f"{source}: no such file or folder.")
+        raise SourceError("no such file or folder.", file=source)
     splits = _splits_at(source, images, password)
     if not splits:
         raise SourceError(
@@ -54,7 +54,7 @@ def find_splits(
         )
     if images is not None and len(splits) > 1:
         names = ", ".join(split.name for split in splits)
-        raise SourceError(f"{source}: --images goes with one split; here are {names}.")
+        raise SourceError(f"--images goes with one split; here are {names}.", file=source)
     return splits
 
 
@@ -116,7 +116,7 @@ def _scan(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError as error:
-        raise SourceError(f"{folder}: cannot be read ({error.strerror}).") from None
+        raise SourceError(f"cannot be read ({error.strerror}).", file=folder) from None
 
 
 def _folder(path: Path) -> _Place:
@@ -124,7 +124,7 @@ def _folder(path: Path) -> _Place:
         try:
             names = os.listdir(path)
         except OSError as error:
-            raise SourceError(f"{path}: cannot be read ({error.strerror}).") from None
+            raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
         end = -len(suffix)
         return {name[:end]: name for name in names if name.endswith(suffix) and name[0] != "."}
 
@@ -235,7 +235,7 @@ def _images_beside(
 def _image_place(images: Path, split: str | None, password: str | None) -> _Place:
     """The one place of images at a folder or archive."""
     if not os.path.exists(images):
-        raise SourceError(f"{images}: no such file or folder.")
+        raise SourceError("no such file or folder.", file=images)
     if os.path.isdir(images):
         inner = [images / name for name in ("image", "images", "imags")]
         return _folder(next((path for path in inner if os.path.isdir(path)), images))
@@ -245,6 +245,6 @@ def _image_place(images: Path, split: str | None, password: str | None) -> _Plac
     if len(places) != 1:
         labels = ", ".join(place.label for place in places) or "none"
         raise SourceError(
-            f"{images}: expected one folder of .jpg images in the archive, found {labels}."
+            f"expected one folder of .jpg images in the archive, found {labels}.", file=images
         )
     return places[0]

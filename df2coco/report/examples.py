@@ -13,8 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from df2coco.coco.lists import read_annotations
 from df2coco.drawing import Photos, draw_image
-from df2coco.errors import Df2cocoError
-from df2coco.parser.archive import PasswordError
+from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 __all__ = ["FACETS", "UNTOLD", "Example", "Gallery", "make_gallery"]

@@ -60,7 +60,7 @@ def write_report(
     coco_file, out = Path(coco_file), Path(out)
     check_output(out)
     if os.path.realpath(out) == os.path.realpath(coco_file):
-        raise CocoFileError(f"{out}: is the COCO file itself. Write the page elsewhere.")
+        raise CocoFileError("is the COCO file itself. Write the page elsewhere.", file=out)
     require_matplotlib()
     render = _template()
     photos = Photos(images, password)

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document
 from df2coco.coco.schema import are_numbers, check_fields
-from df2coco.errors import CocoFileError, SourceError
+from df2coco.errors import CocoFileError, ImageError, SourceError
 from df2coco.masks import union_area
-from df2coco.parser.archive import PasswordError
-from df2coco.parser.reader import Entry, ImageError, Reader, Split
+from df2coco.parser.reader import Entry, Reader, Split
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import find_splits
 from df2coco.releases import RELEASES
@@ -60,7 +59,7 @@ def statistics(
     found = _find(Path(source), images, password)
     if not isinstance(found, Path) and len(found) > 1:
         names = ", ".join(split.name for split in found)
-        raise SourceError(f"{source}: here are {names}. Name one of them.")
+        raise SourceError(f"here are {names}. Name one of them.", file=source)
     return _each(found, workers, progress)[0]
 
 
@@ -130,8 +129,6 @@ def _count_entry(tally: Tally, reader: Reader, entry: Entry) -> None:
             # Its items count all the same.
             sizes_known = False
             record = dataclasses.replace(reader, images=None).record(entry)
-    except PasswordError:
-        raise
     except SourceError:
         tally.notices["bad-file"] += 1
         return
@@ -192,7 +189,7 @@ class _Annotations:
             if facts is None or type(image_id) is not int:
                 part = {"annotations": annotations}
                 check_fields(part, self._path, first=self._taken)  # tells which, and what is wrong
-                raise CocoFileError(f"{self._path}: annotations: not as COCO has them.")
+                raise CocoFileError("annotations: not as COCO has them.", file=self._path)
             self.by_image.setdefault(image_id, []).append(facts)
             box_area = facts.box[0] * facts.box[1]
             self.area_is_box &= facts.area is None or abs(facts.area - box_area) < 0.5

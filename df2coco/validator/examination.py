@@ -95,10 +95,10 @@ def _source(path: Path, against: Path, images: Path | None, password: str | None
         named = [split for split in splits if split.name in path.stem]
         if len(named) != 1:
             names = ", ".join(split.name for split in splits)
-            raise SourceError(f"{against}: holds several splits ({names}). Name one of them.")
+            raise SourceError(f"holds several splits ({names}). Name one of them.", file=against)
         splits = named
     if not splits:
-        raise SourceError(f"{against}: no annotation files found. Name what was converted.")
+        raise SourceError("no annotation files found. Name what was converted.", file=against)
     return splits[0]
 
 

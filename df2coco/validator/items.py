@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from df2coco.coco.schema import shorten
+from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.categories import repeated
 from df2coco.validator.document import (

@@ -9,7 +9,7 @@ from itertools import compress
 from operator import not_
 from typing import Any, Final, NamedTuple
 
-from df2coco.coco.schema import shorten
+from df2coco.errors import shorten
 from df2coco.validator.categories import names_of, own_slots
 from df2coco.validator.document import (
     Check,

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.reader import Entry as PictureEntry
-from df2coco.parser.reader import ImageError, Reader
+from df2coco.parser.reader import Reader
 from df2coco.validator.categories import repeated
 from df2coco.validator.document import (
     MAX_SIDE,

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from df2coco.coco.schema import shorten
-from df2coco.errors import SourceError
-from df2coco.parser.archive import PasswordError
+from df2coco.errors import SourceError, shorten
 from df2coco.parser.reader import Entry as SourceEntry
 from df2coco.parser.reader import Reader
 from df2coco.parser.records import ImageRecord, Item
@@ -58,8 +56,6 @@ def _read(reader: Reader, entries: list[SourceEntry]) -> list[Record]:
     for entry in entries:
         try:
             result.append(reader.record(entry))
-        except PasswordError:
-            raise
         except SourceError:
             result.append(entry.stem)
     return result

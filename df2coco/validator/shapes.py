@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from df2coco.coco.schema import is_mask, shorten
+from df2coco.coco.schema import is_mask
+from df2coco.errors import shorten
 from df2coco.validator.document import Check, Document, Hit, image_of, is_finite
 
 __all__ = ["CHECKS", "boxes", "is_box", "outlines"]
