@@ -17,7 +17,7 @@ PACKAGE = Path(df2coco.__file__).parent
 # From left to right: a module imports only from rows above its own.
 ROWS: list[set[str]] = [
     {"version"},
-    {"errors"},
+    {"errors", "progress"},
     {"taxonomy", "files", "workers"},
     {"releases", "parser", "coco", "masks"},
     {"converter"},

@@ -263,7 +263,9 @@ class TestEverywhere:
         assert "%" not in piped.stderr
         code, shown = on_terminal(arguments)
         assert code == 0
-        assert b"images/s" in shown
+        assert b"looking for annotation files ..." in shown
+        assert b"converting validation: " in shown
+        assert b" 499/499 [" in shown
 
 
 class TestCompleteness:
@@ -289,11 +291,13 @@ class TestCompleteness:
 
 
 def test_a_summary_has_what_the_library_gives(validation: Path, tmp_path: Path) -> None:
-    calls: list[tuple[int, int]] = []
+    calls: list[tuple[str, int, int]] = []
     (summary,) = convert(
-        validation, tmp_path / "o.json", progress=lambda done, total: calls.append((done, total))
+        validation, tmp_path / "o.json", progress=lambda *counts: calls.append(counts)
     )
-    assert calls[-1] == (21, 21)
+    assert calls[0] == ("looking for annotation files", 0, 0)
+    assert calls[1] == ("converting validation", 0, 21)
+    assert calls[-1] == ("converting validation", 21, 21)
     assert summary.items == sum(summary.items_per_category.values()) == 40
     assert all(summary.items_per_category.values())
     assert not summary.subset

@@ -423,13 +423,13 @@ def test_no_coco_file_is_refused(tmp_path: Path) -> None:
 
 def test_progress_and_quiet(tmp_path: Path) -> None:
     make_coco(tmp_path)
-    calls: list[tuple[int, int]] = []
+    calls: list[tuple[str, int, int]] = []
     restore(
         tmp_path / "out.json",
         tmp_path / "a",
-        progress=lambda done, all_: calls.append((done, all_)),
+        progress=lambda *counts: calls.append(counts),
     )
-    assert calls == [(2, 2)]
+    assert calls == [("reading out.json", 0, 0), ("writing annotation files", 2, 2)]
     result = CliRunner().invoke(
         app, ["restore", "-q", str(tmp_path / "out.json"), str(tmp_path / "b")]
     )

@@ -130,11 +130,11 @@ def test_the_number_of_workers_and_the_kind_of_source_change_nothing(
             shutil.copy(source, folder / "annos" / f"{stem}.json")
             shutil.copy(validation / f"image/{source.stem}.jpg", folder / "image" / f"{stem}.jpg")
     archive = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
     alone = statistics(folder, progress=lambda *at: done.append(at))
     assert same_numbers(alone, statistics(folder, workers=3))
     assert same_numbers(alone, statistics(archive))
-    assert done[-1] == (alone.images, alone.images)
+    assert done[-1] == ("counting validation", alone.images, alone.images)
 
 
 def test_a_file_of_the_official_converter_gives_what_it_holds(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 import typer
 
 from df2coco.errors import Df2cocoError, PasswordError, printable
+from df2coco.progress import Progress, no_progress
 from df2coco.version import __version__
 from df2coco.workers import available_cores
 
@@ -68,8 +69,11 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
 
 
 def tell(line: str = "") -> None:
-    """A line for a person, on stderr: stdout is for data."""
-    print(printable(line), file=sys.stderr)
+    """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
+    else:
+        print(printable(line), file=sys.stderr)
 
 
 def fail(message: str, *, code: int = 2) -> NoReturn:
@@ -129,21 +133,51 @@ def default_workers(workers: int | None) -> int:
 
 
 @contextmanager
-def progress_bar(unit: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
-    """A callable (done, all) that draws a bar on a terminal; None in a pipe or when `quiet`."""
+def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
+    """Draws a named bar for each phase on a terminal; nothing in a pipe or when `quiet`."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield no_progress
         return
+    bars = _Bars()
+    try:
+        yield bars.show
+    finally:
+        bars.close()
+
+
+class _Bars:
+    """One bar at a time, which goes when its phase ends."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._bar: Any = None
+
+    def show(self, phase: str, done: int, total: int) -> None:
+        """A `Progress`."""
+        if phase != self._phase:
+            self.close()
+            self._phase, self._bar = phase, _new_bar(phase, total)
+        self._bar.update(done - self._bar.n)
+        if total and done == total:
+            self._bar.refresh()  # tqdm draws ten times a second, which would leave 99 % standing
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _new_bar(phase: str, total: int) -> Any:
     from tqdm import tqdm
 
-    bar = tqdm(unit=f" {unit}", dynamic_ncols=True, leave=False, file=sys.stderr)
-
-    def update(done: int, total: int) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
-
-    with bar:
-        yield update
+    name = printable(phase)
+    options = (
+        {"desc": name}
+        if total
+        else {"bar_format": f"{name} ...".replace("{", "{{").replace("}", "}}")}
+    )
+    return tqdm(
+        total=total or None, unit="", dynamic_ncols=True, leave=False, file=sys.stderr, **options
+    )
 
 
 Result = TypeVar("Result")

@@ -109,7 +109,7 @@ def convert_command(
     _reject_conflicts(options, task)
 
     def work(password: str | None) -> list[Summary]:
-        with progress_bar("images", quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             return convert(
                 source,
                 out,
@@ -149,7 +149,7 @@ def image_info_command(
     """Write a COCO file without annotations, for the test split."""
 
     def work(password: str | None) -> list[Summary]:
-        with progress_bar("images", quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             summary = image_info(
                 images,
                 out,

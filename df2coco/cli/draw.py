@@ -87,7 +87,7 @@ def draw_command(
     parts = _parts(only)
 
     def work(password: str | None) -> list[Path]:
-        with progress_bar("images", quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             return draw(
                 coco,
                 images,

@@ -166,7 +166,7 @@ def _evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    with progress_bar("categories", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
     if as_json:
         _print_json(evaluation.as_json(per_category=per_category))

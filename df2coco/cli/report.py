@@ -46,7 +46,7 @@ def report_command(
     from df2coco.report import write_report
 
     def work(password: str | None) -> None:
-        with progress_bar("examples", quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             write_report(
                 path,
                 images,

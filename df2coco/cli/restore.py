@@ -43,7 +43,7 @@ def restore_command(
     """
     from df2coco.converter.restore import restore
 
-    with progress_bar("files", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         done = restore(
             path,
             folder,

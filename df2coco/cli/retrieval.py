@@ -63,7 +63,7 @@ def retrieval_command(
     from df2coco.converter.retrieval_truth import write_retrieval
 
     def work(password: str | None) -> list[RetrievalSummary]:
-        with progress_bar("images", quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             return write_retrieval(
                 source,
                 out,

@@ -58,7 +58,7 @@ def stats_command(
         check_plot(plot)
 
     def work(password: str | None) -> list[SplitStatistics]:
-        with progress_bar("images", quiet=quiet) as progress:
+        with progress_bar(quiet=quiet) as progress:
             return split_statistics(
                 source,
                 images=images,

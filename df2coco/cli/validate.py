@@ -58,7 +58,7 @@ def validate_command(
     """
 
     def work(password: str | None) -> Report:
-        with progress_bar("entries", quiet=json) as progress:
+        with progress_bar(quiet=json) as progress:
             return validate(
                 path,
                 against=against,

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields
 from df2coco.errors import CocoFileError, SourceError, shorten
+from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
 __all__ = ["Restored", "restore"]
@@ -64,12 +65,12 @@ def restore(
     *,
     force: bool = False,
     tell: Callable[[str], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Restored:
     """Write the annotation files (000001.json, ...) that the COCO file at `path` was made of to `folder`.
 
-    `tell` gets each sentence of `Restored.losses` before anything is written; `progress` the number of
-    files written and of all. With `force` a folder with files in it is written to: files of the same
+    `tell` gets each sentence of `Restored.losses` before anything is written; `progress` is called as
+    `Progress` says. With `force` a folder with files in it is written to: files of the same
     names are replaced, others stay.
 
     Raises `CocoFileError` when no annotation files can be made of the file, `SourceError` when the
@@ -77,6 +78,7 @@ def restore(
     """
     path, folder = Path(path), Path(folder)
     _check_folder(path, folder, force)
+    progress(f"reading {path.name}", 0, 0)
     reader = _Reader(path)
     document = read_annotations(path, reader.take)
     check_fields(document, path)
@@ -369,9 +371,7 @@ def _check_folder(path: Path, folder: Path, force: bool) -> None:
         raise SourceError(f"cannot be written ({error.strerror}).", file=folder) from None
 
 
-def _write(
-    folder: Path, texts: Mapping[str, str], progress: Callable[[int, int], None] | None
-) -> None:
+def _write(folder: Path, texts: Mapping[str, str], progress: Progress) -> None:
     target = os.path.realpath(folder)
     exists = os.path.isdir(target)
     try:
@@ -392,11 +392,9 @@ def _write(
         raise SourceError(f"cannot be written ({error.strerror}).", file=folder) from None
 
 
-def _write_files(
-    work: str, texts: Mapping[str, str], progress: Callable[[int, int], None] | None
-) -> None:
+def _write_files(work: str, texts: Mapping[str, str], progress: Progress) -> None:
     for number, (name, text) in enumerate(texts.items(), start=1):
         with open(os.path.join(work, name), "wb") as stream:
             stream.write(text.encode())
-        if progress is not None and (number % 256 == 0 or number == len(texts)):
-            progress(number, len(texts))
+        if number % 256 == 0 or number == len(texts):
+            progress("writing annotation files", number, len(texts))

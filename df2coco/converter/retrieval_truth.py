@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from df2coco.files import atomic_write
 from df2coco.parser.reader import Split, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
+from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 __all__ = ["PAIR_COLUMNS", "RetrievalSummary", "write_retrieval"]
@@ -73,7 +74,7 @@ def write_retrieval(
     query_list: str | Path | None = None,
     gallery_list: str | Path | None = None,
     password: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[RetrievalSummary]:
     """Write `<split>_query.json`, `<split>_gallery.json` and `<split>_pairs.csv` of the splits at `source`
     into the folder `out`.
@@ -85,6 +86,7 @@ def write_retrieval(
     Raises `SourceError` when annotations cannot be used or a list names what is not there, `PasswordError`
     for the password, and `CocoFileError` when `out` cannot be written. Nothing is written of a split then.
     """
+    progress("looking for annotation files", 0, 0)
     splits = [s for s in find_splits(Path(source), None, password) if s.reader.annotations]
     if not splits:
         raise SourceError("no annotations, so no pairs. Name a split that has annos.", file=source)
@@ -104,7 +106,7 @@ def _write_split(
     split: Split,
     folder: Path,
     lists: Sequence[Path | None],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> RetrievalSummary:
     stems = {int(entry.stem): entry.stem for entry in split.entries if entry.stem.isdecimal()}
     chosen = [None if path is None else _read_list(path, stems) for path in lists]
@@ -121,8 +123,7 @@ def _write_split(
         without_source += side is None and record.source is None
         if side is not None:
             sides[side].extend(_items(record, reader.annotations_label))
-        if progress is not None:
-            progress(done, len(split.entries))
+        progress(f"reading annotations of {split.name}", done, len(split.entries))
     without_source *= None in chosen
     return _write(split.name, folder, *sides, without_source)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,12 +20,12 @@ from df2coco.files import atomic_write, check_output
 from df2coco.parser.reader import Entry, Split
 from df2coco.parser.records import Notice
 from df2coco.parser.splits import find_images, find_splits
+from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES
 from df2coco.workers import map_ordered
 
-__all__ = ["ConversionError", "Progress", "Summary", "convert", "image_info"]
+__all__ = ["ConversionError", "Summary", "convert", "image_info"]
 
-Progress = Callable[[int, int], None]
 """Called with the number of images done and the number of all."""
 
 _CHUNK: Final = 64
@@ -85,7 +85,7 @@ def convert(
     workers: int = 1,
     password: str | None = None,
     keep_notices: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Summary]:
     """Convert the splits at `source` to COCO; one summary a split.
 
@@ -101,6 +101,7 @@ def convert(
     """
     source, out = Path(source), Path(out)
     options = options or Options()
+    progress("looking for annotation files", 0, 0)
     splits = find_splits(source, None if images is None else Path(images), password)
     plans = [_plan(split, out, options, tuple(tasks), per_category) for split in splits]
     paths = [output.path for plan in plans for output in plan]
@@ -121,9 +122,10 @@ def image_info(
     workers: int = 1,
     password: str | None = None,
     keep_notices: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Summary:
     """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
+    progress("looking for images", 0, 0)
     split = find_images(Path(images), password)
     if not split.entries:
         raise SourceError("no .jpg images found. Name their folder or archive.", file=images)
@@ -201,7 +203,7 @@ class _Run(NamedTuple):
     on_error: str
     workers: int
     keep_notices: bool
-    progress: Progress | None
+    progress: Progress
 
     def split(self, split: Split, outputs: list[_Output]) -> Summary:
         """Convert one split; nothing is written unless all of it can be."""
@@ -221,7 +223,9 @@ class _Run(NamedTuple):
                 _open(stack, output, encoders[index])
                 for output, (index, _) in zip(outputs, chosen, strict=True)
             ]
-            for converted in self._convert(Job(reader, encoders, chosen), split.entries):
+            for converted in self._convert(
+                split.name, Job(reader, encoders, chosen), split.entries
+            ):
                 for notice in converted.notices:
                     summary.note(notice, keep=self.keep_notices)
                     failed |= self.on_error == "fail" and notice.level == "error"
@@ -241,17 +245,18 @@ class _Run(NamedTuple):
                 writer.close()
         return summary
 
-    def _convert(self, job: Job, entries: Sequence[Entry]) -> Iterator[Converted]:
+    def _convert(self, name: str, job: Job, entries: Sequence[Entry]) -> Iterator[Converted]:
         chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
         # Starting a worker takes as long as some hundred images.
         workers = min(self.workers, 1 + len(chunks) // 4)
+        phase = "reading image headers" if job.reader.annotations is None else f"converting {name}"
         done = 0
+        self.progress(phase, done, len(entries))
         with closing(map_ordered(partial(convert_chunk, job), chunks, workers=workers)) as results:
             for chunk, result in zip(chunks, results, strict=True):
                 yield from result
                 done += len(chunk)
-                if self.progress is not None:
-                    self.progress(done, len(entries))
+                self.progress(phase, done, len(entries))
 
 
 _NO_IMAGES: Final = (

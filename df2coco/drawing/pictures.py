@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -20,6 +20,7 @@ from df2coco.drawing.shapes import PARTS, Shape, read_shapes
 from df2coco.drawing.sheet import Panel, beside, beside_room, justify, page, text_line
 from df2coco.errors import CocoFileError, printable, shorten
 from df2coco.files import atomic_write
+from df2coco.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +52,7 @@ def draw(
     min_score: float = MIN_SCORE,
     only: Iterable[str] = tuple(PARTS),
     password: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> list[Path]:
     """Draw images of the COCO file `coco` with their annotations; the files that were written.
 
@@ -252,7 +253,7 @@ def _draw_folder(
     job: _Job,
     chosen: Sequence[Mapping[str, Any]],
     out: Path,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> list[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -264,8 +265,7 @@ def _draw_folder(
         path = out / f"{image['id']:06d}.jpg"  # as the dataset names its images
         _save(page(picture, _title(image), shapes, job.only), path)
         paths.append(path)
-        if progress is not None:
-            progress(done, len(chosen))
+        progress("drawing images", done, len(chosen))
     return paths
 
 
@@ -293,7 +293,7 @@ def _draw_file(
     chosen: Sequence[Mapping[str, Any]],
     total: int,
     out: Path,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> None:
     if len(chosen) == 1:
         picture, shapes = job.picture(chosen[0])
@@ -307,7 +307,7 @@ def _draw_file(
 def _contact_sheet(
     job: _Job,
     chosen: Sequence[Mapping[str, Any]],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> tuple[Image, list[Shape]]:
     from PIL import Image
 
@@ -326,8 +326,7 @@ def _contact_sheet(
         caption = text_line(_title(image), place.width, text)
         sheet.paste(caption, (place.x, place.y + place.height))
         every += shapes
-        if progress is not None:
-            progress(done, len(chosen))
+        progress("drawing images", done, len(chosen))
     return sheet, every
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from df2coco.errors import CocoFileError
 from df2coco.evaluation.engines import ENGINES, Curves, Engine, choose_engine
 from df2coco.evaluation.ground_truth import Annotation, GroundTruth, Item, read_ground_truth
 from df2coco.evaluation.results import Results, read_results
+from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, SIGMAS
 
 __all__ = ["KINDS", "LANDMARKS", "METRICS", "OKS_AREAS", "Evaluation", "Scores", "evaluate"]
@@ -141,7 +142,7 @@ def evaluate(
     oks_area: str = "box",
     by: str | None = None,
     engine: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Score the results in a file against the ground truth in a COCO file.
 
@@ -155,9 +156,11 @@ def evaluate(
     """
     engine = choose_engine(engine)
     with no_collection():
+        progress(f"reading {Path(ground_truth).name}", 0, 0)
         truth = read_ground_truth(Path(ground_truth), kind, landmarks=landmarks, oks_area=oks_area)
         if by is not None:
             _check_attribute(truth, by)
+        progress(f"reading {Path(results).name}", 0, 0)
         found = read_results(Path(results), kind, truth)
         curves = _curves(truth, found, kind, by, ENGINES[engine], progress)
     scores = {n: _scores(kind, list(truth.names.values()), own) for n, own in curves.items()}
@@ -179,7 +182,7 @@ def _curves(
     kind: str,
     by: str | None,
     engine: Engine,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> dict[str, list[Curves]]:
     """Value of the attribute -> curves, one a category; "" stands for all items."""
     values = ATTRIBUTES[by] if by is not None else ()
@@ -189,8 +192,7 @@ def _curves(
         for value, own in enumerate(curves.values()):
             annotations = _annotations(cell.items, kind, by, value)
             own.append(engine(kind, annotations, cell.results, cell.sigmas))
-        if progress is not None:
-            progress(number, len(truth.names))
+        progress("scoring categories", number, len(truth.names))
     return curves
 
 

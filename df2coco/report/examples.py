@@ -6,7 +6,7 @@ import base64
 import heapq
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.coco.lists import read_annotations
 from df2coco.drawing import Photos, draw_image
 from df2coco.errors import Df2cocoError, PasswordError
+from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 __all__ = ["FACETS", "UNTOLD", "Example", "Gallery", "make_gallery"]
@@ -75,13 +76,14 @@ def make_gallery(
     photos: Photos,
     number: int,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Gallery:
     """Choose and draw `number` examples of a COCO file. The same file gives the same examples.
 
     Images that cannot be opened and items that cannot be drawn are left out and told.
     Raises `CocoFileError` when the file cannot be read, `PasswordError` for the images' password.
     """
+    progress(f"reading {coco_file.name}", 0, 0)
     candidates = _Candidates(number)
     document = read_annotations(coco_file, candidates.take)
     images = {image["id"]: image for image in document["images"]}
@@ -103,8 +105,7 @@ def make_gallery(
             raise
         except Df2cocoError as error:
             faults.append(str(error))
-        if progress is not None:
-            progress(len(examples) + len(faults), number)
+        progress("drawing examples", len(examples) + len(faults), number)
     order = list(pools)
     examples.sort(key=lambda pair: (order.index(pair[0].facets["category"]), _rank(pair[0][0])))
     return Gallery(tuple(example for _, example in examples), tuple(dict.fromkeys(faults)))

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from df2coco.drawing import Photos
 from df2coco.errors import CocoFileError, Df2cocoError, printable
 from df2coco.files import atomic_write, check_output
+from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNTOLD, make_gallery
 from df2coco.stats import (
     DISTRIBUTION_HEAD,
@@ -47,12 +48,12 @@ def write_report(
     examples: int = 60,
     password: str | None = None,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Write a page about the COCO file at `coco_file`, whose images are in the folder or archive `images`.
 
     `examples` items are shown, as evenly as the categories allow and as different as possible. The same
-    file and images give the same page. `progress` is called with the number of examples done, and of all.
+    file and images give the same page. `progress` is called as `Progress` says.
 
     Raises `CocoFileError` when the file cannot be read or the page not be written, `SourceError` and
     `PasswordError` for the images, `ReportError` and `PlotError` when Jinja2 or matplotlib is missing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from df2coco.masks import union_area
 from df2coco.parser.reader import Entry, Reader, Split
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import find_splits
+from df2coco.progress import Progress, no_progress
 from df2coco.releases import RELEASES
 from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
 from df2coco.stats.values import SplitStatistics
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["split_statistics", "statistics"]
 
-Progress = Callable[[int, int], None]
 """Called with the number of images done and the number of all."""
 
 _CHUNK: Final = 64
@@ -42,7 +42,7 @@ def statistics(
     images: str | Path | None = None,
     workers: int = 1,
     password: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> SplitStatistics:
     """The statistics of one split.
 
@@ -56,6 +56,7 @@ def statistics(
     if not isinstance(source, str | Path):
         document = source if isinstance(source, Mapping) else source.dataset
         return _of_document(document)
+    progress("looking for annotation files", 0, 0)
     found = _find(Path(source), images, password)
     if not isinstance(found, Path) and len(found) > 1:
         names = ", ".join(split.name for split in found)
@@ -69,9 +70,10 @@ def split_statistics(
     images: str | Path | None = None,
     workers: int = 1,
     password: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[SplitStatistics]:
     """As `statistics`, for each split at `source`, in the order train, validation, test, others by name."""
+    progress("looking for annotation files", 0, 0)
     return _each(_find(Path(source), images, password), workers, progress)
 
 
@@ -82,10 +84,9 @@ def _find(source: Path, images: str | Path | None, password: str | None) -> Path
     return find_splits(source, None if images is None else Path(images), password)
 
 
-def _each(
-    found: Path | list[Split], workers: int, progress: Progress | None
-) -> list[SplitStatistics]:
+def _each(found: Path | list[Split], workers: int, progress: Progress) -> list[SplitStatistics]:
     if isinstance(found, Path):
+        progress(f"reading {found.name}", 0, 0)
         return [_of_file(found)]
     return [_of_split(split, workers, progress) for split in found]
 
@@ -93,7 +94,7 @@ def _each(
 # ---------------------------------------------------------------- the dataset
 
 
-def _of_split(split: Split, workers: int, progress: Progress | None) -> SplitStatistics:
+def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics:
     entries = split.entries
     chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
     # Starting a worker takes as long as some hundred images.
@@ -103,8 +104,11 @@ def _of_split(split: Split, workers: int, progress: Progress | None) -> SplitSta
     with closing(map_ordered(count, chunks, workers=workers)) as parts:
         for number, part in enumerate(parts, start=1):
             tally.merge(part)
-            if progress is not None:
-                progress(min(number * _CHUNK, len(entries)), len(entries))
+            progress(
+                f"counting {split.name}",
+                min(number * _CHUNK, len(entries)),
+                len(entries),
+            )
     categories = [CategoryEntry(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
     return tally.statistics(split.name, _released_split(split.name, len(tally.ids)), categories)
 

@@ -49,10 +49,10 @@ def measure(document: Document) -> list[Measured | None]:
     small = [task for task in tasks if _numbers(task[-1][0]) <= _TASK_NUMBERS]
     drawn = map_ordered(_draw, small, workers=workers)
     result: list[Measured | None] = []
+    document.progress("measuring masks", 0, len(document.annotations))
     for task in tasks:
         result += next(drawn) if _numbers(task[-1][0]) <= _TASK_NUMBERS else _draw(task)
-        if document.progress is not None:
-            document.progress(len(result), len(document.annotations))
+        document.progress("measuring masks", len(result), len(document.annotations))
     drawn.close()
     return result
 

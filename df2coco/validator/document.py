@@ -15,6 +15,7 @@ from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document, no_collection, read
 from df2coco.errors import CocoFileError
 from df2coco.parser.reader import Split
+from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES, Category
 from df2coco.validator.folding import loads
 
@@ -112,7 +113,7 @@ class Document:
     """What `--against` names."""
     score_images: int = 0
     """How many images of ground truth to score against itself."""
-    progress: Callable[[int, int], None] | None = None
+    progress: Progress = no_progress
     _done: dict[Any, Any] = field(default_factory=dict, repr=False)
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
     _by_id: dict[str, dict[int, Entry]] = field(default_factory=dict, repr=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,6 +11,7 @@ from df2coco.coco.reader import index, no_collection
 from df2coco.errors import SourceError
 from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_images, find_splits
+from df2coco.progress import Progress, no_progress
 from df2coco.validator import roundtrip, scoring
 from df2coco.validator.document import (
     LEVELS,
@@ -43,7 +43,7 @@ def validate(
     score_images: int = SCORED_IMAGES,
     password: str | None = None,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Report:
     """Examine the COCO file at `path`.
 
@@ -175,8 +175,7 @@ def _examine_parts(options: Document, stages: set[str], found: Cut) -> tuple[Doc
         for code, part in examined.hits.items():
             hits.setdefault(code, []).extend(_moved(hit, len(annotations)) for hit in part)
         annotations += _reduced(examined)
-        if options.progress is not None:
-            options.progress(number, len(found.parts))
+        options.progress("checking annotations", number, len(found.parts))
     info = found.document.get("info")
     whole = dataclasses.replace(
         options,

@@ -139,8 +139,7 @@ def _looked_up(document: Document) -> list[ImageHeader | str | None]:
     headers: list[ImageHeader | str] = []
     for part in map_ordered(partial(_headers, split.reader), chunks, workers=workers):
         headers += part
-        if document.progress is not None:
-            document.progress(len(headers), len(present))
+        document.progress("reading image headers", len(headers), len(present))
     answers = iter(headers)
     return [None if entry is None else next(answers) for entry in found]
 

@@ -77,8 +77,7 @@ def _records(document: Document) -> Iterator[Record]:
         for part in records:
             yield from part
             done += len(part)
-            if document.progress is not None:
-                document.progress(done, len(split.entries))
+            document.progress("comparing with the source", done, len(split.entries))
     finally:
         records.close()
 

@@ -1,0 +1,78 @@
+"""`info.df2coco`: what df2coco notes in a file about how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from df2coco.version import __version__
+
+__all__ = ["Conversion", "conversion_of"]
+
+_FROM_IMAGES: Final = "from the images"
+_UNKNOWN: Final = "unknown: the smallest that hold the annotations"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The options that a file was converted with; None where the file does not say."""
+
+    task: str | None = None
+    layout: str | None = None
+    landmarks: str | None = None
+    area: str | None = None
+    categories: tuple[int, ...] = ()
+    """Ids of the only categories in the file; () is all."""
+    only: str | None = None
+    """The only source of images, "user" or "shop"."""
+    limit: int | None = None
+    sizes_known: bool = True
+    """False: there were no images, so width and height are the smallest that hold the annotations."""
+
+    @property
+    def is_subset(self) -> bool:
+        """Images or items were left out on purpose."""
+        return bool(self.categories or self.only or self.limit)
+
+    def as_json(self) -> dict[str, Any]:
+        """The value of `info.df2coco`."""
+        return {
+            "version": __version__,
+            "task": self.task,
+            "layout": self.layout,
+            "landmarks": self.landmarks,
+            "area": self.area,
+            "categories": list(self.categories),
+            "only": self.only,
+            "limit": self.limit,
+            "image_sizes": _FROM_IMAGES if self.sizes_known else _UNKNOWN,
+        }
+
+
+def conversion_of(info: Any) -> Conversion | None:
+    """The `info` of a COCO file, read; None for files that df2coco did not write.
+
+    Anybody may have written it, so that what is not of the right type counts as not said.
+    """
+    noted = info.get("df2coco") if isinstance(info, Mapping) else None
+    if not isinstance(noted, Mapping):
+        return None
+
+    def text(name: str) -> str | None:
+        value = noted.get(name)
+        return value if isinstance(value, str) else None
+
+    categories, limit = noted.get("categories"), noted.get("limit")
+    return Conversion(
+        task=text("task"),
+        layout=text("layout"),
+        landmarks=text("landmarks"),
+        area=text("area"),
+        categories=tuple(each for each in categories if type(each) is int)
+        if isinstance(categories, list)
+        else (),
+        only=text("only"),
+        limit=limit if type(limit) is int else None,
+        sizes_known=not (text("image_sizes") or "").startswith("unknown"),
+    )
