@@ -9,6 +9,8 @@ Sources, column by column:
   round, like long sleeve outwear: the official sigmas mirror only so (2 = 6, 4 = 26), and the official
   baseline's published predictions put landmark 2 at the neck. Tables copied from the figure (MMPose,
   HRNet, KGDet) flip 2-26 and 4-6, which is wrong.
+- groups: the 81 aggregated landmarks of the winner of the 2020 landmark challenge (arXiv 2005.00419 and
+  the table in its published code). Landmarks of different categories that play the same part share one.
 - sigmas: the official evaluation code, `pycocotools/cocoeval.py` of the DeepFashion2 API.
 - colors: ours.
 """
@@ -61,6 +63,8 @@ class Category:
     """OKS sigmas, one a landmark."""
     landmark_names: tuple[str, ...]
     """Names that are unique over all 294: "short_sleeve_top_1"."""
+    groups: tuple[int, ...]
+    """For each landmark the number, 1 to 81, of the aggregated landmark that plays its part."""
 
     @property
     def slots(self) -> range:
@@ -89,6 +93,7 @@ def _category(
     color: str,
     skeleton: str,
     flip_pairs: str,
+    groups: str,
     sigmas: tuple[float, ...],
 ) -> Category:
     paths = [_path(path) for path in skeleton.split("|")]
@@ -104,6 +109,7 @@ def _category(
         flip_pairs=tuple((int(a), int(b)) for a, b in (p.split("-") for p in flip_pairs.split())),
         sigmas=sigmas,
         landmark_names=tuple(f"{stem}_{number}" for number in range(1, num_landmarks + 1)),
+        groups=tuple(_path(groups)),
     )
 
 
@@ -119,6 +125,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#0072B2",
         skeleton="2 7..25 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17",
+        groups="1..6 9..14 41..43 47 44..46 15..20",
         sigmas=(
             0.012, 0.0158, 0.0169, 0.0165, 0.0169, 0.0158, 0.0298, 0.0329, 0.0321, 0.0323,
             0.034, 0.0388, 0.0452, 0.0574, 0.0492, 0.0352, 0.0492, 0.0574, 0.0452, 0.0388,
@@ -134,6 +141,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#56B4E9",
         skeleton="2 7..33 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 17-23 18-22 19-21",
+        groups="1..6 21..30 41..43 47 44..46 31..40",
         sigmas=(
             0.0194, 0.017, 0.0185, 0.0193, 0.0185, 0.017, 0.0286, 0.0471, 0.0547, 0.0526,
             0.043, 0.0392, 0.0513, 0.0566, 0.0509, 0.0564, 0.0542, 0.0604, 0.0599, 0.052,
@@ -150,6 +158,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#D55E00",
         skeleton="2 7..16 31 30 4 | 2 3 4 | 2 1 6 25..17 29..26 5 6",
         flip_pairs="2-6 3-5 4-26 16-29 30-27 31-28 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17",
+        groups="1..3 7 5 6 9..14 41..43 53 44..46 15..20 8 48..52",
         sigmas=(
             0.0074, 0.0085, 0.0165, 0.0248, 0.0165, 0.0085, 0.0156, 0.0231, 0.0296, 0.0137,
             0.0195, 0.025, 0.0347, 0.038, 0.0257, 0.037, 0.0257, 0.038, 0.0347, 0.025,
@@ -169,6 +178,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
             "2-6 3-5 4-34 20-37 38-35 39-36 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 "
             "17-23 18-22 19-21"
         ),
+        groups="1..3 7 5 6 21..30 41..43 53 44..46 31..40 8 48..52",
         sigmas=(
             0.0137, 0.0153, 0.0243, 0.0377, 0.0243, 0.0153, 0.0203, 0.0366, 0.0467, 0.0433,
             0.0393, 0.0329, 0.0418, 0.0477, 0.0399, 0.0331, 0.042, 0.0492, 0.0436, 0.0478,
@@ -185,6 +195,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#009E73",
         skeleton="2 7..15 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-15 8-14 9-13 10-12",
+        groups="1..6 54 41..43 47 44..46 55",
         sigmas=(
             0.0352, 0.0158, 0.021, 0.0214, 0.021, 0.0158, 0.0196, 0.05, 0.0489, 0.0404,
             0.0401, 0.0404, 0.0489, 0.05, 0.0196,
@@ -199,6 +210,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#44AA99",
         skeleton="7 2 8..14 6 15 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-15 8-14 9-13 10-12",
+        groups="1..6 56 41..43 47 44..46 57",
         sigmas=(
             0.0276, 0.0548, 0.0283, 0.0204, 0.0283, 0.0548, 0.0369, 0.0726, 0.0677, 0.064,
             0.0251, 0.064, 0.0677, 0.0726, 0.0369,
@@ -213,6 +225,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#CC79A7",
         skeleton="1 4..10 3 2 1",
         flip_pairs="1-3 4-10 5-9 6-8",
+        groups="63..65 71 66 67 70 68 69 72",
         sigmas=(
             0.0308, 0.0216, 0.0308, 0.0506, 0.0494, 0.0463, 0.0477, 0.0463, 0.0494, 0.0506,
         ),
@@ -226,6 +239,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#882255",
         skeleton="1 4..14 3 2 1",
         flip_pairs="1-3 4-14 5-13 6-12 7-11 8-10",
+        groups="63..65 71 73 66 67 74 70 75 68 69 76 72",
         sigmas=(
             0.0275, 0.0202, 0.0275, 0.0651, 0.0451, 0.035, 0.028, 0.0392, 0.0362, 0.0392,
             0.028, 0.035, 0.0451, 0.0651,
@@ -240,6 +254,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#AA4499",
         skeleton="1 4..8 3 2 1",
         flip_pairs="1-3 4-8 5-7",
+        groups="63..65 77..81",
         sigmas=(
             0.0253, 0.0195, 0.0253, 0.0513, 0.0543, 0.0415, 0.0543, 0.0513,
         ),
@@ -253,6 +268,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#332288",
         skeleton="2 7..29 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-29 8-28 9-27 10-26 11-25 12-24 13-23 14-22 15-21 16-20 17-19",
+        groups="1..6 9..14 41..43 58..62 44..46 15..20",
         sigmas=(
             0.0153, 0.023, 0.0167, 0.0145, 0.0167, 0.023, 0.0332, 0.0391, 0.0391, 0.0396,
             0.044, 0.0452, 0.0498, 0.0514, 0.0585, 0.0655, 0.0635, 0.0602, 0.0635, 0.0655,
@@ -271,6 +287,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
             "2-6 3-5 7-37 8-36 9-35 10-34 11-33 12-32 13-31 14-30 15-29 16-28 17-27 18-26 19-25 20-24 "
             "21-23"
         ),
+        groups="1..6 21..30 41..43 58..62 44..46 31..40",
         sigmas=(
             0.0121, 0.0134, 0.0158, 0.0162, 0.0158, 0.0134, 0.0246, 0.0406, 0.047, 0.0404,
             0.0463, 0.0466, 0.0435, 0.0499, 0.0455, 0.044, 0.0411, 0.049, 0.0576, 0.0685,
@@ -287,6 +304,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#999933",
         skeleton="2 7..19 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14",
+        groups="1..6 54 41..43 58..62 44..46 55",
         sigmas=(
             0.0116, 0.0167, 0.016, 0.018, 0.016, 0.0167, 0.0196, 0.0385, 0.0421, 0.0497,
             0.0562, 0.0528, 0.0428, 0.0528, 0.0562, 0.0497, 0.0421, 0.0385, 0.0196,
@@ -301,6 +319,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         color="#DDCC77",
         skeleton="7 2 8..18 6 19 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14",
+        groups="1..6 56 41..43 58..62 44..46 57",
         sigmas=(
             0.0244, 0.0297, 0.0244, 0.0208, 0.0244, 0.0297, 0.0173, 0.0616, 0.0659, 0.0712,
             0.0707, 0.0685, 0.0339, 0.0685, 0.0707, 0.0712, 0.0659, 0.0616, 0.0173,

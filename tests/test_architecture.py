@@ -19,6 +19,7 @@ ROWS: list[set[str]] = [
     {"version"},
     {"errors", "progress"},
     {"taxonomy", "files", "workers"},
+    {"layouts"},
     {"releases", "parser", "coco", "masks"},
     {"converter"},
     {"validator", "evaluation", "stats", "drawing"},

@@ -1,11 +1,12 @@
-"""Which of a COCO file's categories are DeepFashion2's, and which of its keypoint slots are theirs."""
+"""Which of a COCO file's categories are DeepFashion2's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from df2coco.taxonomy import CATEGORY_BY_NAME, NUM_LANDMARKS, Category
+from df2coco.layouts import own_slots
+from df2coco.taxonomy import CATEGORY_BY_NAME, Category
 
 __all__ = ["find_garments", "own_slots"]
 
@@ -25,15 +26,3 @@ def find_garments(categories: Iterable[Mapping[str, Any]]) -> dict[int, Category
         and entry["name"] in CATEGORY_BY_NAME
     }
     return found if 2 * len(found) > len(entries) else {}
-
-
-def own_slots(category: Category, num_slots: int) -> Sequence[int] | None:
-    """The slots (from 0) of a category's landmarks, in their order, in a layout of `num_slots`.
-
-    294 is the unified layout, the category's own 8 to 39 the category layout. None for any other number.
-    """
-    layouts = {
-        NUM_LANDMARKS: category.slots,
-        category.num_landmarks: range(category.num_landmarks),
-    }
-    return layouts.get(num_slots)

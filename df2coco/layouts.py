@@ -1,0 +1,93 @@
+"""How the landmarks of 13 categories share one array of keypoints: the layouts, as data.
+
+- unified: 294 slots, one for every landmark of every category, as the benchmark and MMPose have them.
+- aggregated: 81 slots; landmarks of different categories that play the same part share one.
+- category: each category's own 8 to 39 landmarks and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from df2coco.taxonomy import (
+    CATEGORIES,
+    FLIP_INDICES,
+    LANDMARK_NAMES,
+    NUM_LANDMARKS,
+    SIGMAS,
+    SKELETON,
+    Category,
+)
+
+__all__ = ["AGGREGATED", "NUM_AGGREGATED", "UNIFIED", "Layout", "layout_of_category", "own_slots"]
+
+NUM_AGGREGATED: Final = 81
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The slots of `keypoints`: all tuples but `skeleton` have one entry a slot."""
+
+    names: tuple[str, ...]
+    """Unique within the layout."""
+    skeleton: tuple[tuple[int, int], ...]
+    """Edges of all categories, without repetition; slots counted from 1, as COCO does."""
+    flip_indices: tuple[int, ...]
+    """For each slot, the slot (from 0) that it becomes when the image is mirrored."""
+    sigmas: tuple[float, ...]
+    """OKS sigmas."""
+
+
+UNIFIED: Final = Layout(LANDMARK_NAMES, SKELETON, FLIP_INDICES, SIGMAS)
+
+
+def layout_of_category(category: Category) -> Layout:
+    """A category's own landmarks, as a layout."""
+    flip_indices = list(range(category.num_landmarks))
+    for a, b in category.flip_pairs:
+        flip_indices[a - 1], flip_indices[b - 1] = b - 1, a - 1
+    return Layout(category.landmark_names, category.skeleton, tuple(flip_indices), category.sigmas)
+
+
+def own_slots(category: Category, num_slots: int) -> Sequence[int] | None:
+    """The slots (from 0) of a category's landmarks, in their order, in a layout of `num_slots`.
+
+    294 is the unified layout, 81 the aggregated one, the category's own 8 to 39 the category layout.
+    None for any other number.
+    """
+    if num_slots == NUM_LANDMARKS:
+        return category.slots
+    if num_slots == NUM_AGGREGATED:
+        return tuple(group - 1 for group in category.groups)
+    return range(num_slots) if num_slots == category.num_landmarks else None
+
+
+def _aggregated_skeleton() -> Iterable[tuple[int, int]]:
+    for category in CATEGORIES:
+        for a, b in category.skeleton:
+            one, other = category.groups[a - 1], category.groups[b - 1]
+            yield min(one, other), max(one, other)
+
+
+def _aggregated() -> Layout:
+    flip_indices = list(range(NUM_AGGREGATED))
+    sigmas: list[list[float]] = [[] for _ in range(NUM_AGGREGATED)]
+    for category in CATEGORIES:
+        for a, b in category.flip_pairs:
+            one, other = category.groups[a - 1] - 1, category.groups[b - 1] - 1
+            flip_indices[one], flip_indices[other] = other, one
+        for group, sigma in zip(category.groups, category.sigmas, strict=True):
+            sigmas[group - 1].append(sigma)
+    return Layout(
+        tuple(f"aggregated_{number}" for number in range(1, NUM_AGGREGATED + 1)),
+        tuple(dict.fromkeys(_aggregated_skeleton())),
+        tuple(flip_indices),
+        # The sigmas of a group differ by up to 6.4 times, so that these only serve training and a
+        # framework's own score: `df2coco evaluate keypoints` takes each category's own.
+        tuple(sum(each) / len(each) for each in sigmas),
+    )
+
+
+AGGREGATED: Final = _aggregated()
