@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from df2coco.errors import Df2cocoError, WorkerError
 
-__all__ = ["available_cores", "map_ordered"]
+__all__ = ["available_cores", "map_ordered", "worthwhile"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -45,6 +45,14 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def worthwhile(workers: int, tasks: int) -> int:
+    """How many of `workers` processes are worth their start for so many tasks of 20 ms or more.
+
+    Starting a process takes as long as some such tasks.
+    """
+    return min(workers, 1 + tasks // 4)
 
 
 def map_ordered(

@@ -10,7 +10,9 @@ import typer
 from df2coco.cli.app import (
     PasswordOption,
     QuietOption,
+    WorkersOption,
     command,
+    default_workers,
     progress_bar,
     tell,
     with_password,
@@ -51,6 +53,7 @@ def retrieval_command(
     ],
     query_list: ListOption = None,
     gallery_list: ListOption = None,
+    workers: WorkersOption = None,
     password: PasswordOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -70,6 +73,7 @@ def retrieval_command(
                 query_list=query_list,
                 gallery_list=gallery_list,
                 password=password,
+                workers=default_workers(workers),
                 progress=progress,
             )
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Encoded, Part
 from df2coco.converter.encoder import Encoder, Measured, area_notices, select
-from df2coco.errors import ImageError, SourceError
-from df2coco.parser.reader import Entry, Reader
+from df2coco.parser.mapping import ReadImage
+from df2coco.parser.reader import Reader
 from df2coco.parser.records import ImageRecord, Notice
 
 __all__ = ["Converted", "Job", "convert_chunk"]
@@ -34,43 +34,44 @@ class Job(NamedTuple):
     """For each output, which encoder makes it, and the one category in it."""
 
 
-class _Read(NamedTuple):
-    """What one image's files came to."""
-
-    file: str
-    record: ImageRecord | None
-    """None when the image is left out."""
-    notices: list[Notice]
-
-
 @no_collection()
-def convert_chunk(job: Job, entries: list[Entry]) -> list[Converted]:
-    """Convert images; what cannot be used is told in notices. Raises `PasswordError`."""
+def convert_chunk(job: Job, images: list[ReadImage]) -> list[Converted]:
+    """Convert images; what cannot be used is told in notices."""
     if job.encoders[0].options.limit is None:
-        return [_convert_images(job, entries)]
-    return [_convert_images(job, [entry]) for entry in entries]  # any of them may be the last
+        return [_convert_images(job, images)]
+    return [_convert_images(job, [image]) for image in images]  # any of them may be the last
 
 
-def _convert_images(job: Job, entries: list[Entry]) -> Converted:
-    read_one = _read_image if job.reader.annotations is not None else _read_header
-    read = [read_one(job, entry) for entry in entries]
-    kept = [(each, each.record) for each in read if each.record is not None]
-    measured = job.encoders[0].measure([record for _, record in kept])
-    for (each, _), items in zip(kept, measured, strict=True):
-        each.notices.extend(area_notices(items, each.file))
+def _convert_images(job: Job, images: list[ReadImage]) -> Converted:
+    kept = [_selected(job, image) for image in images]
+    records = [record for record in kept if record is not None]
+    measured = job.encoders[0].measure(records)
     encoded = [
-        [encoder.encode(record, items) for (_, record), items in zip(kept, measured, strict=True)]
+        [encoder.encode(record, items) for record, items in zip(records, measured, strict=True)]
         for encoder in job.encoders
     ]
+    rest = iter(measured)
+    notices: list[Notice] = []
+    for image, record in zip(images, kept, strict=True):
+        notices += image.notices
+        if record is not None:
+            notices += area_notices(next(rest), job.reader.annotation_file(image.entry))
     return Converted(
-        len(kept),
-        [item.category_id for _, record in kept for item in record.items],
-        [notice for each in read for notice in each.notices],
+        len(records),
+        [item.category_id for record in records for item in record.items],
+        notices,
         [
             Part.join(_of_category(encoded[index], measured, category_id))
             for index, category_id in job.outputs
         ],
     )
+
+
+def _selected(job: Job, image: ReadImage) -> ImageRecord | None:
+    """The record with the chosen items alone; None when the image is left out."""
+    if image.record is None or job.reader.annotations is None:
+        return image.record
+    return select(image.record, job.encoders[0].options)
 
 
 def _of_category(
@@ -91,29 +92,3 @@ def _of_category(
         for (image, annotations), items in zip(encoded, measured, strict=True)
     ]
     return [each for each in chosen if each.annotations]
-
-
-def _read_image(job: Job, entry: Entry) -> _Read:
-    file = f"{job.reader.annotations_label}/{entry.stem}.json"
-    try:
-        record = job.reader.record(entry)
-    except ImageError as error:
-        return _left_out("bad-image", f"{job.reader.images_label}/{entry.stem}.jpg", error)
-    except SourceError as error:
-        return _left_out("bad-file", file, error)
-    return _Read(file, select(record, job.encoders[0].options), list(record.notices))
-
-
-def _read_header(job: Job, entry: Entry) -> _Read:
-    """An image without annotations."""
-    file = f"{job.reader.images_label}/{entry.stem}.jpg"
-    try:
-        record = job.reader.bare_record(entry)
-    except SourceError as error:
-        return _left_out("bad-image", file, error)
-    return _Read(file, record, list(record.notices))
-
-
-def _left_out(code: str, file: str, error: SourceError) -> _Read:
-    notice = Notice(code, file, error.field, error.text)
-    return _Read(file, None, [notice])

@@ -7,7 +7,9 @@ import dataclasses
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -15,7 +17,8 @@ import orjson
 
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.files import atomic_write
-from df2coco.parser.reader import Split, read_split
+from df2coco.parser.mapping import ReadImage, map_images
+from df2coco.parser.reader import Reader, Split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
@@ -74,6 +77,7 @@ def write_retrieval(
     query_list: str | Path | None = None,
     gallery_list: str | Path | None = None,
     password: str | None = None,
+    workers: int = 1,
     progress: Progress = no_progress,
 ) -> list[RetrievalSummary]:
     """Write `<split>_query.json`, `<split>_gallery.json` and `<split>_pairs.csv` of the splits at `source`
@@ -99,13 +103,14 @@ def write_retrieval(
         if os.path.realpath(folder) == os.path.realpath(path):
             raise CocoFileError("is a folder that is read. Write elsewhere.", file=out)
     _make_folder(folder)
-    return [_write_split(split, folder, lists, progress) for split in splits]
+    return [_write_split(split, folder, lists, workers, progress) for split in splits]
 
 
 def _write_split(
     split: Split,
     folder: Path,
     lists: Sequence[Path | None],
+    workers: int,
     progress: Progress,
 ) -> RetrievalSummary:
     stems = {int(entry.stem): entry.stem for entry in split.entries if entry.stem.isdecimal()}
@@ -115,17 +120,41 @@ def _write_split(
         raise SourceError(
             f"{lists[1]}: {both}.jpg is in {lists[0]} too. An image is one or the other."
         )
-    sides: tuple[list[_Item], list[_Item]] = ([], [])
+    query: list[_Item] = []
+    gallery: list[_Item] = []
     without_source = 0
     reader = dataclasses.replace(split.reader, images=None)
-    for done, record in enumerate(read_split(dataclasses.replace(split, reader=reader)), start=1):
+    find = partial(_find, chosen, reader)
+    phase = f"reading annotations of {split.name}"
+    parts = map_images(find, reader, split.entries, phase=phase, workers=workers, progress=progress)
+    with closing(parts):
+        for part in parts:
+            query += part.query
+            gallery += part.gallery
+            without_source += part.without_source
+    return _write(split.name, folder, query, gallery, without_source)
+
+
+class _Found(NamedTuple):
+    """What some images come to."""
+
+    query: list[_Item]
+    gallery: list[_Item]
+    without_source: int
+    """Images that are on neither side since they do not say who took them."""
+
+
+def _find(chosen: Sequence[set[int] | None], reader: Reader, images: list[ReadImage]) -> _Found:
+    sides: tuple[list[_Item], list[_Item]] = ([], [])
+    without_source = 0
+    for image in images:
+        record = image.required()
         side = _side(record, chosen)
-        without_source += side is None and record.source is None
         if side is not None:
-            sides[side].extend(_items(record, reader.annotations_label))
-        progress(f"reading annotations of {split.name}", done, len(split.entries))
-    without_source *= None in chosen
-    return _write(split.name, folder, *sides, without_source)
+            sides[side].extend(_items(record, reader.annotation_file(image.entry)))
+        elif None in chosen and record.source is None:
+            without_source += 1
+    return _Found(*sides, without_source)
 
 
 def _side(record: ImageRecord, chosen: Sequence[set[int] | None]) -> int | None:
@@ -140,8 +169,7 @@ def _side(record: ImageRecord, chosen: Sequence[set[int] | None]) -> int | None:
     return None
 
 
-def _items(record: ImageRecord, label: str) -> Iterator[_Item]:
-    file = f"{label}/{Path(record.file_name).stem}.json"
+def _items(record: ImageRecord, file: str) -> Iterator[_Item]:
     errors = [notice for notice in record.notices if notice.level == "error"]
     if errors:
         raise SourceError(f"{errors[0]} Mend the file.")

@@ -17,19 +17,14 @@ from df2coco.converter.chunk import Converted, Job, convert_chunk
 from df2coco.converter.encoder import Encoder, Options, make_encoder
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.files import atomic_write, check_output
+from df2coco.parser.mapping import map_images
 from df2coco.parser.reader import Entry, Split
 from df2coco.parser.records import Notice
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES
-from df2coco.workers import map_ordered
 
 __all__ = ["ConversionError", "Summary", "convert", "image_info"]
-
-"""Called with the number of images done and the number of all."""
-
-_CHUNK: Final = 64
-"""Images a task: enough to hide the cost of passing them on, few enough to fit a pipe."""
 
 _SHOWN: Final = 5
 """Notices of a kind that a summary keeps when not all are asked for."""
@@ -246,17 +241,18 @@ class _Run(NamedTuple):
         return summary
 
     def _convert(self, name: str, job: Job, entries: Sequence[Entry]) -> Iterator[Converted]:
-        chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
-        # Starting a worker takes as long as some hundred images.
-        workers = min(self.workers, 1 + len(chunks) // 4)
         phase = "reading image headers" if job.reader.annotations is None else f"converting {name}"
-        done = 0
-        self.progress(phase, done, len(entries))
-        with closing(map_ordered(partial(convert_chunk, job), chunks, workers=workers)) as results:
-            for chunk, result in zip(chunks, results, strict=True):
+        results = map_images(
+            partial(convert_chunk, job),
+            job.reader,
+            entries,
+            phase=phase,
+            workers=self.workers,
+            progress=self.progress,
+        )
+        with closing(results):
+            for result in results:
                 yield from result
-                done += len(chunk)
-                self.progress(phase, done, len(entries))
 
 
 _NO_IMAGES: Final = (

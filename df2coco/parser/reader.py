@@ -94,6 +94,10 @@ class Reader:
     stored_size: bool = False
     """Take image sizes as stored, without the rotation that EXIF asks for."""
 
+    def annotation_file(self, entry: Entry) -> str:
+        """An entry's annotation file as messages name it."""
+        return f"{self.annotations_label}/{entry.stem}.json"
+
     def record(self, entry: Entry) -> ImageRecord:
         """One annotation file with the size of its image.
 
@@ -102,7 +106,7 @@ class Reader:
         """
         assert self.annotations is not None
         assert entry.annotation is not None
-        file = f"{self.annotations_label}/{entry.stem}.json"
+        file = self.annotation_file(entry)
         raw, _ = _read(self.annotations, entry.annotation, MAX_ANNOTATION_BYTES + 1, file)
         header = None if self.images is None else self.header(entry)
         record = parse_annotation(
@@ -117,7 +121,10 @@ class Reader:
     def bare_record(self, entry: Entry) -> ImageRecord:
         """A record of an image that has no annotations. Raises `ImageError`, `PasswordError`."""
         header = self.header(entry)
-        image_id = _image_id(entry.stem, f"{self.images_label}/{entry.stem}.jpg")
+        try:
+            image_id = parse_image_id(entry.stem)
+        except SourceError as error:
+            raise ImageError(error.text, file=f"{self.images_label}/{entry.stem}.jpg") from None
         size = self._size(header)
         record = ImageRecord(image_id, f"{entry.stem}.jpg", *size, None, None, ())
         return self._with_orientation(record, header)

@@ -16,7 +16,8 @@ from df2coco.coco.reader import check_document
 from df2coco.coco.schema import are_numbers, check_fields
 from df2coco.errors import CocoFileError, ImageError, SourceError
 from df2coco.masks import union_area
-from df2coco.parser.reader import Entry, Reader, Split
+from df2coco.parser.mapping import ReadImage, map_images, read_image
+from df2coco.parser.reader import Reader, Split
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
@@ -24,16 +25,11 @@ from df2coco.releases import RELEASES
 from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
 from df2coco.stats.values import SplitStatistics
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, SOURCES
-from df2coco.workers import map_ordered
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
 __all__ = ["split_statistics", "statistics"]
-
-"""Called with the number of images done and the number of all."""
-
-_CHUNK: Final = 64
 
 
 def statistics(
@@ -95,48 +91,39 @@ def _each(found: Path | list[Split], workers: int, progress: Progress) -> list[S
 
 
 def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics:
-    entries = split.entries
-    chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
-    # Starting a worker takes as long as some hundred images.
-    workers = min(workers, 1 + len(chunks) // 4)
     tally = Tally()
-    count = partial(_count_chunk, split.reader)
-    with closing(map_ordered(count, chunks, workers=workers)) as parts:
-        for number, part in enumerate(parts, start=1):
+    count = partial(_count_images, split.reader)
+    parts = map_images(
+        count,
+        split.reader,
+        split.entries,
+        phase=f"counting {split.name}",
+        workers=workers,
+        progress=progress,
+    )
+    with closing(parts):
+        for part in parts:
             tally.merge(part)
-            progress(
-                f"counting {split.name}",
-                min(number * _CHUNK, len(entries)),
-                len(entries),
-            )
     categories = [CategoryEntry(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
     return tally.statistics(split.name, _released_split(split.name, len(tally.ids)), categories)
 
 
-def _count_chunk(reader: Reader, entries: list[Entry]) -> Tally:
+def _count_images(reader: Reader, images: list[ReadImage]) -> Tally:
     tally = Tally()
-    for entry in entries:
-        _count_entry(tally, reader, entry)
+    for image in images:
+        sizes_known = reader.images is not None
+        tally.notices.update(notice.code for notice in image.notices)
+        if isinstance(image.error, ImageError) and reader.annotations is not None:
+            # Its items count all the same.
+            sizes_known = False
+            image = read_image(dataclasses.replace(reader, images=None), image.entry)
+            tally.notices.update(notice.code for notice in image.notices)
+        if image.record is not None:
+            _count_record(tally, image.record, sizes_known)
     return tally
 
 
-def _count_entry(tally: Tally, reader: Reader, entry: Entry) -> None:
-    sizes_known = reader.images is not None
-    read = reader.record if reader.annotations is not None else reader.bare_record
-    try:
-        try:
-            record = read(entry)
-        except ImageError:
-            tally.notices["bad-image"] += 1
-            if reader.annotations is None:
-                return
-            # Its items count all the same.
-            sizes_known = False
-            record = dataclasses.replace(reader, images=None).record(entry)
-    except SourceError:
-        tally.notices["bad-file"] += 1
-        return
-    tally.notices.update(notice.code for notice in record.notices)
+def _count_record(tally: Tally, record: ImageRecord, sizes_known: bool) -> None:
     items = [_item_facts(item, record) for item in record.items]
     size = (record.width, record.height) if sizes_known else None
     tally.add_image(record.image_id, size, record.source, items)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
+from df2coco.parser.mapping import map_entries
 from df2coco.parser.reader import Entry as PictureEntry
 from df2coco.parser.reader import Reader
 from df2coco.validator.categories import repeated
@@ -22,14 +23,10 @@ from df2coco.validator.document import (
     is_integer,
     sized_images,
 )
-from df2coco.workers import map_ordered
 
 __all__ = ["CHECKS"]
 
 Hits = Iterable[Hit]
-
-_CHUNK: Final = 64
-_WORTH_WORKERS: Final = 2000
 
 
 def _where(
@@ -134,13 +131,14 @@ def _looked_up(document: Document) -> list[ImageHeader | str | None]:
     by_stem = {entry.stem: entry for entry in split.entries}
     found = [by_stem.get(_stem(entry) or "") for entry in document.images]
     present = [entry for entry in found if entry is not None]
-    chunks = [present[i : i + _CHUNK] for i in range(0, len(present), _CHUNK)]
-    workers = document.workers if len(present) > _WORTH_WORKERS else 1
-    headers: list[ImageHeader | str] = []
-    for part in map_ordered(partial(_headers, split.reader), chunks, workers=workers):
-        headers += part
-        document.progress("reading image headers", len(headers), len(present))
-    answers = iter(headers)
+    parts = map_entries(
+        partial(_headers, split.reader),
+        present,
+        phase="reading image headers",
+        workers=document.workers,
+        progress=document.progress,
+    )
+    answers = iter([header for part in parts for header in part])
     return [None if entry is None else next(answers) for entry in found]
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from df2coco.errors import SourceError, shorten
-from df2coco.parser.reader import Entry as SourceEntry
-from df2coco.parser.reader import Reader
+from df2coco.errors import shorten
+from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.validator.areas import measure
 from df2coco.validator.document import Check, Document, Entry, Hit, identify
@@ -23,16 +22,10 @@ from df2coco.validator.expectation import (
     sizes_unknown,
 )
 from df2coco.validator.folding import keypoints_of
-from df2coco.workers import map_ordered
 
 __all__ = ["CHECKS"]
 
 Hits = Iterable[Hit]
-Record: TypeAlias = "ImageRecord | str"
-"""Or the name of a file that cannot be used."""
-
-_CHUNK: Final = 64
-_WORTH_WORKERS: Final = 1000
 
 
 @dataclass
@@ -51,17 +44,11 @@ class Comparison:
 # ---------------------------------------------------------------- the source
 
 
-def _read(reader: Reader, entries: list[SourceEntry]) -> list[Record]:
-    result: list[Record] = []
-    for entry in entries:
-        try:
-            result.append(reader.record(entry))
-        except SourceError:
-            result.append(entry.stem)
-    return result
+def _as_they_are(images: list[ReadImage]) -> list[ReadImage]:
+    return images
 
 
-def _records(document: Document) -> Iterator[Record]:
+def _images(document: Document) -> Iterator[ReadImage]:
     split = document.source
     assert split is not None
     reader = split.reader
@@ -69,17 +56,17 @@ def _records(document: Document) -> Iterator[Record]:
         reader = dataclasses.replace(reader, images=None)
     elif not document.info:
         reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
-    chunks = [list(split.entries[i : i + _CHUNK]) for i in range(0, len(split.entries), _CHUNK)]
-    workers = document.workers if len(split.entries) > _WORTH_WORKERS else 1
-    done = 0
-    records = map_ordered(partial(_read, reader), chunks, workers=workers)
-    try:
-        for part in records:
+    parts = map_images(
+        _as_they_are,
+        reader,
+        split.entries,
+        phase="comparing with the source",
+        workers=document.workers,
+        progress=document.progress,
+    )
+    with closing(parts):
+        for part in parts:
             yield from part
-            done += len(part)
-            document.progress("comparing with the source", done, len(split.entries))
-    finally:
-        records.close()
 
 
 def _selected(record: ImageRecord, shape: Shape) -> list[Item] | None:
@@ -110,9 +97,10 @@ def compare(document: Document) -> Comparison:
         if type(annotation.get("image_id")) is int:
             items.setdefault(annotation["image_id"], []).append(annotation)
     seen: set[int] = set()
-    for record in _records(document):
-        if isinstance(record, str):
-            found.unusable.append(Hit(f"{record}.json"))
+    for image in _images(document):
+        record = image.record
+        if record is None:
+            found.unusable.append(Hit(f"{image.entry.stem}.json"))
             continue
         bad = (notice for notice in record.notices if notice.level == "error")
         found.unusable += [Hit(f"{record.file_name[:-4]}.json", str(notice)) for notice in bad]

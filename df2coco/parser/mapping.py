@@ -1,0 +1,106 @@
+"""One function over all images of a split: in chunks, in several processes, in the order of the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
+
+from df2coco.errors import ImageError, SourceError
+from df2coco.parser.reader import Entry, Reader
+from df2coco.parser.records import ImageRecord, Notice
+from df2coco.progress import Progress
+from df2coco.workers import map_ordered, worthwhile
+
+__all__ = ["ReadImage", "map_entries", "map_images", "read_image"]
+
+Result = TypeVar("Result")
+
+_CHUNK: Final = 64
+"""Images a task: enough to hide the cost of passing them on, few enough to share the work evenly."""
+
+
+class ReadImage(NamedTuple):
+    """What the files of one image came to: a record, or the error that says why there is none."""
+
+    entry: Entry
+    record: ImageRecord | None
+    error: SourceError | None
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Those of the record, or the one that says why there is none."""
+        if self.error is None:
+            return self.required().notices
+        code = "bad-image" if isinstance(self.error, ImageError) else "bad-file"
+        return (Notice(code, self.error.file, self.error.field, self.error.text),)
+
+    def required(self) -> ImageRecord:
+        """The record. Raises the error when there is none."""
+        if self.error is not None:
+            raise self.error
+        assert self.record is not None
+        return self.record
+
+
+def map_images(
+    function: Callable[[list[ReadImage]], Result],
+    reader: Reader,
+    entries: Sequence[Entry],
+    *,
+    phase: str,
+    workers: int,
+    progress: Progress,
+) -> Generator[Result, None, None]:
+    """`function` of all images, chunk by chunk. A file that cannot be used is part of what it is given.
+
+    As `map_entries`. Raises `PasswordError` for the password of an archive.
+    """
+    return map_entries(
+        partial(_read_and_apply, function, reader),
+        entries,
+        phase=phase,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def map_entries(
+    function: Callable[[list[Entry]], Result],
+    entries: Sequence[Entry],
+    *,
+    phase: str,
+    workers: int,
+    progress: Progress,
+) -> Generator[Result, None, None]:
+    """`function` of `entries`, chunk by chunk, in up to `workers` processes; one result a chunk, in order.
+
+    `function` and its results must be picklable. What it raises is raised here, in the order of the
+    entries. `progress` is called with `phase` and numbers of images. Raises `WorkerError` when a process cannot be started or dies. Close the generator to end
+    the processes early.
+    """
+    chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
+    done = 0
+    workers = worthwhile(workers, len(chunks))
+    progress(phase, done, len(entries))
+    with closing(map_ordered(function, chunks, workers=workers)) as results:
+        for chunk, result in zip(chunks, results, strict=True):
+            yield result
+            done += len(chunk)
+            progress(phase, done, len(entries))
+
+
+def read_image(reader: Reader, entry: Entry) -> ReadImage:
+    """One image, with or without annotations. Raises `PasswordError`."""
+    try:
+        read = reader.bare_record if reader.annotations is None else reader.record
+        return ReadImage(entry, read(entry), None)
+    except SourceError as error:
+        return ReadImage(entry, None, error)
+
+
+def _read_and_apply(
+    function: Callable[[list[ReadImage]], Result], reader: Reader, entries: list[Entry]
+) -> Result:
+    return function([read_image(reader, entry) for entry in entries])
