@@ -9,6 +9,7 @@ import os
 import pkgutil
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 import df2coco.cli
 from df2coco.cli.app import app
-from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS
+from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
 from df2coco.converter.run import convert
 from df2coco.releases import RELEASES, completeness
 from df2coco.version import __version__
@@ -74,6 +75,24 @@ def on_terminal(
             prompt = b""
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+
+
+def what_stays(shown: bytes) -> str:
+    """The text on a terminal after all carriage returns."""
+    lines, column = [""], 0
+    for piece in re.findall(r"\r|\n|[^\r\n]+", shown.decode()):
+        if piece == "\n":
+            lines.append("")
+        elif piece == "\r":
+            column = 0
+        else:
+            lines[-1] = lines[-1][:column] + piece + lines[-1][column + len(piece) :]
+            column += len(piece)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"[\d.]+ seconds", "", text)
 
 
 class TestConvert:
@@ -266,6 +285,62 @@ class TestEverywhere:
         assert b"looking for annotation files ..." in shown
         assert b"converting validation: " in shown
         assert b" 499/499 [" in shown
+
+    @pytest.mark.parametrize(
+        ("arguments", "phases"),
+        [
+            (
+                "convert {split} {out}",
+                ["looking for annotation files ...", "converting validation:"],
+            ),
+            (
+                "image-info {split}/image {out}.json",
+                ["looking for images ...", "reading image headers:"],
+            ),
+            ("retrieval {split} {out}", ["reading annotations of validation:"]),
+            ("stats {split}", ["looking for annotation files ...", "counting validation:"]),
+            ("stats {coco}", ["reading coco{{}}.json ..."]),
+            (
+                "validate {coco} --against {split}",
+                [
+                    "looking for annotation files ...",
+                    "reading coco{{}}.json ...",
+                    "measuring masks:",
+                    "checking the file as a whole ...",
+                    "comparing with the source:",
+                    "scoring the ground truth against itself ...",
+                ],
+            ),
+            ("validate {coco} --images {split}", ["reading image headers:"]),
+            (
+                "evaluate bbox {coco} {results}",
+                ["reading coco{{}}.json ...", "reading results.json ...", "scoring categories:"],
+            ),
+            ("restore {coco} {out}", ["reading coco{{}}.json ...", "writing annotation files:"]),
+            ("draw {coco} --images {split} --out {out} --sample 2", ["drawing images:"]),
+        ],
+    )
+    def test_each_phase_has_its_name_and_leaves_nothing_on_the_terminal(
+        self, validation: Path, tmp_path: Path, arguments: str, phases: list[str]
+    ) -> None:
+        coco, results = tmp_path / "coco{}.json", tmp_path / "results.json"
+        convert(validation, coco, options=Options(only="user"))
+        results.write_text("[]")
+        words = [
+            word.format(split=validation, coco=coco, results=results, out=tmp_path / "out")
+            for word in arguments.split()
+        ]
+        phases = [phase.format() for phase in phases]
+        code, shown = on_terminal(command(*words))
+        at = [shown.find(phase.encode()) for phase in phases]
+        assert -1 not in at, shown
+        assert at == sorted(at)
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        piped = subprocess.run(
+            command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
+        assert piped.returncode == code
+        assert without_times(what_stays(shown)) == without_times(piped.stdout.decode())
 
 
 class TestCompleteness:

@@ -70,6 +70,7 @@ def draw(
     photos = Photos(images, password)
     inputs = [coco, photos.path, *([Path(results)] if results else [])]
     _check(out, inputs)
+    progress(f"reading {coco.name}", 0, 0)
     # Twice over the file rather than all of it in memory: the images stand last.
     with no_collection():
         document = read_annotations(coco, _ignore)

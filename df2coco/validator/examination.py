@@ -61,13 +61,16 @@ def validate(
     stages = {"quick"} if quick else {"quick", "masks"}
     if images is not None:
         images = Path(images)
+        progress("looking for images", 0, 0)
         options.pictures = find_images(images, password)
         stages.add("images")
     if against is not None:
+        progress("looking for annotation files", 0, 0)
         options.source = _source(path, Path(against), images, password)
         stages.add("against")
     with no_collection():
         document, hits = _examine_entries(options, stages)
+        progress("checking the file as a whole", 0, 0)
         loaded = None if quick else _is_loaded(document)
         scored = _examine_whole(document, stages, hits)
     order = list(LEVELS)
@@ -134,6 +137,7 @@ def _examine_entries(options: Document, stages: set[str]) -> tuple[Document, Hit
 
     The round trip needs the annotations; else only what checks of the whole file look at is kept.
     """
+    options.progress(f"reading {options.path.name}", 0, 0)
     found = cut(options.path) if options.source is None else None
     if found is not None:
         examined = _examine_parts(options, stages, found)
@@ -239,6 +243,7 @@ def _examine_whole(document: Document, stages: set[str], hits: Hits) -> int:
             hits[check.code] = tuple(check.find(document))
     if not document.source or not document.score_images or not _can_be_scored(hits):
         return 0
+    document.progress("scoring the ground truth against itself", 0, 0)
     for check in scoring.CHECKS:
         hits[check.code] = tuple(check.find(document))
     return len(scoring.chosen_images(document))
