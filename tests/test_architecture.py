@@ -31,7 +31,18 @@ ROWS: list[set[str]] = [
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 CLI_ONLY = {"typer", "tqdm"}
-OPTIONAL = {"matplotlib", "jinja2", "hotcoco", "detectron2", "mmdet", "mmpose", "mmengine", "torch"}
+OPTIONAL = {
+    "matplotlib",
+    "jinja2",
+    "shapely",
+    "ultralytics",
+    "hotcoco",
+    "detectron2",
+    "mmdet",
+    "mmpose",
+    "mmengine",
+    "torch",
+}
 HEAVY = {"numpy", "pycocotools", "PIL"}
 ALL_NUMPY = {"rasteriser.py"}
 """Modules of nothing but arrays, themselves imported where they are used."""

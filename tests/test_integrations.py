@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from df2coco.cli.app import app
 from df2coco.cli.metainfo import FRAMEWORKS
-from df2coco.integrations import detectron2, mmdet, mmpose
+from df2coco.integrations import detectron2, mmdet, mmpose, ultralytics
 from df2coco.taxonomy import (
     CATEGORIES,
     CATEGORY_BY_ID,
@@ -22,7 +24,14 @@ from df2coco.taxonomy import (
     SKELETON,
 )
 
-MODULES = {"detectron2": detectron2, "mmdet": mmdet, "mmpose": mmpose}
+MODULES = {
+    "detectron2": detectron2,
+    "mmdet": mmdet,
+    "mmpose": mmpose,
+    "ultralytics": ultralytics,
+}
+PYTHON = ["detectron2", "mmdet", "mmpose"]
+"""What `source()` of these gives is Python."""
 
 
 def run(source: str) -> dict[str, Any]:
@@ -36,8 +45,8 @@ def test_importing_df2coco_imports_no_framework_and_no_integration() -> None:
     code = (
         "import sys, df2coco\n"
         "assert not any(name.startswith('df2coco.integrations') for name in sys.modules)\n"
-        "from df2coco.integrations import detectron2, mmdet, mmpose\n"
-        "assert not {'detectron2', 'mmdet', 'mmpose', 'mmengine', 'torch'} & sys.modules.keys()\n"
+        "from df2coco.integrations import detectron2, mmdet, mmpose, ultralytics\n"
+        "assert not {'detectron2', 'mmdet', 'mmpose', 'mmengine', 'torch', 'ultralytics'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -95,7 +104,7 @@ def test_mmpose_is_right_where_the_published_tables_are_not() -> None:
         assert partner(3, b) == f"short_sleeve_outwear_{a}"
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", PYTHON)
 def test_source_stands_alone_and_says_the_same(framework: str) -> None:
     module = MODULES[framework]
     source = module.source()
@@ -144,8 +153,35 @@ def test_the_command_prints_or_writes_the_source(framework: str, tmp_path: Path)
 def test_the_command_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     unknown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["metainfo", "caffe"])
     assert unknown.exit_code == 2
-    assert "'caffe' is none of detectron2, mmdet, mmpose" in unknown.output
+    assert "'caffe' is none of detectron2, mmdet, mmpose, ultralytics" in unknown.output
     nowhere = CliRunner().invoke(app, ["metainfo", "mmdet", "--out", str(tmp_path / "no" / "x.py")])
     assert nowhere.exit_code == 2
     assert "there is no folder" in nowhere.output
     assert not list(tmp_path.iterdir())
+
+
+def test_data_yaml_of_all_landmarks() -> None:
+    """Its numbers are JSON, which is YAML too: no parser is needed to read them here."""
+    text = ultralytics.source()
+
+    def numbers(key: str) -> list[float]:
+        (found,) = re.findall(rf"^{key}: (\[[^]]*\])$", text, re.M)
+        return list(json.loads(found))
+
+    assert numbers("kpt_shape") == [294, 3]
+    assert numbers("flip_idx") == list(FLIP_INDICES)
+    assert numbers("kpt_oks_sigmas") == list(SIGMAS)
+    names = re.findall(r"^  (\d+): (\".*\")$", text, re.M)
+    assert [(int(number), json.loads(name)) for number, name in names] == [
+        (category.id - 1, category.name) for category in CATEGORIES
+    ]
+    assert re.findall(r"^(train|val|test|path): (.*)$", text, re.M) == [
+        ("train", "images/train"),
+        ("val", "images/val"),
+    ]
+
+
+def test_data_yaml_without_landmarks() -> None:
+    """Names that YAML would take for something else are text."""
+    text = ultralytics.data_yaml(["no", 'a: "b"', "3", "#"], splits={"val": "images/val"})
+    assert text == ('val: images/val\n\nnames:\n  0: "no"\n  1: "a: \\"b\\""\n  2: "3"\n  3: "#"\n')

@@ -14,6 +14,7 @@ FRAMEWORKS: Final = {
     "detectron2": "a module with register() and add_config()",
     "mmdet": "a config fragment with metainfo, datasets and evaluator",
     "mmpose": "a dataset_info for metainfo=dict(from_file=...)",
+    "ultralytics": "the data.yaml of a YOLO dataset with landmarks",
 }
 """The modules of `df2coco.integrations`, each with a function `source()`."""
 

@@ -1,0 +1,73 @@
+"""Ultralytics YOLO: the `data.yaml` of an exported dataset.
+
+`df2coco export yolo` writes one beside the labels; `source()` is that of a whole dataset with landmarks.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from df2coco.integrations._source import literal
+from df2coco.layouts import UNIFIED, Layout
+from df2coco.taxonomy import CATEGORIES
+
+__all__ = ["MINIMUM_VERSION", "data_yaml", "source"]
+
+MINIMUM_VERSION: Final = "8.4.117"
+"""The first release whose training loss reads `kpt_oks_sigmas` (`v8PoseLoss` in its utils/loss.py)."""
+
+
+def data_yaml(
+    names: Sequence[str],
+    layout: Layout | None = None,
+    *,
+    splits: Mapping[str, str],
+    comments: Iterable[str] = (),
+) -> str:
+    """The text of a `data.yaml`.
+
+    `names` are the classes in label order, from 0. `splits` maps Ultralytics' names ("train", "val",
+    "test") to folders of photos, relative to the folder of the file. `layout` is for pose only.
+    It has no key `path`: Ultralytics then starts from the folder of the file itself, wherever it lies.
+    """
+    lines = [f"# {comment}".rstrip() for comment in comments]
+    lines += [f"{split}: {folder}" for split, folder in splits.items()]
+    lines += ["", "names:"]
+    lines += [f"  {number}: {literal(name)}" for number, name in enumerate(names)]
+    if layout is not None:
+        lines += [
+            "",
+            f"kpt_shape: [{len(layout.sigmas)}, 3]",
+            "# The slot that each landmark becomes when the image is mirrored.",
+            *_numbers("flip_idx", layout.flip_indices),
+            "# Without these the pose loss uses 1 / number of landmarks, and landmarks learn nothing.",
+            f"# Training reads them since Ultralytics {MINIMUM_VERSION}.",
+            *_numbers("kpt_oks_sigmas", layout.sigmas),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def source() -> str:
+    """The `data.yaml` of train and validation with all 294 landmarks."""
+    return data_yaml(
+        [category.name for category in CATEGORIES],
+        UNIFIED,
+        splits={"train": "images/train", "val": "images/val"},
+        comments=(
+            "DeepFashion2 for Ultralytics YOLO, written by `df2coco metainfo ultralytics`.",
+            "`df2coco export yolo` writes it together with the labels. For detect and segment leave out",
+            "kpt_shape and what follows.",
+        ),
+    )
+
+
+def _numbers(key: str, numbers: Iterable[float]) -> list[str]:
+    """A flow sequence, with as many numbers in a line as fit."""
+    text = ", ".join(map(repr, numbers))
+    return [
+        f"{key}: [",
+        *textwrap.wrap(text, width=100, initial_indent="  ", subsequent_indent="  "),
+        "]",
+    ]
