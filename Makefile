@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli convert integrations plots readme report source workers))
+WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli convert docs integrations plots report source workers))
 
-.PHONY: demo test check bench fuzz pictures readme test-consumers test-lowest test-wheel clean
+.PHONY: demo test check bench fuzz pictures docs write-docs test-consumers test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -32,9 +32,13 @@ fuzz: $(VENV)/tools
 pictures: $(VENV)/tools
 	$(BIN)/python fixtures/make_pictures.py
 
-# The tables and outputs in README.md, anew.
-readme: $(VENV)/tools
-	$(BIN)/python -m tests.write_readme
+# The generated tables and the outputs in README and docs, anew.
+write-docs: $(VENV)/tools
+	$(BIN)/python -m tests.write_docs
+
+# The site, into build/site; a broken link is an error.
+docs: $(VENV)/docs
+	$(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
 
 # The real Detectron2, MMDetection and MMPose, in an environment of their own (1.6 GB).
 test-consumers:
@@ -54,7 +58,7 @@ test-wheel: $(VENV)/tools
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m venv --clear build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls build/wheel/*.whl)[all,test]"
-	elsewhere=$$(mktemp -d) && cp -R tests fixtures README.md CHANGELOG.md LICENSE pyproject.toml "$$elsewhere" && \
+	elsewhere=$$(mktemp -d) && cp -R tests fixtures docs README.md CHANGELOG.md LICENSE pyproject.toml "$$elsewhere" && \
 	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q $(WHEEL_TESTS); \
 	status=$$?; rm -rf "$$elsewhere"; exit $$status
 
@@ -66,6 +70,10 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(PIP) --editable .
+	touch $@
+
+$(VENV)/docs: $(VENV)/tools
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 $(VENV)/tools: $(VENV)/bin/python pyproject.toml

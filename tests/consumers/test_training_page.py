@@ -1,4 +1,4 @@
-"""What the README says under "Train with ..." is run here, up to where training would begin."""
+"""What docs/training.md says is run here, up to where training would begin."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from tests.consumers.conftest import FIXTURES, Converted
 mmdet.utils.register_all_modules(init_default_scope=False)
 mmpose.utils.register_all_modules(init_default_scope=False)
 
-README = (FIXTURES.parent / "README.md").read_text()
+TRAINING = (FIXTURES.parent / "docs" / "training.md").read_text()
 
 
 def python_block(need: str) -> str:
     """The Python that starts with this comment."""
-    (code,) = re.findall(rf"^```python\n(# needs {need}\n.*?)^```", README, re.M | re.S)
+    (code,) = re.findall(rf"^```python\n(# needs {need}\n.*?)^```", TRAINING, re.M | re.S)
     return code
 
 
 def shell_commands(pattern: str) -> list[str]:
-    """The commands in the README's shell blocks that match."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)
+    """The commands in the page's shell blocks that match."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", TRAINING, re.M | re.S)
     return [command for block in blocks for command in re.findall(pattern, block, re.M | re.S)]
 
 

@@ -1,0 +1,107 @@
+"""README, docs, help and code say the same: tables are generated, commands and code are run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.documents import (
+    MARKED,
+    PAGES,
+    commands_of,
+    console_blocks,
+    environment,
+    marked,
+    python_blocks,
+)
+from tests.test_cli import run
+
+TEXTS = {name: path.read_text() for name, path in PAGES.items()}
+FIELDS = marked(TEXTS["docs/file-format.md"], "fields") or ""
+
+every_page = pytest.mark.parametrize("page", PAGES)
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_what_stands_between_marks_is_the_codes(name: str) -> None:
+    found = [block for text in TEXTS.values() if (block := marked(text, name)) is not None]
+    assert found == [MARKED[name]().strip()], "run make write-docs"
+
+
+def test_every_field_of_the_file_is_described(validation: Path, tmp_path: Path) -> None:
+    assert run("convert", validation, tmp_path / "o.json").exit_code == 0
+    document = json.loads((tmp_path / "o.json").read_bytes())
+    described = {
+        (field, place.strip())
+        for fields, places in re.findall(r"^\| (`.*?) \| (.*?) \|", FIELDS, re.M)
+        for field in re.findall(r"`(\w+)`", fields)
+        for place in places.split(",")
+    }
+    written = {(key, "image") for image in document["images"] for key in image}
+    written |= {(key, "annotation") for a in document["annotations"] for key in a}
+    written |= {
+        (key, "category") for c in document["categories"] for key in c if key != "supercategory"
+    }
+    written.add(("df2coco", "info"))
+    assert described == written
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A folder where the commands of a page find what they name."""
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    assert run("convert", ROOT / "fixtures" / "validation", tmp_path / "out.json").exit_code == 0
+    return tmp_path
+
+
+def normalized(text: str) -> str:
+    return re.sub(r"\d+\.\d seconds", "0.0 seconds", text).strip()
+
+
+@pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if console_blocks(text)])
+def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
+    for block in console_blocks(TEXTS[page]):
+        for command, shown in commands_of(block):
+            result = subprocess.run(
+                ["bash", "-c", f"{command} 2>&1"],
+                cwd=workplace,
+                env=environment(),
+                capture_output=True,
+                text=True,
+            )
+            assert normalized(result.stdout) == normalized(shown), command
+
+
+@pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if python_blocks(text)])
+def test_code_runs(page: str, workplace: Path) -> None:
+    for code in python_blocks(TEXTS[page]):
+        subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=workplace, check=True)
+
+
+@every_page
+def test_links_lead_somewhere(page: str) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", TEXTS[page]):
+        file = PAGES[page].parent / target if target else PAGES[page]
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text()), f"{target}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    """The names of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@every_page
+def test_no_cell_of_a_table_ends_at_a_bar_that_is_part_of_it(page: str) -> None:
+    """GitHub ends a cell at a bar, also within code."""
+    for table in re.findall(r"(?:^\|.*\n)+", TEXTS[page], re.M):
+        counts = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(counts) == 1, table.splitlines()[0]
