@@ -21,7 +21,7 @@ ROWS: list[set[str]] = [
     {"taxonomy", "files", "workers"},
     {"layouts"},
     {"releases", "parser", "coco", "masks"},
-    {"converter"},
+    {"converter", "pictures"},
     {"validator", "evaluation", "stats", "drawing"},
     {"report", "integrations"},
     {"cli"},

@@ -40,7 +40,9 @@ _ENCRYPTION_HEADER: Final = 12
 
 
 def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
-    """Name and place of each file in the archive at `path`, in its order, without macOS's droppings.
+    """Name and place of each file in the archive at `path`, in its order, with "/" between folders.
+
+    Files that macOS adds (`__MACOSX`) are left out.
 
     Raises `SourceError` when it is no zip archive or is damaged.
     """
@@ -57,12 +59,13 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
             f"not a readable zip archive ({reason}). Download it again.", file=path
         ) from None
     for info in infos:
-        if info.is_dir() or "__MACOSX" in info.filename:
+        name = info.filename.replace("\\", "/")  # as some packers on Windows write it
+        if name.endswith("/") or "__MACOSX" in name:
             continue
         hour, minute = info.date_time[3:5]
         streamed = info.flag_bits & 0x8
         yield (
-            info.filename,
+            name,
             Member(
                 info.header_offset,
                 info.compress_size,

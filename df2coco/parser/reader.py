@@ -21,7 +21,9 @@ __all__ = [
     "Files",
     "FolderFiles",
     "Reader",
+    "Reference",
     "Split",
+    "read_image_header",
     "read_split",
 ]
 
@@ -145,16 +147,24 @@ class Reader:
         file = f"{self.images_label}/{entry.stem}.jpg"
         if entry.image is None:
             raise ImageError("is missing. Download or unpack it again.", file=file)
-        size = FIRST_BYTES
         try:
-            while True:
-                data, complete = _read(self.images, entry.image, size, "")
-                try:
-                    return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
-                except HeaderTooShortError:
-                    size *= 16
+            return read_image_header(self.images, entry.image)
         except SourceError as error:
             raise ImageError(error.text, file=file) from None
+
+
+def read_image_header(files: Files, reference: Reference) -> ImageHeader:
+    """Size and orientation of one image, from as few of its first bytes as will do.
+
+    Raises `SourceError` without the name of the file, `PasswordError`.
+    """
+    size = FIRST_BYTES
+    while True:
+        data, complete = files.read(reference, size)
+        try:
+            return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
+        except HeaderTooShortError:
+            size *= 16
 
 
 def _read(files: Files, reference: Reference, size: int, file: str) -> tuple[bytes, bool]:

@@ -15,11 +15,23 @@ from df2coco.errors import SourceError
 from df2coco.parser.archive import ZipFiles, read_directory
 from df2coco.parser.reader import Entry, Files, FolderFiles, Reader, Reference, Split
 
-__all__ = ["find_images", "find_splits"]
+__all__ = ["IMAGE_FOLDERS", "find_images", "find_splits", "is_image_name"]
 
 _SPLIT_NAMES: Final = ("train", "validation", "val", "test")
 _ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos|annots)")
 _IMAGES: Final = re.compile(r"(?:(.+)_)?(?:image|images|imags)")
+
+
+IMAGE_FOLDERS: Final = ("image", "images", "imags")
+"""What a folder of images may be called; the most usual first."""
+
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
+"""In lower case."""
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is an image, going by its suffix in any letter case; hidden files are not."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and name[name.rfind("/") + 1] != "."
 
 
 class _Place(NamedTuple):
