@@ -21,7 +21,15 @@ from df2coco.taxonomy import (
     Category,
 )
 
-__all__ = ["AGGREGATED", "NUM_AGGREGATED", "UNIFIED", "Layout", "layout_of_category", "own_slots"]
+__all__ = [
+    "AGGREGATED",
+    "NUM_AGGREGATED",
+    "SHARED",
+    "UNIFIED",
+    "Layout",
+    "layout_of_category",
+    "own_slots",
+]
 
 NUM_AGGREGATED: Final = 81
 
@@ -86,8 +94,11 @@ def _aggregated() -> Layout:
         tuple(flip_indices),
         # The sigmas of a group differ by up to 6.4 times, so that these only serve training and a
         # framework's own score: `df2coco evaluate keypoints` takes each category's own.
-        tuple(sum(each) / len(each) for each in sigmas),
+        tuple(round(sum(each) / len(each), 4) for each in sigmas),
     )
 
 
 AGGREGATED: Final = _aggregated()
+
+SHARED: Final = {"unified": UNIFIED, "aggregated": AGGREGATED}
+"""Name -> layout of those that all categories have in common."""

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from df2coco.cli.app import app
 from df2coco.cli.metainfo import FRAMEWORKS
 from df2coco.integrations import detectron2, mmdet, mmpose, ultralytics
+from df2coco.layouts import AGGREGATED, SHARED
 from df2coco.taxonomy import (
     CATEGORIES,
     CATEGORY_BY_ID,
@@ -52,18 +53,19 @@ def test_importing_df2coco_imports_no_framework_and_no_integration() -> None:
 
 
 def test_detectron2_tables() -> None:
-    names = detectron2.KEYPOINT_NAMES
+    keypoints = detectron2.KEYPOINTS
+    names = keypoints["names"]
     assert names == list(LANDMARK_NAMES)
     assert len(set(names)) == 294
     # Detectron2 draws a person's spine between these.
     assert not {"nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"} & set(names)
-    flips = dict(detectron2.KEYPOINT_FLIP_MAP)
+    flips = dict(keypoints["flip_map"])
     flips |= {b: a for a, b in flips.items()}
     assert [names.index(flips.get(name, name)) for name in names] == list(FLIP_INDICES)
-    rules = detectron2.KEYPOINT_CONNECTION_RULES
+    rules = keypoints["connection_rules"]
     assert [(names.index(a) + 1, names.index(b) + 1) for a, b, _ in rules] == list(SKELETON)
     assert all(0 <= part <= 255 for _, _, color in rules for part in color)
-    assert list(SIGMAS) == detectron2.KEYPOINT_OKS_SIGMAS
+    assert keypoints["oks_sigmas"] == list(SIGMAS)
     assert [category.name for category in CATEGORIES] == detectron2.THING_CLASSES
 
 
@@ -92,6 +94,26 @@ def test_mmpose_dataset_info() -> None:
     assert info["joint_weights"] == [1.0] * 294
 
 
+def test_the_81_aggregated_landmarks() -> None:
+    """The same numbers in every framework's own form."""
+    keypoints = run(detectron2.source(AGGREGATED))["KEYPOINTS"]
+    info = run(mmpose.source(AGGREGATED))["dataset_info"]
+    names = list(AGGREGATED.names)
+    assert len(names) == 81
+    assert keypoints["names"] == [each["name"] for each in info["keypoint_info"].values()] == names
+    assert keypoints["oks_sigmas"] == info["sigmas"] == list(AGGREGATED.sigmas)
+    swapped = {a: b for pair in keypoints["flip_map"] for a, b in (pair, pair[::-1])}
+    assert [names.index(swapped.get(name, name)) for name in names] == list(AGGREGATED.flip_indices)
+    assert [each["swap"] or each["name"] for each in info["keypoint_info"].values()] == [
+        swapped.get(name, name) for name in names
+    ]
+    links = [(names.index(a) + 1, names.index(b) + 1) for a, b, _ in keypoints["connection_rules"]]
+    assert links == list(AGGREGATED.skeleton)
+    assert [each["link"] for each in info["skeleton_info"].values()] == [
+        rule[:2] for rule in keypoints["connection_rules"]
+    ]
+
+
 def test_mmpose_is_right_where_the_published_tables_are_not() -> None:
     def partner(category_id: int, number: int) -> str:
         category = CATEGORY_BY_ID[category_id]
@@ -113,7 +135,7 @@ def test_source_stands_alone_and_says_the_same(framework: str) -> None:
     assert "from df2coco" not in source
     if module is detectron2:
         tables = [name for name in detectron2.__all__ if name.isupper()]
-        assert len(tables) == 6
+        assert len(tables) == 3
         assert {name: names[name] for name in tables} == {
             name: getattr(detectron2, name) for name in tables
         }
@@ -126,9 +148,10 @@ def test_source_stands_alone_and_says_the_same(framework: str) -> None:
         assert names["dataset_info"] == mmpose.DATASET_INFO
 
 
+@pytest.mark.parametrize("layout", SHARED)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_source_is_text_that_a_formatter_leaves(framework: str) -> None:
-    source = MODULES[framework].source()
+def test_source_is_text_that_a_formatter_leaves(framework: str, layout: str) -> None:
+    source = MODULES[framework].source(SHARED[layout])
     assert source.endswith("\n")
     assert not source.endswith("\n\n")
     assert not any(line != line.rstrip() or "\t" in line for line in source.split("\n"))
@@ -137,14 +160,18 @@ def test_source_is_text_that_a_formatter_leaves(framework: str) -> None:
     assert all(line.count("dict(") == 1 or '": "' in line for line in rows)
 
 
+@pytest.mark.parametrize("layout", SHARED)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_command_prints_or_writes_the_source(framework: str, tmp_path: Path) -> None:
-    source = MODULES[framework].source()
-    printed = CliRunner().invoke(app, ["metainfo", framework])
+def test_the_command_prints_or_writes_the_source(
+    framework: str, layout: str, tmp_path: Path
+) -> None:
+    source = MODULES[framework].source(SHARED[layout])
+    arguments = ["metainfo", framework, "--layout", layout]
+    printed = CliRunner().invoke(app, arguments)
     assert (printed.exit_code, printed.stdout) == (0, source)
     out = tmp_path / "told.py"
     out.write_text("before")
-    written = CliRunner().invoke(app, ["metainfo", framework, "--out", str(out)])
+    written = CliRunner().invoke(app, [*arguments, "--out", str(out)])
     assert (written.exit_code, written.stdout) == (0, "")
     assert out.read_text() == source
     assert list(tmp_path.iterdir()) == [out]

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 import typer
 
-from df2coco.cli.app import command
+from df2coco.cli.app import choice, command
+from df2coco.layouts import SHARED
 
 FRAMEWORKS: Final = {
     "detectron2": "a module with register() and add_config()",
@@ -16,7 +17,10 @@ FRAMEWORKS: Final = {
     "mmpose": "a dataset_info for metainfo=dict(from_file=...)",
     "ultralytics": "the data.yaml of a YOLO dataset with landmarks",
 }
-"""The modules of `df2coco.integrations`, each with a function `source()`."""
+"""The modules of `df2coco.integrations`, each with a function `source(layout)`."""
+
+
+_MEANINGS: Final = {"unified": "294 slots", "aggregated": "81 slots"}
 
 
 def _known(framework: str) -> str:
@@ -36,13 +40,16 @@ def metainfo_command(
             help="; ".join(f"{name}: {text}" for name, text in FRAMEWORKS.items()) + ".",
         ),
     ],
+    layout: Annotated[
+        str, choice("The layout of the file.", {name: _MEANINGS[name] for name in SHARED})
+    ] = "unified",
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write it there rather than to stdout."),
     ] = None,
 ) -> None:
     """Print what a training framework must be told, as a file that it loads as it is."""
-    source = importlib.import_module(f"df2coco.integrations.{framework}").source()
+    source = importlib.import_module(f"df2coco.integrations.{framework}").source(SHARED[layout])
     if out is None:
         print(source, end="")
         return

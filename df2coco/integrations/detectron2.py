@@ -9,69 +9,63 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from df2coco.integrations._source import literal, rgb, rows
-from df2coco.taxonomy import CATEGORIES, Category
+from df2coco.integrations._source import flip_pairs, link_colors, literal, rgb, rows, wrapped
+from df2coco.layouts import UNIFIED, Layout
+from df2coco.taxonomy import CATEGORIES
 
 __all__ = [
-    "KEYPOINT_CONNECTION_RULES",
-    "KEYPOINT_FLIP_MAP",
-    "KEYPOINT_NAMES",
-    "KEYPOINT_OKS_SIGMAS",
+    "KEYPOINTS",
     "THING_CLASSES",
     "THING_COLORS",
     "add_config",
+    "keypoint_metadata",
     "register",
     "source",
 ]
 
 
-def _names(category: Category) -> Sequence[str]:
-    return category.landmark_names
+def keypoint_metadata(layout: Layout) -> dict[str, Any]:
+    """What Detectron2 must know of a layout.
+
+    `names` in slot order; `flip_map`: the pairs that change places when the image is mirrored, each once
+    (Detectron2 adds the reverse); `connection_rules`: the links and their colors (red, green, blue, 0 to
+    255); `oks_sigmas` in slot order, as a list: the evaluator asks it for its truth value.
+    """
+    names = layout.names
+    return {
+        "names": list(names),
+        "flip_map": [(names[a], names[b]) for a, b in flip_pairs(layout)],
+        "connection_rules": [
+            (names[a - 1], names[b - 1], color)
+            for (a, b), color in zip(layout.skeleton, link_colors(layout), strict=True)
+        ],
+        "oks_sigmas": list(layout.sigmas),
+    }
 
 
-def _sigmas(category: Category) -> Sequence[float]:
-    return category.sigmas
-
-
-def _flips(category: Category) -> list[tuple[str, str]]:
-    names = category.landmark_names
-    return [(names[a - 1], names[b - 1]) for a, b in category.flip_pairs]
-
-
-def _links(category: Category) -> list[tuple[str, str, tuple[int, int, int]]]:
-    names = category.landmark_names
-    return [(names[a - 1], names[b - 1], rgb(category)) for a, b in category.skeleton]
-
-
-KEYPOINT_NAMES: Final = [name for category in CATEGORIES for name in _names(category)]
-"""The 294 names, in slot order."""
-
-KEYPOINT_FLIP_MAP: Final = [pair for category in CATEGORIES for pair in _flips(category)]
-"""The pairs that change places when the image is mirrored, each once (Detectron2 adds the reverse)."""
-
-KEYPOINT_CONNECTION_RULES: Final = [link for category in CATEGORIES for link in _links(category)]
-"""The 304 links and their colours (red, green, blue, 0 to 255)."""
-
-KEYPOINT_OKS_SIGMAS: Final = [sigma for category in CATEGORIES for sigma in _sigmas(category)]
-"""The 294 OKS sigmas, in slot order. A list: the evaluator asks it for its truth value."""
+KEYPOINTS: Final = keypoint_metadata(UNIFIED)
+"""The 294 landmarks."""
 
 THING_CLASSES: Final = [category.name for category in CATEGORIES]
 """The 13 names, in label order: label 0 is category 1."""
 
 THING_COLORS: Final = [rgb(category) for category in CATEGORIES]
-"""A colour for each category (red, green, blue, 0 to 255)."""
+"""A color for each category (red, green, blue, 0 to 255)."""
 
 
 def register(
-    name: str, json_file: str | os.PathLike[str], image_root: str | os.PathLike[str]
+    name: str,
+    json_file: str | os.PathLike[str],
+    image_root: str | os.PathLike[str],
+    keypoints: dict[str, Any] = KEYPOINTS,
 ) -> None:
     """Put a converted file into the catalogs as `name`, with complete metadata.
 
     `image_root` is the folder of the images that the file names. The file is read when the dataset
-    is first used; the metadata serves before that too, for an evaluator or a picture.
+    is first used; the metadata serves before that too, for an evaluator or a picture. `keypoints`
+    are those of the file's layout.
     """
     from detectron2.data import DatasetCatalog, MetadataCatalog
     from detectron2.data.datasets import load_coco_json
@@ -92,41 +86,51 @@ def register(
         thing_classes=list(THING_CLASSES),
         thing_colors=THING_COLORS,
         thing_dataset_id_to_contiguous_id={k + 1: k for k in range(len(THING_CLASSES))},
-        keypoint_names=KEYPOINT_NAMES,
-        keypoint_flip_map=KEYPOINT_FLIP_MAP,
-        keypoint_connection_rules=KEYPOINT_CONNECTION_RULES,
+        keypoint_names=keypoints["names"],
+        keypoint_flip_map=keypoints["flip_map"],
+        keypoint_connection_rules=keypoints["connection_rules"],
     )
 
 
-def add_config(cfg: Any) -> None:
-    """Set what the dataset asks of a `CfgNode`: 13 classes, 294 keypoints and their sigmas.
+def add_config(cfg: Any, keypoints: dict[str, Any] = KEYPOINTS) -> None:
+    """Set what the dataset needs in a `CfgNode`: 13 classes, the number of keypoints, their sigmas.
 
     With an instances file, which has no keypoints, set `cfg.MODEL.KEYPOINT_ON = False` afterwards.
     """
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = len(THING_CLASSES)
     cfg.MODEL.RETINANET.NUM_CLASSES = len(THING_CLASSES)
     cfg.MODEL.KEYPOINT_ON = True
-    cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS = len(KEYPOINT_NAMES)
-    cfg.TEST.KEYPOINT_OKS_SIGMAS = list(KEYPOINT_OKS_SIGMAS)
+    cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS = len(keypoints["names"])
+    cfg.TEST.KEYPOINT_OKS_SIGMAS = list(keypoints["oks_sigmas"])
 
 
-def source() -> str:
+def source(layout: Layout = UNIFIED) -> str:
     """A module that needs Detectron2 and not df2coco: the tables, `register` and `add_config`."""
-
-    def table(name: str, entries: Callable[[Category], Sequence[object]]) -> str:
-        lines = rows(lambda category: map(literal, entries(category)), indent=4)
-        return f"# fmt: off\n{name} = [\n{lines}\n]\n# fmt: on"
-
-    tables = (
-        table("KEYPOINT_NAMES", _names),
-        table("KEYPOINT_FLIP_MAP", _flips),
-        table("KEYPOINT_CONNECTION_RULES", _links),
-        table("KEYPOINT_OKS_SIGMAS", _sigmas),
-        table("THING_CLASSES", lambda category: [category.name]),
-        table("THING_COLORS", lambda category: [rgb(category)]),
+    slots = {name: slot for slot, name in enumerate(layout.names)}
+    tables: list[str] = []
+    for name, values in keypoint_metadata(layout).items():
+        entries = [
+            # A pair or a link stands with its first landmark's category.
+            (number if name in ("names", "oks_sigmas") else slots[value[0]], literal(value))
+            for number, value in enumerate(values)
+        ]
+        tables.append(f'    "{name}": [\n{rows(layout, entries, indent=8)}\n    ],')
+    classes = "\n".join(wrapped(map(literal, THING_CLASSES), 4))
+    colors = "\n".join(wrapped(map(literal, THING_COLORS), 4))
+    return "\n".join(
+        (
+            _HEADING,
+            "# fmt: off",
+            "KEYPOINTS: dict[str, Any] = {",
+            *tables,
+            "}",
+            f"THING_CLASSES = [\n{classes}\n]",
+            f"THING_COLORS = [\n{colors}\n]",
+            "# fmt: on",
+            *(f"\n\n{inspect.getsource(function)}".rstrip() for function in (register, add_config)),
+            "",
+        )
     )
-    functions = (inspect.getsource(register), inspect.getsource(add_config))
-    return "\n".join((_HEADING, *tables, "", *(f"\n{text}" for text in functions)))
 
 
 _HEADING: Final = '''\

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from df2coco.integrations._source import literal, rgb
+from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
 
 __all__ = ["METAINFO", "source"]
@@ -21,8 +22,12 @@ METAINFO: Final[dict[str, Any]] = {
 """`classes`: the 13 names in label order. `palette`: red, green, blue (0 to 255) for each."""
 
 
-def source() -> str:
-    """A config fragment: the dataset's part of a training config, to merge with a model's."""
+def source(layout: Layout = UNIFIED) -> str:
+    """A config fragment: the dataset's part of a training config, to merge with a model's.
+
+    MMDetection looks at no landmarks, so that all layouts have the same.
+    """
+    del layout
     classes = "\n".join(f"        {literal(name)}," for name in METAINFO["classes"])
     palette = "\n".join(f"        {literal(color)}," for color in METAINFO["palette"])
     return _FRAGMENT.replace("@CLASSES@", classes).replace("@PALETTE@", palette)

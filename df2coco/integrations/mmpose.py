@@ -1,4 +1,4 @@
-"""MMPose: the complete `dataset_info` of the 294 landmarks, for its `DeepFashion2Dataset`.
+"""MMPose: the complete `dataset_info` of a layout, for its `DeepFashion2Dataset`.
 
 MMPose brings one of its own. It has no sigmas (its `CocoMetric` then fails), does not swap vest 13 back
 to 9, and swaps the neck and lapel points of short sleeve outwear as the published figure labels them,
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from df2coco.integrations._source import literal, rgb, rows
-from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS, SIGMAS, Category
+from df2coco.integrations._source import link_colors, literal, rows, slot_colors
+from df2coco.layouts import UNIFIED, Layout
 
-__all__ = ["DATASET_INFO", "source"]
+__all__ = ["DATASET_INFO", "dataset_info", "source"]
 
 PAPER_INFO: Final = {
     "author": "Yuying Ge and Ruimao Zhang and Lingyun Wu and Xiaogang Wang and Xiaoou Tang and Ping Luo",
@@ -26,53 +26,51 @@ PAPER_INFO: Final = {
 }
 
 
-def _keypoints(category: Category) -> dict[int, dict[str, Any]]:
-    """Slot -> name, id, colour and the name of its mirror partner, "" for a landmark on the axis."""
-    names = category.landmark_names
-    partner = {a: b for pair in category.flip_pairs for a, b in (pair, pair[::-1])}
+def dataset_info(layout: Layout) -> dict[str, Any]:
+    """What `metainfo=` of a dataset takes: keypoints, links, weights and OKS sigmas in slot order.
+
+    A keypoint's `swap` names its mirror partner, and is "" for a landmark on the axis.
+    """
+    names = layout.names
     return {
-        slot: {
-            "name": names[number - 1],
-            "id": slot,
-            "color": list(rgb(category)),
-            "type": "",  # "upper" or "lower" half of a body
-            "swap": names[partner[number] - 1] if number in partner else "",
-        }
-        for number, slot in enumerate(category.slots, 1)
+        "dataset_name": "deepfashion2",
+        "paper_info": PAPER_INFO,
+        "keypoint_info": {
+            slot: {
+                "name": names[slot],
+                "id": slot,
+                "color": list(color),
+                "type": "",  # "upper" or "lower" half of a body
+                "swap": names[partner] if partner != slot else "",
+            }
+            for slot, (partner, color) in enumerate(
+                zip(layout.flip_indices, slot_colors(layout), strict=True)
+            )
+        },
+        "skeleton_info": {
+            number: {"link": (names[a - 1], names[b - 1]), "id": number, "color": list(color)}
+            for number, ((a, b), color) in enumerate(
+                zip(layout.skeleton, link_colors(layout), strict=True)
+            )
+        },
+        "joint_weights": [1.0] * len(names),
+        "sigmas": list(layout.sigmas),
     }
 
 
-def _links(category: Category) -> dict[int, dict[str, Any]]:
-    """Number of the link -> names of its ends, id and colour; numbers run on over the categories."""
-    names = category.landmark_names
-    first = sum(len(other.skeleton) for other in CATEGORIES if other.id < category.id)
-    return {
-        number: {
-            "link": (names[a - 1], names[b - 1]),
-            "id": number,
-            "color": list(rgb(category)),
-        }
-        for number, (a, b) in enumerate(category.skeleton, first)
-    }
+DATASET_INFO: Final = dataset_info(UNIFIED)
+"""That of the 294 landmarks and their 304 links."""
 
 
-DATASET_INFO: Final[dict[str, Any]] = {
-    "dataset_name": "deepfashion2",
-    "paper_info": PAPER_INFO,
-    "keypoint_info": {k: v for category in CATEGORIES for k, v in _keypoints(category).items()},
-    "skeleton_info": {k: v for category in CATEGORIES for k, v in _links(category).items()},
-    "joint_weights": [1.0] * NUM_LANDMARKS,
-    "sigmas": list(SIGMAS),
-}
-"""What `metainfo=` of a dataset takes: 294 keypoints, 304 links, weights and OKS sigmas in slot order."""
-
-
-def source() -> str:
+def source(layout: Layout = UNIFIED) -> str:
     """A config that defines `dataset_info`, for `metainfo=dict(from_file=...)`."""
+    info = dataset_info(layout)
+    slots = {name: slot for slot, name in enumerate(layout.names)}
     paper = "\n".join(f"        {literal(k)}: {literal(v)}," for k, v in PAPER_INFO.items())
-    keypoints = rows(lambda category: _entries(_keypoints(category)), indent=8)
-    links = rows(lambda category: _entries(_links(category)), indent=8)
-    sigmas = rows(lambda category: map(literal, category.sigmas), indent=8)
+    keypoints = rows(layout, enumerate(_entries(info["keypoint_info"])), indent=8)
+    ends = [slots[link["link"][0]] for link in info["skeleton_info"].values()]
+    links = rows(layout, zip(ends, _entries(info["skeleton_info"]), strict=True), indent=8)
+    sigmas = rows(layout, enumerate(map(literal, layout.sigmas)), indent=8)
     return f'''\
 """DeepFashion2 for MMPose, written by `df2coco metainfo mmpose`.
 
@@ -82,7 +80,7 @@ deepfashion2.py: MMPose takes its own file of that name when it does not find th
 
 # fmt: off
 dataset_info = {{
-    "dataset_name": {literal(DATASET_INFO["dataset_name"])},
+    "dataset_name": {literal(info["dataset_name"])},
     "paper_info": {{
 {paper}
     }},
@@ -92,7 +90,7 @@ dataset_info = {{
     "skeleton_info": {{
 {links}
     }},
-    "joint_weights": [1.0] * {NUM_LANDMARKS},
+    "joint_weights": [1.0] * {len(layout.names)},
     "sigmas": [
 {sigmas}
     ],

@@ -49,11 +49,11 @@ def data_yaml(
     return "\n".join(lines) + "\n"
 
 
-def source() -> str:
-    """The `data.yaml` of train and validation with all 294 landmarks."""
+def source(layout: Layout = UNIFIED) -> str:
+    """The `data.yaml` of train and validation with the landmarks of a layout."""
     return data_yaml(
         [category.name for category in CATEGORIES],
-        UNIFIED,
+        layout,
         splits={"train": "images/train", "val": "images/val"},
         comments=(
             "DeepFashion2 for Ultralytics YOLO, written by `df2coco metainfo ultralytics`.",
