@@ -410,7 +410,7 @@ def test_no_ground_truth_scores_nothing(write: Write, engine: str, kind: str) ->
         (lambda d: d["categories"][0].update(keypoints=["nose"]), "keypoints", "1 keypoints for"),
         (lambda d: d["categories"][0].update(id=99), "keypoints", "id 99 is none"),
         (lambda d: d.pop("images"), "bbox", "images"),
-        (lambda d: d["images"][1].update(id=-2), "bbox", "an id of -2"),
+        (lambda d: d["images"][1].update(id=-2), "bbox", "-2, expected a whole number from 0"),
         (lambda d: d["annotations"][0].update(area=None), "bbox", "annotations[0].area"),
     ],
 )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from df2coco.coco import lists as json_lists
 from df2coco.coco.lists import iter_list, read_annotations
+from df2coco.coco.reader import read
 from df2coco.errors import CocoFileError
 
 texts = st.text(st.sampled_from('ab"\\{}[],: \n'), max_size=6)
@@ -71,7 +74,7 @@ def test_it_is_read_in_parts(tmp_path: Path) -> None:
     path.write_text(json.dumps([{"image_id": number} for number in range(100)]))
     parts = [len(part) for part in iter_list(path, what="results")]
     assert sum(parts) == 100
-    assert max(parts) <= 2
+    assert max(parts) <= 3
     document = {"annotations": [{"id": n} for n in range(100)], "images": [], "categories": []}
     path.write_text(json.dumps(document))
     parts = []
@@ -125,3 +128,125 @@ def test_what_is_no_coco_file(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(CocoFileError):
         read_annotations(path, list)
+
+
+# ---------------------------------------------------------------- in linear time
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {"a": [{}] * 4000},
+        {"segments_info": [{"id": 1, "bbox": [1, 2, 3, 4]}, {"id": 2}], "file_name": "}]", "bbox": []},
+        {"a": "}, {", "b": ['\\"', "}]", "[{"]},
+        {"a": [[[]] * 20] * 100},
+        {"a": "x" * 500},
+    ],
+)
+def test_the_work_is_linear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, annotation: dict[str, Any]
+) -> None:
+    """No byte is parsed more than four times, and no bracket counted more than three times."""
+    annotations = [annotation] * 50
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps({"images": [], "annotations": annotations, "categories": []}))
+    size = path.stat().st_size
+    parsed = brackets = 0
+    loads, pattern = orjson.loads, json_lists.TOKEN
+
+    def counted_loads(raw: bytes) -> Any:
+        nonlocal parsed
+        parsed += len(raw)
+        return loads(raw)
+
+    class Counted:
+        def finditer(self, *arguments: Any) -> Any:
+            nonlocal brackets
+            for found in pattern.finditer(*arguments):
+                brackets += 1
+                yield found
+
+    monkeypatch.setattr(orjson, "loads", counted_loads)
+    monkeypatch.setattr(json_lists, "TOKEN", Counted())
+    taken: list[Any] = []
+    read_annotations(path, taken.extend)
+    assert taken == annotations
+    assert parsed <= 4 * size
+    assert brackets <= 3 * len(pattern.findall(path.read_bytes()))
+
+
+# ---------------------------------------------------------------- what JSON has not, or has twice
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"info": {"a": [1, NaN]}, %s}', "info.a[1]: NaN is not JSON"),
+        ('{%s, "style": -Infinity}', "style: -Infinity is not JSON"),
+        ('{%s, "style": 1e999}', "style: Infinity is not JSON"),
+        ('{"annotations": [], %s}', "annotations: stands twice"),
+        ('{%s, "images": []}', "images: stands twice"),
+        ("\ufeff{%s}", "byte order mark"),
+    ],
+)
+def test_what_json_has_not_or_has_twice(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text(text % '"images": [], "annotations": [{"id": 1}], "categories": []')
+    for read_file in (lambda: read_annotations(path, list), lambda: read(path)):
+        with pytest.raises(CocoFileError, match=re.escape(message)):
+            read_file()
+
+
+def test_keys_inside_of_something_else_are_not_twice(tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
+    document = {
+        "info": {"images": 1, "categories": [], "text": '"annotations": ['},
+        "images": [{"id": 1, "images": 5}],
+        "annotations": [{"id": 1, "categories": 2}],
+        "categories": [],
+    }
+    path.write_text(json.dumps(document))
+    assert read(path) == document
+    assert read_annotations(path, list)["info"] == document["info"]
+
+
+def test_whole_numbers_as_pandas_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
+    annotation = {"id": 1.0, "image_id": 2.0, "iscrowd": False, "scale": 3.0, "area": 4.0}
+    path.write_text(
+        json.dumps(
+            {"images": [{"id": 2.0}], "annotations": [annotation], "categories": [{"id": 3.5}]}
+        )
+    )
+    taken: list[Any] = []
+    rest = read_annotations(path, taken.extend)
+    assert repr(taken[0]) == repr({"id": 1, "image_id": 2, "iscrowd": 0, "scale": 3, "area": 4.0})
+    assert repr(rest["images"] + rest["categories"]) == repr([{"id": 2}, {"id": 3.5}])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"images": [], "annotations": [{"id": 1, "caption": "a cat"}]}', "a file of captions"),
+        (
+            '{"images": [], "annotations": [{"image_id": 1, "segments_info": []}], "categories": []}',
+            "a file of panoptic segmentation",
+        ),
+        ('[{"image_id": 1, "score": 0.5}]', "a list, as results of a model are"),
+        ('{"source": "user", "pair_id": 1, "item1": {}}', "an annotation file of DeepFashion2"),
+    ],
+)
+def test_files_of_another_kind_are_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text(text)
+    with pytest.raises(CocoFileError, match=message):
+        read_annotations(path, list)
+
+
+def test_json_lines_are_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text('{"image_id": 1}\n{"image_id": 2}\n')
+    assert [e for part in iter_list(path, what="results") for e in part] == [
+        {"image_id": 1},
+        {"image_id": 2},
+    ]

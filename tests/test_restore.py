@@ -321,7 +321,7 @@ def test_losses_of_changed_files_are_told(tmp_path: Path, change: Any, line: str
             "annotations[0].segmentation: an RLE, but annotation files have polygons",
         ),
         (_set("annotations.0.image_id", {}), "annotations[0].image_id: {}, expected a whole"),
-        (_set("images.0.id", -1), "images[0].id: -1 cannot name an annotation file"),
+        (_set("images.0.id", -1), "images[0].id: -1, expected a whole number from 0"),
         (_set("images.0.id", 10**18), "images[0].id: 1000000000000000000 cannot name"),
         (_set("images.0.id", 2), "images[1].id: 2 stands twice"),
         (_set("images.0.id", "1"), "images[0].id: '1', expected a whole number"),

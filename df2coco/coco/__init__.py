@@ -7,10 +7,13 @@ from df2coco.coco.garments import find_garments, own_slots
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.coco.reader import check_document, index, load, no_collection, read
+from df2coco.coco.schema import FIELDS, USES, check_fields
 from df2coco.coco.writer import OPEN_ID, Encoded, Part, Writer
 
 __all__ = [
+    "FIELDS",
     "OPEN_ID",
+    "USES",
     "CocoAnnotation",
     "CocoCategory",
     "CocoFile",
@@ -20,6 +23,7 @@ __all__ = [
     "Part",
     "Writer",
     "check_document",
+    "check_fields",
     "conversion_of",
     "find_garments",
     "index",

@@ -1,173 +1,261 @@
 """Long JSON lists, read a part at a time.
 
 A file of 50,000 items with 294 landmarks each is 140 to 220 MB of JSON; parsed as a whole it takes
-2 GB. Parts are cut where one object ends and the next begins. That a part parses by itself proves that
-the cut was right; a file that cannot be cut is read as a whole.
+2 GB. It is cut into parts where one object seems to end and the next to begin. That every part parses by
+itself proves that the cuts were right. Where one does not, brackets are counted from there on, which is
+slower and always right. Both take time in proportion to the size of the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import mmap
 import re
-from collections.abc import Callable, Generator, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from df2coco.coco.reader import check_document, read
+from df2coco.coco.reader import (
+    TOKEN,
+    check_document,
+    check_encoding,
+    fault_of_json,
+    parse_with_nan,
+    read,
+    refuse_other_kinds,
+    repeated_keys,
+)
+from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError
 
-__all__ = ["iter_list", "read_annotations"]
+__all__ = ["Cut", "Span", "cut", "iter_list", "read_annotations", "read_span"]
 
 Buffer: TypeAlias = "mmap.mmap | bytes"
 
-_PART: Final = 4 << 20
+_PART: Final = 2 << 20
 """Bytes of JSON that are parsed at a time."""
 
-_START: Final = re.compile(rb"\s*\[")
-_EMPTY: Final = re.compile(rb"\s*\]")
+
+class Span(NamedTuple):
+    """Some elements of a list in a file: bytes from `start` to `end`, without the comma behind them."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A COCO file, cut into parts."""
+
+    document: dict[str, Any]
+    """All but the annotations, which are an empty list."""
+    spans: list[Span]
+    """The annotations, in order."""
+
+
+# ---------------------------------------------------------------- cutting
+
 _BETWEEN: Final = re.compile(rb"\}\s*,\s*\{")
-_END: Final = re.compile(rb"\}\s*\]")
+
+
+def _guessed_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
+    """The list whose elements stand from `start` to `end`, cut where an object seems to end."""
+    while end - start > _PART:
+        between = _BETWEEN.search(buffer, start + _PART, end)
+        if between is None:
+            break
+        yield Span(start, between.start() + 1)
+        start = between.end() - 1
+    yield Span(start, end)
+
+
+def _counted_spans(buffer: Buffer, start: int) -> Iterator[Span]:
+    """As `_guessed_spans`, up to the bracket that closes the list, by counting brackets."""
+    depth = 0
+    for token in TOKEN.finditer(buffer, start):
+        character = buffer[token.start()]
+        if character in b"[{":
+            depth += 1
+        elif character in b"]}":
+            depth -= 1
+            if depth < 0:
+                yield Span(start, token.start())
+                return
+            if depth == 0 and token.end() - start > _PART:
+                comma = _COMMA.match(buffer, token.end())
+                if comma is not None:
+                    yield Span(start, token.end())
+                    start = comma.end()
+
+
+_COMMA: Final = re.compile(rb"\s*,")
+_START: Final = re.compile(rb"\s*\[")
 _ANNOTATIONS: Final = re.compile(rb'"annotations"\s*:\s*\[')
+_END: Final = re.compile(rb'\]\s*(?:,\s*"(?:images|categories|info|licenses|type)"\s*:|\}\s*\Z)')
+
+
+def cut(path: Path, *, exact: bool = False) -> Cut | None:
+    """Cut the annotations of a file into parts; None when it is not written so that this is possible.
+
+    Without `exact` the cuts are guesses: they are right if `read_span` can read every part.
+    Raises `CocoFileError` when the file cannot be read as a COCO file.
+    """
+    with _mapped(path) as buffer:
+        return _cut(path, buffer, exact)
+
+
+def _cut(path: Path, buffer: Buffer, exact: bool) -> Cut | None:
+    start = _ANNOTATIONS.search(buffer)
+    if start is None:
+        return None
+    head = buffer[: start.end()]
+    top = _parse(head + b"]}")
+    if not isinstance(top, dict) or top.get("annotations") != []:
+        return None  # the list stands inside of something else
+    found = None if exact else _END.search(buffer, start.end())
+    for counting in (False, True) if found else (True,):
+        if counting:
+            spans = list(_counted_spans(buffer, start.end()))
+            end = spans[-1].end if spans else 0
+        elif found:
+            end = found.start()
+            spans = list(_guessed_spans(buffer, start.end(), end))
+        rest = head + buffer[end:]
+        document = _parse(rest)
+        if isinstance(document, dict) and document.get("annotations") == []:
+            if "categories" not in document or repeated_keys(rest):
+                return None  # reading it as a whole says what is wrong
+            return Cut(check_document(path, document), spans)
+    return None
+
+
+def read_span(
+    path: Path, span: Span, *, loads: Callable[[bytes], Any] = orjson.loads
+) -> list[dict[str, Any]] | None:
+    """The annotations in a part; None when the file was not cut between annotations, or is not JSON."""
+    with path.open("rb") as stream:
+        stream.seek(span.start)
+        raw = stream.read(span.end - span.start)
+    return _dicts(_parse(b"[%b]" % raw, loads))
+
+
+# ---------------------------------------------------------------- reading
 
 
 def iter_list(path: Path, *, what: str) -> Iterator[list[Any]]:
     """The elements of the JSON list in a file, in order, in parts of some megabytes.
 
     NaN and Infinity, which Python's json writes, are read as numbers: the reader has to look for them.
-    Raises `CocoFileError` when the file cannot be read or is no list; `what` says of what it should be.
+    JSON Lines, one object a line, are read as a list of these.
+    Raises `CocoFileError` when the file cannot be read or is not a list; `what` says of what it should be.
     """
     taken = 0
     with _mapped(path) as buffer:
         start = _START.match(buffer)
-        if start is not None:
-            parts = _objects(buffer, start.end(), _parse_with_nan)
-            while True:
-                try:
-                    part = next(parts)
-                except StopIteration as stop:
-                    if stop.value is not None and not buffer[stop.value :].strip():
-                        return
+        end = _last_bracket(buffer)
+        if start is not None and start.end() <= end:
+            for part in _parts(buffer, start.end(), end, parse_with_nan):
+                if part is None:
                     break
                 taken += len(part)
                 yield part
-        whole = _parse_with_nan(buffer[:])
+            else:
+                return
+        whole = parse_with_nan(buffer[:])
+        if not isinstance(whole, list):
+            lines = [parse_with_nan(line) for line in buffer[:].splitlines() if line.strip()]
+            if len(lines) > 1 and all(isinstance(line, dict) for line in lines):
+                whole = lines
         if whole is None:
-            state = "not JSON" if buffer[:1024].strip() else "the file is empty"
-            raise CocoFileError(f"{state}. Was it written to the end?", file=path)
+            raise fault_of_json(path, buffer[:])
     if not isinstance(whole, list):
         raise CocoFileError(f"not a JSON list. Expected a list of {what}.", file=path)
-    yield whole[taken:]
+    if whole[taken:] or not taken:
+        yield whole[taken:]
 
 
-def read_annotations(
-    path: Path,
-    take: Callable[[list[dict[str, Any]]], None],
-    *,
-    loads: Callable[[bytes], Any] = orjson.loads,
-) -> dict[str, Any]:
+def read_annotations(path: Path, take: Callable[[list[dict[str, Any]]], None]) -> dict[str, Any]:
     """A COCO file as `coco.read` gives it, with `annotations` empty: `take` got them, in order, in parts.
-
-    `loads` parses a part; it raises `orjson.JSONDecodeError` for what is no JSON.
 
     Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
     """
     taken = 0
     with _mapped(path) as buffer:
-        start = _ANNOTATIONS.search(buffer)
-        if start is not None and _is_top_level(buffer[: start.end()]):
-            parts = _objects(buffer, start.end(), partial(_parse, loads=loads))
-            end = None
-            while True:
-                try:
-                    part = next(parts)
-                except StopIteration as stop:
-                    end = stop.value
+        found = _cut(path, buffer, exact=False)
+        if found is not None:
+            last = found.spans[-1].end
+            for part in _parts(buffer, found.spans[0].start, last, _parse):
+                if part is None:
                     break
-                take(part)
+                if not taken:
+                    refuse_other_kinds(path, part)
+                read_whole_numbers("annotations", part)
                 taken += len(part)
-            rest = end and _parse(b"%b]%b" % (buffer[: start.end()], buffer[end:]))
-            if isinstance(rest, dict):
-                return check_document(path, rest)
+                take(part)
+            else:
+                for name in ("images", "categories"):
+                    read_whole_numbers(name, found.document[name])
+                return found.document
     document = read(path)
     take(document.get("annotations", [])[taken:])
     document["annotations"] = []
     return document
 
 
-def _is_top_level(head: bytes) -> bool:
-    """Whether a file that begins so has its annotations where COCO has them."""
-    document = _parse(head + b"]}")
-    return isinstance(document, dict) and document.get("annotations") == []
+def _parts(
+    buffer: Buffer, start: int, end: int, parse: Callable[[bytes], Any]
+) -> Iterator[list[Any] | None]:
+    """The elements of the list from `start` to `end` in parts; at last None if it cannot be read."""
+    for span in _guessed_spans(buffer, start, end):
+        part = _part(buffer, span, parse)
+        if part is None:
+            break
+        yield part
+        start = span.end
+    else:
+        return
+    comma = _COMMA.match(buffer, start)
+    for span in _counted_spans(buffer, comma.end() if comma else start):
+        if span.end > end:
+            break
+        part = _part(buffer, span, parse)
+        if part is None:
+            break
+        yield part
+        if span.end == end:
+            return
+    yield None
 
 
-def _objects(
-    buffer: Buffer, position: int, parse: Callable[[bytes], Any]
-) -> Generator[list[Any], None, int | None]:
-    """The objects of a list from behind its bracket on, in parts; at last where the list has ended.
-
-    None when the list cannot be cut: then the parts up to here are right, and the rest is missing.
-    """
-    empty = _EMPTY.match(buffer, position)
-    if empty:
-        return empty.end()
-    while True:
-        window = buffer[position : position + _PART]
-        cut = _last(_BETWEEN, window)
-        part = _dicts(parse(b"[%b]" % window[: cut[0] + 1])) if cut else None
-        if cut is not None and part is not None:
-            yield part
-            position += cut[1] - 1
-            _release(buffer, position)
-            continue
-        # Either the list ends in this window, or one object is longer than it.
-        for end in _END.finditer(window):
-            part = _dicts(parse(b"[%b" % window[: end.end()]))
-            if part is not None:
-                yield part
-                return position + end.end()
-        return None
-
-
-def _release(buffer: Buffer, end: int) -> None:
-    """Let the system take back the memory of what has been read."""
+def _part(buffer: Buffer, span: Span, parse: Callable[[bytes], Any]) -> list[Any] | None:
+    part = parse(b"[%b]" % buffer[span.start : span.end])
     if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        buffer.madvise(mmap.MADV_DONTNEED, 0, end - end % mmap.PAGESIZE)
-
-
-def _last(pattern: re.Pattern[bytes], window: bytes) -> tuple[int, int] | None:
-    """Where the pattern stands for the last time; looked for from the end, where it usually is."""
-    step = 1 << 14
-    for start in range(max(0, len(window) - step), -step, -step):
-        spans = [found.span() for found in pattern.finditer(window, max(0, start))]
-        if spans:
-            return spans[-1]
-    return None
+        # Let the system take back the memory of what has been read.
+        buffer.madvise(mmap.MADV_DONTNEED, 0, span.end - span.end % mmap.PAGESIZE)
+    return _dicts(part)
 
 
 def _dicts(values: Any) -> list[Any] | None:
     return values if isinstance(values, list) and all(type(v) is dict for v in values) else None
 
 
+def _last_bracket(buffer: Buffer) -> int:
+    """Where the bracket stands that ends a file; -1: it ends otherwise."""
+    end = len(buffer)
+    while end and buffer[end - 1] in b" \t\r\n":
+        end -= 1
+    return end - 1 if end and buffer[end - 1] in b"]" else -1
+
+
 def _parse(raw: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
-    """The value of a JSON text; None when it is none."""
+    """The value of a JSON text; None when it is not JSON."""
     try:
         return loads(raw)
     except orjson.JSONDecodeError:
         return None
-
-
-def _parse_with_nan(raw: bytes) -> Any:
-    """As `_parse`, but NaN and Infinity are numbers."""
-    value = _parse(raw)
-    if value is None and (b"NaN" in raw or b"Infinity" in raw):
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(raw)
-    return value
 
 
 @contextlib.contextmanager
@@ -175,15 +263,16 @@ def _mapped(path: Path) -> Iterator[Buffer]:
     """The bytes of a file, in memory only where they are looked at."""
     try:
         if path.exists() and not path.is_file():
-            raise CocoFileError("is no regular file.", file=path)
+            raise CocoFileError("is not a regular file.", file=path)
         with path.open("rb") as stream:
-            empty = not stream.read(1)
+            start = stream.read(4)
             buffer: Buffer = (
-                b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if start else b""
             )
     except OSError as error:
         raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
     try:
+        check_encoding(path, start)
         yield buffer
     finally:
         if isinstance(buffer, mmap.mmap):

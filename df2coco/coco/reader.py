@@ -1,54 +1,225 @@
-"""Reading a COCO file as a whole."""
+"""Reading a COCO file as a whole, and saying why one cannot be read."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import io
-from collections.abc import Iterable, Iterator
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from df2coco.coco.schema import check_fields
+from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
-__all__ = ["check_document", "index", "load", "no_collection", "read"]
+__all__ = [
+    "TOKEN",
+    "check_document",
+    "check_encoding",
+    "fault_of_json",
+    "find_not_finite",
+    "index",
+    "load",
+    "no_collection",
+    "parse_with_nan",
+    "read",
+    "read_bytes",
+    "refuse_other_kinds",
+    "refuse_repeated_keys",
+    "repeated_keys",
+]
+
+LISTS: Final = ("images", "annotations", "categories")
 
 
 def read(path: Path) -> dict[str, Any]:
     """The JSON object in the file at `path`, with lists of objects for images, annotations, categories.
 
+    Whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
     Raises `CocoFileError` when it cannot be read as a COCO file.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise CocoFileError("is no regular file. Name a COCO file.", file=path)
-        raw = path.read_bytes()
-    except OSError as error:
-        raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
+    raw = read_bytes(path)
     try:
         with no_collection():
             document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        what = "the file is empty" if not raw.strip() else f"not JSON ({error})"
-        raise CocoFileError(f"{what}. Was it written to the end?", file=path) from None
-    return check_document(path, document)
+    except orjson.JSONDecodeError:
+        raise fault_of_json(path, raw) from None
+    document = check_document(path, document)
+    refuse_repeated_keys(path, raw)
+    refuse_other_kinds(path, document.get("annotations", []))
+    for name in LISTS:
+        read_whole_numbers(name, document.get(name, []))
+    return document
+
+
+def read_bytes(path: Path) -> bytes:
+    """What the file at `path` holds. Raises `CocoFileError`, also for an encoding that JSON does not have."""
+    try:
+        if path.exists() and not path.is_file():
+            raise CocoFileError("is not a regular file. Name a COCO file.", file=path)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
+    check_encoding(path, raw[:4])
+    return raw
+
+
+def check_encoding(path: Path, start: bytes) -> None:
+    """Raise `CocoFileError` for a file that starts with a byte order mark."""
+    if start.startswith(b"\xef\xbb\xbf"):
+        raise CocoFileError(
+            "starts with a byte order mark, at which Python's json stops, and so do most readers. "
+            "Save it as UTF-8 without byte order mark.",
+            file=path,
+        )
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise CocoFileError("not JSON, since it is UTF-16. Save it as UTF-8.", file=path)
 
 
 def check_document(path: Path, document: Any) -> dict[str, Any]:
-    """The parsed JSON of `path`, if it has the outer shape of a COCO file; else `CocoFileError`."""
+    """The parsed JSON of `path`, if it has the outer form of a COCO file; else `CocoFileError`."""
     if not isinstance(document, dict):
-        raise CocoFileError("not a JSON object, so no COCO file. Name a COCO file.", file=path)
-    for name in ("images", "annotations", "categories"):
+        what = "not a JSON object"
+        if isinstance(document, list) and document and isinstance(document[0], dict):
+            what += ", but a list, as results of a model are"
+        raise CocoFileError(f"{what}. Name a COCO file.", file=path)
+    if "item1" in document and "source" in document:
+        raise CocoFileError(
+            "an annotation file of DeepFashion2. Convert the split with df2coco convert.", file=path
+        )
+    annotations = document.get("annotations")
+    if "categories" not in document and isinstance(annotations, list):
+        refuse_other_kinds(path, annotations)
+    for name in LISTS:
         entries = document.get(name, [] if name == "annotations" else None)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise CocoFileError(f"{name}: expected a list of objects. Name a COCO file.", file=path)
     return document
+
+
+def refuse_other_kinds(path: Path, annotations: list[Any]) -> None:
+    """Raise `CocoFileError` for files of COCO's other tasks, by the first of their annotations."""
+    first = annotations[0] if annotations and isinstance(annotations[0], dict) else {}
+    for field, what in _OTHER_KINDS.items():
+        if field in first and "bbox" not in first:
+            raise CocoFileError(
+                f"a file of {what}, which has no boxes, masks or landmarks. Name a file of instances.",
+                file=path,
+            )
+
+
+_OTHER_KINDS: Final = {
+    "caption": "captions",
+    "segments_info": "panoptic segmentation",
+    "question": "questions",
+}
+"""A field that only annotations of that kind have -> the kind."""
+
+
+# ---------------------------------------------------------------- keys that stand twice
+
+_TOP_KEYS: Final = ("info", "licenses", "images", "annotations", "categories")
+_TOP_KEY: Final = re.compile(rb'"(' + "|".join(_TOP_KEYS).encode() + rb')"\s*:')
+TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[][{}]', re.DOTALL)
+"""In a JSON text a string, or a bracket outside of strings."""
+
+
+def repeated_keys(raw: bytes) -> list[str]:
+    """Which of the outermost keys of a COCO file stand in it more than once."""
+    places: dict[bytes, list[int]] = {}
+    for found in _TOP_KEY.finditer(raw):
+        places.setdefault(found[1], []).append(found.start())
+    unsure = {place: key for key, each in places.items() if len(each) > 1 for place in each}
+    if not unsure:
+        return []
+    # They may stand inside of something else: count brackets up to the last of them.
+    counts: Counter[bytes] = Counter()
+    depth = 0
+    for token in TOKEN.finditer(raw, 0, max(unsure) + 20):
+        start = token.start()
+        if raw[start] in b"[{":
+            depth += 1
+        elif raw[start] in b"]}":
+            depth -= 1
+        elif depth == 1 and start in unsure:
+            counts[unsure[start]] += 1
+    return [key.decode() for key, count in counts.items() if count > 1]
+
+
+def refuse_repeated_keys(path: Path, raw: bytes) -> None:
+    """Raise `CocoFileError` when one of the outermost keys stands twice."""
+    for key in repeated_keys(raw):
+        raise CocoFileError(
+            "stands twice in the file, and readers take the last one. Remove one of them.",
+            file=path,
+            field=key,
+        )
+
+
+# ---------------------------------------------------------------- what is not JSON
+
+
+def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
+    """The error for a file that is not JSON: what is wrong with it."""
+    if not raw.strip():
+        return CocoFileError("the file is empty. Was it written to the end?", file=path)
+    value = parse_with_nan(raw)
+    if value is not None:
+        field, number = next(find_not_finite(value), ("", math.nan))
+        return CocoFileError(
+            f"{_NAMES.get(str(number), number)} is not JSON, though Python's json writes it. "
+            "df2coco validate reports all that is wrong.",
+            file=path,
+            field=field,
+        )
+    try:
+        orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return CocoFileError(f"not JSON ({error}). Was it written to the end?", file=path)
+    return CocoFileError("not JSON. Was it written to the end?", file=path)
+
+
+_NAMES: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def parse_with_nan(raw: bytes) -> Any:
+    """The value of a JSON text in which NaN and Infinity are numbers; None when it is not one."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        if b"NaN" in raw or b"Infinity" in raw or _HUGE.search(raw):
+            with contextlib.suppress(ValueError, RecursionError):
+                return json.loads(raw)
+        return None
+
+
+_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
+"""1e999, which Python's json reads as infinite."""
+
+
+def find_not_finite(value: Any) -> Iterator[tuple[str, float]]:
+    """Every NaN and infinity in a JSON value, with its place: "annotations[3].bbox[0]"."""
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:
+        where, value = waiting.pop()
+        if type(value) is float and not math.isfinite(value):
+            yield where, value
+        elif type(value) is dict:
+            waiting += ((f"{where}.{k}" if where else k, v) for k, v in reversed(value.items()))
+        elif type(value) is list:
+            waiting += reversed([(f"{where}[{n}]", v) for n, v in enumerate(value)])
+
+
+# ---------------------------------------------------------------- pycocotools
 
 
 @contextlib.contextmanager
@@ -63,15 +234,15 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def load(path: str | Path, needs: Iterable[str] = ()) -> COCO:
+def load(path: str | Path, use: UseName = "any") -> COCO:
     """The file at `path` as a `pycocotools.coco.COCO`, without the lines that its constructor prints.
 
-    `needs` names fields that every annotation must have ("bbox"). Raises `CocoFileError` when it cannot
+    `use` is what it is read for: see `check_fields`. Raises `CocoFileError` when it cannot
     be read as a COCO file, or when a field is missing or is not what it must be.
     """
     path = Path(path)
     document = read(path)
-    check_fields(document, path, needs)
+    check_fields(document, path, use)
     return index(document)
 
 

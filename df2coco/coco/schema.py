@@ -1,69 +1,61 @@
 """What the fields of a COCO file must be, so that code can compute with them: no more than that.
 
 Files come from anywhere, and pycocotools believes what it reads: wrong types end in a traceback, numbers
-that no int holds in a crash, counts that exceed the mask in memory that belongs to others.
+that do not fit into an int in a crash, counts that exceed the mask in memory that belongs to others.
+Commands refuse a file by this table (`check_fields`), and the validator reports what does not fit it as
+errors (`Field.code`). Whether a value makes sense is the validator's business alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from df2coco.errors import CocoFileError, shorten
 
-__all__ = ["are_numbers", "check_fields", "is_mask", "is_polygon"]
+__all__ = [
+    "FIELDS",
+    "MAX_NUMBER",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "USES",
+    "WHOLE_NUMBERS",
+    "Field",
+    "Use",
+    "UseName",
+    "are_numbers",
+    "check_fields",
+    "is_id",
+    "is_mask",
+    "is_polygon",
+    "is_too_large",
+    "read_whole_numbers",
+]
+
+MAX_ID: Final = (1 << 63) - 1
+"""The largest id: numpy, torch and hotcoco hold ids in 64 bits."""
+
+MAX_SIDE: Final = 65_535
+"""The largest width or height of an image: no JPEG is wider or higher."""
 
 MAX_PIXELS: Final = 1 << 30
 """Width times height of an image: a mask takes as many bytes."""
 
 MAX_NUMBER: Final = 10_000_000
-"""The largest coordinate: pycocotools crashes when drawing one that no int holds."""
+"""The largest coordinate: pycocotools crashes when drawing one that does not fit into an int."""
 
 MAX_OUTLINE: Final = 10_000_000
 """The longest outline of a polygon in pixels: drawing it costs memory."""
 
 
-def check_fields(
-    document: dict[str, Any], path: Path, needs: Iterable[str] = (), *, first: int = 0
-) -> None:
-    """Raise `CocoFileError` at the first entry of a document that code could stumble over.
-
-    Ids and the fields of annotations that `needs` names must be there; these and what else is there of
-    COCO's own fields must have the right type, and a size that can be computed with. Whether it makes
-    sense is the validator's business. `first` is the number of the first annotation, where a document
-    holds a part of them.
-    """
-    required = {
-        "images": {"id"},
-        "categories": {"id"},
-        "annotations": {"id", "image_id", "category_id", *needs},
-    }
-    for name, fields in _FIELDS.items():
-        start = first if name == "annotations" else 0
-        for number, entry in enumerate(document.get(name, ()), start):
-            for field, (expected, fits) in fields.items():
-                if field not in entry:
-                    if field in required[name]:
-                        raise _fault(path, f"{name}[{number}].{field}", "missing.")
-                elif not fits(entry[field]):
-                    found = shorten(entry[field])
-                    raise _fault(
-                        path, f"{name}[{number}].{field}", f"{found}, expected {expected}."
-                    )
-            if name == "images" and entry.get("width", 0) * entry.get("height", 0) > MAX_PIXELS:
-                raise _fault(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
+# ---------------------------------------------------------------- what a value must be
 
 
-def _fault(path: Path, field: str, text: str) -> CocoFileError:
-    return CocoFileError(
-        f"{text} df2coco validate reports all that is wrong.", file=path, field=field
-    )
-
-
-def _is_integer(value: Any) -> bool:
-    """Whether a JSON value is a whole number, and no boolean."""
-    return type(value) is int
+def is_id(value: Any) -> TypeGuard[int]:
+    """Whether a JSON value is a whole number from 0 that fits into 64 bits (and is not a boolean)."""
+    return type(value) is int and 0 <= value <= MAX_ID
 
 
 def are_numbers(value: Any, limit: float = MAX_NUMBER) -> TypeGuard[list[float]]:
@@ -71,11 +63,11 @@ def are_numbers(value: Any, limit: float = MAX_NUMBER) -> TypeGuard[list[float]]
     if type(value) is not list:
         return False
     try:
-        # One pass in C, which refuses what is no number, does for nearly all lists.
+        # One pass in C, which refuses what is not a number, does for nearly all lists.
         total = sum(map(abs, value))
         if total <= limit:
             return True
-        # NaN is no number, though max and min may pass it by.
+        # NaN is not a number, though max and min may pass it by.
         return bool(total == total and max(value) <= limit and min(value) >= -limit)
     except TypeError:
         return False
@@ -103,7 +95,7 @@ def is_mask(value: Any) -> bool:
         return False
     if type(counts) is str:
         runs = _runs(counts)
-    elif type(counts) is list and all(map(_is_integer, counts)):
+    elif type(counts) is list and all(type(run) is int for run in counts):
         runs = counts
     else:
         return False
@@ -129,8 +121,18 @@ def _runs(counts: str) -> list[int]:
     return [-1] if shift else runs
 
 
+def is_too_large(image: Mapping[str, Any]) -> bool:
+    """Whether an image whose width and height are whole numbers has more pixels than can be drawn."""
+    pixels: int = image.get("width", 0) * image.get("height", 0)
+    return pixels > MAX_PIXELS
+
+
 def _is_length(value: Any) -> bool:
     return type(value) is int and 0 < value <= MAX_NUMBER
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) is int and 0 < value <= MAX_SIDE
 
 
 def _is_text(value: Any) -> bool:
@@ -141,43 +143,181 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-_INTEGER: Final = ("a whole number", _is_integer)
-_TEXT: Final = ("text", _is_text)
-_LENGTH: Final = ("a whole number of pixels", _is_length)
+def _is_flag(value: Any) -> bool:
+    return type(value) is int and value in (0, 1)
 
-_FIELDS: Final[Mapping[str, Mapping[str, tuple[str, Callable[[Any], bool]]]]] = {
-    "images": {"id": _INTEGER, "file_name": _TEXT, "width": _LENGTH, "height": _LENGTH},
-    "categories": {
-        "id": _INTEGER,
-        "name": _TEXT,
-        "keypoints": (
-            "a list of names",
-            lambda value: type(value) is list and all(map(_is_text, value)),
-        ),
-        "skeleton": (
-            "a list of pairs of whole numbers",
-            lambda value: (
-                type(value) is list
-                and all(type(e) is list and len(e) == 2 and all(map(_is_integer, e)) for e in value)
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_NUMBER
+
+
+def _is_box(value: Any) -> bool:
+    return are_numbers(value) and len(value) == 4
+
+
+def _are_landmarks(value: Any) -> bool:
+    return are_numbers(value) and len(value) % 3 == 0
+
+
+def _are_names(value: Any) -> bool:
+    return type(value) is list and all(type(name) is str for name in value)
+
+
+def _are_edges(value: Any) -> bool:
+    return type(value) is list and all(
+        type(edge) is list and len(edge) == 2 and all(type(end) is int for end in edge)
+        for edge in value
+    )
+
+
+# ---------------------------------------------------------------- the fields
+
+
+class Field(NamedTuple):
+    """What a field of a COCO file must be where it is present."""
+
+    expected: str
+    """In words, for a message: "4 numbers x, y, w, h"."""
+    fits: Callable[[Any], bool]
+    code: str
+    """The validator's finding for values that do not fit."""
+
+
+_ID: Final = "a whole number from 0"
+
+FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
+    {
+        "images": {
+            "id": Field(_ID, is_id, "image-id-type"),
+            "file_name": Field("text", _is_text, "file-name-outside"),
+            "width": Field("a whole number of pixels", _is_side, "image-size-type"),
+            "height": Field("a whole number of pixels", _is_side, "image-size-type"),
+        },
+        "categories": {
+            "id": Field(_ID, is_id, "category-id-type"),
+            "name": Field("text", _is_text, "category-name-type"),
+            "keypoints": Field("a list of names", _are_names, "landmark-names-type"),
+            "skeleton": Field("a list of pairs of whole numbers", _are_edges, "skeleton-malformed"),
+        },
+        "annotations": {
+            "id": Field(_ID, is_id, "annotation-id-type"),
+            "image_id": Field(_ID, is_id, "annotation-id-type"),
+            "category_id": Field(_ID, is_id, "annotation-id-type"),
+            "bbox": Field("4 numbers x, y, w, h", _is_box, "bbox-malformed"),
+            "area": Field("a number", _is_number, "area-wrong"),
+            "iscrowd": Field("0 or 1", _is_flag, "iscrowd-malformed"),
+            "segmentation": Field(
+                "polygons, each a list of numbers, or an RLE of its image's size",
+                is_mask,
+                "polygon-malformed",
             ),
-        ),
-    },
-    "annotations": {
-        "id": _INTEGER,
-        "image_id": _INTEGER,
-        "category_id": _INTEGER,
-        "bbox": ("4 numbers x, y, w, h", lambda value: are_numbers(value) and len(value) == 4),
-        "area": ("a number", _is_number),
-        "iscrowd": ("0 or 1", lambda value: type(value) is int and value in (0, 1)),
-        "segmentation": (
-            "polygons, each a list of numbers, or an RLE of its image's size",
-            is_mask,
-        ),
-        "keypoints": (
-            "3 numbers x, y, v a landmark",
-            lambda value: are_numbers(value) and len(value) % 3 == 0,
-        ),
-        "num_keypoints": _INTEGER,
-    },
+            "keypoints": Field("3 numbers x, y, v a landmark", _are_landmarks, "keypoints-length"),
+            "num_keypoints": Field("a whole number from 0", _is_count, "num-keypoints-type"),
+        },
+    }
+)
+"""List -> field -> what it must be."""
+
+
+class Use(NamedTuple):
+    """What a command or a kind of evaluation needs of an annotation, beside its ids."""
+
+    required: tuple[str, ...] = ()
+    """Fields that must be there."""
+    others: bool = True
+    """The other fields must fit too, where they are present; `iscrowd` must always."""
+
+
+UseName: TypeAlias = Literal["any", "bbox", "segm", "keypoints", "keypoints of masks", "restore"]
+
+USES: Final[Mapping[UseName, Use]] = MappingProxyType(
+    {
+        "any": Use(),
+        "bbox": Use(("area", "bbox"), others=False),
+        "segm": Use(("area", "segmentation"), others=False),
+        "keypoints": Use(("bbox", "keypoints"), others=False),
+        "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation"), others=False),
+        "restore": Use(("bbox", "segmentation", "keypoints")),
+    }
+)
+"""Use -> what it needs. "any": `load`, `draw`, `stats` and `report`."""
+
+_REQUIRED: Final[Mapping[str, frozenset[str]]] = {
+    "images": frozenset({"id"}),
+    "categories": frozenset({"id"}),
+    "annotations": frozenset({"id", "image_id", "category_id"}),
 }
-"""List -> field -> what it must be, and the test of it."""
+
+
+def check_fields(
+    document: Mapping[str, Any], path: Path, use: UseName = "any", *, first: int = 0
+) -> None:
+    """Raise `CocoFileError` at the first entry of a document that code could stumble over.
+
+    `use` is what the document is read for. `first` is the number of the first annotation, where a
+    document holds a part of them.
+    """
+    needs = USES[use]
+    for name, fields in FIELDS.items():
+        required = _REQUIRED[name]
+        start = 0
+        if name == "annotations":
+            start = first
+            required = required.union(needs.required)
+            if not needs.others:
+                fields = {
+                    each: fields[each] for each in fields if each in required or each == "iscrowd"
+                }
+        for number, entry in enumerate(document.get(name, ()), start):
+            for field, (expected, fits, _) in fields.items():
+                if field not in entry:
+                    if field in required:
+                        raise _fault(path, f"{name}[{number}].{field}", "missing.")
+                elif not fits(entry[field]):
+                    text = f"{shorten(entry[field])}, expected {expected}."
+                    raise _fault(path, f"{name}[{number}].{field}", text)
+            if name == "images" and is_too_large(entry):
+                raise _fault(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
+
+
+def _fault(path: Path, field: str, text: str) -> CocoFileError:
+    return CocoFileError(
+        f"{text} df2coco validate reports all that is wrong.", file=path, field=field
+    )
+
+
+# ---------------------------------------------------------------- whole numbers written otherwise
+
+WHOLE_NUMBERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "images": ("id", "pair_id"),
+        "categories": ("id",),
+        "annotations": (
+            "id", "image_id", "category_id", "iscrowd", "num_keypoints", "pair_id", "style",
+            "scale", "occlusion", "zoom_in", "viewpoint",
+        ),
+    }
+)  # fmt: skip
+"""List -> fields that pandas writes as 1.0 and mean 1. Of these, `iscrowd` may be false and true, too."""
+
+_USUAL: Final = frozenset({int, type(None)})
+
+
+def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tuple[int, str]]:
+    """Change 1.0 into 1 in the entries of the list `name`, in place, and false into 0 for `iscrowd`.
+
+    Returns the position and field of each number that had a decimal point: the validator reports them.
+    """
+    entries = list(entries)
+    changed = set()
+    for field in WHOLE_NUMBERS[name]:
+        if _USUAL.issuperset({type(entry.get(field)) for entry in entries}):
+            continue
+        for position, entry in enumerate(entries):
+            value = entry.get(field)
+            if type(value) is float and value.is_integer():
+                entry[field] = int(value)
+                changed.add((position, field))
+            elif type(value) is bool and field == "iscrowd":
+                entry[field] = int(value)
+    return changed

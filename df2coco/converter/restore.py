@@ -117,9 +117,7 @@ class _Reader:
         first = self.counts["annotations"]
         if any("keypoints" not in annotation for annotation in part):
             raise _no_landmarks(self.path)
-        check_fields(
-            {"annotations": part}, self.path, ("bbox", "segmentation", "keypoints"), first=first
-        )
+        check_fields({"annotations": part}, self.path, "restore", first=first)
         for number, annotation in enumerate(part, start=first):
             try:
                 text = json.dumps(self._item(annotation))

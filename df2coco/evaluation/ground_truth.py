@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields
+from df2coco.coco.schema import USES, UseName, check_fields
 from df2coco.errors import CocoFileError
 from df2coco.masks import union_mask
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS
@@ -53,14 +53,6 @@ class GroundTruth:
         return sum(map(len, self.items.values()))
 
 
-_NEEDS: Final = {
-    "bbox": ("area", "bbox"),
-    "segm": ("area", "segmentation"),
-    "keypoints": ("bbox", "keypoints"),
-}
-"""Kind of evaluation -> the fields that every annotation must have."""
-
-
 def own_landmarks(keypoints: Sequence[Any], category_id: int) -> Sequence[Any] | None:
     """Of all slots' x, y, v those of the category itself; None when there are too many or too few.
 
@@ -94,11 +86,6 @@ def read_ground_truth(
         for c in categories
     }
     truth.items = {category_id: reader.items.get(category_id, []) for category_id in truth.names}
-    negative = [number for number in (*truth.sizes, *truth.names) if number < 0]
-    if negative:  # hotcoco takes none
-        raise CocoFileError(
-            f"an id of {negative[0]}. Number images and categories from 1.", file=path
-        )
     if kind == "keypoints":
         _check_slots(truth, categories)
     for name, used, known in (
@@ -149,13 +136,14 @@ class _Reader:
         self.image_ids: set[int] = set()
         self._path = path
         self._kind = kind
-        mask_area = kind == "keypoints" and oks_area == "mask"
-        self._needs = (*_NEEDS[kind], *(("area", "segmentation") if mask_area else ()))
+        of_masks = kind == "keypoints" and oks_area == "mask"
+        self._use: UseName = "keypoints of masks" if of_masks else cast("UseName", kind)
+        self._needs = USES[self._use].required
         self._counts = (2,) if landmarks == "visible" else (1, 2)
         self._taken = 0
 
     def take(self, part: list[dict[str, Any]]) -> None:
-        check_fields({"annotations": part}, self._path, self._needs, first=self._taken)
+        check_fields({"annotations": part}, self._path, self._use, first=self._taken)
         for number, found in enumerate(part, start=self._taken):
             annotation = {
                 "id": number + 1,

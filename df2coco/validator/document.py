@@ -17,7 +17,6 @@ from df2coco.errors import CocoFileError
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES, Category
-from df2coco.validator.folding import loads
 
 __all__ = [
     "LEVELS",
@@ -211,7 +210,7 @@ def read_document(path: Path) -> Document:
     annotations: list[Entry] = []
     try:
         with no_collection():
-            document = read_annotations(path, annotations.extend, loads=loads)
+            document = read_annotations(path, annotations.extend)
     except CocoFileError:
         document = _read_with_nan(path)
         annotations = document.get("annotations", [])
