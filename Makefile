@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli convert docs integrations plots report source workers))
 
-.PHONY: demo test check bench fuzz pictures docs write-docs test-consumers test-lowest test-wheel clean
+.PHONY: demo test check bench fuzz pictures docs write-docs test-consumers test-dist test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -38,7 +38,7 @@ write-docs: $(VENV)/tools
 
 # The site, into build/site; a broken link is an error.
 docs: $(VENV)/docs
-	$(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
+	$(BIN)/python -m mkdocs build --strict --quiet --config-file .mkdocs.yml --site-dir build/site
 
 # The real Detectron2, MMDetection and MMPose, in an environment of their own (1.6 GB).
 test-consumers:
@@ -61,6 +61,18 @@ test-wheel: $(VENV)/tools
 	elsewhere=$$(mktemp -d) && cp -R tests fixtures docs README.md CHANGELOG.md LICENSE pyproject.toml "$$elsewhere" && \
 	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q $(WHEEL_TESTS); \
 	status=$$?; rm -rf "$$elsewhere"; exit $$status
+
+# What is published: sdist and wheel as PyPI wants them, each installed alone and tried.
+test-dist: $(VENV)/bin/python
+	$(PIP) build twine
+	rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null
+	$(BIN)/python -m twine check --strict dist/*
+	for file in dist/*.whl dist/*.tar.gz; do \
+	  rm -rf build/dist-venv && $(PYTHON) -m venv build/dist-venv && \
+	  build/dist-venv/bin/python -m pip install --quiet --disable-pip-version-check "$$file" && \
+	  build/dist-venv/bin/df2coco convert fixtures/validation build/dist.json --quiet && \
+	  build/dist-venv/bin/df2coco validate build/dist.json >/dev/null && echo "$$file works" || exit 1; \
+	done
 
 clean:
 	rm -rf .venv .venv-consumers .venv-lowest build dist demo

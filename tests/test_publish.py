@@ -1,0 +1,61 @@
+"""What is published, as far as it can be looked at without publishing it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(autouse=True)
+def _checkout() -> None:
+    if not WORKFLOWS:
+        pytest.skip("not a checkout of the repository")
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_to_a_commit(workflow: Path) -> None:
+    for action in re.findall(r"uses: (.*)", workflow.read_text()):
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_release_notes_are_the_changelogs_section() -> None:
+    specification = importlib.util.spec_from_file_location(
+        "release_notes", ROOT / ".github" / "release_notes.py"
+    )
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    changelog = (
+        "# Changelog\n\n## 0.2.0 (2027-01-02)\n\n- New.\n\n## 0.1.0 (2026-01-02)\n\n- Old.\n"
+    )
+    assert module.section(changelog, "0.2.0") == "- New."
+    assert module.section(changelog, "0.1.0") == "- Old."
+    for version in ("0.3.0", "0x2.0", "0.2"):
+        with pytest.raises(SystemExit, match="no section"):
+            module.section(changelog, version)
+    assert module.section((ROOT / "CHANGELOG.md").read_text(), "0.1.0").startswith("The first")
+
+
+def test_the_dockerfile_has_instructions_that_exist_and_no_root() -> None:
+    text = (ROOT / ".docker" / "Dockerfile").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    instructions = [line.split()[0] for line in lines]
+    assert instructions[0] == "FROM"
+    known = {"FROM", "COPY", "RUN", "USER", "WORKDIR", "ENTRYPOINT", "CMD"}
+    assert set(instructions) <= known
+    assert instructions.index("USER") < instructions.index("ENTRYPOINT")
+    # The array form: the shell form would not pass arguments on.
+    assert 'ENTRYPOINT ["df2coco"]' in lines
+
+
+def test_readme_has_no_link_that_the_package_index_cannot_follow() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
+        assert target.startswith(("https://", "#")), target
