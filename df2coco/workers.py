@@ -19,9 +19,9 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, suppress
 from typing import Any, Final, TypeVar
 
-from df2coco.errors import Df2cocoError, WorkerError
+from df2coco.errors import Df2cocoError, OptionError, WorkerError, shorten
 
-__all__ = ["available_cores", "map_ordered", "worthwhile"]
+__all__ = ["available_cores", "check_workers", "map_ordered", "worthwhile"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -47,11 +47,20 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def check_workers(workers: int) -> None:
+    """Raise `OptionError` when that is not a number of processes."""
+    if type(workers) is not int or workers < 1:
+        raise OptionError(
+            f"{shorten(workers)} is not a number of processes, 1 or more.", field="workers"
+        )
+
+
 def worthwhile(workers: int, tasks: int) -> int:
     """How many of `workers` processes are worth their start for so many tasks of 20 ms or more.
 
-    Starting a process takes as long as some such tasks.
+    Starting a process takes as long as some such tasks. Raises `OptionError` as `check_workers`.
     """
+    check_workers(workers)
     return min(workers, 1 + tasks // 4)
 
 

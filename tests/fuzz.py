@@ -27,7 +27,8 @@ import orjson
 
 from df2coco.coco.reader import load
 from df2coco.coco.writer import Encoded, Part, Writer
-from df2coco.converter.encoder import Encoder, Options, make_encoder
+from df2coco.converter.encoder import Encoder, make_encoder, make_info
+from df2coco.converter.options import Selection, Shape
 from df2coco.converter.restore import restore
 from df2coco.converter.run import convert
 from df2coco.drawing import draw
@@ -38,7 +39,7 @@ from df2coco.stats import statistics
 from df2coco.validator import validate
 from df2coco.workers import available_cores, map_ordered
 from tests.mutations import encode, mutate
-from tests.samples import make_annotation, make_item, make_jpeg
+from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 __all__ = ["Failure", "Outcome", "fuzz_annotations", "fuzz_coco", "main"]
 
@@ -85,7 +86,11 @@ def annotation_case(number: int, seed: int) -> tuple[bytes, tuple[int, int] | No
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "fixtures/validation"
 
-_OPTIONS: Final = (Options(), Options(layout="category", landmarks="visible"), Options(area="box"))
+_SHAPES: Final = (
+    Shape("keypoints"),
+    Shape("keypoints", layout="category", landmarks="visible"),
+    Shape("keypoints", area="box"),
+)
 
 
 def _run(work: Callable[[], None]) -> str | None:
@@ -118,7 +123,7 @@ def _convert_one(
 
 def _annotation_batch(seed: int, numbers: range) -> Outcome:
     """Parse and encode each; the COCO files of what was accepted must be valid."""
-    encoders = [make_encoder(options) for options in _OPTIONS]
+    encoders = [make_encoder(shape) for shape in _SHAPES]
     encoded: list[list[Encoded]] = []
     failures = []
     slowest = (0.0, -1)
@@ -134,7 +139,12 @@ def _annotation_batch(seed: int, numbers: range) -> Outcome:
         for index, encoder in enumerate(encoders):
             path = Path(folder, f"{index}.json")
             with path.open("wb") as stream:
-                writer = Writer(stream, encoder.info(), encoder.categories(), Path(folder))
+                writer = Writer(
+                    stream,
+                    make_info(encoder.shape, Selection(), sizes_known=True),
+                    encoder.categories(),
+                    Path(folder),
+                )
                 writer.add(Part.join([files[index] for files in encoded]))
                 writer.close()
             report = validate(path)
@@ -153,9 +163,9 @@ def _coco_seeds(folder: Path) -> list[Any]:
         (source / f"{number:06d}.json").write_text(json.dumps(content))
     seeds = []
     for options in (
-        Options(), Options(layout="category"), Options(task="instances"), Options(preset="official"),
+        asked(), asked(layout="category"), asked(task="instances"), asked(preset="official"),
     ):  # fmt: skip
-        convert(source, folder / "out.json", options=options)
+        convert(source, folder / "out.json", **options)
         seeds.append(orjson.loads((folder / "out.json").read_bytes()))
     return seeds
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import Any
 
 from PIL import Image
 
+from df2coco.converter.options import Selection, Shape
 from df2coco.taxonomy import CATEGORY_BY_ID
+
+
+def asked(**options: Any) -> dict[str, Any]:
+    """Options by name, as `convert` takes them: those of a `Selection` and those of a `Shape`."""
+    selected = {f.name for f in dataclasses.fields(Selection)} & options.keys()
+    selection = {name: options.pop(name) for name in selected}
+    return {"selection": Selection(**selection), "shape": Shape(**options)}
 
 
 def make_item(number: int = 9, /, **changes: Any) -> dict[str, Any]:

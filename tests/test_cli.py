@@ -22,12 +22,12 @@ from typer.testing import CliRunner, Result
 
 import df2coco.cli
 from df2coco.cli.app import app
-from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
+from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS
 from df2coco.converter.run import convert
 from df2coco.releases import RELEASES, completeness
 from df2coco.version import __version__
 from tests.conftest import MakeSplit
-from tests.samples import make_annotation, make_item
+from tests.samples import asked, make_annotation, make_item
 from tests.test_source import pack
 
 for module in pkgutil.iter_modules(df2coco.cli.__path__):
@@ -324,7 +324,7 @@ class TestEverywhere:
         self, validation: Path, tmp_path: Path, arguments: str, phases: list[str]
     ) -> None:
         coco, results = tmp_path / "coco{}.json", tmp_path / "results.json"
-        convert(validation, coco, options=Options(only="user"))
+        convert(validation, coco, **asked(only="user"))
         results.write_text("[]")
         words = [
             word.format(split=validation, coco=coco, results=results, out=tmp_path / "out")

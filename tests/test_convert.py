@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -13,21 +14,22 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from df2coco.coco.reader import load
-from df2coco.converter.encoder import LAYOUTS, Options, to_coco
+from df2coco.converter.encoder import NAMES, to_coco
+from df2coco.converter.options import LAYOUTS, LayoutName, Selection, Shape
 from df2coco.converter.run import ConversionError, convert, image_info
-from df2coco.errors import CocoFileError, SourceError
+from df2coco.errors import OptionError, OutputError, SourceError
 from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
 from tests.conftest import MakeSplit
-from tests.samples import make_annotation, make_item, make_jpeg
+from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 
 def converted(source: Path, out: Path, **options: Any) -> dict[str, Any]:
     """Convert and read what was written."""
     run = {name: options.pop(name) for name in ("images", "on_error", "workers") if name in options}
-    convert(source, out, options=Options(**options), **run)
+    convert(source, out, **asked(**options), **run)
     document: dict[str, Any] = json.loads(out.read_bytes())
     return document
 
@@ -212,9 +214,75 @@ class TestOptions:
         files = []
         for workers in (1, 2, 3):
             out = tmp_path / f"{workers}.json"
-            convert(source, out, options=Options(**options), workers=workers)
+            convert(source, out, **asked(**options), workers=workers)
             files.append(out.read_bytes())
         assert files[0] == files[1] == files[2]
+
+
+class TestOptionErrors:
+    """A wrong option is an error that names it, its value and the allowed values; nothing is written."""
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (
+                lambda: Shape(task="keypoint"),
+                "task: 'keypoint' is not one of keypoints, instances.",
+            ),
+            (lambda: Shape(layout="unifed"), "layout: 'unifed' is not one of unified, category."),
+            (lambda: Shape(layout=None), "layout: None is not one of"),
+            (lambda: Shape(landmarks="hidden"), "landmarks: 'hidden' is not one of all, visible."),
+            (lambda: Shape(area=["box"]), "area: ['box'] is not one of mask, box."),
+            (lambda: Shape(preset="offical"), "preset: 'offical' is not one of official."),
+            (
+                lambda: Shape(layout="category", preset="official"),
+                "layout: 'category' does not go with preset official, which has unified.",
+            ),
+            (
+                lambda: Shape(task="instances", preset="official"),
+                "task: 'instances' does not go with preset official, which has keypoints.",
+            ),
+            (lambda: Selection(categories=("skirts",)), "categories: 'skirts' is not one of short"),
+            (lambda: Selection(categories=(14,)), "categories: 14 is not one of"),
+            (lambda: Selection(categories=(True,)), "categories: True is not one of"),
+            (lambda: Selection(categories="skirt"), "categories: 'skirt' is not a list of names"),
+            (lambda: Selection(categories=9), "categories: 9 is not a list of names or ids"),
+            (lambda: Selection(only="users"), "only: 'users' is not one of user, shop."),
+            (lambda: Selection(limit=0), "limit: 0 is not a number of images, 1 or more."),
+            (lambda: Selection(limit=True), "limit: True is not a number of images"),
+        ],
+    )
+    def test_of_selection_and_shape(self, make: Any, message: str) -> None:
+        with pytest.raises(OptionError) as caught:
+            make()
+        assert str(caught.value).startswith(message)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"on_error": "raise"}, "on_error: 'raise' is not one of fail, skip."),
+            ({"workers": 0}, "workers: 0 is not a number of processes, 1 or more."),
+            ({"workers": 1.5}, "workers: 1.5 is not a number of processes"),
+        ],
+    )
+    @pytest.mark.parametrize("function", [convert, image_info])
+    def test_of_the_run(
+        self, validation: Path, tmp_path: Path, function: Any, options: Any, message: str
+    ) -> None:
+        with pytest.raises(OptionError) as caught:
+            function(validation, tmp_path / "out.json", **options)
+        assert str(caught.value).startswith(message)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_categories_are_names_or_ids(self) -> None:
+        names = Selection(categories=("skirt", "long_sleeved_dress", 9, "vest"))
+        assert names == Selection(categories=[11, 5, 9])
+        assert names.category_ids == (5, 9, 11)
+
+    def test_a_preset_gives_the_other_options(self) -> None:
+        shape = Shape(preset="official")
+        assert shape == Shape("keypoints", "unified", "all", "box", "official")
+        assert dataclasses.replace(shape) == shape
 
 
 class TestOfficialPreset:
@@ -273,7 +341,7 @@ class TestFamily:
         assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
         for task in ("instances", "keypoints"):
             alone = tmp_path / f"{task}.json"
-            convert(validation, alone, options=Options(task=task))
+            convert(validation, alone, **asked(task=task))
             assert (tmp_path / "out" / f"{task}_validation.json").read_bytes() == alone.read_bytes()
 
     def test_per_category_files_are_those_of_mmpose(self, validation: Path, tmp_path: Path) -> None:
@@ -313,7 +381,7 @@ class TestFamily:
     def test_a_dataset_root_needs_a_folder(self, make_split: MakeSplit, tmp_path: Path) -> None:
         make_split({1: make_annotation()}, name="root/train")
         make_split({1: make_annotation()}, name="root/validation")
-        with pytest.raises(CocoFileError, match="Name a folder"):
+        with pytest.raises(OutputError, match="Name a folder"):
             convert(tmp_path / "root", tmp_path / "o.json")
 
 
@@ -393,7 +461,7 @@ class TestErrors:
     def test_out_among_the_inputs_is_told_at_once(self, make_split: MakeSplit, place: str) -> None:
         source = make_split({1: make_annotation()})
         before = {p: p.read_bytes() for p in source.rglob("*") if p.is_file()}
-        with pytest.raises(CocoFileError, match="which is read"):
+        with pytest.raises(OutputError, match="which is read"):
             convert(source, source / place)
         assert before == {p: p.read_bytes() for p in source.rglob("*") if p.is_file()}
 
@@ -417,7 +485,7 @@ def test_exif_rotation_gives_the_size_that_loaders_see(
     assert summary.notice_counts == Counter({"exif-orientation": 1})
     image = json.loads((tmp_path / "o.json").read_bytes())["images"][0]
     assert (image["width"], image["height"]) == (100, 200)
-    convert(source, tmp_path / "official.json", options=Options(preset="official"))
+    convert(source, tmp_path / "official.json", **asked(preset="official"))
     image = json.loads((tmp_path / "official.json").read_bytes())["images"][0]
     assert (image["width"], image["height"]) == (200, 100)  # as the official converter had it
 
@@ -449,18 +517,18 @@ landmark = st.one_of(
 )
 
 
-@given(
-    category=st.sampled_from(CATEGORIES), data=st.data(), layout=st.sampled_from(sorted(LAYOUTS))
-)
-def test_landmarks_survive_each_layout(category: Any, data: st.DataObject, layout: str) -> None:
+@given(category=st.sampled_from(CATEGORIES), data=st.data(), layout=st.sampled_from(list(LAYOUTS)))
+def test_landmarks_survive_each_layout(
+    category: Any, data: st.DataObject, layout: LayoutName
+) -> None:
     points = data.draw(
         st.lists(landmark, min_size=category.num_landmarks, max_size=category.num_landmarks)
     )
     flat = [n for point in points for n in point]
     raw = json.dumps(make_annotation(make_item(category.id, landmarks=flat))).encode()
     record = parse_annotation(raw, "f", image_id=1, file_name="1.jpg", size=(100, 120))
-    _, (annotation,) = to_coco(record, Options(layout=layout))
-    names = LAYOUTS[layout].names(category)
+    _, (annotation,) = to_coco(record, Shape(layout=layout))
+    names = NAMES[layout](category)
     found = {
         name: tuple(annotation["keypoints"][3 * i : 3 * i + 3]) for i, name in enumerate(names)
     }

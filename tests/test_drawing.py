@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 import df2coco.cli.draw  # noqa: F401 (registers its commands)
 from df2coco.cli.app import app
-from df2coco.converter.encoder import LAYOUTS, Options, make_encoder
+from df2coco.converter.encoder import make_encoder
+from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
 from df2coco.drawing import PARTS, Photos, draw, draw_image, draw_skeletons
 from df2coco.drawing.figure import FIGURE
@@ -38,11 +39,10 @@ SIDE = 600
 GREY = "#808080"
 
 
-def category_entries(layout: str) -> list[dict[str, Any]]:
+def category_entries(layout: Any) -> list[dict[str, Any]]:
     """The `categories` of a file of that layout; "official": the official converter's."""
-    preset = "official" if layout == "official" else None
-    options = Options(layout="unified" if preset else layout, preset=preset)
-    return [dict(entry) for entry in make_encoder(options).categories()]
+    shape = Shape(preset="official") if layout == "official" else Shape(layout=layout)
+    return [dict(entry) for entry in make_encoder(shape).categories()]
 
 
 def garment(category: Category, layout: str, visibility: Sequence[int]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter.encoder import Options
 from df2coco.converter.run import convert
 from df2coco.evaluation import evaluate
 from df2coco.evaluation.detection import METRICS
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS
+from tests.samples import asked
 
 KINDS = ("bbox", "segm", "keypoints")
 SKIRT = CATEGORY_BY_ID[9]
@@ -243,12 +243,12 @@ def converted(validation: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The repository's split in all the shapes that ground truth has."""
     folder = tmp_path_factory.mktemp("converted")
     for name, options in {
-        "unified": Options(),
-        "category": Options(layout="category"),
-        "box": Options(area="box"),
-        "official": Options(preset="official"),
+        "unified": asked(),
+        "category": asked(layout="category"),
+        "box": asked(area="box"),
+        "official": asked(preset="official"),
     }.items():
-        convert(validation, folder / f"{name}.json", options=options)
+        convert(validation, folder / f"{name}.json", **options)
     return folder
 
 

@@ -23,11 +23,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from df2coco.converter.encoder import Options
 from df2coco.converter.run import convert
 from df2coco.report import write_report
 from tests.conftest import MakeSplit
-from tests.samples import make_annotation, make_jpeg
+from tests.samples import asked, make_annotation, make_jpeg
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -160,7 +159,7 @@ def test_examples_cover_all_categories_and_are_small(
 
 
 def test_a_file_of_the_official_converter(validation: Path, tmp_path: Path) -> None:
-    convert(validation, tmp_path / "official.json", options=Options(preset="official"))
+    convert(validation, tmp_path / "official.json", **asked(preset="official"))
     write_report(tmp_path / "official.json", validation / "image", tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     assert [a["name"] for a in page.all("select")] == ["category"]  # it tells nothing else

@@ -18,23 +18,22 @@ from typer.testing import CliRunner
 import df2coco.cli.convert
 import df2coco.cli.restore  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter.encoder import Options
 from df2coco.converter.restore import TOP_LEVEL_ORDER, restore
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, Df2cocoError, SourceError
 from df2coco.taxonomy import CATEGORIES
-from tests.samples import make_annotation, make_item, make_jpeg
+from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 HEIGHT, WIDTH = 120, 100
 
 OPTIONS = {
-    "default": Options(),
-    "category layout": Options(layout="category"),
-    "box area": Options(area="box"),
-    "visible": Options(landmarks="visible"),
-    "official": Options(preset="official"),
-    "some categories": Options(categories=(1, 9)),
-    "one source": Options(only="user"),
+    "default": asked(),
+    "category layout": asked(layout="category"),
+    "box area": asked(area="box"),
+    "visible": asked(landmarks="visible"),
+    "official": asked(preset="official"),
+    "some categories": asked(categories=(1, 9)),
+    "one source": asked(only="user"),
 }
 
 
@@ -42,13 +41,13 @@ def texts_in(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
 
-def there_and_back(source: Path, work: Path, options: Options, images: Path | None) -> Path:
+def there_and_back(source: Path, work: Path, options: dict[str, Any], images: Path | None) -> Path:
     """Convert, restore, convert again; the bytes must be the same. The folder of restored files."""
     one, two, annos = work / "one.json", work / "two.json", work / "annos"
-    convert(source, one, images=images, options=options)
+    convert(source, one, images=images, **options)
     restore(one, annos)
     if any(annos.iterdir()):
-        convert(annos, two, images=images, options=options)
+        convert(annos, two, images=images, **options)
         assert two.read_bytes() == one.read_bytes()
     return annos
 
@@ -56,9 +55,9 @@ def there_and_back(source: Path, work: Path, options: Options, images: Path | No
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("with_images", [True, False])
 def test_fixtures_convert_to_the_same_bytes_again(
-    validation: Path, tmp_path: Path, options: Options, with_images: bool
+    validation: Path, tmp_path: Path, options: dict[str, Any], with_images: bool
 ) -> None:
-    if options.categories and not with_images:
+    if options["selection"].categories and not with_images:
         pytest.skip("sizes were found by the items that are left out")
     source = validation if with_images else tmp_path / "elsewhere"
     if not with_images:
@@ -69,22 +68,20 @@ def test_fixtures_convert_to_the_same_bytes_again(
 
 @pytest.mark.parametrize("layout", ["unified", "category"])
 def test_fixtures_come_back_to_the_letter(validation: Path, tmp_path: Path, layout: str) -> None:
-    annos = there_and_back(
-        validation, tmp_path, Options(layout=layout), images=validation / "image"
-    )
+    annos = there_and_back(validation, tmp_path, asked(layout=layout), images=validation / "image")
     assert texts_in(annos) == texts_in(validation / "annos")
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_real_samples_convert_to_the_same_bytes_again(
-    real: Path, tmp_path: Path, options: Options
+    real: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     there_and_back(real / "train", tmp_path, options, images=real / "train/image")
 
 
 def test_real_samples_come_back_to_the_letter(real: Path, tmp_path: Path) -> None:
     source = real / "train/annos"
-    annos = there_and_back(source, tmp_path, Options(), images=real / "train/image")
+    annos = there_and_back(source, tmp_path, asked(), images=real / "train/image")
     restored, given = texts_in(annos), texts_in(source)
     # One sample is formatted otherwise, so its values must do.
     formatted = {name for name, text in given.items() if text == json.dumps(json.loads(text))}
@@ -224,7 +221,7 @@ def make_coco(tmp_path: Path, **options: Any) -> dict[str, Any]:
     for number in (1, 2):
         content = {"item2": make_item(9), "source": "user", "pair_id": 4, "item1": make_item(1)}
         (folder / f"{number:06d}.json").write_text(json.dumps(content))
-    convert(folder, tmp_path / "out.json", options=Options(**options))
+    convert(folder, tmp_path / "out.json", **asked(**options))
     document: dict[str, Any] = orjson.loads((tmp_path / "out.json").read_bytes())
     return document
 
@@ -440,5 +437,5 @@ def test_an_image_without_items_comes_back(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there/000001.json").write_text('{"source": "user", "pair_id": 1}')
     (tmp_path / "there/000002.json").write_text(json.dumps(make_annotation()))
-    annos = there_and_back(tmp_path / "there", tmp_path, Options(), images=None)
+    annos = there_and_back(tmp_path / "there", tmp_path, asked(), images=None)
     assert texts_in(annos) == texts_in(tmp_path / "there")

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from df2coco.coco.reader import load
-from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, Options
+from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS
 from df2coco.converter.run import convert
 from df2coco.errors import PasswordError, SourceError
 from df2coco.masks import union_area
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
-from tests.samples import make_annotation, make_item, make_jpeg
+from tests.samples import asked, make_annotation, make_item, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ def test_own_files_have_no_error_and_no_warning(
     name: str, validation: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.json"
-    convert(validation, out, options=Options(**OPTIONS[name]))
+    convert(validation, out, **asked(**OPTIONS[name]))
     report = validate(out, against=validation, images=validation / "image")
     assert told(report) == []
     assert report.loaded
@@ -72,7 +72,7 @@ def test_own_files_have_no_error_and_no_warning(
 
 def test_preset_official(validation: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    convert(validation, out, options=Options(preset="official"))
+    convert(validation, out, **asked(preset="official"))
     report = validate(out, against=validation, images=validation / "image")
     assert report.is_valid(), told(report)
     assert codes(report) == {
@@ -151,7 +151,7 @@ def test_root_of_several_splits(validation: Path, tmp_path: Path) -> None:
 
 def test_real_samples(real: Path, tmp_path: Path) -> None:
     for name in OPTIONS:
-        convert(real / "train", tmp_path / "out.json", options=Options(**OPTIONS[name]))
+        convert(real / "train", tmp_path / "out.json", **asked(**OPTIONS[name]))
         report = validate(
             tmp_path / "out.json", against=real / "train", images=real / "train/image"
         )
@@ -293,7 +293,7 @@ splits = st.dictionaries(
     max_size=3,
 )
 options = st.builds(
-    Options,
+    asked,
     layout=st.sampled_from(list(LAYOUTS)),
     landmarks=st.sampled_from(list(LANDMARKS)),
     area=st.sampled_from(list(AREAS)),
@@ -318,10 +318,10 @@ PHOTO = make_jpeg(WIDTH, HEIGHT)
 
 @given(splits, options)
 @settings(max_examples=60)
-def test_whatever_is_converted_validates(split: dict[int, Any], chosen: Options) -> None:
+def test_whatever_is_converted_validates(split: dict[int, Any], chosen: dict[str, Any]) -> None:
     with written(split) as folder:
         out = folder / "out.json"
-        convert(folder, out, options=chosen)
+        convert(folder, out, **chosen)
         # Random landmarks of two items may coincide, which COCOeval cannot tell apart: not scored.
         report = validate(out, against=folder, images=folder / "image", score_images=0)
         assert report.is_valid(), told(report)
@@ -330,18 +330,18 @@ def test_whatever_is_converted_validates(split: dict[int, Any], chosen: Options)
 
 @given(splits, options)
 @settings(max_examples=40)
-def test_landmarks_and_areas_survive(split: dict[int, Any], chosen: Options) -> None:
+def test_landmarks_and_areas_survive(split: dict[int, Any], chosen: dict[str, Any]) -> None:
     with written(split) as folder:
         out = folder / "out.json"
-        convert(folder, out, options=chosen)
+        convert(folder, out, **chosen)
         coco = load(out)
     for annotation in coco.dataset["annotations"]:
         item = split[annotation["image_id"]][annotation["item"]]
         polygons = [list(map(float, p)) for p in item["segmentation"]]
         x1, y1, x2, y2 = item["bounding_box"]
-        pixels = union_area(polygons, WIDTH, HEIGHT) if chosen.area == "mask" else 0
+        pixels = union_area(polygons, WIDTH, HEIGHT) if chosen["shape"].area == "mask" else 0
         assert annotation["area"] == (pixels or (x2 - x1) * (y2 - y1))
-        if chosen.task == "instances":
+        if chosen["shape"].task == "instances":
             assert "keypoints" not in annotation
             continue
         category = CATEGORY_BY_ID[annotation["category_id"]]

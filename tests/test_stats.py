@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from df2coco.coco.reader import load
-from df2coco.converter.encoder import Options
 from df2coco.converter.run import convert, image_info
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.releases import RELEASES
@@ -25,7 +24,7 @@ from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
 from df2coco.stats.values import gaps
 from df2coco.taxonomy import CATEGORIES
 from tests.conftest import MakeSplit
-from tests.samples import make_annotation, make_item, make_jpeg
+from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 importlib.import_module("df2coco.cli.stats")
 
@@ -109,7 +108,7 @@ def test_a_converted_file_has_the_numbers_of_its_source(
     validation: Path, tmp_path: Path, layout: str
 ) -> None:
     out = tmp_path / "out.json"
-    convert(validation, out, options=Options(layout=layout))
+    convert(validation, out, **asked(layout=layout))
     of_source, of_file = statistics(validation), statistics(out)
     assert of_source.items > 20
     assert of_source.mask_shares
@@ -141,7 +140,7 @@ def test_a_file_of_the_official_converter_gives_what_it_holds(
     validation: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "official.json"
-    convert(validation, out, options=Options(preset="official"))
+    convert(validation, out, **asked(preset="official"))
     source, official = statistics(validation), statistics(out)
     for name in ("images", "items", "landmarks", "visible", "occluded", "unlabelled", "box_sizes"):
         assert getattr(official, name) == getattr(source, name)
@@ -155,7 +154,7 @@ def test_a_file_of_the_official_converter_gives_what_it_holds(
 
 def test_a_file_without_landmarks(validation: Path, tmp_path: Path) -> None:
     out = tmp_path / "instances.json"
-    convert(validation, out, options=Options(task="instances"))
+    convert(validation, out, **asked(task="instances"))
     found = statistics(out)
     assert found.landmarks is None
     assert found.visible + found.occluded + found.unlabelled == 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
-from df2coco.errors import Df2cocoError, PasswordError, printable
+from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
 from df2coco.version import __version__
 from df2coco.workers import available_cores
@@ -53,6 +53,9 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 return function(*args, **kwargs)
+            except OptionError as error:
+                option = f"--{error.field.replace('_', '-')}: " if error.field else ""
+                fail(f"{option}{error.text}")
             except Df2cocoError as error:
                 fail(str(error))
             except KeyboardInterrupt:

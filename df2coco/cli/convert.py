@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -20,25 +20,23 @@ from df2coco.cli.app import (
     tell,
     with_password,
 )
-from df2coco.converter.encoder import AREAS, LANDMARKS, LAYOUTS, PRESETS, TASKS, Options
+from df2coco.converter.options import (
+    AREAS,
+    LANDMARKS,
+    LAYOUTS,
+    ON_ERROR,
+    PRESETS,
+    TASKS,
+    OnError,
+    Selection,
+    Shape,
+    check_preset,
+)
 from df2coco.converter.run import ConversionError, Summary, convert, image_info
-from df2coco.errors import printable
+from df2coco.errors import OptionError, printable
 from df2coco.files import atomic_write, check_output
 from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES, SOURCES
-
-ON_ERROR = {
-    "fail": "tell all that cannot be used, write nothing, exit 2",
-    "skip": "leave it out and count it",
-}
-
-
-def _category_ids(names: list[str]) -> tuple[int, ...]:
-    known = {c.name: c.id for c in CATEGORIES} | {c.official_name: c.id for c in CATEGORIES}
-    for name in names:
-        if name not in known:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(c.name for c in CATEGORIES)}")
-    return tuple(sorted({known[name] for name in names}))
 
 
 @command("convert")
@@ -64,10 +62,12 @@ def convert_command(
     images: ImagesOption = None,
     task: Annotated[str | None, choice("What to write.", TASKS, show_default="keypoints")] = None,
     layout: Annotated[
-        str, choice("The slots of keypoints.", {name: each.help for name, each in LAYOUTS.items()})
-    ] = "unified",
-    landmarks: Annotated[str, choice("Which landmarks count.", LANDMARKS)] = "all",
-    area: Annotated[str, choice("What area is.", AREAS)] = "mask",
+        str | None, choice("The slots of keypoints.", LAYOUTS, show_default="unified")
+    ] = None,
+    landmarks: Annotated[
+        str | None, choice("Which landmarks count.", LANDMARKS, show_default="all")
+    ] = None,
+    area: Annotated[str | None, choice("What area is.", AREAS, show_default="mask")] = None,
     preset: Annotated[
         str | None, choice("A fixed set of options.", PRESETS, show_default=False)
     ] = None,
@@ -97,16 +97,8 @@ def convert_command(
     quiet: QuietOption = False,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
-    options = Options(
-        layout=layout,
-        landmarks=landmarks,
-        area=area,
-        preset=preset,
-        categories=_category_ids(category or []),
-        only=only,
-        limit=limit,
-    )
-    _reject_conflicts(options, task)
+    shape = _shape(preset, task=task, layout=layout, landmarks=landmarks, area=area)
+    selection = _selection(category or [], only, limit)
 
     def work(password: str | None) -> list[Summary]:
         with progress_bar(quiet=quiet) as progress:
@@ -114,10 +106,10 @@ def convert_command(
                 source,
                 out,
                 images=images,
-                options=options,
-                tasks=(task,) if task else (),
+                selection=selection,
+                shape=shape,
                 per_category=per_category,
-                on_error=on_error,
+                on_error=cast(OnError, on_error),
                 workers=default_workers(workers),
                 password=password,
                 keep_notices=report is not None,
@@ -153,7 +145,7 @@ def image_info_command(
             summary = image_info(
                 images,
                 out,
-                on_error=on_error,
+                on_error=cast(OnError, on_error),
                 workers=default_workers(workers),
                 password=password,
                 keep_notices=report is not None,
@@ -164,14 +156,19 @@ def image_info_command(
     _run(lambda: with_password(password, work), report, quiet)
 
 
-def _reject_conflicts(options: Options, task: str | None) -> None:
-    if options.preset is None:
-        return
-    for name in ("layout", "landmarks", "area"):
-        if getattr(options, name) != getattr(Options(), name):
-            raise typer.BadParameter(f"--preset {options.preset} has its own --{name}")
-    if task == "instances":
-        raise typer.BadParameter(f"--preset {options.preset} always has landmarks")
+def _shape(preset: str | None, **options: str | None) -> Shape:
+    given: Any = {name: value for name, value in options.items() if value is not None}
+    if preset is not None:
+        check_preset(preset, given)
+        given["preset"] = preset
+    return Shape(**given)
+
+
+def _selection(categories: list[str], only: Any, limit: int | None) -> Selection:
+    try:
+        return Selection(tuple(categories), only, limit)
+    except OptionError as error:
+        raise OptionError(error.text, field="category") from None
 
 
 def _run(work: Any, report: Path | None, quiet: bool) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Encoded, Part
-from df2coco.converter.encoder import Encoder, Measured, area_notices, select
+from df2coco.converter.encoder import Encoder, Measured, area_notices
+from df2coco.converter.options import Selection
 from df2coco.parser.mapping import ReadImage
 from df2coco.parser.reader import Reader
 from df2coco.parser.records import ImageRecord, Notice
@@ -29,6 +31,7 @@ class Job(NamedTuple):
     """What a worker must know to convert images."""
 
     reader: Reader
+    selection: Selection
     encoders: list[Encoder]
     outputs: list[tuple[int, int | None]]
     """For each output, which encoder makes it, and the one category in it."""
@@ -36,8 +39,8 @@ class Job(NamedTuple):
 
 @no_collection()
 def convert_chunk(job: Job, images: list[ReadImage]) -> list[Converted]:
-    """Convert images; what cannot be used is told in notices."""
-    if job.encoders[0].options.limit is None:
+    """Convert images; what cannot be used is reported in notices."""
+    if job.selection.limit is None:
         return [_convert_images(job, images)]
     return [_convert_images(job, [image]) for image in images]  # any of them may be the last
 
@@ -71,7 +74,17 @@ def _selected(job: Job, image: ReadImage) -> ImageRecord | None:
     """The record with the chosen items alone; None when the image is left out."""
     if image.record is None or job.reader.annotations is None:
         return image.record
-    return select(image.record, job.encoders[0].options)
+    return _select(image.record, job.selection)
+
+
+def _select(record: ImageRecord, selection: Selection) -> ImageRecord | None:
+    """What of a record belongs to the subset; None when nothing does."""
+    if selection.only is not None and record.source != selection.only:
+        return None
+    if not selection.categories:
+        return record
+    items = tuple(item for item in record.items if item.category_id in selection.categories)
+    return dataclasses.replace(record, items=items) if items else None
 
 
 def _of_category(

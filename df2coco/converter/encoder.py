@@ -6,9 +6,7 @@ as Python values.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -16,124 +14,31 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoImage
+from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID, Encoded
+from df2coco.converter.options import Selection, Shape
+from df2coco.layouts import UNIFIED, layout_of_category, own_slots
 from df2coco.masks import union_areas
 from df2coco.parser.records import ImageRecord, Item, Notice, Number
-from df2coco.taxonomy import (
-    CATEGORIES,
-    CATEGORY_BY_ID,
-    LANDMARK_NAMES,
-    NUM_LANDMARKS,
-    Category,
-)
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
 
-__all__ = [
-    "AREAS",
-    "LANDMARKS",
-    "LAYOUTS",
-    "PRESETS",
-    "TASKS",
-    "Encoder",
-    "Layout",
-    "Options",
-    "make_encoder",
-    "select",
-    "to_coco",
-]
+__all__ = ["Encoder", "make_encoder", "make_info", "to_coco"]
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Which slots the `keypoints` of an annotation have."""
-
-    help: str
-    names: Callable[[Category], Sequence[str]]
-    """The names of a category's slots."""
-    before: Callable[[Category], int]
-    """How many of them stand before the category's first landmark."""
-
-
-LAYOUTS: Final[Mapping[str, Layout]] = MappingProxyType(
+NAMES: Final[Mapping[str, Callable[[Category], Sequence[str]]]] = MappingProxyType(
     {
-        "unified": Layout(
-            "294 slots for every category, as the benchmark and MMPose have them",
-            names=lambda _: LANDMARK_NAMES,
-            before=lambda category: category.first_slot,
-        ),
-        "category": Layout(
-            "each category's own 8 to 39 landmarks",
-            names=lambda category: category.landmark_names,
-            before=lambda _: 0,
-        ),
+        "unified": lambda _: UNIFIED.names,
+        "category": lambda category: layout_of_category(category).names,
     }
 )
-
-TASKS: Final = MappingProxyType(
-    {
-        "keypoints": "boxes, masks and landmarks",
-        "instances": "boxes and masks, no landmarks",
-    }
-)
-
-LANDMARKS: Final = MappingProxyType(
-    {
-        "all": "every labelled landmark",
-        "visible": 'occluded landmarks become unlabelled (the benchmark\'s "visible" ground truth)',
-    }
-)
-
-AREAS: Final = MappingProxyType(
-    {
-        "mask": "pixels of the item's union mask, as COCO defines it",
-        "box": "width x height of the box, as the official files have it",
-    }
-)
-
-PRESETS: Final = MappingProxyType(
-    {
-        "official": "the official converter's file, field for field: its names, box area, no skeletons"
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What shapes the file. Everything here stands in the file's `info`."""
-
-    task: str = "keypoints"
-    """A key of `TASKS`."""
-    layout: str = "unified"
-    """A key of `LAYOUTS`."""
-    landmarks: str = "all"
-    """A key of `LANDMARKS`."""
-    area: str = "mask"
-    """A key of `AREAS`."""
-    preset: str | None = None
-    """A key of `PRESETS`, which sets all of the above."""
-    categories: tuple[int, ...] = ()
-    """Only items of these categories, and images with one; () is all."""
-    only: str | None = None
-    """Only images of this source, "user" or "shop"."""
-    limit: int | None = None
-    """Only the first so many of the images that are left."""
-
-
-def select(record: ImageRecord, options: Options) -> ImageRecord | None:
-    """What of a record belongs to the subset; None when nothing does."""
-    if options.only is not None and record.source != options.only:
-        return None
-    if not options.categories:
-        return record
-    items = tuple(item for item in record.items if item.category_id in options.categories)
-    return dataclasses.replace(record, items=items) if items else None
+"""Layout -> the names of a category's slots."""
 
 
 def to_coco(
-    record: ImageRecord, options: Options | None = None
+    record: ImageRecord, shape: Shape | None = None
 ) -> tuple[CocoImage, list[CocoAnnotation]]:
     """A record as a COCO image and its annotations, numbered from 1 within the image."""
-    encoder = make_encoder(options or Options())
+    encoder = make_encoder(shape or Shape())
     image, encoded = encoder.encode(record, *encoder.measure([record]))
     return orjson.loads(image), [
         orjson.loads(annotation % number) for number, annotation in enumerate(encoded, start=1)
@@ -165,46 +70,25 @@ def _floats(polygons: list[list[Number]]) -> bytes:
 class Encoder:
     """Makes the JSON of one COCO file, apart from annotation ids."""
 
-    def __init__(self, options: Options, *, sizes_known: bool = True) -> None:
-        self.options = options
-        self._sizes_known = sizes_known
-        self._layout = LAYOUTS[options.layout]
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self._has_keypoints = shape.task != "instances"
         self._slots = {c.id: self._empty_slots(c) for c in CATEGORIES}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self)._make, (self.options, self._sizes_known)
+        return type(self), (self.shape,)
 
-    @classmethod
-    def _make(cls, options: Options, sizes_known: bool) -> Encoder:
-        return cls(options, sizes_known=sizes_known)
+    def _own_slots(self, category: Category) -> Sequence[int]:
+        """The slots (from 0) of a category's landmarks."""
+        slots = own_slots(category, len(NAMES[self.shape.layout](category)))
+        assert slots is not None
+        return slots
 
     def _empty_slots(self, category: Category) -> tuple[bytes, bytes]:
         """The JSON zeros around a category's landmarks, made once: an annotation has up to 882 numbers."""
-        before = self._layout.before(category)
-        after = len(self._layout.names(category)) - before - category.num_landmarks
+        before = self._own_slots(category)[0]
+        after = len(NAMES[self.shape.layout](category)) - before - category.num_landmarks
         return b"[" + b"0,0,0," * before, b",0,0,0" * after + b"]"
-
-    def info(self) -> dict[str, Any]:
-        """The file's `info`: what made it and how, and nothing of when and where."""
-        options = self.options
-        return {
-            "description": "DeepFashion2 in COCO format",
-            "version": __version__,
-            "contributor": "df2coco",
-            "df2coco": {
-                "version": __version__,
-                "task": options.task,
-                "layout": options.layout,
-                "landmarks": options.landmarks,
-                "area": options.area,
-                "categories": list(options.categories),
-                "only": options.only,
-                "limit": options.limit,
-                "image_sizes": "from the images"
-                if self._sizes_known
-                else "unknown: the smallest that hold the annotations",
-            },
-        }
 
     def categories(self) -> list[CocoCategory]:
         """The file's categories: always all 13, since a training framework numbers classes by position."""
@@ -216,16 +100,16 @@ class Encoder:
             "name": category.name,
             "supercategory": "clothes",
         }
-        if self.options.task == "keypoints":
-            before = self._layout.before(category)
-            entry["keypoints"] = list(self._layout.names(category))
-            entry["skeleton"] = [[before + a, before + b] for a, b in category.skeleton]
+        if self._has_keypoints:
+            slots = self._own_slots(category)
+            entry["keypoints"] = list(NAMES[self.shape.layout](category))
+            entry["skeleton"] = [[slots[a - 1] + 1, slots[b - 1] + 1] for a, b in category.skeleton]
         return entry
 
     def measure(self, records: Sequence[ImageRecord]) -> list[list[Measured]]:
         """Area and polygons of each record's items; many at once cost a third."""
         pixels: Iterator[int] = repeat(0)
-        if self.options.area == "mask":
+        if self.shape.area == "mask":
             masks = [item.segmentation for record in records for item in record.items]
             sizes = [(record.width, record.height) for record in records for _ in record.items]
             pixels = iter(union_areas(masks, sizes))
@@ -243,7 +127,7 @@ class Encoder:
             _floats(item.segmentation),
             whole,
             pixels or (x2 - x1) * (y2 - y1),
-            from_box=not pixels and self.options.area == "mask",
+            from_box=not pixels and self.shape.area == "mask",
         )
 
     def encode(self, record: ImageRecord, measured: Sequence[Measured]) -> Encoded:
@@ -279,7 +163,7 @@ class Encoder:
             "iscrowd": 0,
             "segmentation": orjson.Fragment(measured.segmentation),
         }
-        if self.options.task == "keypoints":
+        if self._has_keypoints:
             # Keypoints are integers, which cost readers 2.6 times less memory than floats.
             landmarks, labelled = self._landmarks(item)
             before, after = self._slots[item.category_id]
@@ -302,7 +186,7 @@ class Encoder:
 
     def _landmarks(self, item: Item) -> tuple[list[Number], int]:
         """A category's numbers x1, y1, v1, ... and how many landmarks are labelled."""
-        if self.options.landmarks == "all" or 1 not in item.landmarks[2::3]:
+        if self.shape.landmarks == "all" or 1 not in item.landmarks[2::3]:
             return item.landmarks, item.num_labelled
         numbers = list(item.landmarks)
         for start in range(0, len(numbers), 3):
@@ -313,14 +197,6 @@ class Encoder:
 
 class OfficialEncoder(Encoder):
     """The official converter's file (deepfashion2_to_coco.py), field for field."""
-
-    def __init__(self, options: Options, *, sizes_known: bool = True) -> None:
-        fixed = Options(area="box", preset="official")
-        keep = {name: getattr(options, name) for name in ("categories", "only", "limit")}
-        super().__init__(dataclasses.replace(fixed, **keep), sizes_known=sizes_known)
-
-    def info(self) -> dict[str, Any]:
-        return {}
 
     def _category(self, category: Category) -> CocoCategory:
         return {
@@ -365,14 +241,38 @@ class OfficialEncoder(Encoder):
         return {name: value for name, value in annotation.items() if value is not None}
 
 
-def make_encoder(options: Options, *, sizes_known: bool = True) -> Encoder:
-    """The encoder for `options`; `sizes_known` says that image sizes are the images' own."""
-    kind = OfficialEncoder if options.preset == "official" else Encoder
-    return kind(options, sizes_known=sizes_known)
+def make_encoder(shape: Shape) -> Encoder:
+    """The encoder for a shape; its task is "keypoints" where it is None."""
+    return OfficialEncoder(shape) if shape.preset == "official" else Encoder(shape)
+
+
+def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[str, Any]:
+    """The file's `info`: what made it and how, and nothing of when and where.
+
+    `sizes_known` says that image sizes are the images' own.
+    """
+    if shape.preset == "official":
+        return {}
+    conversion = Conversion(
+        shape.task,
+        shape.layout,
+        shape.landmarks,
+        shape.area,
+        selection.category_ids,
+        selection.only,
+        selection.limit,
+        sizes_known,
+    )
+    return {
+        "description": "DeepFashion2 in COCO format",
+        "version": __version__,
+        "contributor": "df2coco",
+        "df2coco": conversion.as_json(),
+    }
 
 
 def area_notices(measured: Sequence[Measured], file: str) -> list[Notice]:
-    """What `measure` has to tell."""
+    """What `measure` has to report."""
     text = "the polygons cover no pixel; area is the box's"
     return [
         Notice("area-from-box", file, f"{m.item.key}.segmentation", text)

@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from df2coco.coco.writer import Writer
 from df2coco.converter.chunk import Converted, Job, convert_chunk
-from df2coco.converter.encoder import Encoder, Options, make_encoder
-from df2coco.errors import CocoFileError, SourceError
+from df2coco.converter.encoder import Encoder, make_encoder, make_info
+from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task, check_choice
+from df2coco.errors import OutputError, SourceError
 from df2coco.files import atomic_write, check_output
 from df2coco.parser.mapping import map_images
 from df2coco.parser.reader import Entry, Split
@@ -23,6 +24,7 @@ from df2coco.parser.records import Notice
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES
+from df2coco.workers import check_workers
 
 __all__ = ["ConversionError", "Summary", "convert", "image_info"]
 
@@ -73,10 +75,10 @@ def convert(
     out: str | Path,
     *,
     images: str | Path | None = None,
-    options: Options | None = None,
-    tasks: Sequence[str] = (),
+    selection: Selection | None = None,
+    shape: Shape | None = None,
     per_category: bool = False,
-    on_error: str = "fail",
+    on_error: OnError = "fail",
     workers: int = 1,
     password: str | None = None,
     keep_notices: bool = False,
@@ -85,27 +87,29 @@ def convert(
     """Convert the splits at `source` to COCO; one summary a split.
 
     `source` is a folder of annotation files, a split's folder, a zip archive of either, or a dataset root.
-    `out` is a `.json` file, or a folder for `instances_<split>.json` and `keypoints_<split>.json` (`tasks`
-    chooses among them), with `per_category` also MMPose's 13 files; a split without annotations gives
-    `image_info_<split>.json`. `images` is a folder or archive, looked for beside the annotations when not
-    given. `on_error` is "fail" or "skip". `keep_notices` keeps all notices in the summary.
+    `out` is a `.json` file, or a folder for `instances_<split>.json` and `keypoints_<split>.json`
+    (`shape.task` chooses one of them), with `per_category` also MMPose's 13 files; a split without
+    annotations gives `image_info_<split>.json`. `images` is a folder or archive, looked for beside the
+    annotations when not given. `keep_notices` keeps all notices in the summary.
 
-    Raises `ConversionError` when something cannot be used and `on_error` is "fail", `SourceError` when
-    there is nothing to read, `PasswordError` for the password, `CocoFileError` when `out` cannot be
-    written. No file at `out` is touched then.
+    Raises `OptionError` for an option, `ConversionError` when something cannot be used and `on_error` is
+    "fail", `SourceError` when there is nothing to read, `PasswordError` for the password, `OutputError`
+    when `out` cannot be written. No file at `out` is touched then.
     """
     source, out = Path(source), Path(out)
-    options = options or Options()
+    selection, shape = selection or Selection(), shape or Shape()
+    check_choice("on_error", on_error, ON_ERROR)
+    check_workers(workers)
     progress("looking for annotation files", 0, 0)
     splits = find_splits(source, None if images is None else Path(images), password)
-    plans = [_plan(split, out, options, tuple(tasks), per_category) for split in splits]
+    plans = [_plan(split, out, shape, per_category) for split in splits]
     paths = [output.path for plan in plans for output in plan]
     if len(set(paths)) < len(paths):
         names = ", ".join(split.name for split in splits)
-        raise CocoFileError(f"one file for several splits ({names}). Name a folder.", file=out)
+        raise OutputError(f"one file for several splits ({names}). Name a folder.", file=out)
     for split, outputs in zip(splits, plans, strict=True):
         _check(split, source, outputs)
-    run = _Run(on_error, workers, keep_notices, progress)
+    run = _Run(selection, on_error, workers, keep_notices, progress)
     return [run.split(split, outputs) for split, outputs in zip(splits, plans, strict=True)]
 
 
@@ -113,20 +117,23 @@ def image_info(
     images: str | Path,
     out: str | Path,
     *,
-    on_error: str = "fail",
+    on_error: OnError = "fail",
     workers: int = 1,
     password: str | None = None,
     keep_notices: bool = False,
     progress: Progress = no_progress,
 ) -> Summary:
     """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
+    check_choice("on_error", on_error, ON_ERROR)
+    check_workers(workers)
     progress("looking for images", 0, 0)
     split = find_images(Path(images), password)
     if not split.entries:
         raise SourceError("no .jpg images found. Name their folder or archive.", file=images)
-    outputs = [_Output(Path(out), Options(task="instances"), in_family=False)]
+    outputs = [_Output(Path(out), Shape(task="instances"), in_family=False)]
     _check(split, Path(images), outputs)
-    return _Run(on_error, workers, keep_notices, progress).split(split, outputs)
+    run = _Run(Selection(), on_error, workers, keep_notices, progress)
+    return run.split(split, outputs)
 
 
 # ---------------------------------------------------------------- what to write
@@ -134,20 +141,18 @@ def image_info(
 
 class _Output(NamedTuple):
     path: Path
-    options: Options
+    shape: Shape
     category_id: int | None = None
     """Only this category's items, category and images."""
     in_family: bool = True
     """Its folder is made when it is not there."""
 
 
-def _plan(
-    split: Split, out: Path, options: Options, tasks: tuple[str, ...], per_category: bool
-) -> list[_Output]:
+def _plan(split: Split, out: Path, shape: Shape, per_category: bool) -> list[_Output]:
     family = os.path.isdir(out) or out.suffix != ".json"
     if not family:
         if per_category:
-            raise CocoFileError(
+            raise OutputError(
                 "--per-category writes 13 files. Name a folder instead of a .json file.", file=out
             )
         if split.reader.annotations is None:
@@ -155,36 +160,37 @@ def _plan(
                 f"{split.reader.images_label}: images without annotations. "
                 "Use df2coco image-info, or name the folder that holds annos too."
             )
-        only = dataclasses.replace(options, task=(*tasks, options.task)[0])
-        return [_Output(out, only, in_family=False)]
+        return [_Output(out, _of_task(shape, shape.task or "keypoints"), in_family=False)]
     if split.reader.annotations is None:
-        return [_Output(out / f"image_info_{split.name}.json", Options(task="instances"))]
-    if options.preset is not None:
-        raise CocoFileError(f"--preset {options.preset} is one file. Name a .json file.", file=out)
-    outputs = [
-        _Output(out / f"{task}_{split.name}.json", dataclasses.replace(options, task=task))
-        for task in (tasks or ("instances", "keypoints"))
-    ]
+        return [_Output(out / f"image_info_{split.name}.json", Shape(task="instances"))]
+    if shape.preset is not None:
+        raise OutputError(f"--preset {shape.preset} is one file. Name a .json file.", file=out)
+    tasks: tuple[Task, ...] = (shape.task,) if shape.task else ("instances", "keypoints")
+    outputs = [_Output(out / f"{task}_{split.name}.json", _of_task(shape, task)) for task in tasks]
     if per_category:
-        keypoints = dataclasses.replace(options, task="keypoints")
+        keypoints = _of_task(shape, "keypoints")
         for category in CATEGORIES:
             name = f"deepfashion2_{category.official_name}_{split.name}.json"
             outputs.append(_Output(out / split.name / name, keypoints, category.id))
     return outputs
 
 
+def _of_task(shape: Shape, task: Task) -> Shape:
+    return dataclasses.replace(shape, task=task)
+
+
 def _check(split: Split, source: Path, outputs: list[_Output]) -> None:
-    """Tell now what would fail after an hour."""
+    """Report now what would fail after an hour."""
     inputs = [Path(os.path.realpath(path)) for path in [source, *split.folders]]
     for output in outputs:
         target = Path(os.path.realpath(output.path))
         for folder, path in zip(inputs[1:], split.folders, strict=True):
             if target == folder or folder in target.parents:
-                raise CocoFileError(
+                raise OutputError(
                     f"{output.path}: would lie in {path}, which is read. Write it elsewhere."
                 )
         if target == inputs[0]:
-            raise CocoFileError(f"{output.path}: is the source itself. Write it elsewhere.")
+            raise OutputError(f"{output.path}: is the source itself. Write it elsewhere.")
         if not output.in_family or os.path.isdir(target.parent):
             check_output(output.path)
 
@@ -195,7 +201,8 @@ def _check(split: Split, source: Path, outputs: list[_Output]) -> None:
 class _Run(NamedTuple):
     """How to go about it."""
 
-    on_error: str
+    selection: Selection
+    on_error: OnError
     workers: int
     keep_notices: bool
     progress: Progress
@@ -203,23 +210,28 @@ class _Run(NamedTuple):
     def split(self, split: Split, outputs: list[_Output]) -> Summary:
         """Convert one split; nothing is written unless all of it can be."""
         sizes_known = split.reader.images is not None
-        options = list(dict.fromkeys(output.options for output in outputs))
-        encoders = [make_encoder(each, sizes_known=sizes_known) for each in options]
-        official = options[0].preset is not None
+        shapes = list(dict.fromkeys(output.shape for output in outputs))
+        encoders = [make_encoder(each) for each in shapes]
+        official = shapes[0].preset is not None
         reader = dataclasses.replace(split.reader, stored_size=official)
         summary = Summary(split.name, [output.path for output in outputs])
-        summary.subset = options[0] != Options(**_shape(options[0]))
+        summary.subset = self.selection != Selection()
         if not sizes_known:
             summary.note(Notice("no-images", "", "", _NO_IMAGES), keep=True)
         failed = False
         with ExitStack() as stack:
-            chosen = [(options.index(o.options), o.category_id) for o in outputs]
+            chosen = [(shapes.index(o.shape), o.category_id) for o in outputs]
             writers = [
-                _open(stack, output, encoders[index])
+                _open(
+                    stack,
+                    output,
+                    make_info(output.shape, self.selection, sizes_known=sizes_known),
+                    encoders[index],
+                )
                 for output, (index, _) in zip(outputs, chosen, strict=True)
             ]
             for converted in self._convert(
-                split.name, Job(reader, encoders, chosen), split.entries
+                split.name, Job(reader, self.selection, encoders, chosen), split.entries
             ):
                 for notice in converted.notices:
                     summary.note(notice, keep=self.keep_notices)
@@ -232,7 +244,7 @@ class _Run(NamedTuple):
                     summary.items_per_category[category_id] += 1
                 for writer, part in zip(writers, converted.parts, strict=True):
                     writer.add(part)
-                if summary.images == options[0].limit:
+                if summary.images == self.selection.limit:
                     break
             if failed:
                 raise _failure(summary)
@@ -261,13 +273,6 @@ _NO_IMAGES: Final = (
 )
 
 
-def _shape(options: Options) -> dict[str, Any]:
-    """The options that do not choose a subset."""
-    return {
-        name: getattr(options, name) for name in ("task", "layout", "landmarks", "area", "preset")
-    }
-
-
 def _failure(summary: Summary) -> ConversionError:
     counts = summary.notice_counts
     parts = [
@@ -275,22 +280,22 @@ def _failure(summary: Summary) -> ConversionError:
         (counts["bad-image"], "image"),
         (counts["bad-item"], "item"),
     ]
-    told = ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in parts if n)
+    faults = ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in parts if n)
     return ConversionError(
-        f"{summary.split}: {told} cannot be used, so nothing was written. "
-        "Mend them, or pass --on-error skip to leave them out.",
+        f"{summary.split}: {faults} cannot be used, so nothing was written. "
+        "Fix them, or pass --on-error skip to leave them out.",
         summary,
     )
 
 
-def _open(stack: ExitStack, output: _Output, encoder: Encoder) -> Writer:
+def _open(stack: ExitStack, output: _Output, info: dict[str, Any], encoder: Encoder) -> Writer:
     """A writer of one output file, which `stack` puts in place or takes away."""
     if output.path.parent != Path() and not os.path.exists(output.path.parent):
         _make_folder(output.path.parent)
     stream = stack.enter_context(atomic_write(output.path))
     categories = [c for c in encoder.categories() if output.category_id in (None, c["id"])]
     folder = Path(os.path.realpath(output.path)).parent
-    writer = Writer(stream, encoder.info(), categories, folder)
+    writer = Writer(stream, info, categories, folder)
     stack.callback(writer.discard)
     return writer
 
@@ -299,4 +304,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CocoFileError(f"cannot be created ({error.strerror}).", file=folder) from None
+        raise OutputError(f"cannot be created ({error.strerror}).", file=folder) from None

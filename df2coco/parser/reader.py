@@ -199,5 +199,9 @@ class Split:
 
 
 def read_split(split: Split) -> Iterator[ImageRecord]:
-    """The records of a split, sorted by name, read as they are asked for. Raises as `Reader.record`."""
-    return map(split.reader.record, split.entries)
+    """The records of a split, sorted by name, read as they are asked for. Raises as `Reader.record`.
+
+    Records of a split without annotations have no items.
+    """
+    reader = split.reader
+    return map(reader.bare_record if reader.annotations is None else reader.record, split.entries)

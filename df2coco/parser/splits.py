@@ -47,7 +47,7 @@ class _Place(NamedTuple):
 
 
 def find_splits(
-    source: Path, images: Path | None = None, password: str | None = None
+    source: str | Path, images: str | Path | None = None, password: str | None = None
 ) -> list[Split]:
     """The splits at `source`: annotation folder, split folder, archive of either, or dataset root.
 
@@ -56,6 +56,7 @@ def find_splits(
 
     Raises `SourceError` when there is no annotation file and no image, or names do not fit together.
     """
+    source, images = Path(source), None if images is None else Path(images)
     if not os.path.exists(source):
         raise SourceError("no such file or folder.", file=source)
     splits = _splits_at(source, images, password)

@@ -18,11 +18,11 @@ from detectron2.data.transforms import RandomFlip, Resize
 from detectron2.evaluation import COCOEvaluator
 from detectron2.structures import Boxes, Instances
 
-from df2coco.converter.encoder import Options
 from df2coco.converter.run import convert
 from df2coco.integrations import detectron2 as integration
 from df2coco.taxonomy import CATEGORIES, FLIP_INDICES, LANDMARK_NAMES, SIGMAS
 from tests.consumers.conftest import FIXTURES, Converted
+from tests.samples import asked
 
 SIZE = (311, 389)
 """Height and width to resize to: they divide nothing."""
@@ -105,7 +105,7 @@ def test_catalogs(name: str, converted: Converted, caplog: pytest.LogCaptureFixt
 def test_the_names_in_the_file_go(told: Any, tmp_path: Path) -> None:
     """A file with the official converter's names loads as well."""
     path = tmp_path / "official.json"
-    convert(FIXTURES / "validation", path, options=Options(preset="official"))
+    convert(FIXTURES / "validation", path, **asked(preset="official"))
     name = "deepfashion2_official"
     told.register(name, path, FIXTURES / "validation" / "image")
     try:

@@ -1,0 +1,186 @@
+"""What a conversion may be asked for: what to leave out (`Selection`), and what the file looks like (`Shape`).
+
+Both check themselves when they are made and raise `OptionError`, so that nothing else has to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+from df2coco.errors import OptionError, shorten
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, SOURCES
+
+__all__ = [
+    "AREAS",
+    "LANDMARKS",
+    "LAYOUTS",
+    "ON_ERROR",
+    "PRESETS",
+    "TASKS",
+    "LayoutName",
+    "OnError",
+    "Selection",
+    "Shape",
+    "Task",
+    "check_choice",
+    "check_preset",
+]
+
+Task: TypeAlias = Literal["keypoints", "instances"]
+LayoutName: TypeAlias = Literal["unified", "category"]
+LandmarkChoice: TypeAlias = Literal["all", "visible"]
+AreaKind: TypeAlias = Literal["mask", "box"]
+PresetName: TypeAlias = Literal["official"]
+OnError: TypeAlias = Literal["fail", "skip"]
+ImageSource: TypeAlias = Literal["user", "shop"]
+
+TASKS: Final[Mapping[Task, str]] = MappingProxyType(
+    {
+        "keypoints": "boxes, masks and landmarks",
+        "instances": "boxes and masks, no landmarks",
+    }
+)
+LAYOUTS: Final[Mapping[LayoutName, str]] = MappingProxyType(
+    {
+        "unified": "294 slots for every category, as the benchmark and MMPose have them",
+        "category": "each category's own 8 to 39 landmarks",
+    }
+)
+LANDMARKS: Final[Mapping[LandmarkChoice, str]] = MappingProxyType(
+    {
+        "all": "every labelled landmark",
+        "visible": 'occluded landmarks become unlabelled (the benchmark\'s "visible" ground truth)',
+    }
+)
+AREAS: Final[Mapping[AreaKind, str]] = MappingProxyType(
+    {
+        "mask": "pixels of the item's union mask, as COCO defines it",
+        "box": "width x height of the box, as the official files have it",
+    }
+)
+PRESETS: Final[Mapping[PresetName, str]] = MappingProxyType(
+    {
+        "official": "the official converter's file, field for field: its names, box area, no skeletons"
+    }
+)
+ON_ERROR: Final[Mapping[OnError, str]] = MappingProxyType(
+    {
+        "fail": "report all that cannot be used, write nothing, exit 2",
+        "skip": "leave it out and count it",
+    }
+)
+
+_PRESET_VALUES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "official": {
+            "task": "keypoints",
+            "layout": "unified",
+            "landmarks": "all",
+            "area": "box",
+        }
+    }
+)
+"""Preset -> the value that it gives to each other field of `Shape`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which images and items of a split are converted; the default is all of them."""
+
+    categories: tuple[int | str, ...] = ()
+    """Only items of these categories, and images with one: ids or names, kept as sorted ids; () is all."""
+    only: ImageSource | None = None
+    """Only images of this source."""
+    limit: int | None = None
+    """Only the first so many of the images that are left; at least 1."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", _category_ids(self.categories))
+        check_choice("only", self.only, (None, *SOURCES))
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
+            raise OptionError(
+                f"{shorten(self.limit)} is not a number of images, 1 or more.", field="limit"
+            )
+
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """`categories`, which are ids by now."""
+        return tuple(each for each in self.categories if isinstance(each, int))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the file looks like."""
+
+    task: Task | None = None
+    """None is "keypoints" for a .json file, and a file of each task for a folder."""
+    layout: LayoutName = "unified"
+    landmarks: LandmarkChoice = "all"
+    area: AreaKind = "mask"
+    preset: PresetName | None = None
+    """Gives all other fields their values."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            optional = () if field.default else (None,)
+            check_choice(field.name, getattr(self, field.name), (*optional, *_TABLES[field.name]))
+        if self.preset is None:
+            return
+        check_preset(
+            self.preset,
+            {
+                field.name: getattr(self, field.name)
+                for field in dataclasses.fields(self)
+                if getattr(self, field.name) != field.default
+            },
+        )
+        for name, value in _PRESET_VALUES[self.preset].items():
+            object.__setattr__(self, name, value)
+
+
+_TABLES: Final[Mapping[str, Mapping[Any, str]]] = MappingProxyType(
+    {"task": TASKS, "layout": LAYOUTS, "landmarks": LANDMARKS, "area": AREAS, "preset": PRESETS}
+)
+"""Field of `Shape` -> its values."""
+
+
+def check_choice(option: str, value: object, values: Iterable[object]) -> None:
+    """Raise `OptionError` when `value` is not one of `values`; None among them means "not given"."""
+    allowed = list(values)
+    if not any(type(value) is type(each) and value == each for each in allowed):
+        names = ", ".join(str(each) for each in allowed if each is not None)
+        raise OptionError(f"{shorten(value)} is not one of {names}.", field=option)
+
+
+def check_preset(preset: str, given: Mapping[str, object]) -> None:
+    """Raise `OptionError` when a preset has another value for an option that was given."""
+    for name, fixed in _PRESET_VALUES[preset].items():
+        if given.get(name) not in (None, fixed):
+            raise OptionError(
+                f"{shorten(given[name])} does not go with preset {preset}, which has {fixed}. "
+                "Leave one of them out.",
+                field=name,
+            )
+
+
+def _category_ids(categories: Iterable[int | str]) -> tuple[int, ...]:
+    if isinstance(categories, str) or not isinstance(categories, Iterable):
+        raise OptionError(
+            f"{shorten(categories)} is not a list of names or ids.", field="categories"
+        )
+    ids = set()
+    for each in categories:
+        category = None
+        if type(each) is int:
+            category = CATEGORY_BY_ID.get(each)
+        elif isinstance(each, str):
+            category = CATEGORY_BY_NAME.get(each)
+        if category is None:
+            names = ", ".join(category.name for category in CATEGORIES)
+            raise OptionError(f"{shorten(each)} is not one of {names}.", field="categories")
+        ids.add(category.id)
+    return tuple(sorted(ids))
