@@ -137,7 +137,11 @@ def test_what_is_no_coco_file(tmp_path: Path, text: str) -> None:
     "annotation",
     [
         {"a": [{}] * 4000},
-        {"segments_info": [{"id": 1, "bbox": [1, 2, 3, 4]}, {"id": 2}], "file_name": "}]", "bbox": []},
+        {
+            "segments_info": [{"id": 1, "bbox": [1, 2, 3, 4]}, {"id": 2}],
+            "file_name": "}]",
+            "bbox": [],
+        },
         {"a": "}, {", "b": ['\\"', "}]", "[{"]},
         {"a": [[[]] * 20] * 100},
         {"a": "x" * 500},
