@@ -1,9 +1,12 @@
 """One function over many tasks in several processes, results in the order of the tasks.
 
-Plain interpreters joined by pipes, rather than `multiprocessing`: nothing imports the caller's `__main__`
-again (so a script needs no guard, and no worker pays for the command line's imports), nothing is forked
-from a process with threads, and a worker whose parent dies, however suddenly, reads the end of its pipe
-and ends too. Ctrl-C reaches the parent alone, which then ends its workers.
+Plain interpreters joined by pipes, rather than a library: nothing imports the caller's `__main__` again (so a
+script needs no guard, and no worker pays for the command line's imports), nothing is forked from a process
+with threads, and a worker whose parent dies, however suddenly, reads the end of its pipe and ends too.
+Ctrl-C reaches the parent alone, which then ends its workers.
+
+No size of pipe can stop it. A worker has a thread that takes tasks off its pipe at all times and another
+that writes results, so the parent never waits for a worker that waits for the parent.
 """
 
 from __future__ import annotations
@@ -11,13 +14,16 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import struct
 import subprocess
 import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, suppress
-from typing import Any, Final, TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO, Any, Final, TypeVar
 
 from df2coco.errors import Df2cocoError, OptionError, WorkerError, shorten
 
@@ -29,15 +35,29 @@ Result = TypeVar("Result")
 _AHEAD: Final = 2
 """Tasks dealt to a worker at a time: one in work, one waiting."""
 
-_PIPE_BYTES: Final = 1 << 20
-
 _MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 """Keeps glibc from returning numpy's arrays to the system after every operation, to fetch them again for
 the next: that was a fifth of the time of drawing masks."""
 
 _START: Final = (
-    "import sys; sys.path[:] = sys.argv[1:]; from df2coco.workers import _serve; _serve()"
+    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
+    "from df2coco.workers import _serve; _serve()"
 )
+
+_LENGTH: Final = struct.Struct("<Q")
+
+_FLAGS: Final = (
+    ("optimize", "O"),
+    ("dont_write_bytecode", "B"),
+    ("no_user_site", "s"),
+    ("no_site", "S"),
+    ("ignore_environment", "E"),
+    ("verbose", "v"),
+    ("bytes_warning", "b"),
+    ("isolated", "I"),
+    ("safe_path", "P"),
+)
+"""Fields of `sys.flags`, each with the option that sets it; those of `-X` and `-W` are kept elsewhere."""
 
 
 def available_cores() -> int:
@@ -69,9 +89,10 @@ def map_ordered(
 ) -> Generator[Result, None, None]:
     """`map(function, tasks)`, spread over `workers` processes; 1 stays in this one.
 
-    `function` and what it gives back must be picklable; a task's pickle must stay well below 64 KB,
-    what a pipe holds. Errors that `function` raises are raised here; a worker that dies is a
-    `WorkerError`. Closing the iterator ends the workers.
+    `function`, tasks and results must be picklable, and may be of any size. What `function` raises is
+    raised here: errors of this package, `MemoryError` and `RecursionError` as they are, others as a
+    `RuntimeError` with the worker's traceback. Raises `WorkerError` when a worker cannot be started or
+    dies. Closing the iterator ends the workers.
     """
     if workers == 1:
         yield from map(function, tasks)
@@ -102,21 +123,25 @@ class _Worker:
     """An interpreter: the first thing sent is a function, which it applies to all that follows."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _START, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env={**_MALLOC, **os.environ},
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *_interpreter_options(), "-c", _START],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # Ctrl-C reaches neither a session (POSIX) nor a group (Windows) of its own.
+                start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                env={**_MALLOC, **os.environ},
+            )
+        except OSError as error:
+            raise WorkerError(
+                f"a worker process cannot be started ({error.strerror}). "
+                "Raise that limit of the system, or try again with --workers 1."
+            ) from None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._tasks, self._results = self._process.stdin, self._process.stdout
-        with suppress(ImportError, AttributeError, OSError):
-            # Results are larger than the usual 64 KB; a worker should not have to wait for its reader.
-            import fcntl
-
-            fcntl.fcntl(self._results, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._write(pickle.dumps(sys.path))
 
     def __enter__(self) -> _Worker:
         return self
@@ -129,52 +154,118 @@ class _Worker:
         self._process.wait()
 
     def send(self, value: Any) -> None:
-        try:
-            pickle.dump(value, self._tasks, pickle.HIGHEST_PROTOCOL)
-            self._tasks.flush()
-        except BrokenPipeError:
-            raise self._died() from None
+        self._write(*_frame(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)))
 
     def receive(self) -> Any:
-        try:
-            succeeded, value = pickle.load(self._results)
-        except (EOFError, pickle.UnpicklingError):
-            raise self._died() from None
+        data = _read_frame(self._results)
+        if data is None:
+            raise self._died()
+        succeeded, value = pickle.loads(data)
         if succeeded:
             return value
         raise value
 
+    def _write(self, *parts: bytes) -> None:
+        try:
+            for part in parts:
+                self._tasks.write(part)
+            self._tasks.flush()
+        except OSError:  # a broken pipe, which on Windows is EINVAL
+            raise self._died() from None
+
     def _died(self) -> WorkerError:
-        code = self._process.wait()
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # only its pipes are closed
+            self._process.kill()
+            code = self._process.wait()
+        how = f"exit code {code}"
+        with suppress(ValueError):
+            how = signal.Signals(-code).name
         return WorkerError(
             f"a worker process died ({how}). Memory may have run out: try again with --workers 1."
         )
 
 
+def _interpreter_options() -> list[str]:
+    """The options of this interpreter that change how code runs: a worker's code runs in the same way."""
+    letters = [f"-{letter * getattr(sys.flags, name, 0)}" for name, letter in _FLAGS]
+    options = [f"{name}={value}" for name, value in sys._xoptions.items() if value is not True]
+    options += [name for name, value in sys._xoptions.items() if value is True]
+    return [
+        *(letter for letter in letters if letter != "-"),
+        *(f"-W{option}" for option in sys.warnoptions),
+        *(f"-X{option}" for option in options),
+    ]
+
+
+# ---------------------------------------------------------------- through the pipes
+
+
+def _frame(data: bytes) -> tuple[bytes, bytes]:
+    return _LENGTH.pack(len(data)), data
+
+
+def _read_frame(pipe: IO[bytes]) -> bytes | None:
+    """None when the pipe ends, be it in the middle of a frame."""
+    length = pipe.read(_LENGTH.size)
+    if len(length) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack(length)
+    data = pipe.read(size)
+    return data if len(data) == size else None
+
+
+# ---------------------------------------------------------------- the worker's side
+
+
 def _serve() -> None:
-    """The worker's side: until its input ends."""
-    tasks = sys.stdin.buffer
-    results = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not end up among the results
+    """Apply the first thing received to all others, until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    results = _take_stdout()
+    tasks: SimpleQueue[bytes | None] = SimpleQueue()
+    replies: SimpleQueue[bytes | None] = SimpleQueue()
+    Thread(target=_read_tasks, args=(sys.stdin.buffer, tasks), daemon=True).start()
+    writer = Thread(target=_write_replies, args=(replies, results), daemon=True)
+    writer.start()
     function: Callable[[Any], Any] | None = None
-    while True:
+    first = tasks.get()
+    while (task := tasks.get()) is not None:
         try:
-            task = pickle.load(tasks)
-        except (EOFError, pickle.UnpicklingError):
-            return  # the parent is done, or was killed in the middle of a word
-        if function is None:
-            function = task
-            continue
-        reply: tuple[bool, Any]
-        try:
-            reply = True, function(task)
-        except Df2cocoError as error:
-            reply = False, error
-        except Exception:
-            reply = False, RuntimeError(traceback.format_exc())
-        try:
-            pickle.dump(reply, results, pickle.HIGHEST_PROTOCOL)
-            results.flush()
-        except BrokenPipeError:
-            os._exit(1)  # the parent is gone
+            assert first is not None
+            function = function or pickle.loads(first)
+            reply = True, function(pickle.loads(task))
+            data = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
+        except (Df2cocoError, MemoryError, RecursionError) as error:
+            data = pickle.dumps((False, error))
+        except BaseException:
+            data = pickle.dumps((False, RuntimeError(traceback.format_exc())))
+        replies.put(data)
+    replies.put(None)
+    writer.join()
+
+
+def _take_stdout() -> IO[bytes]:
+    """The pipe of results. What a library prints goes to stderr, so as not to end up among them."""
+    try:
+        os.fstat(2)
+    except OSError:  # stderr is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return results
+
+
+def _read_tasks(pipe: IO[bytes], tasks: SimpleQueue[bytes | None]) -> None:
+    while (task := _read_frame(pipe)) is not None:
+        tasks.put(task)
+    tasks.put(None)
+
+
+def _write_replies(replies: SimpleQueue[bytes | None], pipe: IO[bytes]) -> None:
+    try:
+        while (reply := replies.get()) is not None:
+            pipe.writelines(_frame(reply))
+            pipe.flush()
+    except OSError:
+        os._exit(1)  # the parent is gone

@@ -1,0 +1,57 @@
+"""What the tests of the workers have them do; apart, since a worker imports the module of its function."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from df2coco.errors import SourceError
+
+
+def double(number: int) -> int:
+    time.sleep(0.001 * (number % 3))
+    return 2 * number
+
+
+def large(number: int) -> bytes:
+    print("what a library prints")
+    return bytes([number % 256]) * 3_000_000
+
+
+def fail(number: int) -> int:
+    raise SourceError(f"{number} is bad")
+
+
+def crash(number: int) -> int:
+    raise ZeroDivisionError(f"a bug at {number}")
+
+
+def die(_: int) -> int:
+    os._exit(3)
+
+
+def resize(task: tuple[bytes, int]) -> bytes:
+    data, size = task
+    return data[:1] * size
+
+
+def add_length(data: bytes, number: int) -> int:
+    return len(data) + number
+
+
+def make_lambda(_: int) -> Any:
+    return lambda: None
+
+
+def out_of_memory(_: int) -> int:
+    raise MemoryError
+
+
+def nested(_: int) -> int:
+    raise RecursionError("maximum recursion depth exceeded")
+
+
+def exit_quietly(_: int) -> int:
+    sys.exit(0)
