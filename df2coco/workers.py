@@ -1,12 +1,20 @@
 """One function over many tasks in several processes, results in the order of the tasks.
 
-Plain interpreters joined by pipes, rather than a library: nothing imports the caller's `__main__` again (so a
-script needs no guard, and no worker pays for the command line's imports), nothing is forked from a process
-with threads, and a worker whose parent dies, however suddenly, reads the end of its pipe and ends too.
-Ctrl-C reaches the parent alone, which then ends its workers.
+Plain interpreters joined by pipes: nothing imports the caller's `__main__` again (so a script needs no
+guard, and no worker pays for the command line's imports), and nothing is forked from a process with
+threads. Ctrl-C reaches the parent alone, which then ends its workers. No size of pipe can stop them: a
+worker has a thread that takes tasks off its pipe at all times and another that writes results, so the
+parent never waits for a worker that waits for the parent.
 
-No size of pipe can stop it. A worker has a thread that takes tasks off its pipe at all times and another
-that writes results, so the parent never waits for a worker that waits for the parent.
+Why no library, measured with two workers on two busy cores (Linux, Python 3.11, loky 3.7.0; medians in the
+order: this module, loky, `concurrent.futures` with spawn, with forkserver):
+
+- until two results of nothing are there: 0.22, 1.4, 0.39, 0.50 seconds
+- converting 6,000 images: 3.7, 7.2, 5.1, 5.2 seconds; 2.9, 3.7, 3.1 seconds of CPU (forkserver: not known)
+- processes left 16 seconds after the parent was killed by SIGKILL: 0, 4, 3, 4
+- a script without a guard of `__main__`: works, works, breaks, breaks
+- a worker that dies: all four raise an error at once; only this one knows the exit code or the signal
+- a slow consumer: this one works two tasks ahead a worker, the others keep all results in memory
 """
 
 from __future__ import annotations
