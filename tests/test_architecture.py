@@ -24,6 +24,7 @@ ROWS: list[set[str]] = [
     {"converter", "pictures"},
     {"validator", "evaluation", "stats", "drawing"},
     {"report", "integrations"},
+    {"export"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -42,6 +42,7 @@ _COMMANDS: Final = (
     "evaluate",
     "retrieval",
     "restore",
+    "export",
     "stats",
     "draw",
     "report",

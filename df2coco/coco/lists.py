@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -31,7 +31,7 @@ from df2coco.coco.reader import (
 from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError
 
-__all__ = ["Cut", "Span", "cut", "iter_list", "read_annotations", "read_span"]
+__all__ = ["Cut", "Span", "cut", "iter_annotations", "iter_list", "read_annotations", "read_span"]
 
 Buffer: TypeAlias = "mmap.mmap | bytes"
 
@@ -182,6 +182,18 @@ def read_annotations(path: Path, take: Callable[[list[dict[str, Any]]], None]) -
 
     Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
     """
+    parts = iter_annotations(path)
+    while True:
+        try:
+            part = next(parts)
+        except StopIteration as stop:
+            document: dict[str, Any] = stop.value
+            return document
+        take(part)
+
+
+def iter_annotations(path: Path) -> Generator[list[dict[str, Any]], None, dict[str, Any]]:
+    """As `read_annotations`, but a generator of the parts, which at last returns the rest of the file."""
     taken = 0
     with _mapped(path) as buffer:
         found = _cut(path, buffer, exact=False)
@@ -194,13 +206,13 @@ def read_annotations(path: Path, take: Callable[[list[dict[str, Any]]], None]) -
                     refuse_other_kinds(path, part)
                 read_whole_numbers("annotations", part)
                 taken += len(part)
-                take(part)
+                yield part
             else:
                 for name in ("images", "categories"):
                     read_whole_numbers(name, found.document[name])
                 return found.document
     document = read(path)
-    take(document.get("annotations", [])[taken:])
+    yield document.get("annotations", [])[taken:]
     document["annotations"] = []
     return document
 

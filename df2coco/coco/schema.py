@@ -228,7 +228,9 @@ class Use(NamedTuple):
     """The other fields must fit too, where they are present; `iscrowd` must always."""
 
 
-UseName: TypeAlias = Literal["any", "bbox", "segm", "keypoints", "keypoints of masks", "restore"]
+UseName: TypeAlias = Literal[
+    "any", "bbox", "segm", "keypoints", "keypoints of masks", "restore", "boxes", "boxes and masks"
+]
 
 USES: Final[Mapping[UseName, Use]] = MappingProxyType(
     {
@@ -238,9 +240,11 @@ USES: Final[Mapping[UseName, Use]] = MappingProxyType(
         "keypoints": Use(("bbox", "keypoints"), others=False),
         "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation"), others=False),
         "restore": Use(("bbox", "segmentation", "keypoints")),
+        "boxes": Use(("bbox",), others=False),
+        "boxes and masks": Use(("bbox", "segmentation"), others=False),
     }
 )
-"""Use -> what it needs. "any": `load`, `draw`, `stats` and `report`."""
+"""Use -> what it needs. "any": `load`, `draw`, `stats` and `report`; "boxes", "boxes and masks": `export`."""
 
 _REQUIRED: Final[Mapping[str, frozenset[str]]] = {
     "images": frozenset({"id"}),

@@ -1,0 +1,148 @@
+"""`df2coco export yolo` and `export roboflow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from df2coco.cli.app import (
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    app,
+    choice,
+    command,
+    default_workers,
+    progress_bar,
+    tell,
+    with_password,
+)
+from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
+from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo
+from df2coco.parser.records import NOTICES
+
+group = typer.Typer(
+    help="Write the dataset folder that a training tool reads, with links to the photos.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(group, name="export")
+
+SourcesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE|OUT.json... DIR",
+        show_default=False,
+        help="Files that df2coco convert wrote (train and validation together make one dataset), or "
+        "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
+        "Last the folder to write, which must be new or empty.",
+    ),
+]
+ImagesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of the photos, once for each source in their order; found beside it when not given.",
+    ),
+]
+LayoutOption = Annotated[
+    str,
+    choice(
+        "The slots of landmarks, where SOURCE is converted; OUT.json has its own.",
+        LAYOUTS,
+    ),
+]
+CategoryOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Only items of this category, as the one class."),
+]
+
+
+def _split_off_folder(paths: list[Path]) -> tuple[list[Path], Path]:
+    if len(paths) < 2:
+        raise typer.BadParameter("name what to export, and then the folder to write")
+    return paths[:-1], paths[-1]
+
+
+@command("yolo", group)
+def yolo_command(
+    paths: SourcesArgument,
+    task: Annotated[str, choice("What the labels are.", YOLO_TASKS)] = "detect",
+    images: ImagesOption = None,
+    layout: LayoutOption = "unified",
+    category: CategoryOption = None,
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write images, labels and data.yaml for Ultralytics YOLO.
+
+    Photos are linked, not copied. Polygons of a mask become one outline; with --task pose data.yaml has
+    the mirror partners and the sigmas of the landmarks.
+    """
+    sources, folder = _split_off_folder(paths)
+
+    def work(password: str | None) -> Exported:
+        with progress_bar(quiet=quiet) as progress:
+            return export_yolo(
+                sources,
+                folder,
+                task=cast(YoloTask, task),
+                images=images or [],
+                layout=cast(LayoutName, layout),
+                category=category,
+                workers=default_workers(workers),
+                password=password,
+                progress=progress,
+            )
+
+    done = with_password(password, work)
+    if quiet:
+        return
+    _tell(done)
+    for name, what in (("train", "Training"), ("val", "Training and scoring")):
+        if name not in (split.name for split in done.splits):
+            tell(f"no images/{name}: {what.lower()} will need it. Export both splits together.")
+    tell(f"  -> {folder / 'data.yaml'}")
+
+
+@command("roboflow", group)
+def roboflow_command(
+    paths: SourcesArgument,
+    task: Annotated[str, choice("What the files hold.", TASKS)] = "instances",
+    images: ImagesOption = None,
+    layout: LayoutOption = "unified",
+    workers: WorkersOption = None,
+    password: PasswordOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write train, valid and test with _annotations.coco.json beside links to the photos, for RF-DETR."""
+    sources, folder = _split_off_folder(paths)
+
+    def work(password: str | None) -> Exported:
+        with progress_bar(quiet=quiet) as progress:
+            return export_roboflow(
+                sources,
+                folder,
+                task=cast(Task, task),
+                images=images or [],
+                layout=cast(LayoutName, layout),
+                workers=default_workers(workers),
+                password=password,
+                progress=progress,
+            )
+
+    done = with_password(password, work)
+    if not quiet:
+        _tell(done)
+        tell(f"  -> {folder}")
+
+
+def _tell(done: Exported) -> None:
+    for split in done.splits:
+        tell(f"{split.name}: {split.images:,} images, {split.items:,} items")
+        for code, count in sorted(split.notes.items()):
+            sentence = NOTES[code] if code in NOTES else NOTICES[code].sentence
+            tell(f"  {code:<22}{count:>9,}  {sentence}")

@@ -1,0 +1,85 @@
+"""Roboflow's layout, which RF-DETR trains from: a folder a split, with its COCO file beside the photos."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from df2coco.coco.lists import read_annotations
+from df2coco.converter.options import LayoutName, Selection, Shape, Task
+from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
+from df2coco.export.summary import Exported, ExportedSplit
+from df2coco.files import atomic_folder, check_new_folder
+from df2coco.progress import Progress, no_progress
+
+__all__ = ["export_roboflow"]
+
+_SPLITS: Final[Mapping[str, str]] = {"train": "train", "validation": "valid", "test": "test"}
+"""Our name of a split -> Roboflow's."""
+
+_FILE: Final = "_annotations.coco.json"
+
+
+def export_roboflow(
+    sources: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    task: Task = "instances",
+    images: Sequence[str | Path] = (),
+    layout: LayoutName = "unified",
+    workers: int = 1,
+    password: str | None = None,
+    progress: Progress = no_progress,
+) -> Exported:
+    """Write `train`, `valid` and `test`, each with `_annotations.coco.json` and links to its photos.
+
+    `sources` are COCO files, which are copied as they are, or anything that `convert` takes, which is
+    then converted with `task` and `layout`. Everything else is as `export_yolo` has it.
+    """
+    folder, shape = Path(folder), Shape(task=task, layout=layout)
+    check_new_folder(folder)
+    with atomic_folder(folder) as work:
+        converted = work / "coco"
+        datasets = find_datasets(
+            [Path(source) for source in sources],
+            [Path(path) for path in images],
+            work=converted,
+            folder=folder,
+            selection=Selection(),
+            shape=shape,
+            workers=workers,
+            password=password,
+            progress=progress,
+        )
+        heads = [read_head(dataset, folder) for dataset in datasets]
+        splits = []
+        for dataset, head in zip(datasets, heads, strict=True):
+            splits.append(_write(dataset, head, work, progress))
+        shutil.rmtree(converted, ignore_errors=True)  # was only a step
+    classes = tuple(str(entry["name"]) for entry in heads[0].categories) if heads else ()
+    return Exported(tuple(splits), classes)
+
+
+def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> ExportedSplit:
+    name = _SPLITS[dataset.split]
+    place = work / name
+    place.mkdir()
+    items = 0
+
+    def count(part: Sequence[object]) -> None:
+        nonlocal items
+        items += len(part)
+
+    read_annotations(dataset.coco, count)
+    shutil.copyfile(dataset.coco, place / _FILE)
+    for inner in {photo.place.parent for photo in head.photos.values()}:
+        (place / inner).mkdir(parents=True, exist_ok=True)
+    links = Links(dataset.photos)
+    phase = f"linking photos of {name}"
+    for number, photo in enumerate(head.photos.values(), 1):
+        links.make(photo.picture, place / photo.place)
+        if number % 256 == 0 or number == len(head.photos):
+            progress(phase, number, len(head.photos))
+    return ExportedSplit(name, len(head.photos), items, dataset.notices)

@@ -1,0 +1,42 @@
+"""What an export came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["NOTES", "Exported", "ExportedSplit"]
+
+NOTES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "crowd": "crowds (iscrowd 1) are left out: the labels have no such thing",
+        "box-empty": "boxes cover nothing of their photo: their items are left out",
+        "outline-from-box": "masks cover nothing: their outline is the box",
+        "landmark-outside": "labelled landmarks lie outside their photo: exported as not labelled",
+    }
+)
+"""Code -> what was left out or changed, beside the notices of converting (`box-clipped` too)."""
+
+
+@dataclass(frozen=True)
+class ExportedSplit:
+    """One split of an export."""
+
+    name: str
+    """The tool's name of it: "train", "val"."""
+    images: int
+    items: int
+    notes: Counter[str] = field(default_factory=Counter)
+    """Code of `NOTES` or of `df2coco.parser.records.NOTICES` -> how often."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    splits: tuple[ExportedSplit, ...]
+    classes: tuple[str, ...]
+    """In label order."""
