@@ -6,7 +6,7 @@ import dataclasses
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
@@ -82,6 +82,13 @@ class Entry(NamedTuple):
     """The file name without its suffix: "000123"."""
     annotation: Reference | None
     image: Reference | None
+    suffix: str = ".jpg"
+    """The image's."""
+
+    @property
+    def file_name(self) -> str:
+        """The image's name: "000123.jpg"."""
+        return self.stem + self.suffix
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class Reader:
             raw,
             file,
             image_id=_image_id(entry.stem, file),
-            file_name=f"{entry.stem}.jpg",
+            file_name=entry.file_name,
             size=None if header is None else self._size(header),
         )
         return record if header is None else self._with_orientation(record, header)
@@ -126,9 +133,9 @@ class Reader:
         try:
             image_id = parse_image_id(entry.stem)
         except SourceError as error:
-            raise ImageError(error.text, file=f"{self.images_label}/{entry.stem}.jpg") from None
+            raise ImageError(error.text, file=f"{self.images_label}/{entry.file_name}") from None
         size = self._size(header)
-        record = ImageRecord(image_id, f"{entry.stem}.jpg", *size, None, None, ())
+        record = ImageRecord(image_id, entry.file_name, *size, None, None, ())
         return self._with_orientation(record, header)
 
     def _with_orientation(self, record: ImageRecord, header: ImageHeader) -> ImageRecord:
@@ -144,7 +151,7 @@ class Reader:
     def header(self, entry: Entry) -> ImageHeader:
         """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
         assert self.images is not None
-        file = f"{self.images_label}/{entry.stem}.jpg"
+        file = f"{self.images_label}/{entry.file_name}"
         if entry.image is None:
             raise ImageError("is missing. Download or unpack it again.", file=file)
         try:
@@ -191,11 +198,40 @@ class Split:
     """Its `annotations` are None for the test split, its `images` when there are none."""
     entries: Sequence[Entry]
     """Sorted by name."""
+    unannotated: Sequence[str] = ()
+    """Names of the images that have no annotation file, sorted."""
+    doubles: Sequence[str] = ()
+    """Names of images that are not taken, since another one has the same name but for the suffix."""
+    passed_over: list[tuple[str, str]] = field(default_factory=list)
+    """Folders and archives that look like the dataset's and are not read, each with the reason."""
+    others: list[str] = field(default_factory=list)
+    """Folders and archives that may hold this split, too."""
+
+    @property
+    def label(self) -> str:
+        """The folder of its annotation files, else of its images, as messages name it."""
+        return self.reader.annotations_label or self.reader.images_label
 
     @property
     def folders(self) -> list[Path]:
         """The folders and archives that are read."""
         return [files.path for files in (self.reader.annotations, self.reader.images) if files]
+
+    def notices(self) -> Iterator[Notice]:
+        """What lies there and is not read: images without annotation file, doubles, other archives."""
+        hint = ""
+        if self.others:
+            hint = f" {self.others[0]} may hold it: unpack that again, or name it as SOURCE."
+        for name in self.unannotated:
+            text = f"no annotation file, so the image is left out.{hint}"
+            yield Notice(
+                "image-without-annotations", f"{self.reader.images_label}/{name}", "", text
+            )
+        for name in self.doubles:
+            text = "another image has the same name but for the suffix, and is taken. Remove one of the two."
+            yield Notice("image-double", f"{self.reader.images_label}/{name}", "", text)
+        for path, reason in self.passed_over:
+            yield Notice("not-read", path, "", reason)
 
 
 def read_split(split: Split) -> Iterator[ImageRecord]:

@@ -34,6 +34,15 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "exif-orientation": NoticeKind(
             "warning", "an image is stored rotated (EXIF); its size is that after rotation"
         ),
+        "image-without-annotations": NoticeKind(
+            "warning", "an image has no annotation file and is left out"
+        ),
+        "image-double": NoticeKind(
+            "warning", "two images have the same name but for the suffix; one is left out"
+        ),
+        "not-read": NoticeKind(
+            "warning", "a folder or archive looks like a part of the dataset and is not read"
+        ),
         "no-items": NoticeKind("warning", "an image has no items"),
         "no-images": NoticeKind(
             "warning",

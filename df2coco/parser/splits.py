@@ -6,44 +6,32 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable
-from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
 
 from df2coco.errors import SourceError
-from df2coco.parser.archive import ZipFiles, read_directory
-from df2coco.parser.reader import Entry, Files, FolderFiles, Reader, Reference, Split
+from df2coco.parser.candidates import Candidates, find_candidates
+from df2coco.parser.file_kind import recognise_file
+from df2coco.parser.places import (
+    IMAGE_FOLDERS,
+    Place,
+    annotations_prefix,
+    archive_places,
+    folder_place,
+    list_folder,
+)
+from df2coco.parser.reader import Entry, Reader, Split
 
-__all__ = ["IMAGE_FOLDERS", "find_images", "find_splits", "is_image_name"]
+__all__ = ["find_images", "find_splits"]
 
-_SPLIT_NAMES: Final = ("train", "validation", "val", "test")
-_ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos|annots)")
-_IMAGES: Final = re.compile(r"(?:(.+)_)?(?:image|images|imags)")
+_ORDER: Final = ("train", "validation", "test")
 
+_DEEPEST: Final = 4
+"""How many folders below the one that is named are looked into (the Kaggle mirror has two)."""
 
-IMAGE_FOLDERS: Final = ("image", "images", "imags")
-"""What a folder of images may be called; the most usual first."""
-
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
-"""In lower case."""
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file of this name is an image, going by its suffix in any letter case; hidden files are not."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and name[name.rfind("/") + 1] != "."
-
-
-class _Place(NamedTuple):
-    """A folder on disk or in an archive, with a way to list its files."""
-
-    name: str
-    parent: str
-    """The name of the folder around it, which is often the split's."""
-    label: str
-    files: Files
-    list: Callable[[str], dict[str, Reference]]
-    """Suffix -> the files with it: stem -> reference."""
+_MOST_FOLDERS: Final = 500
+"""How many folders are looked into at all: the user may have named the whole disk."""
 
 
 def find_splits(
@@ -54,156 +42,249 @@ def find_splits(
     `images` is a folder or archive of the images; without it they are looked for beside the annotations.
     Splits come in the order train, validation, test, then others by name.
 
-    Raises `SourceError` when there is no annotation file and no image, or names do not fit together.
+    Raises `SourceError` when there is no annotation file and no image, when names do not fit together, or
+    when it is not clear which files belong together.
     """
     source, images = Path(source), None if images is None else Path(images)
     if not os.path.exists(source):
         raise SourceError("no such file or folder.", file=source)
-    splits = _splits_at(source, images, password)
+    search = _Search(images, password)
+    splits = search.splits_at(source, 0)
     if not splits:
-        raise SourceError(
-            f"{source}: no annotation files found. Name a folder of 000001.json files (val_annos), "
-            "a folder that holds annos and image, a zip of either, or the folder of the splits."
-        )
+        raise _nothing_found(source, search)
     if images is not None and len(splits) > 1:
         names = ", ".join(split.name for split in splits)
-        raise SourceError(f"--images goes with one split; here are {names}.", file=source)
+        raise SourceError(
+            f"--images goes with one split; here are {names}. Name one of them as SOURCE.",
+            file=source,
+        )
+    _reject_same_names(splits)
+    splits.sort(key=lambda split: (*(split.name != name for name in _ORDER), split.name))
+    splits[0].passed_over.extend(search.passed_over)
     return splits
 
 
 def find_images(images: Path, password: str | None = None) -> Split:
     """The images at a folder or archive, as a split without annotations. Raises `SourceError`."""
     place = _image_place(images, None, password)
-    return _image_split(place, _split_name(place))
+    return _image_split(place)
 
 
-def _splits_at(source: Path, images: Path | None, password: str | None) -> list[Split]:
-    places = _places(source, password)
-    annotations = [place for place in places if _ANNOTATIONS.fullmatch(place.name)]
-    if not annotations:
-        # A folder of annotation files may have any name; what it holds tells.
-        annotations = [p for p in places if any(s.isdecimal() for s in p.list(".json"))]
-    if annotations:
-        return [_split(place, places, source, images, password) for place in annotations]
-    children = _children(source)
-    if children:
-        return [split for pair in children for split in _best(pair, images, password)]
-    pictures = [p for p in places if _IMAGES.fullmatch(p.name) and p.list(".jpg")]
-    pictures = pictures or [p for p in places if p.list(".jpg")]
-    return [_image_split(place, _split_name(place)) for place in pictures]
+class _Search:
+    """Looks for splits in a folder and what is in it."""
 
+    def __init__(self, images: Path | None, password: str | None) -> None:
+        self._images = images
+        self._password = password
+        self._folders = 0
+        self.passed_over: list[tuple[str, str]] = []
+        """Archives and folders that look like the dataset's and are not read, each with the reason."""
 
-def _children(source: Path) -> list[list[Path]]:
-    """The splits of a dataset root, each a folder or an archive or both."""
-    if not os.path.isdir(source):
-        return []
-    pairs = ((source / name, source / f"{name}.zip") for name in _SPLIT_NAMES)
-    found = ([path for path in pair if os.path.exists(path)] for pair in pairs)
-    return [pair for pair in found if pair]
-
-
-def _best(pair: list[Path], images: Path | None, password: str | None) -> list[Split]:
-    """The splits in the first of some places that has annotations, else in the first that has any."""
-    found: list[Split] = []
-    for path in pair:
-        splits = _splits_at(path, images, password)
-        if any(split.reader.annotations is not None for split in splits):
+    def splits_at(self, source: Path, depth: int) -> list[Split]:
+        """All splits in a folder or archive; the nearest to the top of it."""
+        if not os.path.isdir(source):
+            places = archive_places(source, self._password)
+            return self._with_annotations(places) or self._of_images(places)
+        self._folders += 1
+        names = list_folder(source)
+        own = folder_place(source, names=names)
+        candidates = find_candidates(source, names)
+        places = self._known_places(candidates)
+        self.passed_over += candidates.passed_over
+        splits = self._with_annotations([*places, own])
+        if splits:
+            reason = f"not read, since {splits[0].label} is. Name it as SOURCE to read it."
+            self.passed_over += [(str(p), reason) for group in candidates.splits for p in group]
             return splits
-        found = found or splits
-    return found
+        splits = [s for group in candidates.splits for s in self._first_annotated(group, depth)]
+        if splits:
+            return splits
+        named = [place for place in places if place.is_images and place.images]
+        if named:
+            _reject_empty_annotations(places)
+            return self._of_images(named)
+        return self._further_down(candidates.others, depth) or self._of_images([own])
+
+    def _known_places(self, candidates: Candidates) -> list[Place]:
+        """The folders and archives of annotations or images directly in a folder."""
+        places: list[Place] = []
+        for path in candidates.places:
+            if path.is_dir():
+                places.append(folder_place(path))
+            else:
+                places += archive_places(path, self._password)
+        return places
+
+    def _with_annotations(self, places: list[Place]) -> list[Split]:
+        """A split for each folder of annotation files among `places`."""
+        annotations = [p for p in places if p.is_annotations and p.has_numbered_annotations]
+        annotations = annotations or [p for p in places if p.has_numbered_annotations]
+        # Names that are not numbers are a fault of each file, unless other folders have numbers.
+        for place in [] if annotations else places:
+            if place.is_annotations and place.annotations:
+                coco = _coco_file(place)
+                if coco is None:
+                    annotations.append(place)
+                else:
+                    self.passed_over.append(
+                        (coco, "a COCO file already: not an annotation file of one image.")
+                    )
+        pictures = [self._images_of(place, places) for place in annotations]
+        if self._images is None:
+            _reject_shared_images(annotations, pictures)
+        return [_split(a, p) for a, p in zip(annotations, pictures, strict=True)]
+
+    def _of_images(self, places: list[Place]) -> list[Split]:
+        """A split without annotations for each folder of images among `places`."""
+        chosen = [p for p in places if p.is_images and p.images]
+        chosen = chosen or [p for p in places if p.has_numbered_images]
+        chosen = chosen or [p for p in places if p.images]
+        return [_image_split(place) for place in chosen]
+
+    def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
+        """The splits in the first of some places that has annotations, else in the first that has any."""
+        found: list[Split] = []
+        taken = group[0]
+        for path in group:
+            try:
+                splits = self.splits_at(path, depth)
+            except _EmptyAnnotationsError:
+                if path == group[-1] and not found:
+                    raise
+                continue
+            annotated = any(split.reader.annotations is not None for split in splits)
+            if annotated or not found:
+                found, taken = splits, path
+            if annotated:
+                break
+        for path in group:
+            if path == taken:
+                continue
+            if path.stem.lower() != taken.stem.lower():  # val beside validation
+                self.passed_over.append((str(path), f"not read, since {taken.name} is."))
+            for split in found:
+                split.others.append(str(path))
+        return found
+
+    def _further_down(self, folders: list[Path], depth: int) -> list[Split]:
+        if depth == _DEEPEST:
+            return []
+        found = []
+        for folder in folders:
+            if self._folders < _MOST_FOLDERS:
+                found += [s for s in self.splits_at(folder, depth + 1) if s.reader.annotations]
+        return found
+
+    def _images_of(self, place: Place, places: list[Place]) -> Place | None:
+        """Where the images of a folder of annotation files are; None when there are none."""
+        if self._images is not None:
+            return _image_place(self._images, place.split, self._password)
+        if place.has_numbered_images:
+            return place
+        names = [prefix + name for prefix in _prefixes(place) for name in IMAGE_FOLDERS]
+        around = place.path.parent
+        beside = [
+            p
+            for p in places
+            if p is not place and p.name.lower() in names and p.path.parent in (around, place.path)
+        ]
+        if beside:
+            return min(beside, key=lambda p: names.index(p.name.lower()))
+        mixed = [p for p in places if p.path == around and p is not place and p.has_numbered_images]
+        if mixed:
+            return mixed[0]
+        folder = place.files.path.parent if place.archive else Path(around)
+        return _images_in(folder, names, place, self._password)
 
 
-def _places(source: Path, password: str | None) -> list[_Place]:
-    if os.path.isdir(source):
-        folders = sorted(child for child in _scan(source) if os.path.isdir(child))
-        places = [_folder(child) for child in folders]
-        return [place for place in places if _is_known(place.name)] or [_folder(source)]
-    return _archive_places(source, password)
+def _prefixes(place: Place) -> list[str]:
+    return [f"{place.prefix.lower()}_", ""] if place.prefix else [""]
 
 
-def _is_known(name: str) -> bool:
-    return bool(_ANNOTATIONS.fullmatch(name) or _IMAGES.fullmatch(name))
-
-
-def _scan(folder: Path) -> list[Path]:
+def _images_in(around: Path, names: list[str], place: Place, password: str | None) -> Place | None:
+    """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
     try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror}).", file=folder) from None
+        listed = list_folder(around)
+    except SourceError:  # the annotations can be read all the same
+        return None
+    there = {name.lower(): name for name in sorted(listed, reverse=True)}
+    # Messages name the folder the way the user named its neighbour.
+    beside = os.path.dirname(place.label if not place.archive else str(place.files.path))
+    for name in names:
+        for wanted in (name, f"{name}.zip"):
+            if wanted not in there:
+                continue
+            if place.prefix and name in IMAGE_FOLDERS:
+                _reject_rivals(place, there, os.path.join(beside, there[wanted]))
+            label = os.path.join(beside, there[wanted])
+            return _image_place(around / there[wanted], None, password, label)
+    itself = folder_place(around, beside or ".", listed)
+    return itself if not place.archive and itself.has_numbered_images else None
 
 
-def _folder(path: Path) -> _Place:
-    def files(suffix: str) -> dict[str, Reference]:
-        try:
-            names = os.listdir(path)
-        except OSError as error:
-            raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
-        end = -len(suffix)
-        return {name[:end]: name for name in names if name.endswith(suffix) and name[0] != "."}
-
-    whole = Path(os.path.realpath(path))
-    return _Place(whole.name, whole.parent.name, str(path), FolderFiles(path), files)
-
-
-def _archive_places(path: Path, password: str | None) -> list[_Place]:
-    folders: dict[str, dict[str, Reference]] = {}
-    for name, member in read_directory(path):
-        folder, _, base = name.rpartition("/")
-        if base.endswith((".json", ".jpg")) and base[0] != ".":
-            folders.setdefault(folder, {})[base] = member
-    reader = ZipFiles(path, password)
-
-    def place(folder: str, members: dict[str, Reference]) -> _Place:
-        def files(suffix: str) -> dict[str, Reference]:
-            end = -len(suffix)
-            return {base[:end]: m for base, m in members.items() if base.endswith(suffix)}
-
-        inside = PurePosixPath(folder)
-        # At the top of an archive the archive's own name says what it is: val_annos.zip.
-        name = inside.name or path.stem
-        return _Place(
-            name, inside.parent.name or path.stem, f"{path}/{folder}".rstrip("/"), reader, files
+def _image_place(images: Path, split: str | None, password: str | None, label: str = "") -> Place:
+    """The one place of images at a folder or archive."""
+    if not os.path.exists(images):
+        raise SourceError("no such file or folder.", file=images)
+    if os.path.isdir(images):
+        folders = [*IMAGE_FOLDERS]
+        if split:
+            names = (split, "val") if split == "validation" else (split,)
+            folders[:0] = [
+                f"{n}/{inner}".rstrip("/") for n in names for inner in (*IMAGE_FOLDERS, "")
+            ]
+        inner = next((name for name in folders if (images / name).is_dir()), "")
+        return folder_place(images / inner, os.path.join(label or images, inner).rstrip("/"))
+    places = [place for place in archive_places(images, password, label) if place.images]
+    if len(places) > 1:
+        places = [p for p in places if split == p.split] or places
+    if len(places) != 1:
+        labels = ", ".join(place.label for place in places) or "none"
+        raise SourceError(
+            f"expected one folder of images in the archive, found {labels}.", file=images
         )
+    return places[0]
 
-    return [place(folder, members) for folder, members in sorted(folders.items())]
+
+# ---------------------------------------------------------------- one split
 
 
-def _split(
-    place: _Place, places: list[_Place], source: Path, images: Path | None, password: str | None
-) -> Split:
-    name = _split_name(place)
-    stems = place.list(".json")
-    pictures = (
-        _image_place(images, name, password)
-        if images
-        else _images_beside(place, places, source, password)
-    )
-    references: dict[str, Reference] = {}
-    if pictures is not None and isinstance(pictures.files, ZipFiles):
-        references = pictures.list(".jpg")
-    elif pictures is not None:
-        references = {stem: f"{stem}.jpg" for stem in stems}  # opening tells whether it is there
-    entries = [Entry(stem, stems[stem], references.get(stem)) for stem in sorted(stems)]
-    _reject_same_ids(place, entries)
+def _split(place: Place, pictures: Place | None) -> Split:
+    stems = place.annotations
+    images = pictures.images if pictures is not None else {}
+    if pictures is None:
+        entries = [Entry(stem, stems[stem], None) for stem in sorted(stems)]
+    else:
+        entries = [
+            Entry(stem, stems[stem], images.get(stem), pictures.suffix(stem))
+            for stem in sorted(stems)
+        ]
+    _reject_same_ids(place, stems)
     reader = Reader(
         place.files,
         place.label,
         pictures.files if pictures else None,
         pictures.label if pictures else "",
     )
-    return Split(name, reader, entries)
+    if pictures is None:
+        return Split(place.split, reader, entries)
+    unannotated = sorted(stem + pictures.suffix(stem) for stem in images.keys() - stems.keys())
+    return Split(place.split, reader, entries, unannotated, pictures.doubles)
 
 
-def _image_split(place: _Place, name: str) -> Split:
-    references = place.list(".jpg")
-    entries = [Entry(stem, None, references[stem]) for stem in sorted(references)]
-    _reject_same_ids(place, entries)
-    return Split(name, Reader(None, "", place.files, place.label), entries)
+def _image_split(place: Place) -> Split:
+    entries = [
+        Entry(stem, None, reference, place.suffix(stem))
+        for stem, reference in sorted(place.images.items())
+    ]
+    _reject_same_ids(place, place.images)
+    reader = Reader(None, "", place.files, place.label)
+    return Split(place.split, reader, entries, (), place.doubles)
 
 
-def _reject_same_ids(place: _Place, entries: Iterable[Entry]) -> None:
+def _reject_same_ids(place: Place, stems: Iterable[str]) -> None:
     seen: dict[int, str] = {}
-    for stem in (entry.stem for entry in entries):
+    for stem in sorted(stems):
         if stem.isascii() and stem.isdecimal() and len(stem) <= 18:
             other = seen.setdefault(int(stem), stem)
             if other != stem:
@@ -212,52 +293,83 @@ def _reject_same_ids(place: _Place, entries: Iterable[Entry]) -> None:
                 )
 
 
-def _split_name(place: _Place) -> str:
-    match = _ANNOTATIONS.fullmatch(place.name) or _IMAGES.fullmatch(place.name)
-    name = (match.group(1) or place.parent) if match else place.name
-    return {"val": "validation"}.get(name, name) or "split"
+def _reject_shared_images(annotations: list[Place], pictures: list[Place | None]) -> None:
+    taken: dict[str, Place] = {}
+    for place, images in zip(annotations, pictures, strict=True):
+        if images is None:
+            continue
+        other = taken.setdefault(images.label, place)
+        if other is not place:
+            raise _shared(images.label, other.label, place.label)
 
 
-def _image_names(place: _Place) -> list[str]:
-    match = _ANNOTATIONS.fullmatch(place.name)
-    prefixes = [f"{match.group(1)}_", ""] if match and match.group(1) else [""]
-    return [prefix + name for prefix in prefixes for name in ("image", "images", "imags")]
+def _reject_rivals(place: Place, there: dict[str, str], images: str) -> None:
+    """Raise when another split's annotations beside `place` would take the same images."""
+    for name in there:
+        other = annotations_prefix(name.removesuffix(".zip"))
+        if not other or other == place.prefix.lower():
+            continue
+        if not any(
+            f"{other}_{each}{end}" in there for each in IMAGE_FOLDERS for end in ("", ".zip")
+        ):
+            raise _shared(images, place.label, there[name])
 
 
-def _images_beside(
-    place: _Place, places: list[_Place], source: Path, password: str | None
-) -> _Place | None:
-    names = _image_names(place)
-    if isinstance(place.files, ZipFiles):
-        inside = [p for p in places if p.parent == place.parent and p.name in names]
-        if inside:
-            return min(inside, key=lambda p: names.index(p.name))
-        around = source.parent
-    else:
-        around = Path(os.path.realpath(place.files.path)).parent
-    for name in names:
-        for path in (around / name, around / f"{name}.zip"):
-            if os.path.exists(path):
-                found = _image_place(path, None, password)
-                # Messages name the folder the way the user named its neighbour.
-                label = os.path.join(os.path.dirname(place.label), path.name)
-                return found if path.suffix == ".zip" else found._replace(label=label)
+def _shared(images: str, one: str, other: str) -> SourceError:
+    return SourceError(
+        f"may be the images of {one} or of {other}: every split has the same numbers. "
+        "Name one of the two as SOURCE, and its own images with --images.",
+        file=images,
+    )
+
+
+def _reject_same_names(splits: list[Split]) -> None:
+    seen: dict[str, Split] = {}
+    for split in splits:
+        other = seen.setdefault(split.name, split)
+        if other is not split:
+            raise SourceError(
+                f"{other.label} and {split.label} are both the split {split.name}. Name one of the two as SOURCE."
+            )
+
+
+def _reject_empty_annotations(places: list[Place]) -> None:
+    for place in places:
+        if place.is_annotations and not place.annotations:
+            raise _EmptyAnnotationsError(
+                "no annotation files in this folder. Unpack the archive again, or remove the folder "
+                "if these are images without annotations.",
+                file=place.label,
+            )
+
+
+class _EmptyAnnotationsError(SourceError):
+    """A folder for annotation files has none, so that its images would pass for a test split."""
+
+
+def _coco_file(place: Place) -> str | None:
+    """A file of `annotations/` that is COCO (`instances_val2017.json`), as some keep them under that name."""
+    if place.archive:
+        return None
+    for name in list(place.annotations.values())[:1]:
+        path = Path(place.path) / str(name)
+        kind = recognise_file(path)
+        if kind is not None and kind.what.startswith("a COCO file"):
+            return os.path.join(place.label, str(name))
     return None
 
 
-def _image_place(images: Path, split: str | None, password: str | None) -> _Place:
-    """The one place of images at a folder or archive."""
-    if not os.path.exists(images):
-        raise SourceError("no such file or folder.", file=images)
-    if os.path.isdir(images):
-        inner = [images / name for name in ("image", "images", "imags")]
-        return _folder(next((path for path in inner if os.path.isdir(path)), images))
-    places = [place for place in _archive_places(images, password) if place.list(".jpg")]
-    if len(places) > 1:
-        places = [p for p in places if split in (_split_name(p), p.parent)] or places
-    if len(places) != 1:
-        labels = ", ".join(place.label for place in places) or "none"
-        raise SourceError(
-            f"expected one folder of .jpg images in the archive, found {labels}.", file=images
-        )
-    return places[0]
+def _nothing_found(source: Path, search: _Search) -> SourceError:
+    hints = [f"{path}: {reason}" for path, reason in search.passed_over[:3]]
+    if os.path.isdir(source):
+        for name in list_folder(source)[:1000]:
+            path = source / name
+            kind = recognise_file(path) if path.is_file() and len(hints) < 3 else None
+            if kind is not None:
+                hints.append(f"{name} is {kind.what}. {kind.remedy}".strip())
+    hint = f" ({' '.join(hints)})" if hints else ""
+    return SourceError(
+        "no annotation files found. Name a folder of 000001.json files (val_annos), "
+        f"a folder that holds annos and image, a zip of either, or the folder of the splits.{hint}",
+        file=source,
+    )

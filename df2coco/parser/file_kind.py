@@ -1,0 +1,122 @@
+"""What a file is when it is not what its name or place promises: a web page saved as zip, a COCO file ..."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import orjson
+
+__all__ = ["FileKind", "recognise", "recognise_file"]
+
+LOOKED_AT: Final = 1 << 16
+"""How many bytes of a file are looked at."""
+
+
+class FileKind(NamedTuple):
+    """What a file is, and what its user can do."""
+
+    what: str
+    """ "a web page", to stand after "this is"."""
+    remedy: str
+    """One or more sentences."""
+    is_json: bool = False
+
+
+_UNPACK: Final = "Unpack it and name the folder."
+_SIGNATURES: Final[tuple[tuple[int, bytes, FileKind], ...]] = (
+    # where, the bytes there, what that is
+    (0, b"Rar!\x1a\x07", FileKind("a rar archive", _UNPACK)),
+    (0, b"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", _UNPACK)),
+    (257, b"ustar", FileKind("a tar archive", _UNPACK)),
+    (0, b"BZh", FileKind("a bzip2 archive", _UNPACK)),
+    (0, b"\xfd7zXZ\0", FileKind("an xz archive", _UNPACK)),
+    (0, b"\x28\xb5\x2f\xfd", FileKind("a zstd archive", _UNPACK)),
+    (0, b"\xff\xd8\xff", FileKind("a JPEG image", "")),
+    (0, b"\x89PNG\r\n\x1a\n", FileKind("a PNG image", "")),
+    (0, b"%PDF", FileKind("a PDF document", "")),
+    (0, b"PAR1", FileKind("a parquet table", "")),
+    (0, b"\x89HDF\r\n", FileKind("an HDF5 file", "")),
+)  # fmt: skip
+
+_WEB_PAGE: Final = FileKind(
+    "a web page, not the file itself",
+    "The download did not work: open the page in a browser, which says why, and download the file again.",
+)
+_VOLUME: Final = FileKind(
+    "one volume of an archive of several",
+    "Unpack all of them together (7z x on the first one), and name the folder.",
+)
+_TAR_GZ: Final = FileKind("a compressed tar archive", _UNPACK)
+_GZIP: Final = FileKind("compressed with gzip", "Unpack it with gunzip.")
+_UTF_16: Final = FileKind("text in UTF-16", "Save it as UTF-8.")
+_PICKLE: Final = FileKind("a Python pickle", "Name a folder of 000001.json files.")
+_NEEDED: Final = "Name the folder that has one file an image: 000001.json, 000002.json ..."
+_COCO: Final = FileKind(
+    "a COCO file already",
+    "Use it as it is, or name the folder of DeepFashion2's own annotation files.",
+    True,
+)
+_ANNOTATION: Final = FileKind(
+    "the annotation file of one image", "Name the folder that it lies in.", True
+)
+_MANY: Final = FileKind("one JSON file for many images", _NEEDED, True)
+_LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, True)
+
+_VOLUME_NAME: Final = re.compile(r"\.(?:z\d\d|(?:zip|7z|rar)\.\d+|part\d+\.rar)$", re.IGNORECASE)
+_PAGE: Final = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)", re.IGNORECASE
+)
+_COCO_KEY: Final = re.compile(rb'"(?:images|annotations|categories|licenses)"\s*:\s*\[')
+_FIRST_KEY: Final = re.compile(rb'\{\s*"(?:item\d+|source|pair_id)"\s*:')
+_OF_AN_IMAGE: Final = re.compile(rb'"(?:item\d+|bounding_box|landmarks|pair_id)"\s*:')
+
+
+def recognise(data: bytes, name: str = "") -> FileKind | None:
+    """What the file `name` is whose first bytes are `data`; None for anything that is not known."""
+    if _VOLUME_NAME.search(name) or data.startswith(b"PK\x07\x08"):
+        return _VOLUME
+    for offset, signature, kind in _SIGNATURES:
+        if data.startswith(signature, offset):
+            return kind
+    if data.startswith(b"\x1f\x8b"):
+        return _TAR_GZ if name.lower().endswith((".tar.gz", ".tgz")) else _GZIP
+    if data[:1] == b"\x80" and data[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return _PICKLE
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:2] in (b"{\0", b"\0{", b"[\0", b"\0["):
+        return _UTF_16
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return _WEB_PAGE if _PAGE.match(text) else _recognise_json(text)
+
+
+def recognise_file(path: Path) -> FileKind | None:
+    """`recognise` for the beginning of a file; None also when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return recognise(file.read(LOOKED_AT), path.name)
+    except OSError:
+        return None
+
+
+def _recognise_json(text: bytes) -> FileKind | None:
+    if text[:1] not in (b"{", b"["):
+        return None
+    text = text[:LOOKED_AT]
+    first, _, rest = text.partition(b"\n")
+    if rest.lstrip()[:1] == b"{" and _is_object(first):
+        return _LINES
+    if _COCO_KEY.search(text):
+        return _COCO
+    if _FIRST_KEY.match(text):
+        return _ANNOTATION
+    if _OF_AN_IMAGE.search(text):
+        return _MANY
+    return FileKind("a JSON file of another form", _NEEDED, True)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return type(orjson.loads(line)) is dict
+    except orjson.JSONDecodeError:
+        return False
