@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.archive import ZipFiles, read_directory
 from df2coco.parser.image_header import ImageHeader
-from df2coco.parser.reader import FolderFiles, Reference, read_image_header
 from df2coco.parser.places import IMAGE_FOLDERS, is_image_name
+from df2coco.parser.reader import FolderFiles, Reference, read_image_header
 
 __all__ = ["MAX_PICTURE_BYTES", "Picture", "Pictures"]
 

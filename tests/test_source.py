@@ -17,8 +17,9 @@ from df2coco.converter.run import ConversionError, convert
 from df2coco.errors import PasswordError, SourceError
 from df2coco.parser import archive
 from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
-from df2coco.parser.reader import read_split
-from df2coco.parser.splits import find_splits
+from df2coco.parser.reader import Entry, Reader, read_split
+from df2coco.parser.records import ImageRecord
+from df2coco.parser.splits import find_images, find_splits
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
@@ -30,7 +31,7 @@ def fill(root: Path, *paths: str) -> Path:
     for path in paths:
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(make_jpeg() if file.suffix == ".jpg" else ANNOTATION)
+        file.write_bytes(ANNOTATION if file.suffix == ".json" else make_jpeg())
     return root
 
 
@@ -103,6 +104,262 @@ class TestFolders:
         (tmp_path / "file.txt").write_text("no archive")
         with pytest.raises(SourceError, match=path):
             find_splits(tmp_path / path)
+
+
+def numbered(*folders: str, suffix: str = "jpg") -> list[str]:
+    """Annotation files and images 1 and 2 for pairs of folders."""
+    return [
+        f"{folder}/{number:06d}.{'json' if 'ann' in folder.rpartition('/')[2] else suffix}"
+        for folder in folders
+        for number in (1, 2)
+    ]
+
+
+SPLIT = [*numbered("annos", "image")]
+
+
+def below(folder: str, paths: list[str] = SPLIT) -> list[str]:
+    return [f"{folder}/{path}" for path in paths]
+
+
+KAGGLE = [
+    path for name in ("train", "validation")
+    for path in below(f"DeepFashion2/deepfashion2_original_images/{name}")
+] + [
+    *numbered("DeepFashion2/deepfashion2_original_images/test/image"),
+    "DeepFashion2/img_info_dataframes/train.csv",
+    "DeepFashion2/json_for_validation/val_query.txt",
+]  # fmt: skip
+
+LAYOUTS: dict[str, tuple[list[str], str, list[tuple[str, str]]]] = {
+    # what there is, the part of it that is SOURCE, the splits with the folder of their images
+    "the mirror of Kaggle": (KAGGLE, "DeepFashion2/deepfashion2_original_images", [
+        ("train", "train/image"), ("validation", "validation/image"), ("test", "test/image")]),
+    "one level up": (KAGGLE, "DeepFashion2", [
+        ("train", "train/image"), ("validation", "validation/image"), ("test", "test/image")]),
+    "two levels up": (KAGGLE, "", [
+        ("train", "train/image"), ("validation", "validation/image"), ("test", "test/image")]),
+    "train/train/annos": (below("train/train"), "", [("train", "train/train/image")]),
+    "train/train/annos from train": (below("train/train"), "train", [("train", "train/train/image")]),
+    "annotations and images": (numbered("train/annotations", "train/images"), "train", [
+        ("train", "train/images")]),
+    "annotations in a root": (numbered("train/annotations", "train/images"), "", [
+        ("train", "train/images")]),
+    "all in one folder": (["train/1.json", "train/1.jpg"], "train", [("train", "train")]),
+    "images around the annotations": (["train/annos/1.json", "train/1.jpg"], "train", [
+        ("train", "train")]),
+    "images around, annotations named": (["train/annos/1.json", "train/1.jpg"], "train/annos", [
+        ("train", "train")]),
+    "images below the annotations": (["train/1.json", "train/image/1.jpg"], "train", [
+        ("train", "train/image")]),
+    "other letter case": (["Train/Annos/1.json", "Train/Image/1.jpg"], "", [
+        ("train", "Train/Image")]),
+    "val": (below("val"), "", [("validation", "val/image")]),
+    "names of downloads": (
+        below("train-20240101T000000Z-001/train") + below("val (1)") + below("Copy of test"), "", [
+            ("train", "train/image"), ("validation", "val (1)/image"),
+            ("test", "Copy of test/image")]),
+    "names that are no splits": (below("mine/one") + below("mine/two"), "", [
+        ("one", "one/image"), ("two", "two/image")]),
+    "odd name": (below("a; rm -rf~"), "a; rm -rf~", [("a_ rm -rf_", "a; rm -rf~/image")]),
+    "prefixed": (numbered("val_annos", "val_images", "train_annos", "image"), "", [
+        ("train", "image"), ("validation", "val_images")]),
+    "no annotations": (numbered("test/image"), "", [("test", "test/image")]),
+    "an image beside folders": (["a.jpg", *below("one/two")], "", [("two", "two/image")]),
+}  # fmt: skip
+
+
+class TestLayouts:
+    @pytest.mark.parametrize(("paths", "source", "expected"), LAYOUTS.values(), ids=LAYOUTS)
+    def test_in_folders(
+        self, tmp_path: Path, paths: list[str], source: str, expected: list[tuple[str, str]]
+    ) -> None:
+        splits = find_splits(fill(tmp_path / "root", *paths) / source)
+        assert [split.name for split in splits] == [name for name, _ in expected]
+        for split, (_, images) in zip(splits, expected, strict=True):
+            assert split.reader.images_label.endswith(f"/{images}")
+            assert list(split.notices()) == []
+            assert [r.width for r in map(read, [split.reader] * 9, split.entries)] == [100] * len(
+                split.entries
+            )
+
+    @pytest.mark.parametrize(
+        "name", ["the mirror of Kaggle", "train/train/annos", "annotations and images", "prefixed",
+                 "images around the annotations", "all in one folder"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("separator", ["/", "\\"])
+    def test_in_an_archive(self, tmp_path: Path, name: str, separator: str) -> None:
+        paths, source, expected = LAYOUTS[name]
+        with zipfile.ZipFile(tmp_path / "train.zip", "w") as target:
+            for path in paths:
+                if path.startswith(source):
+                    content = ANNOTATION if path.endswith(".json") else make_jpeg()
+                    target.writestr(path.replace("/", separator), content)
+        splits = find_splits(tmp_path / "train.zip")
+        assert {split.name for split in splits} == {name for name, _ in expected if name != "test"}
+        for split in splits:
+            assert len(list(read_split(split))) == len(split.entries)
+
+    def test_splits_that_would_share_images_are_refused(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *numbered("train_annos", "val_annos", "image"))
+        for source in (root, root / "train_annos", root / "val_annos"):
+            with pytest.raises(SourceError, match=r"image: may be the images of .*with --images"):
+                find_splits(source)
+        (split,) = find_splits(root / "train_annos", root / "image")
+        assert split.name == "train"
+
+    def test_two_folders_of_one_split_are_refused(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *below("a/train"), *below("b/train"))
+        with pytest.raises(SourceError, match="are both the split train"):
+            find_splits(root)
+
+    def test_images_named_by_the_root_of_all_splits(self, tmp_path: Path) -> None:
+        fill(tmp_path, *numbered("a/val_annos", "b/val/image", "b/train/image"))
+        (split,) = find_splits(tmp_path / "a/val_annos", tmp_path / "b")
+        assert split.reader.images_label == f"{tmp_path}/b/val/image"
+
+    def test_a_folder_of_annotations_without_any_is_no_test_split(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *numbered("train/image"))
+        (root / "train/annos").mkdir()
+        with pytest.raises(SourceError, match=r"train/annos: no annotation files in this folder"):
+            find_splits(root)
+        pack(fill(tmp_path / "whole", *SPLIT), root / "train.zip")
+        (split,) = find_splits(root)
+        assert split.reader.annotations_label == f"{root}/train.zip/annos"
+
+    @pytest.mark.parametrize("folder", ["..", "../..", "a/../../..", "C:", "a:b", ".", "~"])
+    def test_names_of_splits_are_one_safe_part_of_a_path(self, tmp_path: Path, folder: str) -> None:
+        with zipfile.ZipFile(tmp_path / "x.zip", "w") as target:
+            target.writestr(f"{folder}/annos/000001.json", ANNOTATION)
+        (split,) = find_splits(tmp_path / "x.zip")
+        assert re.fullmatch(r"[\w][\w. -]*", split.name)
+
+
+def read(reader: Reader, entry: Entry) -> ImageRecord:
+    return (reader.bare_record if reader.annotations is None else reader.record)(entry)
+
+
+class TestKindsOfImages:
+    @pytest.mark.parametrize(
+        ("suffix", "kind"),
+        [("JPG", "JPEG"), ("jpeg", "JPEG"), ("JPEG", "JPEG"), ("png", "PNG"), ("webp", "WEBP"),
+         ("bmp", "BMP"), ("tif", "TIFF")],
+    )  # fmt: skip
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_found_with_their_real_names(
+        self, tmp_path: Path, suffix: str, kind: str, packed: bool
+    ) -> None:
+        source = fill(tmp_path / "train", "annos/000001.json")
+        (source / "image").mkdir()
+        Image.new("RGB", (90, 80)).save(source / f"image/000001.{suffix}", kind)
+        if packed:
+            source = pack(source, tmp_path / "train.zip")
+        (split,) = find_splits(source)
+        (record,) = read_split(split)
+        assert (record.file_name, record.width, record.height) == (f"000001.{suffix}", 90, 80)
+        (bare,) = find_images(source if packed else source / "image").entries
+        assert bare.file_name == f"000001.{suffix}"
+
+    def test_the_name_is_in_the_output_and_in_messages(self, tmp_path: Path) -> None:
+        source = fill(tmp_path / "train", *numbered("annos", "image", suffix="png"))
+        convert(source, tmp_path / "out.json")
+        images = json.loads((tmp_path / "out.json").read_bytes())["images"]
+        assert [image["file_name"] for image in images] == ["000001.png", "000002.png"]
+        (source / "image/000002.png").write_bytes(b"")
+        with pytest.raises(ConversionError) as caught:
+            convert(source, tmp_path / "out.json")
+        assert caught.value.summary.notices[0].file.endswith("image/000002.png")
+
+    def test_of_two_of_one_name_one_is_taken_and_the_other_reported(self, tmp_path: Path) -> None:
+        source = fill(tmp_path / "train", "annos/1.json", "image/1.png", "image/1.JPG")
+        (split,) = find_splits(source)
+        assert [entry.file_name for entry in split.entries] == ["1.JPG"]
+        assert [str(notice) for notice in split.notices()] == [
+            f"{source}/image/1.png: another image has the same name but for the suffix, and is taken. "
+            "Remove one of the two."
+        ]
+
+
+class TestNothingIgnoredInSilence:
+    def test_images_without_annotation_files(self, tmp_path: Path) -> None:
+        paths = [f"image/{number:06d}.jpg" for number in range(1, 8)]
+        source = fill(tmp_path / "train", "annos/000002.json", "annos/000004.json", *paths)
+        (summary,) = convert(source, tmp_path / "out.json")
+        assert summary.images == 2
+        assert summary.notice_counts["image-without-annotations"] == 5
+        first = summary.notices[0]
+        assert str(first) == (
+            f"{source}/image/000001.jpg: no annotation file, so the image is left out."
+        )
+        pack(source, tmp_path / "train.zip")
+        (split,) = find_splits(tmp_path)
+        assert f"{tmp_path}/train.zip may hold it" in next(split.notices()).text
+
+    @pytest.mark.parametrize(
+        "name", ["Train.zip", "TRAIN.ZIP", "train (1).zip", "Copy of train.zip", "train - Copy.zip",
+                 "train-20240101T000000Z-001.zip", "train-20240101T000000Z-1-001.zip"],
+    )  # fmt: skip
+    def test_archives_with_the_names_of_downloads_are_read(self, tmp_path: Path, name: str) -> None:
+        fill(tmp_path / "root", *below("validation"))
+        pack(fill(tmp_path / "whole", *SPLIT), tmp_path / "root" / name)
+        splits = find_splits(tmp_path / "root")
+        assert [split.name for split in splits] == ["train", "validation"]
+        assert [list(split.notices()) for split in splits] == [[], []]
+
+    @pytest.mark.parametrize(
+        ("names", "reported"),
+        [
+            (["test1.zip"], ["test1.zip: not read, since its name does not say which split"]),
+            (["DeepFashion2.zip"], ["DeepFashion2.zip: not read, since its name"]),
+            (["train.7z"], ["train.7z: not read. Only zip archives are"]),
+            (["test.tar.gz", "test.z01"], ["test.tar.gz: not read.", "test.z01: not read."]),
+            (["validation (1).zip"], ["validation (1).zip: not read, since validation is."]),
+            (["val.zip"], ["val.zip: not read, since validation is."]),
+            (
+                ["train (1).zip", "Copy of train.zip"],
+                [
+                    "Copy of train.zip: not read: train (1).zip may be",
+                    "train (1).zip: not read: Copy",
+                ],
+            ),
+            (
+                ["train-20240101T000000Z-001.zip", "train-20240101T000000Z-002.zip"],
+                ["-001.zip: not read: train-", "-002.zip: not read: train-"],
+            ),
+            (["train-20240101T000000Z-002.zip"], ["-002.zip: not read: it is a part of train"]),
+            (["validation.zip", "backup.zip", "notes.txt", "trainer.txt", "value.zip"], []),
+        ],
+    )
+    def test_archives_that_are_not_read_are_named(
+        self, tmp_path: Path, names: list[str], reported: list[str]
+    ) -> None:
+        root = fill(tmp_path / "root", *below("validation"))
+        for name in names:
+            pack(root / "validation", root / name)
+        (split,) = find_splits(root)
+        found = [str(notice) for notice in split.notices()]
+        assert len(found) == len(reported)
+        assert all(part in line for part, line in zip(reported, found, strict=True)), found
+
+    def test_archives_beside_the_annotations(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *numbered("val_annos", "val_images"), *below("train"))
+        (split,) = find_splits(root)
+        assert [notice.code for notice in split.notices()] == ["not-read"]
+
+    def test_what_there_is_is_named_when_there_are_no_annotations(self, tmp_path: Path) -> None:
+        (tmp_path / "train.tar").write_bytes(b"x")
+        (tmp_path / "instances_train.json").write_bytes(b'{"images": [], "annotations": []}')
+        with pytest.raises(SourceError) as caught:
+            find_splits(tmp_path)
+        assert "train.tar: not read. Only zip archives are" in str(caught.value)
+        assert "instances_train.json is a COCO file already" in str(caught.value)
+
+    def test_a_folder_of_coco_files_is_no_folder_of_annotation_files(self, tmp_path: Path) -> None:
+        fill(tmp_path, "val2017/000001.jpg")
+        (tmp_path / "annotations").mkdir()
+        (tmp_path / "annotations/instances_val2017.json").write_bytes(b'{"images": [], "x": 1}')
+        with pytest.raises(SourceError, match="a COCO file already"):
+            find_splits(tmp_path)
 
 
 def pack(folder: Path, path: Path, *, prefix: str = "", password: str | None = None) -> Path:

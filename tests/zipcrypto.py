@@ -29,7 +29,7 @@ _ENCRYPTED, _STREAMED = 0x1, 0x8
 def write_encrypted_zip(
     path: Path,
     members: Iterable[tuple[str, bytes]],
-    password: str,
+    password: str | bytes,
     *,
     method: int = zipfile.ZIP_STORED,
     streamed: bool = False,
@@ -75,7 +75,7 @@ def _crc_table() -> NDArray[np.uint32]:
     return table.astype(np.uint32)
 
 
-def encrypt(messages: list[bytes], password: str) -> list[bytes]:
+def encrypt(messages: list[bytes], password: str | bytes) -> list[bytes]:
     """Each message (with its header of 12 bytes) encrypted for itself."""
     table = _crc_table()
     lengths = np.array([len(message) for message in messages], np.int64)
@@ -94,7 +94,7 @@ def encrypt(messages: list[bytes], password: str) -> list[bytes]:
         b += np.uint32(1)
         c[:] = table[(c ^ b >> 24) & 0xFF] ^ c >> 8
 
-    for letter in password.encode():
+    for letter in password.encode() if isinstance(password, str) else password:
         update(len(messages), np.full(len(messages), letter, np.uint8))
     for step, count in enumerate(going):
         where = starts[:count] + step

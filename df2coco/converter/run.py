@@ -129,7 +129,7 @@ def image_info(
     progress("looking for images", 0, 0)
     split = find_images(Path(images), password)
     if not split.entries:
-        raise SourceError("no .jpg images found. Name their folder or archive.", file=images)
+        raise SourceError("no images found. Name their folder or archive.", file=images)
     outputs = [_Output(Path(out), Shape(task="instances"), in_family=False)]
     _check(split, Path(images), outputs)
     run = _Run(Selection(), on_error, workers, keep_notices, progress)
@@ -218,6 +218,8 @@ class _Run(NamedTuple):
         summary.subset = self.selection != Selection()
         if not sizes_known:
             summary.note(Notice("no-images", "", "", _NO_IMAGES), keep=True)
+        for notice in split.notices():
+            summary.note(notice, keep=self.keep_notices)
         failed = False
         with ExitStack() as stack:
             chosen = [(shapes.index(o.shape), o.category_id) for o in outputs]

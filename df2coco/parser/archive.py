@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from df2coco.errors import PasswordError, SourceError
+from df2coco.parser.file_kind import VOLUME, recognise_file
 
 __all__ = ["Member", "ZipFiles", "read_directory"]
 
@@ -54,10 +55,9 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SourceError(
-            f"not a readable zip archive ({reason}). Download it again.", file=path
-        ) from None
+        raise _not_an_archive(path, error) from None
+    if _is_last_volume(path):  # which zipfile reads as if it were all
+        raise _not_an_archive(path, ValueError())
     for info in infos:
         name = info.filename.replace("\\", "/")  # as some packers on Windows write it
         if name.endswith("/") or "__MACOSX" in name:
@@ -78,12 +78,38 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         )
 
 
+def _not_an_archive(path: Path, error: Exception) -> SourceError:
+    if isinstance(error, OSError) and error.strerror:
+        return SourceError(f"cannot be read ({error.strerror}).", file=path)
+    kind = VOLUME if _is_last_volume(path) else recognise_file(path)
+    if kind is not None:
+        needed = "" if kind.is_json else ", not a zip archive"
+        return SourceError(f"this is {kind.what}{needed}. {kind.remedy}".strip(), file=path)
+    if not os.path.getsize(path):
+        return SourceError("the file is empty. Download it again.", file=path)
+    if path.suffix.lower() == ".zip":
+        return SourceError(f"not a readable zip archive ({error}). Download it again.", file=path)
+    return SourceError(
+        f"neither a folder nor a zip archive ({error}). Name a folder of annotation files or a zip of it.",
+        file=path,
+    )
+
+
+def _is_last_volume(path: Path) -> bool:
+    """Whether the record at the end of a zip archive counts other volumes before this one."""
+    with path.open("rb") as file:
+        file.seek(-min(os.path.getsize(path), 1 << 16), os.SEEK_END)
+        end = file.read()
+    start = end.rfind(b"PK\5\6")
+    return start >= 0 and end[start + 4 : start + 6] not in (b"\0\0", b"\xff\xff", b"")
+
+
 class ZipFiles:
     """Reads members of one archive. Opened at the first read, so it can be sent to a worker."""
 
     def __init__(self, path: Path, password: str | None) -> None:
         self.path = path
-        self._password = None if password is None else password.encode()
+        self._password = None if password is None else _as_bytes(password)
         self._file: IO[bytes] | None = None
 
     def __del__(self) -> None:
@@ -162,6 +188,14 @@ class ZipFiles:
 
     def _damaged(self, reason: str) -> SourceError:
         return SourceError(f"damaged in {self.path.name} ({reason}). Download the archive again.")
+
+
+def _as_bytes(password: str) -> bytes:
+    """The bytes that were typed: what is not UTF-8 comes from the command line as lone surrogates."""
+    try:
+        return password.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return password.encode("utf-8", "surrogatepass")
 
 
 def _inflate(inflate: Any, raw: bytes, wanted: int) -> bytes:

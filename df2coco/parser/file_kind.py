@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-__all__ = ["FileKind", "recognise", "recognise_file"]
+__all__ = ["VOLUME", "FileKind", "recognise", "recognise_file"]
 
 LOOKED_AT: Final = 1 << 16
 """How many bytes of a file are looked at."""
@@ -41,10 +41,10 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, FileKind], ...]] = (
 )  # fmt: skip
 
 _WEB_PAGE: Final = FileKind(
-    "a web page, not the file itself",
+    "a web page",
     "The download did not work: open the page in a browser, which says why, and download the file again.",
 )
-_VOLUME: Final = FileKind(
+VOLUME: Final = FileKind(
     "one volume of an archive of several",
     "Unpack all of them together (7z x on the first one), and name the folder.",
 )
@@ -76,7 +76,7 @@ _OF_AN_IMAGE: Final = re.compile(rb'"(?:item\d+|bounding_box|landmarks|pair_id)"
 def recognise(data: bytes, name: str = "") -> FileKind | None:
     """What the file `name` is whose first bytes are `data`; None for anything that is not known."""
     if _VOLUME_NAME.search(name) or data.startswith(b"PK\x07\x08"):
-        return _VOLUME
+        return VOLUME
     for offset, signature, kind in _SIGNATURES:
         if data.startswith(signature, offset):
             return kind

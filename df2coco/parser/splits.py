@@ -103,7 +103,9 @@ class _Search:
         if named:
             _reject_empty_annotations(places)
             return self._of_images(named)
-        return self._further_down(candidates.others, depth) or self._of_images([own])
+        empty = [p.path for p in places if not (p.archive or p.images or p.annotations)]
+        further = [*candidates.others, *map(Path, empty)]
+        return self._further_down(further, depth) or self._of_images([own])
 
     def _known_places(self, candidates: Candidates) -> list[Place]:
         """The folders and archives of annotations or images directly in a folder."""
@@ -171,8 +173,15 @@ class _Search:
             return []
         found = []
         for folder in folders:
-            if self._folders < _MOST_FOLDERS:
-                found += [s for s in self.splits_at(folder, depth + 1) if s.reader.annotations]
+            if self._folders == _MOST_FOLDERS:
+                break
+            try:
+                splits = self.splits_at(folder, depth + 1)
+            except SourceError as error:
+                self.passed_over.append((error.file or str(folder), f"not read: {error.text}"))
+                continue
+            if any(split.reader.annotations is not None for split in splits):
+                found += splits
         return found
 
     def _images_of(self, place: Place, places: list[Place]) -> Place | None:
