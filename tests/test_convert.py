@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from df2coco.coco.reader import load
-from df2coco.converter.encoder import NAMES, to_coco
+from df2coco.converter.encoder import LAYOUTS as LAYOUT_OF
+from df2coco.converter.encoder import to_coco
 from df2coco.converter.options import LAYOUTS, LayoutName, Selection, Shape
 from df2coco.converter.run import ConversionError, convert, image_info
 from df2coco.errors import OptionError, OutputError, SourceError
+from df2coco.layouts import AGGREGATED, own_slots
 from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
@@ -159,6 +161,26 @@ class TestOptions:
             assert own["keypoints"] == wide["keypoints"][3 * slots.start : 3 * slots.stop]
             assert own | {"keypoints": 0} == wide | {"keypoints": 0}
 
+    def test_the_aggregated_layout_has_81_slots(self, validation: Path, tmp_path: Path) -> None:
+        document = converted(validation, tmp_path / "o.json", layout="aggregated")
+        unified = converted(validation, tmp_path / "u.json")
+        for entry, category in zip(document["categories"], CATEGORIES, strict=True):
+            assert entry["keypoints"] == list(AGGREGATED.names)
+            groups = category.groups
+            assert entry["skeleton"] == [
+                [groups[a - 1], groups[b - 1]] for a, b in category.skeleton
+            ]
+        for shared, wide in zip(document["annotations"], unified["annotations"], strict=True):
+            assert len(shared["keypoints"]) == 243
+            category = CATEGORY_BY_ID[shared["category_id"]]
+            for slot, group in zip(category.slots, category.groups, strict=True):
+                assert (
+                    shared["keypoints"][3 * group - 3 : 3 * group]
+                    == wide["keypoints"][3 * slot : 3 * slot + 3]
+                )
+            assert sum(v > 0 for v in shared["keypoints"][2::3]) == shared["num_keypoints"]
+            assert shared | {"keypoints": 0} == wide | {"keypoints": 0}
+
     def test_instances_have_no_landmarks(self, validation: Path, tmp_path: Path) -> None:
         document = converted(validation, tmp_path / "i.json", task="instances")
         assert not any("keypoints" in c or "skeleton" in c for c in document["categories"])
@@ -229,7 +251,10 @@ class TestOptionErrors:
                 lambda: Shape(task="keypoint"),
                 "task: 'keypoint' is not one of keypoints, instances.",
             ),
-            (lambda: Shape(layout="unifed"), "layout: 'unifed' is not one of unified, category."),
+            (
+                lambda: Shape(layout="unifed"),
+                "layout: 'unifed' is not one of unified, aggregated, category.",
+            ),
             (lambda: Shape(layout=None), "layout: None is not one of"),
             (lambda: Shape(landmarks="hidden"), "landmarks: 'hidden' is not one of all, visible."),
             (lambda: Shape(area=["box"]), "area: ['box'] is not one of mask, box."),
@@ -528,13 +553,13 @@ def test_landmarks_survive_each_layout(
     raw = json.dumps(make_annotation(make_item(category.id, landmarks=flat))).encode()
     record = parse_annotation(raw, "f", image_id=1, file_name="1.jpg", size=(100, 120))
     _, (annotation,) = to_coco(record, Shape(layout=layout))
-    names = NAMES[layout](category)
-    found = {
-        name: tuple(annotation["keypoints"][3 * i : 3 * i + 3]) for i, name in enumerate(names)
-    }
-    assert len(annotation["keypoints"]) == 3 * len(names)
-    assert [found[name] for name in category.landmark_names] == points
-    assert not any(any(found[name]) for name in set(names) - set(category.landmark_names))
+    keypoints = annotation["keypoints"]
+    found = [tuple(keypoints[i : i + 3]) for i in range(0, len(keypoints), 3)]
+    assert len(found) == len(LAYOUT_OF[layout](category).names)
+    own = own_slots(category, len(found))
+    assert own is not None
+    assert [found[slot] for slot in own] == points
+    assert not any(any(point) for slot, point in enumerate(found) if slot not in own)
     assert annotation["num_keypoints"] == sum(v > 0 for _, _, v in points)
 
 

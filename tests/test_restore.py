@@ -29,6 +29,7 @@ HEIGHT, WIDTH = 120, 100
 OPTIONS = {
     "default": asked(),
     "category layout": asked(layout="category"),
+    "aggregated layout": asked(layout="aggregated"),
     "box area": asked(area="box"),
     "visible": asked(landmarks="visible"),
     "official": asked(preset="official"),
@@ -66,7 +67,7 @@ def test_fixtures_convert_to_the_same_bytes_again(
     there_and_back(source, tmp_path, options, images)
 
 
-@pytest.mark.parametrize("layout", ["unified", "category"])
+@pytest.mark.parametrize("layout", ["unified", "aggregated", "category"])
 def test_fixtures_come_back_to_the_letter(validation: Path, tmp_path: Path, layout: str) -> None:
     annos = there_and_back(validation, tmp_path, asked(layout=layout), images=validation / "image")
     assert texts_in(annos) == texts_in(validation / "annos")
@@ -178,7 +179,9 @@ def test_any_annotation_converts_to_the_same_bytes_again(
         with_images = with_images or name in ("some categories", "visible")
         images = work / "photos" if with_images else None
         annos = there_and_back(work / "there", work, OPTIONS[name], images)
-        if name in ("default", "category layout") and "category_name" in str(annotation):
+        if name in ("default", "category layout", "aggregated layout") and "category_name" in str(
+            annotation
+        ):
             restored = json.loads((annos / "000007.json").read_text())
             assert dict(without_names(restored)) == dict(without_names(annotation))
 

@@ -20,6 +20,7 @@ from df2coco.coco.reader import load
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS
 from df2coco.converter.run import convert
 from df2coco.errors import PasswordError, SourceError
+from df2coco.layouts import own_slots
 from df2coco.masks import union_area
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
@@ -345,10 +346,11 @@ def test_landmarks_and_areas_survive(split: dict[int, Any], chosen: dict[str, An
             assert "keypoints" not in annotation
             continue
         category = CATEGORY_BY_ID[annotation["category_id"]]
-        first = category.first_slot if chosen.layout == "unified" else 0
         numbers = annotation["keypoints"]
-        own = numbers[3 * first : 3 * (first + category.num_landmarks)]
-        hidden = chosen.landmarks == "visible"
+        slots = own_slots(category, len(numbers) // 3)
+        assert slots is not None
+        own = [number for slot in slots for number in numbers[3 * slot : 3 * slot + 3]]
+        hidden = chosen["shape"].landmarks == "visible"
         for position in range(0, len(own), 3):
             before = item["landmarks"][position : position + 3]
             lost = hidden and before[2] == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoImage
 from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID, Encoded
 from df2coco.converter.options import Selection, Shape
-from df2coco.layouts import UNIFIED, layout_of_category, own_slots
+from df2coco.layouts import AGGREGATED, UNIFIED, Layout, layout_of_category, own_slots
 from df2coco.masks import union_areas
 from df2coco.parser.records import ImageRecord, Item, Notice, Number
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
@@ -25,13 +26,14 @@ from df2coco.version import __version__
 
 __all__ = ["Encoder", "make_encoder", "make_info", "to_coco"]
 
-NAMES: Final[Mapping[str, Callable[[Category], Sequence[str]]]] = MappingProxyType(
+LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = MappingProxyType(
     {
-        "unified": lambda _: UNIFIED.names,
-        "category": lambda category: layout_of_category(category).names,
+        "unified": lambda _: UNIFIED,
+        "aggregated": lambda _: AGGREGATED,
+        "category": layout_of_category,
     }
 )
-"""Layout -> the names of a category's slots."""
+"""Name -> the slots of a category's keypoints."""
 
 
 def to_coco(
@@ -73,22 +75,22 @@ class Encoder:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._has_keypoints = shape.task != "instances"
-        self._slots = {c.id: self._empty_slots(c) for c in CATEGORIES}
+        self._keypoints = {
+            c.id: _placement(self._slots(c), len(self._names(c))) for c in CATEGORIES
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.shape,)
 
-    def _own_slots(self, category: Category) -> Sequence[int]:
+    def _names(self, category: Category) -> Sequence[str]:
+        """The names of a category's slots."""
+        return LAYOUTS[self.shape.layout](category).names
+
+    def _slots(self, category: Category) -> Sequence[int]:
         """The slots (from 0) of a category's landmarks."""
-        slots = own_slots(category, len(NAMES[self.shape.layout](category)))
+        slots = own_slots(category, len(self._names(category)))
         assert slots is not None
         return slots
-
-    def _empty_slots(self, category: Category) -> tuple[bytes, bytes]:
-        """The JSON zeros around a category's landmarks, made once: an annotation has up to 882 numbers."""
-        before = self._own_slots(category)[0]
-        after = len(NAMES[self.shape.layout](category)) - before - category.num_landmarks
-        return b"[" + b"0,0,0," * before, b",0,0,0" * after + b"]"
 
     def categories(self) -> list[CocoCategory]:
         """The file's categories: always all 13, since a training framework numbers classes by position."""
@@ -101,8 +103,8 @@ class Encoder:
             "supercategory": "clothes",
         }
         if self._has_keypoints:
-            slots = self._own_slots(category)
-            entry["keypoints"] = list(NAMES[self.shape.layout](category))
+            slots = self._slots(category)
+            entry["keypoints"] = list(self._names(category))
             entry["skeleton"] = [[slots[a - 1] + 1, slots[b - 1] + 1] for a, b in category.skeleton]
         return entry
 
@@ -166,9 +168,7 @@ class Encoder:
         if self._has_keypoints:
             # Keypoints are integers, which cost readers 2.6 times less memory than floats.
             landmarks, labelled = self._landmarks(item)
-            before, after = self._slots[item.category_id]
-            numbers = orjson.dumps(landmarks)[1:-1]
-            annotation["keypoints"] = orjson.Fragment(before + numbers + after)
+            annotation["keypoints"] = orjson.Fragment(self._keypoints[item.category_id](landmarks))
             annotation["num_keypoints"] = labelled
         optional = {
             "pair_id": record.pair_id,
@@ -193,6 +193,20 @@ class Encoder:
             if numbers[start + 2] == 1:
                 numbers[start : start + 3] = (0, 0, 0)
         return numbers, numbers[2::3].count(2)
+
+
+def _placement(slots: Sequence[int], count: int) -> Callable[[list[Number]], bytes]:
+    """What puts the numbers of a category's landmarks into `slots` of `count`, as JSON."""
+    if slots[-1] - slots[0] + 1 == len(slots) and list(slots) == sorted(slots):
+        # The zeros around them are made once: an annotation has up to 882 numbers.
+        before = b"[" + b"0,0,0," * slots[0]
+        after = b",0,0,0" * (count - slots[-1] - 1) + b"]"
+        return lambda numbers: before + orjson.dumps(numbers)[1:-1] + after
+    places = {slot: number for number, slot in enumerate(slots)}
+    pick = itemgetter(
+        *(3 * places[slot] + n if slot in places else -1 for slot in range(count) for n in range(3))
+    )
+    return lambda numbers: orjson.dumps(pick((*numbers, 0)))
 
 
 class OfficialEncoder(Encoder):

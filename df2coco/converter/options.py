@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Task: TypeAlias = Literal["keypoints", "instances"]
-LayoutName: TypeAlias = Literal["unified", "category"]
+LayoutName: TypeAlias = Literal["unified", "aggregated", "category"]
 LandmarkChoice: TypeAlias = Literal["all", "visible"]
 AreaKind: TypeAlias = Literal["mask", "box"]
 PresetName: TypeAlias = Literal["official"]
@@ -47,6 +47,7 @@ TASKS: Final[Mapping[Task, str]] = MappingProxyType(
 LAYOUTS: Final[Mapping[LayoutName, str]] = MappingProxyType(
     {
         "unified": "294 slots for every category, as the benchmark and MMPose have them",
+        "aggregated": "81 slots: landmarks that play the same part in several categories share one",
         "category": "each category's own 8 to 39 landmarks",
     }
 )

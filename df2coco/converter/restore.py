@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields
 from df2coco.errors import CocoFileError, SourceError, shorten
+from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
@@ -155,19 +156,17 @@ class _Reader:
         return {name: value for name, value in item.items() if value is not None}
 
     def _landmarks(self, keypoints: list[float], category: Category) -> list[float]:
-        own = 3 * category.num_landmarks
-        if len(keypoints) == 3 * NUM_LANDMARKS:
-            start = 3 * category.first_slot
-            found = keypoints[start : start + own]
-            if any(keypoints[2:start:3]) or any(keypoints[start + own + 2 :: 3]):
-                self.counts["outside"] += 1
-        elif len(keypoints) == own:
-            found = keypoints
-        else:
+        slots = own_slots(category, len(keypoints) // 3)
+        if slots is None or len(keypoints) % 3:
             raise _FaultError(
-                f"keypoints: {len(keypoints)} numbers, expected {3 * NUM_LANDMARKS} or {own} "
-                f"({category.num_landmarks} landmarks x 3 for {category.name})."
+                f"keypoints: {len(keypoints)} numbers, expected {3 * NUM_LANDMARKS}, "
+                f"{3 * NUM_AGGREGATED} or {3 * category.num_landmarks} ({category.num_landmarks} "
+                f"landmarks x 3 for {category.name})."
             )
+        found = [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
+        labelled = len(keypoints) // 3 - keypoints[2::3].count(0)
+        if labelled > len(slots) - found[2::3].count(0):
+            self.counts["outside"] += 1
         return found if type(sum(found)) is int else [_whole(number) for number in found]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from df2coco.layouts import NUM_AGGREGATED
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.categories import names_of
@@ -30,7 +31,8 @@ class Shape:
     own: bool
     """df2coco wrote it with its own layout of fields: these are known to the last key."""
     keypoints: bool
-    unified: bool
+    slots: int
+    """294, 81, or another number for each category's own landmarks."""
     visible: bool
     area: str | None
     """"mask", "box", or None: the file does not tell."""
@@ -57,7 +59,7 @@ def shape_of(document: Document) -> Shape:
     return Shape(
         own=document.converted is not None,
         keypoints=told["task"] == "keypoints" if "task" in told else "keypoints" in fields,
-        unified=told["layout"] == "unified" if "layout" in told else NUM_LANDMARKS in lengths,
+        slots=next((count for count in (NUM_LANDMARKS, NUM_AGGREGATED) if count in lengths), 0),
         visible=told.get("landmarks") == "visible",
         # The official converter leaves `info` empty.
         area=told.get("area", None if document.info else "box"),
@@ -119,7 +121,11 @@ def _expected_keypoints(item: Item, shape: Shape) -> Entry:
     triples = [tuple(item.landmarks[i : i + 3]) for i in range(0, len(item.landmarks), 3)]
     if shape.visible:
         triples = [triple if triple[2] == 2 else (0, 0, 0) for triple in triples]
-    if shape.unified:
+    if shape.slots == NUM_AGGREGATED:
+        places = CATEGORIES[item.category_id - 1].groups
+        shared = dict(zip(places, triples, strict=True))
+        triples = [shared.get(number, (0, 0, 0)) for number in range(1, NUM_AGGREGATED + 1)]
+    if shape.slots == NUM_LANDMARKS:
         before = sum(each.num_landmarks for each in CATEGORIES if each.id < item.category_id)
         after = NUM_LANDMARKS - before - len(triples)
         triples = [(0, 0, 0)] * before + triples + [(0, 0, 0)] * after
