@@ -13,7 +13,7 @@ order: this module, loky, `concurrent.futures` with spawn, with forkserver):
 - converting 6,000 images: 3.7, 7.2, 5.1, 5.2 seconds; 2.9, 3.7, 3.1 seconds of CPU (forkserver: not known)
 - processes left 16 seconds after the parent was killed by SIGKILL: 0, 4, 3, 4
 - a script without a guard of `__main__`: works, works, breaks, breaks
-- a worker that dies: all four raise an error at once; only this one knows the exit code or the signal
+- a worker that dies: all four raise an error at once; this one and loky name the exit code or the signal
 - a slow consumer: this one works two tasks ahead a worker, the others keep all results in memory
 """
 
@@ -48,8 +48,7 @@ _MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_"
 the next: that was a fifth of the time of drawing masks."""
 
 _START: Final = (
-    "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
-    "from df2coco.workers import _serve; _serve()"
+    "import sys; sys.path[:] = sys.argv[1:]; from df2coco.workers import _serve; _serve()"
 )
 
 _LENGTH: Final = struct.Struct("<Q")
@@ -133,7 +132,7 @@ class _Worker:
     def __init__(self) -> None:
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *_interpreter_options(), "-c", _START],
+                [sys.executable, *_interpreter_options(), "-c", _START, *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # Ctrl-C reaches neither a session (POSIX) nor a group (Windows) of its own.
@@ -149,7 +148,6 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._tasks, self._results = self._process.stdin, self._process.stdout
-        self._write(pickle.dumps(sys.path))
 
     def __enter__(self) -> _Worker:
         return self
@@ -162,7 +160,12 @@ class _Worker:
         self._process.wait()
 
     def send(self, value: Any) -> None:
-        self._write(*_frame(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)))
+        parts = _frame(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+        try:
+            self._tasks.writelines(parts)
+            self._tasks.flush()
+        except OSError:  # a broken pipe, which on Windows is EINVAL
+            raise self._died() from None
 
     def receive(self) -> Any:
         data = _read_frame(self._results)
@@ -172,14 +175,6 @@ class _Worker:
         if succeeded:
             return value
         raise value
-
-    def _write(self, *parts: bytes) -> None:
-        try:
-            for part in parts:
-                self._tasks.write(part)
-            self._tasks.flush()
-        except OSError:  # a broken pipe, which on Windows is EINVAL
-            raise self._died() from None
 
     def _died(self) -> WorkerError:
         try:
@@ -230,11 +225,11 @@ def _read_frame(pipe: IO[bytes]) -> bytes | None:
 def _serve() -> None:
     """Apply the first thing received to all others, until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    results = _take_stdout()
+    pipe_of_tasks, pipe_of_results = _take_pipes()
     tasks: SimpleQueue[bytes | None] = SimpleQueue()
     replies: SimpleQueue[bytes | None] = SimpleQueue()
-    Thread(target=_read_tasks, args=(sys.stdin.buffer, tasks), daemon=True).start()
-    writer = Thread(target=_write_replies, args=(replies, results), daemon=True)
+    Thread(target=_read_tasks, args=(pipe_of_tasks, tasks), daemon=True).start()
+    writer = Thread(target=_write_replies, args=(replies, pipe_of_results), daemon=True)
     writer.start()
     function: Callable[[Any], Any] | None = None
     first = tasks.get()
@@ -253,15 +248,21 @@ def _serve() -> None:
     writer.join()
 
 
-def _take_stdout() -> IO[bytes]:
-    """The pipe of results. What a library prints goes to stderr, so as not to end up among them."""
+def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """The pipes of tasks and of results, which are stdin and stdout no longer.
+
+    What a library prints goes to stderr, so as not to end up among the results. On Windows, many a library
+    asks about stdin when it is loaded, and would wait for as long as a thread reads from it.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
     try:
         os.fstat(2)
     except OSError:  # stderr is closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    results = os.fdopen(os.dup(1), "wb")
+        os.dup2(nothing, 2)
+    pipes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
-    return results
+    return pipes
 
 
 def _read_tasks(pipe: IO[bytes], tasks: SimpleQueue[bytes | None]) -> None:

@@ -35,10 +35,7 @@ from tests.worker_tasks import (
     resize,
 )
 
-posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
-linux_only = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="only Linux can make pipes smaller"
-)
+ROOT = Path(workers_module.__file__).parents[1]
 
 
 def children() -> list[psutil.Process]:
@@ -102,7 +99,7 @@ def small_pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-@linux_only
+@pytest.mark.linux
 @pytest.mark.usefixtures("small_pipes")
 class TestSmallPipes:
     @pytest.mark.parametrize(
@@ -237,7 +234,7 @@ def flags(_):
 )
 def test_the_interpreters_options_reach_the_workers(tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "tests_flags.py").write_text(FLAGS_MODULE)
-    paths = [str(tmp_path), str(Path(workers_module.__file__).parents[1])]
+    paths = [str(tmp_path), str(ROOT)]
     script = f"import sys; sys.path[:0] = {paths!r}\n{FLAGS}"
     command = [sys.executable, *options, "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -253,14 +250,14 @@ def test_a_script_needs_no_guard_and_is_not_run_again(tmp_path: Path) -> None:
         "print('started')\n"
         "print(list(map_ordered(os.path.basename, ['a/b'] * 3, workers=2)))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(workers_module.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, timeout=60, env=environment
     )
     assert (result.stdout, result.stderr) == ("started\n['b', 'b', 'b']\n", "")
 
 
-@posix_only
+@pytest.mark.posix
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
 def test_closed_standard_streams(closed: str) -> None:
     script = (
@@ -273,7 +270,7 @@ def test_closed_standard_streams(closed: str) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(workers_module.__file__).parents[1],
+        cwd=ROOT,
     )
     assert result.stdout == f"{21 * 9}\n"
 
@@ -281,14 +278,16 @@ def test_closed_standard_streams(closed: str) -> None:
 SLOW = """
 import time
 from df2coco.workers import map_ordered
+results = map_ordered(time.sleep, [0.0] * 2 + [60.0] * 9, workers=2)
+print(next(results), next(results), flush=True)
 try:
-    list(map_ordered(time.sleep, [0.0] * 2 + [30.0] * 9, workers=2))
+    next(results)
 except KeyboardInterrupt:
     print("interrupted")
 """
 
 
-@posix_only
+@pytest.mark.posix
 def test_ctrl_c_reaches_the_parent_alone() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW],
@@ -296,17 +295,29 @@ def test_ctrl_c_reaches_the_parent_alone() -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        cwd=Path(workers_module.__file__).parents[1],
+        cwd=ROOT,
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler),
     )
-    parent = psutil.Process(process.pid)
-    deadline = time.monotonic() + 30
-    while len(parent.children()) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.5)
-    workers = parent.children()
+    assert process.stdout is not None
+    assert process.stdout.readline() == "None None\n"
+    workers = psutil.Process(process.pid).children()
+    for worker in workers:
+        worker.send_signal(signal.SIGINT)  # which Windows may do
+    assert len(psutil.wait_procs(workers, timeout=0.3)[1]) == 2
     os.killpg(process.pid, signal.SIGINT)
-    for worker in workers:  # even one that is sent to each
-        worker.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20) == ("interrupted\n", "")
     assert not psutil.wait_procs(workers, timeout=5)[1]
+
+
+@pytest.mark.posix
+def test_no_worker_outlives_a_parent_that_is_killed() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW.replace("60.0", "0.5")], stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    workers = psutil.Process(process.pid).children()
+    process.kill()
+    process.communicate()
+    assert len(workers) == 2
+    assert not psutil.wait_procs(workers, timeout=10)[1]
