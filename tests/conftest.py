@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,22 @@ FIXTURES = ROOT / "fixtures"
 # Nothing here depends on how fast the machine is at the moment.
 hypothesis.settings.register_profile("df2coco", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("df2coco")
+
+SYSTEMS = {
+    "posix": (
+        os.name == "posix",
+        "needs POSIX: signals, FIFOs, permissions, pseudo-terminals, bash",
+    ),
+    "linux": (sys.platform.startswith("linux"), "needs Linux: its error texts, limits or pipes"),
+}
+"""What a test may need by a mark, and whether it is here."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for name, (here, reason) in SYSTEMS.items():
+            if not here and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import json
 import os
 import pkgutil
-import pty
 import re
 import shutil
 import struct
 import subprocess
 import sys
-import termios
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,11 @@ from df2coco.version import __version__
 from tests.conftest import MakeSplit
 from tests.samples import asked, make_annotation, make_item
 from tests.test_source import pack
+
+if sys.platform != "win32":
+    import fcntl
+    import pty
+    import termios
 
 for module in pkgutil.iter_modules(df2coco.cli.__path__):
     importlib.import_module(f"df2coco.cli.{module.name}")
@@ -232,6 +234,7 @@ class TestPassword:
         assert "guess" not in result.stderr
 
     @pytest.mark.parametrize(("typed", "code"), [("secret", 0), ("guess", 2)])
+    @pytest.mark.posix
     def test_asked_for_on_a_terminal(
         self, validation: Path, tmp_path: Path, typed: str, code: int
     ) -> None:
@@ -266,6 +269,7 @@ class TestEverywhere:
     def test_no_command_shows_help(self) -> None:
         assert "convert" in run().output
 
+    @pytest.mark.posix
     def test_a_pipe_that_closes_is_no_error(self, validation: Path) -> None:
         code = f"{' '.join(command('--help'))} | head -1"
         result = subprocess.run(
@@ -273,6 +277,7 @@ class TestEverywhere:
         )
         assert "Traceback" not in result.stderr
 
+    @pytest.mark.posix
     def test_a_bar_on_a_terminal_and_none_in_a_pipe(
         self, make_split: MakeSplit, tmp_path: Path
     ) -> None:
@@ -320,6 +325,7 @@ class TestEverywhere:
             ("draw {coco} --images {split} --out {out} --sample 2", ["drawing images:"]),
         ],
     )
+    @pytest.mark.posix
     def test_each_phase_has_its_name_and_leaves_nothing_on_the_terminal(
         self, validation: Path, tmp_path: Path, arguments: str, phases: list[str]
     ) -> None:

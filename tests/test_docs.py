@@ -65,6 +65,7 @@ def normalized(text: str) -> str:
 
 
 @pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if console_blocks(text)])
+@pytest.mark.posix
 def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
     for block in console_blocks(TEXTS[page]):
         for command, shown in commands_of(block):
@@ -79,6 +80,7 @@ def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if python_blocks(text)])
+@pytest.mark.posix
 def test_code_runs(page: str, workplace: Path) -> None:
     for code in python_blocks(TEXTS[page]):
         subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=workplace, check=True)

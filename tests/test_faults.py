@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,13 @@ import pytest
 from df2coco.converter.run import convert
 from df2coco.errors import SourceError
 from tests.synthetic import make_split
+
+if sys.platform == "win32":
+    pytest.skip("needs POSIX: signals and limits", allow_module_level=True)
+else:
+    import resource
+
+pytestmark = pytest.mark.linux
 
 OLD = b"what was there before"
 IMAGES = 1000

@@ -160,6 +160,7 @@ ODD_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize(("make", "fault"), ODD_FILES.values(), ids=ODD_FILES)
 @pytest.mark.parametrize("place", ["annos/000003.json", "image/000003.jpg"])
+@pytest.mark.linux
 def test_what_is_no_file_is_told(
     make: Callable[[Path], None], fault: str, place: str, make_split: MakeSplit
 ) -> None:
@@ -195,6 +196,7 @@ def as_nobody() -> Iterator[None]:
 @pytest.mark.parametrize(
     "place", ["annos/000001.json", "annos", "image/000001.jpg", "", "../locked.zip"]
 )
+@pytest.mark.linux
 def test_what_may_not_be_read_is_told(open_folder: Path, place: str) -> None:
     source = open_folder / "validation"
     for name, content in (("annos/000001.json", ANNOTATION), ("image/000001.jpg", make_jpeg())):
@@ -216,6 +218,7 @@ def test_what_may_not_be_read_is_told(open_folder: Path, place: str) -> None:
     [b"\xff\xfe1", b"1\n2", b"\x1b[31m", "\u0663".encode(), b"000001 (1)", b"-1", b"1" * 19, b"1e3",
      b"a\xe2\x80\xae", b" 1", b"%s", b"{}"],
 )  # fmt: skip
+@pytest.mark.linux
 def test_names_that_are_no_numbers_are_told(name: bytes, make_split: MakeSplit) -> None:
     source = make_split({1: ANNOTATION})
     raw = os.path.join(os.fsencode(source), b"annos", name + b".json")
@@ -228,6 +231,7 @@ def test_names_that_are_no_numbers_are_told(name: bytes, make_split: MakeSplit) 
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9", b"two\nlines", b"\x1b[31mred", "\u202eevil".encode()])
+@pytest.mark.linux
 def test_folders_with_odd_names_work_and_are_printed_escaped(
     name: bytes, make_split: MakeSplit, tmp_path: Path
 ) -> None:
@@ -620,6 +624,7 @@ def test_bad_results_are_told(kind: str, raw: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("coco")
+@pytest.mark.linux
 def test_data_goes_out_whatever_the_terminal_can_show(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.json"))
     (tmp_path / "out.json").rename(path)

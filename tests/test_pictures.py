@@ -130,6 +130,7 @@ def test_an_archive_may_have_a_top_folder(
     assert found(pictures, file_name) == expected
 
 
+@pytest.mark.posix
 def test_all_names(tmp_path: Path) -> None:
     names = ["1.jpg", "2.JPEG", "a/3.png", "a/b/4.webp", "5.bmp"]
     root = fill(tmp_path / "root", [*names, "notes.txt", ".hidden.jpg", "__MACOSX/6.jpg"])

@@ -159,6 +159,7 @@ def test_what_is_no_coco_file_ends_in_one_line(content: bytes, told: str, tmp_pa
     assert error.count("\n") == 1
 
 
+@pytest.mark.posix
 def test_what_is_no_file_ends_in_one_line(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
