@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from df2coco.drawing.figure import FIGURE
 from df2coco.taxonomy import CATEGORY_BY_ID
+from fixtures.garment_figure import FIGURE
 from tests.garments import PANELS, annotation_text, occlusion_of, scale_of, zoom_in_of
 
 __all__ = ["make_split"]

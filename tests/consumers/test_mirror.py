@@ -19,9 +19,9 @@ from detectron2.structures import BoxMode
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.structures.keypoint import flip_keypoints
 
-from df2coco.drawing.figure import FIGURE
 from df2coco.integrations import detectron2, mmpose
 from df2coco.taxonomy import CATEGORIES, Category
+from fixtures.garment_figure import FIGURE
 from tests.consumers.conftest import Converted
 
 WIDTH, HEIGHT = 640, 480
