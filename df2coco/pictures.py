@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.archive import ZipFiles, read_directory
+from df2coco.parser.image_end import find_cut
 from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.places import IMAGE_FOLDERS, is_image_name
 from df2coco.parser.reader import FolderFiles, Reference, read_image_header
@@ -111,6 +112,17 @@ class Pictures:
                 f"larger than {limit} MB. Replace the picture.", file=self._file(picture)
             )
         return data
+
+    def find_cut(self, which: Picture | object) -> str | None:
+        """What shows that a picture is cut off; None when it has its end. As `df2coco.parser.image_end`.
+
+        Raises `ImageError` when it is missing or cannot be read, `PasswordError`.
+        """
+        picture = self._required(which)
+        try:
+            return find_cut(self._files, picture.reference)
+        except SourceError as error:
+            raise ImageError(error.text, file=self._file(picture)) from None
 
     def missing(self, file_name: object) -> ImageError:
         """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import json
 import random
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
+from PIL import Image
 
 from df2coco.coco.reader import load
 from df2coco.coco.writer import Encoded, Part, Writer
@@ -32,9 +34,10 @@ from df2coco.converter.options import Selection, Shape
 from df2coco.converter.restore import restore
 from df2coco.converter.run import convert
 from df2coco.drawing import draw
-from df2coco.errors import Df2cocoError
+from df2coco.errors import Df2cocoError, SourceError
 from df2coco.evaluation import evaluate
 from df2coco.parser.annotation import parse_annotation
+from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
 from df2coco.stats import statistics
 from df2coco.validator import validate
 from df2coco.workers import available_cores, map_ordered
@@ -241,6 +244,115 @@ def _read_by_all(
         yield (None if what is None else f"{name}: {what}"), seconds
 
 
+# ---------------------------------------------------------------- headers of images
+
+
+@functools.cache
+def _pictures() -> list[bytes]:
+    """JPEGs with all kinds of segments, and a few of other formats."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112], exif[0x9003] = "a camera", 6, "2024:01:01 00:00:00"
+    big = Image.Exif()
+    big.endian = ">"
+    big[0x0112], big[0x010E] = 8, "text that is longer than four bytes"
+    plain = make_jpeg()
+    found = [plain] * 3 + [
+        make_jpeg(40, 30, exif=exif), make_jpeg(40, 30, exif=big), make_jpeg(30, 20, progressive=True),
+        make_jpeg(50, 60, icc_profile=b"x" * 300, comment=b"\xff\xd8\xff\xe1"),
+        make_jpeg(9, 9, xmp=b'<x tiff:Orientation="5"/>'),
+        make_jpeg(40, 30, exif=exif, xmp=b'<x tiff:Orientation="3"/>'),
+    ]  # fmt: skip
+    for mode, kind in (
+        ("CMYK", "JPEG"),
+        ("L", "JPEG"),
+        ("RGB", "PNG"),
+        ("RGB", "BMP"),
+        ("P", "GIF"),
+    ):
+        buffer = io.BytesIO()
+        Image.new(mode, (21, 34)).save(buffer, kind)
+        found.append(buffer.getvalue())
+    return found
+
+
+def header_case(number: int, seed: int) -> bytes:
+    """An image's first bytes with a few changes: flips, junk, cuts, segments twice or elsewhere."""
+    rng = random.Random(f"header {seed} {number}")
+    data = bytearray(rng.choice(_pictures()))
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 6))):
+        place = rng.randrange(min(len(data), 700)) if data else 0
+        starts = [i for i in range(min(len(data), 2000)) if data[i] == 0xFF]
+        start = rng.choice(starts or [place])
+        change = rng.randrange(7)
+        if change == 0 and data:
+            data[place] = rng.choice((0, 1, 2, 8, 0xFF, 0xE1, 0xC0, 0xD8, 0xDA, rng.randrange(256)))
+        elif change == 1:
+            data[start:start] = rng.randbytes(rng.choice((1, 2, 5)))
+        elif change == 2:
+            del data[place : place + rng.choice((1, 2, 9, 100))]
+        elif change == 3:
+            del data[rng.choice((place, len(data) - 5)) :]
+        elif change == 4:
+            other = rng.choice(_pictures())
+            data[start:start] = other[2 : 2 + rng.choice((18, 60, 160))]
+        elif change == 5:
+            data[start:start] = b"\xff" * rng.randrange(4) + bytes((0xFF, rng.randrange(256)))
+        elif start + 2 < len(data):
+            data[start + 1] = rng.randrange(0xC0, 0x100)
+    return bytes(data)
+
+
+def header_by_pillow(data: bytes) -> ImageHeader | None:
+    """What a loader that uses Pillow takes for an image's size and orientation."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                try:
+                    value = image.getexif().get(0x0112, 1)
+                except Exception:
+                    value = 1
+                orientation = [n for n in range(1, 9) if n == value]
+                return ImageHeader(*image.size, *(orientation or [1]))
+    except Exception:
+        return None
+
+
+def _header_batch(seed: int, numbers: range) -> Outcome:
+    """The own reader against Pillow, on the whole file and on its beginnings."""
+    failures, accepted = [], 0
+    slowest = (0.0, -1)
+    for number in numbers:
+        data = header_case(number, seed)
+        expected = header_by_pillow(data)
+        if expected is not None and expected[0] * expected[1] > 1 << 27:
+            expected = None
+        found: list[ImageHeader | None] = []
+
+        def read(data: bytes = data, found: list[ImageHeader | None] = found) -> None:
+            for size in (100, 600, 4096):
+                try:
+                    found.append(read_header(data[:size], complete=size >= len(data)))
+                except HeaderTooShortError:
+                    continue
+                except SourceError:
+                    found.append(None)
+            try:
+                found.append(read_header(data, complete=True))
+            except SourceError:
+                found.append(None)
+
+        started = time.process_time()
+        what = _run(read)
+        slowest = max(slowest, (time.process_time() - started, number))
+        accepted += expected is not None
+        if what is None and any(each != expected for each in found):
+            what = f"{found}, and Pillow {expected}"
+        if what is not None:
+            failures.append(Failure(number, what, data))
+    return Outcome(len(numbers), accepted, slowest, failures)
+
+
 # ---------------------------------------------------------------- runs
 
 
@@ -252,6 +364,11 @@ def fuzz_annotations(cases: int, seed: int, workers: int = 1) -> Outcome:
 def fuzz_coco(cases: int, seed: int, workers: int = 1) -> Outcome:
     """Mutated COCO files and results through everything that reads them."""
     return _fuzz(partial(_coco_batch, seed), cases, workers)
+
+
+def fuzz_headers(cases: int, seed: int, workers: int = 1) -> Outcome:
+    """Mutated images through the reader of headers, compared with Pillow."""
+    return _fuzz(partial(_header_batch, seed), cases, workers)
 
 
 def _fuzz(batch: Callable[[range], Outcome], cases: int, workers: int) -> Outcome:

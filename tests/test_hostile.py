@@ -73,7 +73,7 @@ def refused_conversion(source: Path, *options: Any) -> str:
     assert lines[-1].startswith("df2coco: ")
     if len(lines) == 2:
         assert lines[0].startswith("error: ")
-        assert "so nothing was written. Mend them, or pass --on-error skip" in lines[1]
+        assert "so nothing was written. Fix them, or pass --on-error skip" in lines[1]
     return lines[0].removeprefix("error: ").removeprefix("df2coco: ")
 
 
@@ -278,25 +278,34 @@ def _png_of(width: int, height: int) -> bytes:
 
 IMAGES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty. Download it again."),
-    "page of a server": (b"<html>404 Not Found</html>", "this is no image. Download it again."),
-    "only a start": (b"\xff\xd8", "the JPEG ends before its size is told. Download it again."),
-    "truncated": (make_jpeg()[:100], "the JPEG ends before its size is told. Download it again."),
-    "damaged": (b"\xff\xd8" + b"x" * 5000, "the JPEG's header is damaged. Download it again."),
+    "page of a server": (
+        b"<html>404 Not Found</html>",
+        "this is a web page, not an image. The download did not work: open the page in a browser, which says why, and download the file again.",
+    ),
+    "only a start": (b"\xff\xd8", "the JPEG's header is damaged or cut off. Download it again."),
+    "truncated": (make_jpeg()[:100], "the JPEG's header is damaged or cut off. Download it again."),
+    "damaged": (
+        b"\xff\xd8" + b"x" * 5000,
+        "the JPEG's header is damaged or cut off. Download it again.",
+    ),
     "0 wide": (_jpeg_of(0, 120), "the JPEG claims a size of 0 pixels. Download it again."),
     "0 high": (_jpeg_of(100, 0), "the JPEG claims a size of 0 pixels. Download it again."),
     "65,535 square": (
         _jpeg_of(65535, 65535),
-        "the image claims more than 178956970 pixels. Download it again.",
+        "the image claims more than 178956970 pixels, which image loaders refuse. Download it again.",
     ),
     "PNG bomb": (
         _png_of(1 << 30, 1 << 30),
-        "the image claims more than 178956970 pixels. Download it again.",
+        "the image claims more than 178956970 pixels, which image loaders refuse. Download it again.",
     ),
     "PNG of 0": (_png_of(0, 5), "Download it again."),
-    "truncated PNG": (_picture("PNG")[:20], "this is no image. Download it again."),
+    "truncated PNG": (
+        _picture("PNG")[:20],
+        "a PNG image whose header is damaged or cut off. Download it again.",
+    ),
     "endless header": (
         b"\xff\xd8" + (b"\xff\xfe\xff\xff" + bytes(65533)) * 20,
-        "the JPEG ends before its size is told. Download it again.",
+        "the JPEG's header is damaged or cut off. Download it again.",
     ),
     "EXIF that points away": (
         b"\xff\xd8\xff\xe1\x00\x20Exif\0\0II*\0" + b"\xff" * 22 + b"\xff\xd9",

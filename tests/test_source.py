@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
@@ -16,11 +15,9 @@ from PIL import Image
 from df2coco.converter.run import ConversionError, convert
 from df2coco.errors import PasswordError, SourceError
 from df2coco.parser import archive
-from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
 from df2coco.parser.reader import Entry, Reader, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_images, find_splits
-from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
@@ -558,98 +555,3 @@ class TestArchives:
                 target.writestr(f"train/annos/{number:06d}.json", b"")
         (split,) = find_splits(source)
         assert len(split.entries) == 66_000
-
-
-def exif(orientation: int) -> Image.Exif:
-    tags = Image.Exif()
-    tags[0x010F] = "a camera"
-    tags[0x0112] = orientation
-    return tags
-
-
-class TestImageHeaders:
-    @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_size_and_orientation_are_those_of_pillow(self, orientation: int) -> None:
-        data = make_jpeg(60, 40, exif=exif(orientation))
-        header = read_header(data, complete=True)
-        assert header == ImageHeader(60, 40, orientation)
-        from PIL import ImageOps
-
-        assert header.size == ImageOps.exif_transpose(Image.open(io.BytesIO(data))).size
-
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {},
-            {"progressive": True},
-            {"optimize": True},
-            {"icc_profile": b"x" * 9000},
-            {"comment": b"\xff\xd8" * 99},
-        ],
-        ids=str,
-    )
-    def test_kinds_of_jpeg(self, options: dict[str, object]) -> None:
-        assert read_header(make_jpeg(33, 77, **options), complete=True)[:2] == (33, 77)
-
-    def test_every_shorter_beginning_asks_for_more_or_knows(self) -> None:
-        data = make_jpeg(50, 60, exif=exif(6))
-        for end in range(2, len(data)):
-            try:
-                header = read_header(data[:end], complete=False)
-            except HeaderTooShortError:
-                with pytest.raises(SourceError):
-                    read_header(data[:end], complete=True)
-            else:
-                assert header == ImageHeader(50, 60, 6)
-
-    @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "WEBP"])
-    def test_other_formats_under_the_name_of_jpg(self, kind: str) -> None:
-        buffer = io.BytesIO()
-        Image.new("RGB", (31, 17)).save(buffer, kind)
-        assert read_header(buffer.getvalue(), complete=True) == ImageHeader(31, 17, 1)
-
-    @pytest.mark.parametrize(
-        ("data", "message"),
-        [
-            (b"", "the file is empty"),
-            (b"no image", "this is no image"),
-            (b"\xff\xd8\xff", "ends before its size is told"),
-            (b"\xff\xd8" + b"x" * 50, "header is damaged"),
-            (b"\xff\xd8\xff\xe0\x00\x00" + b"x" * 50, "header is damaged"),
-            (
-                make_jpeg().replace(
-                    b"\xff\xc0\x00\x11\x08\x00\x78\x00\x64", b"\xff\xc0\x00\x11\x08" + bytes(4)
-                ),
-                "0 pixels",
-            ),
-            (
-                make_jpeg().replace(
-                    b"\xff\xc0\x00\x11\x08\x00\x78\x00\x64", b"\xff\xc0\x00\x11\x08" + b"\xff" * 4
-                ),
-                "claims more than",
-            ),
-        ],
-        ids=[
-            "empty",
-            "text",
-            "three bytes",
-            "no marker",
-            "short segment",
-            "0 pixels",
-            "65535 pixels",
-        ],
-    )
-    def test_what_is_no_image(self, data: bytes, message: str) -> None:
-        with pytest.raises(SourceError, match=message):
-            read_header(data, complete=True)
-
-    def test_a_header_behind_a_large_profile_is_found(self, make_split: MakeSplit) -> None:
-        large = make_jpeg(70, 80, icc_profile=b"x" * 200_000)
-        source = make_split({1: make_annotation()}, images={"000001.jpg": large})
-        (split,) = find_splits(source)
-        assert [(r.width, r.height) for r in read_split(split)] == [(70, 80)]
-
-    def test_real_images(self, real: Path) -> None:
-        for path in (real / "train" / "image").iterdir():
-            with Image.open(path) as image:
-                assert read_header(path.read_bytes()[:4096], complete=False)[:2] == image.size

@@ -38,6 +38,8 @@ _METHODS: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated
 _AES: Final = 99
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _ENCRYPTION_HEADER: Final = 12
+_WHOLE: Final = 1 << 26
+"""The largest member that is read as a whole."""
 
 
 def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
@@ -129,6 +131,13 @@ class ZipFiles:
         except (OSError, zlib.error, struct.error, EOFError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise self._damaged(reason) from None
+
+    def ends(self, member: Member, size: int) -> tuple[bytes, bytes, int]:
+        """The first and the last `size` bytes of a member, and how many it has. Raises as `read`."""
+        data, complete = self.read(member, _WHOLE)
+        if not complete:
+            raise SourceError(f"larger than {_WHOLE >> 20} MB. Unpack the archive.")
+        return data[:size], data[-size:], len(data)
 
     def _read(self, member: Member, size: int) -> tuple[bytes, bool]:
         if member.method == _AES:

@@ -42,6 +42,9 @@ class Files(Protocol):
     def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
         """The first `size` bytes of a file, and whether that is all of it."""
 
+    def ends(self, reference: Any, size: int) -> tuple[bytes, bytes, int]:
+        """The first and the last `size` bytes of a file, and how many it has."""
+
 
 class FolderFiles:
     """Reads regular files of one folder."""
@@ -53,25 +56,47 @@ class FolderFiles:
     def read(self, reference: str, size: int) -> tuple[bytes, bool]:
         """See `Files.read`. Raises `SourceError` for what is no readable regular file."""
         try:
-            # O_NONBLOCK: opening a FIFO must not wait for a writer.
             descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
             try:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise SourceError("not a regular file. Remove it.")
-                wanted = min(size + 1, status.st_size)
+                wanted = min(size + 1, _length(descriptor))
                 data = os.read(descriptor, wanted)
                 while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
                     data += more
             finally:
                 os.close(descriptor)
-        except FileNotFoundError:
-            raise SourceError("is missing. Download or unpack it again.") from None
         except OSError as error:
-            raise SourceError(f"cannot be read ({error.strerror}).") from None
+            raise _unreadable(error) from None
         return data[:size], len(data) <= size
 
+    def ends(self, reference: str, size: int) -> tuple[bytes, bytes, int]:
+        """See `Files.ends`. Raises as `read`."""
+        try:
+            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
+            try:
+                length = _length(descriptor)
+                first = os.read(descriptor, size)
+                os.lseek(descriptor, max(length - size, 0), os.SEEK_SET)
+                return first, os.read(descriptor, size), length
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unreadable(error) from None
 
+
+def _length(descriptor: int) -> int:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError("not a regular file. Remove it.")
+    return status.st_size
+
+
+def _unreadable(error: OSError) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceError("is missing. Download or unpack it again.")
+    return SourceError(f"cannot be read ({error.strerror}).")
+
+
+# O_NONBLOCK: opening a FIFO must not wait for a writer.
 _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
