@@ -8,6 +8,8 @@ import time
 from typing import Any
 
 from df2coco.errors import SourceError
+from df2coco.parser.mapping import ReadImage
+from df2coco.parser.reader import Entry
 
 
 def double(number: int) -> int:
@@ -55,3 +57,25 @@ def nested(_: int) -> int:
 
 def exit_quietly(_: int) -> int:
     sys.exit(0)
+
+
+def stems(entries: list[Entry]) -> list[str]:
+    return [entry.stem for entry in entries]
+
+
+def fail_at(entries: list[Entry]) -> None:
+    if any(entry.stem == "bad" for entry in entries):
+        raise SourceError("bad entry")
+
+
+def describe(images: list[ReadImage]) -> list[tuple[str, int | None, str, str]]:
+    """Stem, image id, and code and file of the fault of each."""
+    return [
+        (
+            image.entry.stem,
+            image.record and image.record.image_id,
+            image.notices[0].code if image.error else "",
+            image.notices[0].file if image.error else "",
+        )
+        for image in images
+    ]

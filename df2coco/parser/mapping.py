@@ -77,8 +77,8 @@ def map_entries(
     """`function` of `entries`, chunk by chunk, in up to `workers` processes; one result a chunk, in order.
 
     `function` and its results must be picklable. What it raises is raised here, in the order of the
-    entries. `progress` is called with `phase` and numbers of images. Raises `WorkerError` when a process cannot be started or dies. Close the generator to end
-    the processes early.
+    entries. `progress` is called with `phase` and numbers of entries. Raises `WorkerError` when a process
+    cannot be started or dies. Close the generator to end the processes early.
     """
     chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
     done = 0
