@@ -3,8 +3,7 @@
 Plain interpreters joined by pipes: nothing imports the caller's `__main__` again (so a script needs no
 guard, and no worker pays for the command line's imports), and nothing is forked from a process with
 threads. Ctrl-C reaches the parent alone, which then ends its workers. No size of pipe can stop them: a
-worker has a thread that takes tasks off its pipe at all times and another that writes results, so the
-parent never waits for a worker that waits for the parent.
+worker writes its results in a thread of its own, so it always comes to read what the parent writes.
 
 Why no library, measured with two workers on two busy cores (Linux, Python 3.11, loky 3.7.0; medians in the
 order: this module, loky, `concurrent.futures` with spawn, with forkserver):
@@ -225,15 +224,13 @@ def _read_frame(pipe: IO[bytes]) -> bytes | None:
 def _serve() -> None:
     """Apply the first thing received to all others, until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pipe_of_tasks, pipe_of_results = _take_pipes()
-    tasks: SimpleQueue[bytes | None] = SimpleQueue()
+    tasks, results = _take_pipes()
     replies: SimpleQueue[bytes | None] = SimpleQueue()
-    Thread(target=_read_tasks, args=(pipe_of_tasks, tasks), daemon=True).start()
-    writer = Thread(target=_write_replies, args=(replies, pipe_of_results), daemon=True)
+    writer = Thread(target=_write_replies, args=(replies, results), daemon=True)
     writer.start()
     function: Callable[[Any], Any] | None = None
-    first = tasks.get()
-    while (task := tasks.get()) is not None:
+    first = _read_frame(tasks)
+    while (task := _read_frame(tasks)) is not None:
         try:
             assert first is not None
             function = function or pickle.loads(first)
@@ -251,8 +248,7 @@ def _serve() -> None:
 def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """The pipes of tasks and of results, which are stdin and stdout no longer.
 
-    What a library prints goes to stderr, so as not to end up among the results. On Windows, many a library
-    asks about stdin when it is loaded, and would wait for as long as a thread reads from it.
+    What a library prints goes to stderr, so as not to end up among the results; what it reads is nothing.
     """
     nothing = os.open(os.devnull, os.O_RDWR)
     try:
@@ -263,12 +259,6 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     return pipes
-
-
-def _read_tasks(pipe: IO[bytes], tasks: SimpleQueue[bytes | None]) -> None:
-    while (task := _read_frame(pipe)) is not None:
-        tasks.put(task)
-    tasks.put(None)
 
 
 def _write_replies(replies: SimpleQueue[bytes | None], pipe: IO[bytes]) -> None:

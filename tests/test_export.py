@@ -21,6 +21,7 @@ from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import Df2cocoError
 from df2coco.export import export_roboflow, export_yolo
+from df2coco.export.datasets import Links
 from df2coco.layouts import SHARED, layout_of_category
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 
@@ -520,6 +521,34 @@ def test_photos_that_cannot_be_linked(files: Mapping[str, Path], tmp_path: Path)
             tmp_path,
             message,
         )
+
+
+@pytest.mark.parametrize("absent", [("symlink",), ("symlink", "link")])
+def test_photos_where_the_system_makes_no_links(
+    absent: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    for name in absent:
+        monkeypatch.setattr(os, name, refuse)
+    photo = tmp_path / "photos" / "000001.jpg"
+    photo.parent.mkdir()
+    photo.write_bytes(b"photo")
+    link = tmp_path / "link.jpg"
+    Links(photo.parent).make(photo.name, link)
+    assert (link.read_bytes(), link.is_symlink()) == (b"photo", False)
+    assert os.path.samefile(link, photo) == ("link" not in absent)
+
+
+def test_photos_on_another_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    (tmp_path / "000001.jpg").write_bytes(b"photo")
+    Links(tmp_path).make("000001.jpg", tmp_path / "link.jpg")
+    assert os.readlink(tmp_path / "link.jpg") == os.path.realpath(tmp_path / "000001.jpg")
 
 
 def test_folders_that_cannot_be_written(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -220,7 +221,11 @@ def _without_annotations(path: Path) -> dict[str, Any]:
 
 
 class Links:
-    """Makes links to photos, relative ones, so that photos and links can move together."""
+    """Makes links to photos, relative ones, so that photos and links can move together.
+
+    Where the system makes no such links (Windows asks for a right, and has drives), another name of the
+    same file; else a copy.
+    """
 
     def __init__(self, photos: Path) -> None:
         self._photos = photos
@@ -231,5 +236,20 @@ class Links:
         photo = self._photos / picture
         key = photo.parent, link.parent
         if key not in self._folders:
-            self._folders[key] = os.path.relpath(*map(os.path.realpath, key))
-        os.symlink(f"{self._folders[key]}/{photo.name}", link)
+            self._folders[key] = _path_from(*map(os.path.realpath, key))
+        try:
+            os.symlink(os.path.join(self._folders[key], photo.name), link)
+        except FileExistsError:
+            raise
+        except OSError:
+            try:
+                os.link(photo, link)
+            except OSError:
+                shutil.copyfile(photo, link)
+
+
+def _path_from(folder: str, start: str) -> str:
+    try:
+        return os.path.relpath(folder, start)
+    except ValueError:  # another drive
+        return folder
