@@ -94,7 +94,7 @@ def test_lists_of_images(split: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     queries, gallery = tmp_path / "list_query.txt", tmp_path / "list_gallery.txt"
     queries.write_text("000002.jpg\n\n 000004 \r\n")
-    gallery.write_text("image/000001.jpg\n000003.jpg\n")
+    gallery.write_text("image/000001.jpg\nvalidation\\image\\000003.jpg\n")
     [summary] = write_retrieval(split, out, query_list=queries, gallery_list=gallery)
     assert {q["query_image_id"] for q in read(out, "validation_query.json")} == {2, 4}
     assert {g["gallery_image_id"] for g in read(out, "validation_gallery.json")} == {1, 3}

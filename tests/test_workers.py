@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from df2coco import workers as workers_module
 from df2coco.errors import SourceError, WorkerError
 from df2coco.workers import available_cores, map_ordered, worthwhile
+from tests.conftest import MakeSplit
+from tests.samples import make_annotation, make_item
 from tests.worker_tasks import (
     add_length,
     crash,
@@ -321,3 +323,27 @@ def test_no_worker_outlives_a_parent_that_is_killed() -> None:
     process.communicate()
     assert len(workers) == 2
     assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+@pytest.mark.linux
+def test_too_many_open_files_are_not_said_to_be_a_fault_of_the_output(
+    make_split: MakeSplit, tmp_path: Path
+) -> None:
+    import resource
+
+    split = make_split(dict.fromkeys(range(1, 300), make_annotation(make_item())))
+    out = tmp_path / "out.json"
+    out.write_bytes(b"what was there before")
+    result = subprocess.run(
+        [sys.executable, "-m", "df2coco", "convert", split, out, "--workers", "2"],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9)),
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        "df2coco: a worker process cannot be started (Too many open files). "
+        "Raise that limit of the system, or try again with --workers 1.\n"
+    )
+    assert out.read_bytes() == b"what was there before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "validation"]

@@ -201,7 +201,7 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     ids: set[int] = set()
     unknown: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
-        name = line.strip().rpartition("/")[2].removesuffix(".jpg")
+        name = line.strip().replace("\\", "/").rpartition("/")[2].removesuffix(".jpg")
         if not line.strip():
             continue
         if name.isascii() and name.isdecimal() and len(name) <= 18 and int(name) in stems:
