@@ -58,8 +58,10 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
                 fail(f"{option}{error.text}")
             except Df2cocoError as error:
                 fail(str(error))
-            except KeyboardInterrupt:
-                fail("interrupted; nothing was written.", code=130)
+            except KeyboardInterrupt as interrupt:
+                # Only the code that writes can say what was written.
+                written = "; ".join(str(each) for each in interrupt.args if each)
+                fail(f"interrupted; {written}." if written else "interrupted.", code=130)
             except MemoryError:
                 fail("out of memory.")
             except RecursionError:

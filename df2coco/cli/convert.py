@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -32,9 +33,9 @@ from df2coco.converter.options import (
     Shape,
     check_preset,
 )
-from df2coco.converter.run import ConversionError, Summary, convert, image_info
-from df2coco.errors import OptionError, printable
-from df2coco.files import atomic_write, check_output
+from df2coco.converter.run import convert, image_info
+from df2coco.converter.summary import ConversionError, Summary
+from df2coco.errors import OptionError
 from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES, SOURCES
 
@@ -83,7 +84,9 @@ def convert_command(
     ] = None,
     per_category: Annotated[
         bool,
-        typer.Option("--per-category", help="Also write MMPose's 13 files; OUT is a folder."),
+        typer.Option(
+            "--per-category", help="Also write MMPose's file of each category; OUT is a folder."
+        ),
     ] = False,
     on_error: Annotated[str, choice("When something cannot be used.", ON_ERROR)] = "fail",
     workers: WorkersOption = None,
@@ -112,11 +115,11 @@ def convert_command(
                 on_error=cast(OnError, on_error),
                 workers=default_workers(workers),
                 password=password,
-                keep_notices=report is not None,
+                report=report,
                 progress=progress,
             )
 
-    _run(lambda: with_password(password, work), report, quiet)
+    _run(lambda: with_password(password, work), quiet)
 
 
 @command("image-info")
@@ -148,16 +151,20 @@ def image_info_command(
                 on_error=cast(OnError, on_error),
                 workers=default_workers(workers),
                 password=password,
-                keep_notices=report is not None,
+                report=report,
                 progress=progress,
             )
         return [summary]
 
-    _run(lambda: with_password(password, work), report, quiet)
+    _run(lambda: with_password(password, work), quiet)
 
 
 def _shape(preset: str | None, **options: str | None) -> Shape:
     given: Any = {name: value for name, value in options.items() if value is not None}
+    if given.get("task") == "instances":
+        for name in ("layout", "landmarks"):
+            if name in given:
+                raise OptionError("task instances has no landmarks. Leave it out.", field=name)
     if preset is not None:
         check_preset(preset, given)
         given["preset"] = preset
@@ -171,20 +178,15 @@ def _selection(categories: list[str], only: Any, limit: int | None) -> Selection
         raise OptionError(error.text, field="category") from None
 
 
-def _run(work: Any, report: Path | None, quiet: bool) -> None:
-    """Do it, tell it, and write the report whether it went well or not."""
+def _run(work: Callable[[], list[Summary]], quiet: bool) -> None:
+    """Do it, and say what came of it."""
     started = time.monotonic()
-    if report is not None:
-        check_output(report)
     try:
         summaries = work()
     except ConversionError as error:
-        _tell_notices(error.summary)
-        if report is not None:
-            _write_report(report, [error.summary])
+        for summary in error.summaries:
+            _tell_notices(summary)
         raise
-    if report is not None:
-        _write_report(report, summaries)
     if quiet:
         return
     for summary in summaries:
@@ -220,30 +222,3 @@ def _tell_summary(summary: Summary) -> None:
             tell(f"  {line}")
     for path in summary.outputs:
         tell(f"  -> {path}")
-
-
-def _write_report(path: Path, summaries: list[Summary]) -> None:
-    import orjson
-
-    document = [
-        {
-            "split": printable(summary.split),
-            "images": summary.images,
-            "items": summary.items,
-            "items_per_category": {c.name: summary.items_per_category[c.id] for c in CATEGORIES},
-            "counts": dict(sorted(summary.notice_counts.items())),
-            "notices": [
-                {
-                    "level": n.level,
-                    "code": n.code,
-                    "file": printable(n.file),  # names of files need not be text
-                    "field": n.field,
-                    "text": printable(n.text),
-                }
-                for n in summary.notices
-            ],
-        }
-        for summary in summaries
-    ]
-    with atomic_write(path) as stream:
-        stream.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

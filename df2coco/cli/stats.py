@@ -55,7 +55,7 @@ def stats_command(
     if plot is not None:
         from df2coco.stats.plots import check_plot
 
-        check_plot(plot)
+        check_plot(plot, [path for path in (source, images) if path])
 
     def work(password: str | None) -> list[SplitStatistics]:
         with progress_bar(quiet=quiet) as progress:

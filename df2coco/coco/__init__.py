@@ -8,7 +8,7 @@ from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.coco.reader import check_document, index, load, no_collection, read
 from df2coco.coco.schema import FIELDS, USES, check_fields
-from df2coco.coco.writer import OPEN_ID, Encoded, Part, Writer
+from df2coco.coco.writer import OPEN_ID, Part, Writer
 
 __all__ = [
     "FIELDS",
@@ -19,7 +19,6 @@ __all__ = [
     "CocoFile",
     "CocoImage",
     "Conversion",
-    "Encoded",
     "Part",
     "Writer",
     "check_document",

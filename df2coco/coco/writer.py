@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -11,19 +12,13 @@ from typing import IO, Any, Final, NamedTuple
 import orjson
 
 from df2coco.coco.format import CocoCategory
+from df2coco.files import reported_for
 
-__all__ = ["OPEN_ID", "Encoded", "Part", "Writer"]
-
-
-class Encoded(NamedTuple):
-    """One image's part of a file, as JSON."""
-
-    image: bytes
-    annotations: list[bytes]
-    """Each with the `id` `OPEN_ID`: the writer numbers them. No other % stands in them."""
+__all__ = ["OPEN_ID", "Part", "Writer"]
 
 
 OPEN_ID: Final = orjson.Fragment(b"%d")
+"""Stands for an annotation's `id`: the writer numbers them."""
 
 
 class Part(NamedTuple):
@@ -33,12 +28,11 @@ class Part(NamedTuple):
     images: bytes
     num_annotations: int
     annotations: bytes
+    """Each with the id `%d`. No other % stands in them."""
 
     @classmethod
-    def join(cls, encoded: Sequence[Encoded]) -> Part:
-        """The part of several images, in their order."""
-        images = [each.image for each in encoded]
-        annotations = [annotation for each in encoded for annotation in each.annotations]
+    def join(cls, images: Sequence[bytes], annotations: Sequence[bytes]) -> Part:
+        """The part of several images and of all their annotations."""
         return cls(len(images), b",\n".join(images), len(annotations), b",\n".join(annotations))
 
 
@@ -57,13 +51,16 @@ class Writer:
         stream: IO[bytes],
         info: dict[str, Any],
         categories: Iterable[CocoCategory],
-        folder: Path,
+        path: Path,
     ) -> None:
+        """`stream` is what becomes the file at `path`."""
         self.num_images = 0
         self.num_annotations = 0
         self._stream = stream
-        # Beside OUT, where there is room for OUT itself, and not on a small /tmp.
-        self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=str(folder))  # noqa: SIM115
+        self._path = path
+        # Beside the file, where there is room for it too, and not on a small /tmp.
+        folder = os.path.dirname(os.path.realpath(path))
+        self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=folder)  # noqa: SIM115
         stream.write(
             b'{"info":%b,\n"licenses":[],\n"categories":[\n%b\n],\n"annotations":['
             % (orjson.dumps(info), b",\n".join(map(orjson.dumps, categories)))
@@ -72,8 +69,9 @@ class Writer:
     def add(self, part: Part) -> None:
         """Add images and their annotations."""
         if part.num_images:
-            self._images.write(b",\n" if self.num_images else b"\n")
-            self._images.write(part.images)
+            with reported_for(self._path):
+                self._images.write(b",\n" if self.num_images else b"\n")
+                self._images.write(part.images)
             self.num_images += part.num_images
         if part.num_annotations:
             self._stream.write(b",\n" if self.num_annotations else b"\n")
@@ -86,8 +84,9 @@ class Writer:
         """Write what stands after the annotations."""
         with self._images as images:
             self._stream.write(b'\n],\n"images":[')
-            images.seek(0)
-            shutil.copyfileobj(images, self._stream, 1 << 20)
+            with reported_for(self._path):
+                images.seek(0)
+                shutil.copyfileobj(images, self._stream, 1 << 20)
             self._stream.write(b"\n]}\n")
 
     def discard(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from df2coco.converter.options import Selection, Shape
-from df2coco.converter.run import ConversionError, Summary, convert, image_info
+from df2coco.converter.run import convert, image_info
+from df2coco.converter.summary import ConversionError, Summary
 
 __all__ = ["ConversionError", "Selection", "Shape", "Summary", "convert", "image_info"]

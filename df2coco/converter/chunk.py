@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from collections import Counter
+from typing import Final, NamedTuple
 
 from df2coco.coco.reader import no_collection
-from df2coco.coco.writer import Encoded, Part
-from df2coco.converter.encoder import Encoder, Measured, area_notices
-from df2coco.converter.options import Selection
+from df2coco.coco.writer import Part
+from df2coco.converter.encoder import Encoder, Measured, make_encoder, measure
+from df2coco.converter.options import Selection, Shape
 from df2coco.parser.mapping import ReadImage
 from df2coco.parser.reader import Reader
 from df2coco.parser.records import ImageRecord, Notice
@@ -16,69 +17,64 @@ from df2coco.parser.records import ImageRecord, Notice
 __all__ = ["Converted", "Job", "convert_chunk"]
 
 
-class Converted(NamedTuple):
-    """What some images came to."""
-
-    images: int
-    category_ids: list[int]
-    """Of each item."""
-    notices: list[Notice]
-    parts: list[Part]
-    """One for each output."""
-
-
 class Job(NamedTuple):
     """What a worker must know to convert images."""
 
     reader: Reader
     selection: Selection
-    encoders: list[Encoder]
-    outputs: list[tuple[int, int | None]]
-    """For each output, which encoder makes it, and the one category in it."""
+    outputs: tuple[tuple[Shape, int | None], ...]
+    """Of each file, its shape and the one category in it. All have the same `area`."""
+
+
+class Converted(NamedTuple):
+    """What some images came to."""
+
+    images: int
+    items_per_category: dict[int, int]
+    notices: list[Notice]
+    parts: list[Part]
+    """One for each output."""
 
 
 @no_collection()
 def convert_chunk(job: Job, images: list[ReadImage]) -> list[Converted]:
     """Convert images; what cannot be used is reported in notices."""
     if job.selection.limit is None:
-        return [_convert_images(job, images)]
-    return [_convert_images(job, [image]) for image in images]  # any of them may be the last
+        return [_convert(job, images)]
+    return [_convert(job, [image]) for image in images]  # any of them may be the last
 
 
-def _convert_images(job: Job, images: list[ReadImage]) -> Converted:
-    kept = [_selected(job, image) for image in images]
-    records = [record for record in kept if record is not None]
-    measured = job.encoders[0].measure(records)
-    encoded = [
-        [encoder.encode(record, items) for record, items in zip(records, measured, strict=True)]
-        for encoder in job.encoders
-    ]
+def _convert(job: Job, images: list[ReadImage]) -> Converted:
+    chosen = [_chosen(job, image) for image in images]
+    records = [record for record in chosen if record is not None]
+    measured = measure(records, job.outputs[0][0].area)
     rest = iter(measured)
     notices: list[Notice] = []
-    for image, record in zip(images, kept, strict=True):
+    for image, record in zip(images, chosen, strict=True):
         notices += image.notices
-        if record is not None:
-            notices += area_notices(next(rest), job.reader.annotation_file(image.entry))
+        for item in () if record is None else record.items:
+            if next(rest).from_box:
+                file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
+                notices.append(Notice("area-from-box", file, field, _FROM_BOX))
     return Converted(
         len(records),
-        [item.category_id for record in records for item in record.items],
+        Counter(item.category_id for record in records for item in record.items),
         notices,
         [
-            Part.join(_of_category(encoded[index], measured, category_id))
-            for index, category_id in job.outputs
+            _part(make_encoder(shape), category_id, records, measured)
+            for shape, category_id in job.outputs
         ],
     )
 
 
-def _selected(job: Job, image: ReadImage) -> ImageRecord | None:
+_FROM_BOX: Final = "the polygons cover no pixel; area is the box's"
+
+
+def _chosen(job: Job, image: ReadImage) -> ImageRecord | None:
     """The record with the chosen items alone; None when the image is left out."""
-    if image.record is None or job.reader.annotations is None:
-        return image.record
-    return _select(image.record, job.selection)
-
-
-def _select(record: ImageRecord, selection: Selection) -> ImageRecord | None:
-    """What of a record belongs to the subset; None when nothing does."""
+    record, selection = image.record, job.selection
+    if record is None or job.reader.annotations is None:
+        return record
     if selection.only is not None and record.source != selection.only:
         return None
     if not selection.categories:
@@ -87,21 +83,22 @@ def _select(record: ImageRecord, selection: Selection) -> ImageRecord | None:
     return dataclasses.replace(record, items=items) if items else None
 
 
-def _of_category(
-    encoded: list[Encoded], measured: list[list[Measured]], category_id: int | None
-) -> list[Encoded]:
-    """Only a category's annotations, and the images that have one; all when it is None."""
-    if category_id is None:
-        return encoded
-    chosen = [
-        Encoded(
-            image,
-            [
-                annotation
-                for annotation, each in zip(annotations, items, strict=True)
-                if each.item.category_id == category_id
-            ],
-        )
-        for (image, annotations), items in zip(encoded, measured, strict=True)
-    ]
-    return [each for each in chosen if each.annotations]
+def _part(
+    encoder: Encoder,
+    category_id: int | None,
+    records: list[ImageRecord],
+    measured: list[Measured],
+) -> Part:
+    """An output's images and annotations; with a category only its own, and the images that have one."""
+    images, annotations = [], []
+    rest = iter(measured)
+    for record in records:
+        own = [
+            encoder.annotation(record, item, each)
+            for item, each in zip(record.items, rest, strict=False)
+            if category_id in (None, item.category_id)
+        ]
+        if own or category_id is None:
+            images.append(encoder.image(record))
+            annotations += own
+    return Part.join(images, annotations)

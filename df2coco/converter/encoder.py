@@ -6,7 +6,8 @@ as Python values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
 from types import MappingProxyType
@@ -16,15 +17,15 @@ import orjson
 
 from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoImage
 from df2coco.coco.info import Conversion
-from df2coco.coco.writer import OPEN_ID, Encoded
-from df2coco.converter.options import Selection, Shape
+from df2coco.coco.writer import OPEN_ID
+from df2coco.converter.options import AreaKind, Selection, Shape
 from df2coco.layouts import AGGREGATED, UNIFIED, Layout, layout_of_category, own_slots
 from df2coco.masks import union_areas
-from df2coco.parser.records import ImageRecord, Item, Notice, Number
+from df2coco.parser.records import ImageRecord, Item, Number
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
 
-__all__ = ["Encoder", "make_encoder", "make_info", "to_coco"]
+__all__ = ["Encoder", "Measured", "make_encoder", "make_info", "measure", "to_coco"]
 
 LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = MappingProxyType(
     {
@@ -36,28 +37,53 @@ LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = MappingProxyType(
 """Name -> the slots of a category's keypoints."""
 
 
+class Measured(NamedTuple):
+    """What of an item is the same in every file: costly, so computed once."""
+
+    segmentation: bytes
+    """JSON of the polygons, all numbers written as floats."""
+    float_polygons: list[int]
+    """The polygons that were floats although all their numbers are whole: else nothing would say so."""
+    area: Number
+    from_box: bool
+    """The mask covers no pixel, so the area is the box's."""
+
+
 def to_coco(
     record: ImageRecord, shape: Shape | None = None
 ) -> tuple[CocoImage, list[CocoAnnotation]]:
     """A record as a COCO image and its annotations, numbered from 1 within the image."""
     encoder = make_encoder(shape or Shape())
-    image, encoded = encoder.encode(record, *encoder.measure([record]))
-    return orjson.loads(image), [
-        orjson.loads(annotation % number) for number, annotation in enumerate(encoded, start=1)
+    measured = measure([record], encoder.shape.area)
+    return orjson.loads(encoder.image(record)), [
+        orjson.loads(encoder.annotation(record, item, each) % number)
+        for number, (item, each) in enumerate(zip(record.items, measured, strict=True), start=1)
     ]
 
 
-class Measured(NamedTuple):
-    """What of an item is the same in every file: costly, so computed once."""
+def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:
+    """Area and polygons of all items of the records, one after the other; many at once cost a third."""
+    items = [item for record in records for item in record.items]
+    pixels: Iterable[int] = repeat(0, len(items))
+    if area == "mask":
+        sizes = [(record.width, record.height) for record in records for _ in record.items]
+        pixels = union_areas([item.segmentation for item in items], sizes)
+    return [_measured(item, count, area) for item, count in zip(items, pixels, strict=True)]
 
-    item: Item
-    segmentation: bytes
-    """JSON of the polygons, all numbers written as floats."""
-    float_polygons: list[int]
-    """The polygons that were floats although all their numbers are whole: else nothing would tell."""
-    area: Number
-    from_box: bool
-    """The mask covers no pixel, so the area is the box's."""
+
+def _measured(item: Item, pixels: int, area: AreaKind) -> Measured:
+    x1, y1, x2, y2 = item.bounding_box
+    whole = [
+        number
+        for number, polygon in enumerate(item.segmentation)
+        if type(sum(polygon)) is float and all(n == int(n) for n in polygon)
+    ]
+    return Measured(
+        _floats(item.segmentation),
+        whole,
+        pixels or (x2 - x1) * (y2 - y1),
+        from_box=not pixels and area == "mask",
+    )
 
 
 def _floats(polygons: list[list[Number]]) -> bytes:
@@ -79,9 +105,6 @@ class Encoder:
             c.id: _placement(self._slots(c), len(self._names(c))) for c in CATEGORIES
         }
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.shape,)
-
     def _names(self, category: Category) -> Sequence[str]:
         """The names of a category's slots."""
         return LAYOUTS[self.shape.layout](category).names
@@ -92,9 +115,9 @@ class Encoder:
         assert slots is not None
         return slots
 
-    def categories(self) -> list[CocoCategory]:
-        """The file's categories: always all 13, since a training framework numbers classes by position."""
-        return [self._category(category) for category in CATEGORIES]
+    def categories(self, only: int | None = None) -> list[CocoCategory]:
+        """The file's categories: all 13, since a training framework numbers classes by position, or one."""
+        return [self._category(c) for c in CATEGORIES if only in (None, c.id)]
 
     def _category(self, category: Category) -> CocoCategory:
         entry: CocoCategory = {
@@ -108,36 +131,13 @@ class Encoder:
             entry["skeleton"] = [[slots[a - 1] + 1, slots[b - 1] + 1] for a, b in category.skeleton]
         return entry
 
-    def measure(self, records: Sequence[ImageRecord]) -> list[list[Measured]]:
-        """Area and polygons of each record's items; many at once cost a third."""
-        pixels: Iterator[int] = repeat(0)
-        if self.shape.area == "mask":
-            masks = [item.segmentation for record in records for item in record.items]
-            sizes = [(record.width, record.height) for record in records for _ in record.items]
-            pixels = iter(union_areas(masks, sizes))
-        return [[self._measured(item, next(pixels)) for item in record.items] for record in records]
+    def image(self, record: ImageRecord) -> bytes:
+        """JSON of a record's image."""
+        return orjson.dumps(self._image(record))
 
-    def _measured(self, item: Item, pixels: int) -> Measured:
-        x1, y1, x2, y2 = item.bounding_box
-        whole = [
-            number
-            for number, polygon in enumerate(item.segmentation)
-            if type(sum(polygon)) is float and all(n == int(n) for n in polygon)
-        ]
-        return Measured(
-            item,
-            _floats(item.segmentation),
-            whole,
-            pixels or (x2 - x1) * (y2 - y1),
-            from_box=not pixels and self.shape.area == "mask",
-        )
-
-    def encode(self, record: ImageRecord, measured: Sequence[Measured]) -> Encoded:
-        """The JSON of a record's image and annotations."""
-        return Encoded(
-            orjson.dumps(self._image(record)),
-            [orjson.dumps(self._annotation(record, m)) for m in measured],
-        )
+    def annotation(self, record: ImageRecord, item: Item, measured: Measured) -> bytes:
+        """JSON of an item's annotation, with `%d` for its id: the writer numbers them."""
+        return orjson.dumps(self._annotation(record, item, measured))
 
     def _image(self, record: ImageRecord) -> dict[str, Any]:
         image: dict[str, Any] = {
@@ -152,8 +152,7 @@ class Encoder:
             image["pair_id"] = record.pair_id
         return image
 
-    def _annotation(self, record: ImageRecord, measured: Measured) -> dict[str, Any]:
-        item = measured.item
+    def _annotation(self, record: ImageRecord, item: Item, measured: Measured) -> dict[str, Any]:
         x1, y1, x2, y2 = item.bounding_box
         # Boxes and polygons are floats: Detectron2 scales them in place and would cut integers off.
         annotation: dict[str, Any] = {
@@ -233,8 +232,7 @@ class OfficialEncoder(Encoder):
             "height": record.height,
         }
 
-    def _annotation(self, record: ImageRecord, measured: Measured) -> dict[str, Any]:
-        item = measured.item
+    def _annotation(self, record: ImageRecord, item: Item, measured: Measured) -> dict[str, Any]:
         x1, y1, x2, y2 = item.bounding_box
         keypoints = [0.0] * (3 * NUM_LANDMARKS)
         slots = CATEGORY_BY_ID[item.category_id].slots
@@ -255,6 +253,7 @@ class OfficialEncoder(Encoder):
         return {name: value for name, value in annotation.items() if value is not None}
 
 
+@functools.cache
 def make_encoder(shape: Shape) -> Encoder:
     """The encoder for a shape; its task is "keypoints" where it is None."""
     return OfficialEncoder(shape) if shape.preset == "official" else Encoder(shape)
@@ -283,13 +282,3 @@ def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[
         "contributor": "df2coco",
         "df2coco": conversion.as_json(),
     }
-
-
-def area_notices(measured: Sequence[Measured], file: str) -> list[Notice]:
-    """What `measure` has to report."""
-    text = "the polygons cover no pixel; area is the box's"
-    return [
-        Notice("area-from-box", file, f"{m.item.key}.segmentation", text)
-        for m in measured
-        if m.from_box
-    ]

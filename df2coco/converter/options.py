@@ -21,6 +21,7 @@ __all__ = [
     "ON_ERROR",
     "PRESETS",
     "TASKS",
+    "AreaKind",
     "LayoutName",
     "OnError",
     "Selection",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.errors import CocoFileError, SourceError
-from df2coco.files import atomic_write
+from df2coco.errors import SourceError
+from df2coco.files import Outputs, check_outputs
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.reader import Reader, Split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
+from df2coco.workers import check_workers
 
 __all__ = ["PAIR_COLUMNS", "RetrievalSummary", "write_retrieval"]
 
@@ -88,7 +88,8 @@ def write_retrieval(
     has is written with style 0, which means just that. Images are not read, and their sizes not needed.
 
     Raises `SourceError` when annotations cannot be used or a list names what is not there, `PasswordError`
-    for the password, and `CocoFileError` when `out` cannot be written. Nothing is written of a split then.
+    for the password, `OptionError` for `workers`, and `OutputError` when a file cannot be written. Nothing
+    is written of any split then.
     """
     progress("looking for annotation files", 0, 0)
     splits = [s for s in find_splits(Path(source), None, password) if s.reader.annotations]
@@ -98,21 +99,35 @@ def write_retrieval(
     if len(splits) > 1 and any(lists):
         names = ", ".join(split.name for split in splits)
         raise SourceError(f"a list of images goes with one split; here are {names}.", file=source)
-    folder = Path(out)
-    for path in (path for split in splits for path in split.folders):
-        if os.path.realpath(folder) == os.path.realpath(path):
-            raise CocoFileError("is a folder that is read. Write elsewhere.", file=out)
-    _make_folder(folder)
-    return [_write_split(split, folder, lists, workers, progress) for split in splits]
+    check_workers(workers)
+    plans = [tuple(Path(out) / f"{split.name}_{what}" for what in _FILES) for split in splits]
+    read = [path for split in splits for path in split.folders]
+    check_outputs(
+        [path for paths in plans for path in paths],
+        [*read, *(path for path in lists if path)],
+        make_folders=True,
+    )
+    outputs = Outputs(make_folders=True)
+    try:
+        with outputs:
+            return [
+                _write(split.name, outputs, paths, *_read_split(split, lists, workers, progress))
+                for split, paths in zip(splits, plans, strict=True)
+            ]
+    except KeyboardInterrupt:
+        raise outputs.interrupted() from None
 
 
-def _write_split(
+_FILES: Final = ("query.json", "gallery.json", "pairs.csv")
+
+
+def _read_split(
     split: Split,
-    folder: Path,
     lists: Sequence[Path | None],
     workers: int,
     progress: Progress,
-) -> RetrievalSummary:
+) -> tuple[list[_Item], list[_Item], int]:
+    """Query items, gallery items, and the number of images of which nobody says who took them."""
     stems = {int(entry.stem): entry.stem for entry in split.entries if entry.stem.isdecimal()}
     chosen = [None if path is None else _read_list(path, stems) for path in lists]
     if chosen[0] is not None and chosen[1] is not None and chosen[0] & chosen[1]:
@@ -132,7 +147,7 @@ def _write_split(
             query += part.query
             gallery += part.gallery
             without_source += part.without_source
-    return _write(split.name, folder, query, gallery, without_source)
+    return query, gallery, without_source
 
 
 class _Found(NamedTuple):
@@ -172,11 +187,9 @@ def _side(record: ImageRecord, chosen: Sequence[set[int] | None]) -> int | None:
 def _items(record: ImageRecord, file: str) -> Iterator[_Item]:
     errors = [notice for notice in record.notices if notice.level == "error"]
     if errors:
-        raise SourceError(f"{errors[0]} Mend the file.")
+        raise SourceError(f"{errors[0]} Fix the file.")
     if record.pair_id is None:
-        raise SourceError(
-            f"{file}: pair_id: missing, so its items have no partners. Mend the file."
-        )
+        raise SourceError(f"{file}: pair_id: missing, so its items have no partners. Fix the file.")
     for item in record.items:
         yield _Item(
             record.image_id,
@@ -197,7 +210,9 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
     except UnicodeDecodeError:
-        raise SourceError("no text. Name a list of image names, one a line.", file=path) from None
+        raise SourceError(
+            "is not text. Name a list of image names, one a line.", file=path
+        ) from None
     ids: set[int] = set()
     unknown: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
@@ -211,7 +226,7 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     if unknown:
         number, name = unknown[0]
         raise SourceError(
-            f"{path}: line {number}: {name} is no image of the split; {len(unknown):,} of "
+            f"{path}: line {number}: {name} is not an image of the split; {len(unknown):,} of "
             f"{len(lines):,} lines are not."
         )
     if not ids:
@@ -224,7 +239,8 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
 
 def _write(
     name: str,
-    folder: Path,
+    outputs: Outputs,
+    paths: tuple[Path, ...],
     query: Sequence[_Item],
     gallery: Sequence[_Item],
     without_source: int,
@@ -235,18 +251,10 @@ def _write(
             partners.setdefault((item.pair_id, item.style), []).append(item)
     with_style = [item for item in query if item.style > 0]
     scored = [item for item in with_style if (item.pair_id, item.style) in partners]
-    outputs = tuple(
-        folder / f"{name}_{what}" for what in ("query.json", "gallery.json", "pairs.csv")
-    )
-    # The files appear together, when all of them could be written.
-    with (
-        atomic_write(outputs[0]) as query_file,
-        atomic_write(outputs[1]) as gallery_file,
-        atomic_write(outputs[2]) as pairs_file,
-    ):
-        _write_list(query_file, (_query_entry(item, partners) for item in query))
-        _write_list(gallery_file, map(_gallery_entry, gallery))
-        pairs = _write_pairs(pairs_file, scored, partners)
+    query_file, gallery_file, pairs_file = map(outputs.open, paths)
+    _write_list(query_file, (_query_entry(item, partners) for item in query))
+    _write_list(gallery_file, map(_gallery_entry, gallery))
+    pairs = _write_pairs(pairs_file, scored, partners)
     return RetrievalSummary(
         split=name,
         query_images=len({item.image_id for item in query}),
@@ -257,7 +265,7 @@ def _write(
         scored=len(scored),
         without_partner=len(with_style) - len(scored),
         without_source=without_source,
-        outputs=outputs,
+        outputs=paths,
     )
 
 
@@ -316,10 +324,3 @@ def _write_pairs(
             pairs += 1
     text.detach()  # flushes, and leaves the stream to its owner
     return pairs
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CocoFileError(f"cannot be created ({error.strerror}).", file=folder) from None

@@ -18,8 +18,14 @@ from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.shapes import PARTS, Shape, read_shapes
 from df2coco.drawing.sheet import Panel, beside, beside_room, justify, page, text_line
-from df2coco.errors import CocoFileError, printable, shorten
-from df2coco.files import atomic_write
+from df2coco.errors import CocoFileError, OutputError, printable, shorten
+from df2coco.files import (
+    atomic_write,
+    check_output_folder,
+    check_outputs,
+    make_folder,
+    reported_for,
+)
 from df2coco.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -62,8 +68,8 @@ def draw(
     `results` is a model's results file: ground truth stands left then, and right the results with a
     score of at least `min_score`. `only` chooses among the keys of `PARTS`.
 
-    Raises `CocoFileError` when `coco` or `results` cannot be used or `out` cannot be written,
-    `SourceError` when an image is missing or damaged, `PasswordError` for the password. The same
+    Raises `CocoFileError` when `coco` or `results` cannot be used, `OutputError` when `out` cannot
+    be written, `SourceError` when an image is missing or damaged, `PasswordError` for the password. The same
     arguments give the same bytes.
     """
     coco, out = Path(coco), Path(out)
@@ -104,16 +110,13 @@ def _is_folder(out: Path) -> bool:
 
 
 def _check(out: Path, inputs: Iterable[Path]) -> None:
-    """Tell now what would fail, or do harm, later."""
+    """Report now what would fail, or do harm, later."""
     if not _is_folder(out) and out.suffix.lower() not in FORMATS:
-        raise CocoFileError(f"name a {', '.join(FORMATS)} file or a folder.", file=out)
-    target = Path(os.path.realpath(out))
-    for path in inputs:
-        place = Path(os.path.realpath(path))
-        if target == place or (os.path.isdir(place) and place in target.parents):
-            raise CocoFileError(
-                f"would lie in {path}, which is read. Write it elsewhere.", file=out
-            )
+        raise OutputError(f"name a {', '.join(FORMATS)} file or a folder.", file=out)
+    if _is_folder(out):
+        check_output_folder(out, inputs)
+    else:
+        check_outputs([out], inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +259,7 @@ def _draw_folder(
     out: Path,
     progress: Progress,
 ) -> list[Path]:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CocoFileError(f"cannot be created ({error.strerror}).", file=out) from None
+    make_folder(out)
     paths: list[Path] = []
     for done, image in enumerate(chosen, start=1):
         picture, shapes = job.picture(image)
@@ -272,13 +272,13 @@ def _draw_folder(
 
 def _save(picture: Image, path: Path) -> None:
     options = dict(FORMATS[path.suffix.lower()])
-    with atomic_write(path) as stream:
+    with atomic_write(path) as stream, reported_for(path):
         try:
             picture.save(stream, **options)
         except (OSError, ValueError, SystemError) as error:
             if isinstance(error, OSError) and error.strerror:
                 raise
-            raise CocoFileError(f"cannot be written ({error}). Try .png.", file=path) from None
+            raise OutputError(f"cannot be written ({error}). Try .png.", file=path) from None
 
 
 # ---------------------------------------------------------------- a file

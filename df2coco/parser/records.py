@@ -43,6 +43,13 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "not-read": NoticeKind(
             "warning", "a folder or archive looks like a part of the dataset and is not read"
         ),
+        "nothing-left": NoticeKind(
+            "warning", "the options leave no image: the file has no images and no annotations"
+        ),
+        "selection-ignored": NoticeKind(
+            "warning",
+            "options choose by the annotations, but the split has none: all its images are written",
+        ),
         "no-items": NoticeKind("warning", "an image has no items"),
         "no-images": NoticeKind(
             "warning",

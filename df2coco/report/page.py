@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from df2coco.drawing import Photos
-from df2coco.errors import CocoFileError, Df2cocoError, printable
-from df2coco.files import atomic_write, check_output
+from df2coco.errors import Df2cocoError, printable
+from df2coco.files import atomic_write, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNTOLD, make_gallery
 from df2coco.stats import (
@@ -59,9 +58,7 @@ def write_report(
     `PasswordError` for the images, `ReportError` and `PlotError` when Jinja2 or matplotlib is missing.
     """
     coco_file, out = Path(coco_file), Path(out)
-    check_output(out)
-    if os.path.realpath(out) == os.path.realpath(coco_file):
-        raise CocoFileError("is the COCO file itself. Write the page elsewhere.", file=out)
+    check_outputs([out], [coco_file, Path(images)])
     require_matplotlib()
     render = _template()
     photos = Photos(images, password)

@@ -6,12 +6,12 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.errors import Df2cocoError
-from df2coco.files import atomic_write, check_output
+from df2coco.files import Outputs, check_outputs
 from df2coco.stats import SplitStatistics
 from df2coco.stats.plots.panels import PANELS, Panel, plain_text
 
@@ -30,11 +30,11 @@ class PlotError(Df2cocoError):
     """matplotlib is missing, or the file's name says no format."""
 
 
-def check_plot(path: Path) -> None:
-    """Raise `PlotError` or `CocoFileError` when no plot can be written at `path`."""
+def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Raise `PlotError` or `OutputError` when no plot can be written at `path`; `inputs` are read."""
     if path.suffix.lower() not in FORMATS:
         raise PlotError(f"{path}: a plot's name ends with {', '.join(FORMATS)}. Name it so.")
-    check_output(path)
+    check_outputs([path], inputs)
     require_matplotlib()
 
 
@@ -42,16 +42,15 @@ def save_plots(found: Sequence[SplitStatistics], path: Path) -> list[Path]:
     """Draw each split's panels into the file at `path`; with several splits into `path` with their names.
 
     Raises `PlotError` when matplotlib is missing or the name ends otherwise than in `FORMATS`, and
-    `CocoFileError` when a file cannot be written. Returns the files.
+    `OutputError` when a file cannot be written: none is then. Returns the files.
     """
     check_plot(path)
     paths = []
-    for numbers in found:
-        target = path if len(found) == 1 else path.with_stem(f"{path.stem}_{numbers.name}")
-        data = _page(numbers, target.suffix.lower().lstrip("."))
-        with atomic_write(target) as stream:
-            stream.write(data)
-        paths.append(target)
+    with Outputs() as outputs:
+        for numbers in found:
+            target = path if len(found) == 1 else path.with_stem(f"{path.stem}_{numbers.name}")
+            outputs.open(target).write(_page(numbers, target.suffix.lower().lstrip(".")))
+            paths.append(target)
     return paths
 
 

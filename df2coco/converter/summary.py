@@ -1,0 +1,101 @@
+"""What a conversion read, left out and wrote: the numbers and the notices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from df2coco.errors import SourceError, printable
+from df2coco.parser.records import Notice
+from df2coco.taxonomy import CATEGORIES
+
+__all__ = ["ConversionError", "Summary", "report_json"]
+
+_SHOWN: Final = 5
+"""Notices of a kind that a summary keeps when not all are asked for."""
+
+
+@dataclass
+class Summary:
+    """What the conversion of one split read and wrote."""
+
+    split: str
+    outputs: list[Path]
+    images: int = 0
+    items: int = 0
+    items_per_category: dict[int, int] = field(
+        default_factory=lambda: {c.id: 0 for c in CATEGORIES}
+    )
+    notice_counts: Counter[str] = field(default_factory=Counter)
+    """Notice code -> how often."""
+    notices: list[Notice] = field(default_factory=list)
+    """All of them, or the first few of each code."""
+    subset: bool = False
+    """Options left images or items out, so that counts say nothing of completeness."""
+
+    @property
+    def errors(self) -> int:
+        """How many files, images and items cannot be used."""
+        return sum(count for _, count in self._unusable())
+
+    def note(self, notice: Notice, *, keep: bool) -> None:
+        """Count a notice, and keep it if `keep` or if it is among the first of its code."""
+        self.notice_counts[notice.code] += 1
+        if keep or self.notice_counts[notice.code] <= _SHOWN:
+            self.notices.append(notice)
+
+    def faults(self) -> str:
+        """What cannot be used, for a message: "2 annotation files, 1 item"."""
+        return ", ".join(
+            f"{count:,} {what}{'s' * (count != 1)}" for what, count in self._unusable() if count
+        )
+
+    def _unusable(self) -> list[tuple[str, int]]:
+        return [(what, self.notice_counts[code]) for code, what in _UNUSABLE.items()]
+
+
+_UNUSABLE: Final = {"bad-file": "annotation file", "bad-image": "image", "bad-item": "item"}
+"""Code of a notice about something that cannot be used -> what that is."""
+
+
+class ConversionError(SourceError):
+    """Something in the source cannot be used, and it was not allowed to leave it out."""
+
+    def __init__(self, summaries: Sequence[Summary]) -> None:
+        faults = "; ".join(f"{s.split}: {s.faults()}" for s in summaries if s.errors)
+        super().__init__(
+            f"{faults} cannot be used, so nothing was written. "
+            "Fix them, or pass --on-error skip to leave them out."
+        )
+        self.summaries = list(summaries)
+        """One a split, with or without faults."""
+
+
+def report_json(summaries: Sequence[Summary]) -> bytes:
+    """The report: a list of splits, with their counts and kept notices."""
+    document: list[dict[str, Any]] = [
+        {
+            "split": printable(summary.split),
+            "images": summary.images,
+            "items": summary.items,
+            "items_per_category": {c.name: summary.items_per_category[c.id] for c in CATEGORIES},
+            "counts": dict(sorted(summary.notice_counts.items())),
+            "notices": [
+                {
+                    "level": notice.level,
+                    "code": notice.code,
+                    "file": printable(notice.file),  # names of files need not be text
+                    "field": notice.field,
+                    "text": printable(notice.text),
+                }
+                for notice in summary.notices
+            ],
+        }
+        for summary in summaries
+    ]
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
