@@ -239,7 +239,7 @@ def _rename_all(outputs: Sequence[_Output]) -> None:
     done = 0
     try:
         for output in outputs if len(outputs) > 1 else ():
-            with contextlib.suppress(FileNotFoundError), reported_for(output.path):
+            with reported_for(output.path), contextlib.suppress(FileNotFoundError):
                 _keep(output.target, output.old)
         for output in outputs:  # nothing else between two renames: a kill can come at any time
             os.replace(output.work, output.target)
@@ -264,7 +264,7 @@ def _keep(target: Path, old: Path) -> None:
     try:
         os.link(target, old)
     except FileNotFoundError:
-        raise
+        raise  # there was none
     except OSError:  # a file system without hard links
         shutil.copyfile(target, old)
 

@@ -428,7 +428,7 @@ class TestErrors:
         out.write_text("before")
         with pytest.raises(ConversionError) as caught:
             convert(source, out)
-        counts = caught.value.summary.notice_counts
+        counts = caught.value.summaries[0].notice_counts
         assert counts == Counter({"bad-file": 2, "bad-item": 1, "bad-image": 1})
         assert "2 annotation files, 1 image, 1 item cannot be used" in str(caught.value)
         assert out.read_text() == "before"
@@ -453,7 +453,7 @@ class TestErrors:
         (source / "image" / "000002.jpg").unlink()
         with pytest.raises(ConversionError) as caught:
             convert(source, tmp_path / "o.json")
-        (notice,) = caught.value.summary.notices
+        (notice,) = caught.value.summaries[0].notices
         assert str(notice).endswith("000002.jpg: is missing. Download or unpack it again.")
 
     def test_two_names_for_one_id(self, make_split: MakeSplit, tmp_path: Path) -> None:

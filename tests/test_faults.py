@@ -221,7 +221,7 @@ def test_a_read_error(validation: Path, out: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(SourceError, match="cannot be used, so nothing was written") as caught:
         convert(validation, out)
     monkeypatch.undo()
-    assert "cannot be read (Input/output error)" in caught.value.summary.notices[0].text
+    assert "cannot be read (Input/output error)" in caught.value.summaries[0].notices[0].text
     assert out.read_bytes() == OLD
     assert unfinished(out.parent) == []
 

@@ -118,10 +118,14 @@ def test_many_partners_give_a_product(make_split: MakeSplit, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("query", "gallery", "message"),
     [
-        ("000009.jpg\nno.jpg\n", None, "line 1: 000009.jpg is no image of the split; 2 of 2 lines"),
+        (
+            "000009.jpg\nno.jpg\n",
+            None,
+            "line 1: 000009.jpg is not an image of the split; 2 of 2 lines",
+        ),
         ("", None, "names no image"),
         ("000001\n", "000003\n000001\n", "000001.jpg is in"),
-        (b"\xff\xfe\x00", None, "no text"),
+        (b"\xff\xfe\x00", None, "is not text"),
         (..., None, "cannot be read"),
     ],
 )
@@ -197,7 +201,7 @@ def test_several_splits(make_split: MakeSplit, tmp_path: Path) -> None:
 def test_the_output_is_not_written_among_the_annotations(split: Path) -> None:
     result = run(split, split / "annos")
     assert result.exit_code == 2
-    assert "is a folder that is read" in result.stderr
+    assert "annos, which is read" in result.stderr
     assert len(list((split / "annos").iterdir())) == 6
 
 

@@ -265,7 +265,7 @@ class TestKindsOfImages:
         (source / "image/000002.png").write_bytes(b"")
         with pytest.raises(ConversionError) as caught:
             convert(source, tmp_path / "out.json")
-        assert caught.value.summary.notices[0].file.endswith("image/000002.png")
+        assert caught.value.summaries[0].notices[0].file.endswith("image/000002.png")
 
     def test_of_two_of_one_name_one_is_taken_and_the_other_reported(self, tmp_path: Path) -> None:
         source = fill(tmp_path / "train", "annos/1.json", "image/1.png", "image/1.JPG")
@@ -470,7 +470,7 @@ class TestArchives:
         with pytest.raises(SourceError, match="cannot be used") as caught:
             convert(path, tmp_path / "o.json", images=validation / "image")
         assert isinstance(caught.value, ConversionError)
-        assert "encrypted with AES" in caught.value.summary.notices[0].text
+        assert "encrypted with AES" in caught.value.summaries[0].notices[0].text
 
     def test_a_dataset_root_of_archives(self, validation: Path, tmp_path: Path) -> None:
         root = tmp_path / "root"
@@ -521,7 +521,7 @@ class TestArchives:
             convert(source, tmp_path / "o.json")
         told = [str(caught.value)]
         if isinstance(caught.value, ConversionError):
-            told = [str(notice) for notice in caught.value.summary.notices]
+            told = [str(notice) for notice in caught.value.summaries[0].notices]
         assert any(message in line for line in told)
 
     def test_damaged_members_are_told_by_name(self, validation: Path, tmp_path: Path) -> None:
@@ -536,7 +536,7 @@ class TestArchives:
         source.write_bytes(raw)
         with pytest.raises(ConversionError) as caught:
             convert(source, tmp_path / "o.json")
-        first = next(n for n in caught.value.summary.notices if n.code == "bad-file")
+        first = next(n for n in caught.value.summaries[0].notices if n.code == "bad-file")
         assert first.file.endswith("validation.zip/annos/000001.json")
         assert "wrong checksum" in first.text
 
@@ -546,7 +546,7 @@ class TestArchives:
             target.writestr("annos/000001.json", ANNOTATION)
         with pytest.raises(ConversionError) as caught:
             convert(source, tmp_path / "o.json")
-        assert "method 12 is not supported" in caught.value.summary.notices[-1].text
+        assert "method 12 is not supported" in caught.value.summaries[0].notices[-1].text
 
     def test_more_members_than_the_old_format_holds(self, tmp_path: Path) -> None:
         source = tmp_path / "train.zip"
