@@ -496,6 +496,134 @@ class TestErrors:
         convert(source, source / "out.json")
 
 
+class TestAllOrNothing:
+    """Splits, tasks and the report: all files of a run appear, or none; the report has all splits."""
+
+    @pytest.fixture
+    def root(self, make_split: MakeSplit, tmp_path: Path) -> Path:
+        """Three splits, of which two have a fault."""
+        make_split({1: make_annotation()}, name="root/train")
+        make_split({1: make_annotation(make_item(scale=9))}, name="root/validation")
+        make_split({1: make_annotation(), 2: b"{"}, name="root/other")
+        (tmp_path / "root/other").rename(tmp_path / "root/test")
+        return tmp_path / "root"
+
+    def test_a_faulty_split_stops_all(self, root: Path, tmp_path: Path) -> None:
+        with pytest.raises(ConversionError) as caught:
+            convert(root, tmp_path / "out", report=tmp_path / "report.json")
+        assert str(caught.value) == (
+            "validation: 1 item; test: 1 annotation file cannot be used, so nothing was written. "
+            "Fix them, or pass --on-error skip to leave them out."
+        )
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "root"]
+        report = json.loads((tmp_path / "report.json").read_bytes())
+        assert [(split["split"], split["counts"]) for split in report] == [
+            ("train", {}), ("validation", {"bad-item": 1}), ("test", {"bad-file": 1}),
+        ]  # fmt: skip
+
+    def test_what_was_there_before_stays(self, root: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/instances_train.json").write_text("before")
+        with pytest.raises(ConversionError):
+            convert(root, tmp_path / "out")
+        (only,) = (tmp_path / "out").iterdir()
+        assert only.read_text() == "before"
+
+    def test_the_report_comes_with_the_files(self, root: Path, tmp_path: Path) -> None:
+        convert(root, tmp_path / "out", on_error="skip", report=tmp_path / "report.json")
+        report = json.loads((tmp_path / "report.json").read_bytes())
+        assert [split["images"] for split in report] == [1, 1, 1]
+        assert len(list((tmp_path / "out").iterdir())) == 6
+
+    @pytest.mark.parametrize(
+        ("report", "message"),
+        [
+            ("out.json", "is named for two outputs"),
+            ("validation/annos/000001.json", "annos, which is read"),
+            ("validation/image/report.json", "image, which is read"),
+            ("missing/report.json", "there is no folder"),
+            ("validation", "is a folder"),
+        ],
+    )
+    def test_the_report_is_guarded(
+        self, make_split: MakeSplit, tmp_path: Path, report: str, message: str
+    ) -> None:
+        source = make_split({1: make_annotation()})
+        before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+        with pytest.raises(OutputError, match=message):
+            convert(source, tmp_path / "out.json", report=tmp_path / report)
+        assert before == {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+
+class TestOut:
+    """OUT is a .json file or a folder, and nothing else."""
+
+    @pytest.mark.parametrize("name", ["out.txt", "out.json.gz", "out.jsonl", "-", "out.png"])
+    def test_what_is_neither(self, validation: Path, tmp_path: Path, name: str) -> None:
+        with pytest.raises(OutputError, match=r"is not the name of a \.json file"):
+            convert(validation, tmp_path / name)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("name", ["OUT.JSON", "a.b.Json"])
+    def test_a_file(self, validation: Path, tmp_path: Path, name: str) -> None:
+        convert(validation, tmp_path / name)
+        assert (tmp_path / name).is_file()
+
+    @pytest.mark.parametrize("name", ["coco", "coco-v1.2", "2024.10.01", "there.txt"])
+    def test_a_folder(self, validation: Path, tmp_path: Path, name: str) -> None:
+        (tmp_path / "there.txt").mkdir()
+        convert(validation, tmp_path / name, **asked(task="instances"))
+        assert [p.name for p in (tmp_path / name).iterdir()] == ["instances_validation.json"]
+
+    def test_several_splits_in_one_file(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        make_split({1: make_annotation()}, name="root/train")
+        (tmp_path / "root/test/image").mkdir(parents=True)
+        (tmp_path / "root/test/image/000001.jpg").write_bytes(make_jpeg())
+        with pytest.raises(OutputError, match=r"one file for several splits \(train, test\)"):
+            convert(tmp_path / "root", tmp_path / "out.json")
+
+
+class TestNothingIsIgnored:
+    def test_a_selection_that_leaves_nothing(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        source = make_split({1: make_annotation(make_item(1)), 2: make_annotation(source="shop")})
+        for chosen, codes in [
+            (asked(only="shop", categories=["long sleeve dress"]), {"nothing-left": 1}),
+            (asked(only="shop", categories=[9]), {}),
+            (asked(categories=[2]), {"nothing-left": 1}),
+            (asked(limit=1), {}),
+        ]:
+            (summary,) = convert(source, tmp_path / "out.json", **chosen)
+            assert dict(summary.notice_counts) == codes
+
+    def test_a_selection_where_there_are_no_annotations(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        make_split({1: make_annotation()}, name="root/train")
+        (tmp_path / "root/test/image").mkdir(parents=True)
+        for number in (1, 2, 3):
+            (tmp_path / f"root/test/image/00000{number}.jpg").write_bytes(make_jpeg())
+        for chosen, codes, images in [
+            (asked(only="user"), {"selection-ignored": 1}, 3),
+            (asked(categories=[9], limit=2), {"selection-ignored": 1}, 2),
+            (asked(limit=2), {}, 2),
+            (asked(), {}, 3),
+        ]:
+            train, test = convert(tmp_path / "root", tmp_path / "out", **chosen)
+            assert (dict(test.notice_counts), test.images) == (codes, images)
+            assert dict(train.notice_counts) == {}
+
+    def test_only_the_files_of_chosen_categories(self, validation: Path, tmp_path: Path) -> None:
+        convert(validation, tmp_path / "out", per_category=True, **asked(categories=["skirt", 1]))
+        assert sorted(p.name for p in (tmp_path / "out/validation").iterdir()) == [
+            "deepfashion2_short_sleeved_shirt_validation.json",
+            "deepfashion2_skirt_validation.json",
+        ]
+
+    def test_a_preset_is_one_file(self, validation: Path, tmp_path: Path) -> None:
+        with pytest.raises(OptionError, match="preset: official is one file"):
+            convert(validation, tmp_path / "out", **asked(preset="official"))
+
+
 def test_exif_rotation_gives_the_size_that_loaders_see(
     make_split: MakeSplit, tmp_path: Path
 ) -> None:
