@@ -2,54 +2,97 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import io
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Iterable
 from typing import Any, Final
 
-__all__ = ["main"]
+from df2coco.cli.streams import guard_streams, tell
+
+__all__ = ["COMMANDS", "load_commands", "main"]
 
 
 def main() -> None:
     """The console script."""
+    # A thread for each core costs more than all that numpy computes here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
+    guard_streams()
     try:
-        _run()
-    except KeyboardInterrupt:  # before there was a command to tell it
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:  # before there was a command that could say so
         sys.exit(130)
+    except Exception:
+        traceback.print_exc()
+        tell("df2coco: this is a fault of df2coco. Please report it with the lines above.")
+        sys.exit(2)
     finally:
+        sys.stdout.flush()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # there is nothing left to undo
 
 
-def _run() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names of files need not be text
-            stream.reconfigure(errors="backslashreplace")
-    # A command needs its own module alone; what lists commands needs all, in the order of the help.
-    for name in sys.argv[1:2] if sys.argv[1:2] and sys.argv[1] in _COMMANDS else _COMMANDS:
-        importlib.import_module(f"{__name__}.{name}")
-    from df2coco.cli.app import app
+COMMANDS: Final = {
+    "convert": ("convert", "Convert DeepFashion2 annotations to COCO."),
+    "image-info": ("convert", "Write a COCO file without annotations, for the test split."),
+    "validate": ("validate", "Tell what is wrong with a COCO file, and who suffers from it."),
+    "evaluate": (
+        "evaluate",
+        "Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
+    ),
+    "retrieval": (
+        "retrieval",
+        "Write the ground truth of consumer-to-shop retrieval, and all positive pairs.",
+    ),
+    "restore": ("restore", "Write the dataset's annotation files again, one an image."),
+    "export": (
+        "export",
+        "Write the dataset folder that a training tool reads, with links to the photos.",
+    ),
+    "stats": (
+        "stats",
+        "Print the numbers of a split, beside what was released and what the paper says.",
+    ),
+    "draw": ("draw", "Draw images with their boxes, masks and landmarks."),
+    "skeletons": ("draw", "Draw a poster of the 13 landmark definitions."),
+    "report": (
+        "report",
+        "Write one page of HTML: numbers, findings and their remedies, charts, examples to filter.",
+    ),
+    "metainfo": (
+        "metainfo",
+        "Print what a training framework must be told, as a file that it loads as it is.",
+    ),
+}
+"""The module of each command and the first sentence of its help, in the order of the list of commands.
 
+That list needs no module then: importing all of them would double its time.
+"""
+
+
+def load_commands(names: Iterable[str] = COMMANDS) -> None:
+    """Register commands with the app."""
+    for name in names:
+        importlib.import_module(f"{__name__}.{COMMANDS[name][0]}")
+
+
+def _run(arguments: list[str]) -> None:
+    from df2coco.cli.app import app, list_command
+
+    named = [name for name in arguments if name in COMMANDS]
+    if named or "_DF2COCO_COMPLETE" in os.environ:
+        load_commands(named or COMMANDS)
+    else:
+        for name, (_, summary) in COMMANDS.items():
+            list_command(name, summary)
     app()
 
 
-_COMMANDS: Final = (
-    "convert",
-    "validate",
-    "evaluate",
-    "retrieval",
-    "restore",
-    "export",
-    "stats",
-    "draw",
-    "report",
-    "metainfo",
-)
-
-
 def _terminate(*_: Any) -> None:
-    os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
+    with contextlib.suppress(OSError):
+        os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
     sys.exit(143)  # as an exception, so that temporary files and workers go

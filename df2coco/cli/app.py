@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
+from df2coco.cli.streams import tell
+from df2coco.cli.values import Command, Group
 from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
 from df2coco.version import __version__
@@ -26,21 +28,38 @@ __all__ = [
     "app",
     "choice",
     "command",
+    "command_group",
     "default_workers",
     "fail",
+    "list_command",
     "progress_bar",
     "tell",
     "with_password",
 ]
 
+_SETTINGS: Final[dict[str, Any]] = {
+    "cls": Group,
+    "no_args_is_help": True,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
 app: Final = typer.Typer(
     name="df2coco",
     help="DeepFashion2 to COCO: convert, validate, evaluate and look.",
-    no_args_is_help=True,
+    rich_markup_mode=None,  # rich would take brackets in help for its own, and half of the start
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 findings (validate), 2 wrong use or the job could not be done.",
+    epilog="Exit codes: 0 done; 1 findings (validate); 2 wrong use, or the job could not be done; "
+    "130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated.",
+    **_SETTINGS,
 )
+
+
+def command_group(name: str, help: str) -> typer.Typer:
+    """A command that has commands of its own."""
+    group = typer.Typer(help=help, **_SETTINGS)
+    app.add_typer(group, name=name)
+    return group
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,19 +85,19 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
                 fail("out of memory.")
             except RecursionError:
                 fail("the input is nested too deeply.")
+            except OSError as error:
+                where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+                fail(f"{where}{error.strerror or error}.")
 
-        group.command(name)(guarded)
+        group.command(name, cls=Command)(guarded)
         return function
 
     return register
 
 
-def tell(line: str = "") -> None:
-    """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
-    if "tqdm" in sys.modules:
-        sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
-    else:
-        print(printable(line), file=sys.stderr)
+def list_command(name: str, summary: str) -> None:
+    """Make a command appear in the list of commands, where that is all that is asked for."""
+    app.command(name, help=summary)(lambda: None)
 
 
 def fail(message: str, *, code: int = 2) -> NoReturn:
@@ -192,12 +211,17 @@ def with_password(password: str | None, work: Callable[[str | None], Result]) ->
     """`work(password)`; when a password is missing and a person sits there, ask for it."""
     try:
         return work(password)
-    except PasswordError:
+    except PasswordError as missing:
         if password is not None or not sys.stdin.isatty():
             raise
-    import getpass
+        import getpass
 
-    return work(getpass.getpass("Password of the archive: "))
+        try:
+            password = getpass.getpass("Password of the archive: ")
+        except (EOFError, KeyboardInterrupt) as error:  # Ctrl-D, Ctrl-C
+            tell()  # ends the line of the prompt
+            raise missing if isinstance(error, EOFError) else error from None
+    return work(password)
 
 
 def _print_version(value: bool) -> None:
@@ -216,5 +240,3 @@ def _root(
     ] = False,
 ) -> None:
     del version
-    if "NO_COLOR" in os.environ:
-        os.environ.setdefault("TERM", "dumb")

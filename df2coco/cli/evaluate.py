@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from df2coco.cli.app import JsonOption, QuietOption, app, choice, command, progress_bar
+from df2coco.cli.app import JsonOption, QuietOption, choice, command, command_group, progress_bar
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
 from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS
@@ -16,12 +16,10 @@ from df2coco.evaluation.engines import ENGINES
 from df2coco.evaluation.retrieval import TOP
 from df2coco.taxonomy import ATTRIBUTES
 
-group = typer.Typer(
-    help="Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+group = command_group(
+    "evaluate",
+    "Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
 )
-app.add_typer(group, name="evaluate")
 
 GroundTruthArgument = Annotated[
     Path,

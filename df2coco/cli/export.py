@@ -11,9 +11,9 @@ from df2coco.cli.app import (
     PasswordOption,
     QuietOption,
     WorkersOption,
-    app,
     choice,
     command,
+    command_group,
     default_workers,
     progress_bar,
     tell,
@@ -23,12 +23,9 @@ from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
 from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo
 from df2coco.parser.records import NOTICES
 
-group = typer.Typer(
-    help="Write the dataset folder that a training tool reads, with links to the photos.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
+group = command_group(
+    "export", "Write the dataset folder that a training tool reads, with links to the photos."
 )
-app.add_typer(group, name="export")
 
 SourcesArgument = Annotated[
     list[Path],
