@@ -5,7 +5,6 @@ A mark is a pair of comments: <!-- name --> and <!-- /name -->.
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 
 import typer
 
-from df2coco.cli import _COMMANDS
+from df2coco.cli import load_commands
 from df2coco.cli.app import app
 from df2coco.parser.records import NOTICES
 from df2coco.validator import checks_table
@@ -42,8 +41,7 @@ def notices_table() -> str:
 
 def commands_reference() -> str:
     """Every command with its arguments and options, from what their help is made of."""
-    for name in _COMMANDS:
-        importlib.import_module(f"df2coco.cli.{name}")
+    load_commands()
     return "\n\n".join(_sections(typer.main.get_command(app), "df2coco"))
 
 
