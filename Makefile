@@ -40,10 +40,13 @@ write-docs: $(VENV)/tools
 docs: $(VENV)/docs
 	$(BIN)/python -m mkdocs build --strict --quiet --config-file .mkdocs.yml --site-dir build/site
 
-# The real Detectron2, MMDetection and MMPose, in an environment of their own (1.6 GB).
+# The real Detectron2, MMDetection and MMPose (1.6 GB), then Ultralytics, transformers and RF-DETR (2 GB), each
+# group in an environment of its own.
 test-consumers:
 	bash tests/consumers/make_env.sh .venv-consumers
 	.venv-consumers/bin/python -m pytest tests/consumers -o addopts="--import-mode=importlib"
+	bash tests/trainers/make_env.sh .venv-trainers
+	.venv-trainers/bin/python -m pytest tests/trainers -o addopts="--import-mode=importlib"
 
 # The lowest versions that pyproject.toml admits.
 test-lowest:
@@ -75,7 +78,7 @@ test-dist: $(VENV)/bin/python
 	done
 
 clean:
-	rm -rf .venv .venv-consumers .venv-lowest build dist demo
+	rm -rf .venv .venv-consumers .venv-trainers .venv-lowest build dist demo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
