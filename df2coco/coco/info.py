@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from df2coco.version import __version__
 
 __all__ = ["Conversion", "conversion_of"]
+
+Value = TypeVar("Value")
 
 _FROM_IMAGES: Final = "from the images"
 _UNKNOWN: Final = "unknown: the smallest that hold the annotations"
@@ -27,13 +29,17 @@ class Conversion:
     only: str | None = None
     """The only source of images, "user" or "shop"."""
     limit: int | None = None
+    part: str | None = None
+    """The file is this part of one that was split."""
+    merged: tuple[str, ...] = ()
+    """The splits that were merged into the file."""
     sizes_known: bool = True
     """False: there were no images, so width and height are the smallest that hold the annotations."""
 
     @property
     def is_subset(self) -> bool:
         """Images or items were left out on purpose."""
-        return bool(self.categories or self.only or self.limit)
+        return bool(self.categories or self.only or self.limit or self.part)
 
     def as_json(self) -> dict[str, Any]:
         """The value of `info.df2coco`."""
@@ -63,16 +69,20 @@ def conversion_of(info: Any) -> Conversion | None:
         value = noted.get(name)
         return value if isinstance(value, str) else None
 
-    categories, limit = noted.get("categories"), noted.get("limit")
+    def values(name: str, kind: type[Value]) -> tuple[Value, ...]:
+        found = noted.get(name)
+        return tuple(e for e in found if type(e) is kind) if isinstance(found, list) else ()
+
+    limit = noted.get("limit")
     return Conversion(
         task=text("task"),
         layout=text("layout"),
         landmarks=text("landmarks"),
         area=text("area"),
-        categories=tuple(each for each in categories if type(each) is int)
-        if isinstance(categories, list)
-        else (),
+        categories=values("categories", int),
         only=text("only"),
         limit=limit if type(limit) is int else None,
+        part=text("part"),
+        merged=values("merged", str),
         sizes_known=not (text("image_sizes") or "").startswith("unknown"),
     )
