@@ -288,7 +288,7 @@ def test_the_commands(whole: Path, tmp_path: Path) -> None:
     result = run("split", whole, parts, "--parts", "train=0.9, test=0.1", "--seed", "7")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
-    assert "test: 6" in result.stderr
+    assert "test: 56 images" in result.stderr
     assert "short sleeve top" in result.stderr
     merged = run("merge", parts / "train.json", parts / "test.json", tmp_path / "all.json")
     assert merged.exit_code == 0, merged.output

@@ -104,6 +104,8 @@ _TOLERANCE: Final = 1e-6
 
 
 def _check_parts(parts: Mapping[str, float]) -> None:
+    if len(parts) < 2:
+        raise OptionError("name two parts or more: train=0.9,test=0.1.", field="parts")
     for name, share in parts.items():
         if not _NAME.fullmatch(name):
             raise OptionError(
@@ -111,8 +113,6 @@ def _check_parts(parts: Mapping[str, float]) -> None:
             )
         if not (isinstance(share, (int, float)) and 0 < share < 1):
             raise OptionError(f"{name}={share} is not a share between 0 and 1.", field="parts")
-    if len(parts) < 2:
-        raise OptionError("name two parts or more: train=0.9,test=0.1.", field="parts")
     total = math.fsum(parts.values())
     if abs(total - 1) > _TOLERANCE:
         raise OptionError(f"the shares add up to {total:g}, not to 1.", field="parts")
