@@ -29,6 +29,10 @@ class Conversion:
     only: str | None = None
     """The only source of images, "user" or "shop"."""
     limit: int | None = None
+    sample: int | None = None
+    """The images are a random sample of so many, by whole pairs."""
+    seed: int | None = None
+    """What decided which."""
     part: str | None = None
     """The file is this part of one that was split."""
     merged: tuple[str, ...] = ()
@@ -39,10 +43,11 @@ class Conversion:
     @property
     def is_subset(self) -> bool:
         """Images or items were left out on purpose."""
-        return bool(self.categories or self.only or self.limit or self.part)
+        return bool(self.categories or self.only or self.limit or self.sample or self.part)
 
     def as_json(self) -> dict[str, Any]:
         """The value of `info.df2coco`."""
+        sample = {} if self.sample is None else {"sample": self.sample, "seed": self.seed}
         return {
             "version": __version__,
             "task": self.task,
@@ -52,6 +57,7 @@ class Conversion:
             "categories": list(self.categories),
             "only": self.only,
             "limit": self.limit,
+            **sample,
             "image_sizes": _FROM_IMAGES if self.sizes_known else _UNKNOWN,
         }
 
@@ -73,7 +79,10 @@ def conversion_of(info: Any) -> Conversion | None:
         found = noted.get(name)
         return tuple(e for e in found if type(e) is kind) if isinstance(found, list) else ()
 
-    limit = noted.get("limit")
+    def number(name: str) -> int | None:
+        value = noted.get(name)
+        return value if type(value) is int else None
+
     return Conversion(
         task=text("task"),
         layout=text("layout"),
@@ -81,7 +90,9 @@ def conversion_of(info: Any) -> Conversion | None:
         area=text("area"),
         categories=values("categories", int),
         only=text("only"),
-        limit=limit if type(limit) is int else None,
+        limit=number("limit"),
+        sample=number("sample"),
+        seed=number("seed"),
         part=text("part"),
         merged=values("merged", str),
         sizes_known=not (text("image_sizes") or "").startswith("unknown"),

@@ -274,6 +274,8 @@ def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[
         selection.category_ids,
         selection.only,
         selection.limit,
+        selection.sample,
+        selection.seed,
         sizes_known=sizes_known,
     )
     return {
