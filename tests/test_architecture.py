@@ -22,7 +22,7 @@ ROWS: list[set[str]] = [
     {"layouts"},
     {"releases", "parser", "coco", "masks"},
     {"converter", "pictures"},
-    {"validator", "evaluation", "stats", "drawing", "subsets"},
+    {"validator", "evaluation", "stats", "drawing"},
     {"report", "integrations"},
     {"export"},
     {"cli"},

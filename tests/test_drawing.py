@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from df2coco.converter.encoder import make_encoder
 from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
 from df2coco.drawing import PARTS, Photos, draw, draw_image
-from df2coco.drawing.labels import Rectangle, Wish, place_labels
-from df2coco.drawing.overlay import LARGEST, SMALLEST, casing_of, picture_size
-from df2coco.drawing.shapes import landmark_slots, read_shapes
-from df2coco.drawing.sheet import justify
-from df2coco.errors import CocoFileError, SourceError
+from df2coco.drawing.drawables import read_drawables
+from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
+from df2coco.drawing.matches import MATCHED, UNMATCHED, mark_matches
+from df2coco.drawing.overlay import LARGEST, SMALLEST, casing_of, distinguish, picture_size
+from df2coco.drawing.sheet import justify, keys_of
+from df2coco.errors import CocoFileError, OutputError, SourceError
+from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category
 from fixtures.garment_figure import FIGURE
 from tests.zipcrypto import write_encrypted_zip
@@ -51,10 +54,12 @@ def garment(category: Category, layout: str, visibility: Sequence[int]) -> dict[
         for (x, y), v in zip(points, itertools.cycle(visibility), strict=False)
         for n in ((x, y, v) if v else (0, 0, 0))
     ]
-    before = 0 if layout == "category" else category.first_slot
-    slots = category.num_landmarks if layout == "category" else 294
-    keypoints = [0] * (3 * slots)
-    keypoints[3 * before : 3 * before + len(own)] = own
+    count = {"category": category.num_landmarks, "aggregated": 81}.get(layout, 294)
+    slots = own_slots(category, count)
+    assert slots is not None
+    keypoints = [0] * (3 * count)
+    for number, slot in enumerate(slots):
+        keypoints[3 * slot : 3 * slot + 3] = own[3 * number : 3 * number + 3]
     return {
         "id": 1,
         "image_id": 1,
@@ -88,13 +93,13 @@ def test_visible_landmarks_have_the_categorys_color_and_occluded_ones_are_hollow
     category: Category, layout: str
 ) -> None:
     annotation = garment(category, layout, (2, 1, 0))
-    picture = draw_image(grey(), [annotation], category_entries(layout), only=("landmarks",))
+    picture = draw_image(grey(), [annotation], category_entries(layout), parts=("landmarks",))
     color = ImageColor.getrgb(category.color)
-    shape = read_shapes([annotation], category_entries(layout))[0]
-    points = [(x, y) for x, y, _ in shape.landmarks.values()]
+    drawable = read_drawables([annotation], category_entries(layout))[0]
+    points = [(x, y) for x, y, _ in drawable.landmarks.values()]
     assert len(points) == sum(i % 3 < 2 for i in range(category.num_landmarks))
     label = 40  # the label may lie on the topmost ones
-    for x, y, visible in shape.landmarks.values():
+    for x, y, visible in drawable.landmarks.values():
         near = [p for p in points if p != (x, y) and math.dist(p, (x, y)) < 12]
         if near or y < 50 + label:
             continue
@@ -107,7 +112,7 @@ def test_the_skeleton_is_drawn_even_where_the_file_has_none(category: Category) 
     categories = category_entries("official")
     assert all(entry["skeleton"] == [] for entry in categories)
     annotation = garment(category, "official", (2,))
-    picture = draw_image(grey(), [annotation], categories, only=("landmarks",))
+    picture = draw_image(grey(), [annotation], categories, parts=("landmarks",))
     color = ImageColor.getrgb(category.color)
     points = [(50 + 500 * x, 50 + 500 * y) for x, y in FIGURE[category.id]]
     long = [(a, b) for a, b in category.skeleton if math.dist(points[a - 1], points[b - 1]) > 60]
@@ -118,17 +123,46 @@ def test_the_skeleton_is_drawn_even_where_the_file_has_none(category: Category) 
         assert min(distance(p, color) for p in around) < 60, (a, b)
 
 
-def test_other_converters_categories_bring_their_own_slots() -> None:
+@pytest.mark.parametrize("of_file", [*LAYOUTS, "official"])
+@pytest.mark.parametrize("of_results", LAYOUTS)
+@pytest.mark.parametrize("category", CATEGORIES[:4:3], ids=lambda c: c.name)
+def test_results_in_any_layout_lie_where_the_annotation_lies(
+    category: Category, of_results: str, of_file: str
+) -> None:
+    """As `evaluate` takes them: a result says its layout by its number of landmarks."""
+    categories = category_entries(of_file)
+    (truth,) = read_drawables([garment(category, of_file, (2,))], categories)
+    result = garment(category, of_results, (2,)) | {"score": 0.5}
+    (found,) = read_drawables([result], categories, predicted=True)
+    assert len(found.landmarks) == category.num_landmarks
+    assert (found.landmarks, found.edges) == (truth.landmarks, truth.edges)
+
+
+def test_other_datasets_bring_their_own_landmarks() -> None:
     person = {"id": 1, "name": "person", "keypoints": list("abcde"), "skeleton": [[1, 2], [5, 9]]}
-    assert landmark_slots(person) == (range(5), ((0, 1),))
-    assert landmark_slots({"id": 1, "name": "person"}) == (range(0), ())
-    top = CATEGORY_BY_ID[1]
-    assert landmark_slots({"id": 1, "keypoints": [""] * 294, "skeleton": []})[0] == top.slots
     keypoints = [300, 100, 2, 300, 500, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     annotation = {"id": 1, "category_id": 1, "keypoints": keypoints}
+    (drawable,) = read_drawables([annotation], [person])
+    assert list(drawable.landmarks) == [0, 1]
+    assert drawable.edges == ((0, 1),)
+    assert drawable.garment is None
     picture = draw_image(grey(), [annotation], [person])
-    assert distance(pixel(picture, 300, 300), ImageColor.getrgb(top.color)) < 40  # the edge 1-2
+    color = ImageColor.getrgb(CATEGORY_BY_ID[1].color)
+    assert distance(pixel(picture, 300, 300), color) < 40  # the edge 1-2
     assert pixel(picture, 5, 5) == ImageColor.getrgb(GREY)
+    nameless = {"id": 1, "name": "person"}
+    assert read_drawables([annotation], [nameless])[0].landmarks == {}
+    with pytest.raises(CocoFileError, match="keypoints: 12 numbers, expected 15"):
+        read_drawables([{**annotation, "keypoints": keypoints[:12]}], [person])
+
+
+def test_a_garment_with_another_number_of_landmarks_has_its_files_own() -> None:
+    top = {"id": 1, "name": "short sleeve top", "keypoints": ["a", "b"], "skeleton": [[1, 2]]}
+    annotation = {"id": 1, "category_id": 1, "keypoints": [1, 2, 2, 3, 4, 1]}
+    (drawable,) = read_drawables([annotation], [top])
+    assert [(x, y) for x, y, _ in drawable.landmarks.values()] == [(1, 2), (3, 4)]
+    assert drawable.edges == ((0, 1),)
+    assert drawable.garment is None  # its sigmas would be wrong
 
 
 # ---------------------------------------------------------------- masks and boxes
@@ -142,7 +176,7 @@ OVERLAPPING = [
 
 def test_a_mask_is_the_union_of_its_polygons() -> None:
     annotation = {"id": 1, "category_id": 1, "segmentation": OVERLAPPING}
-    picture = draw_image(grey(), [annotation], category_entries("unified"), only=("masks",))
+    picture = draw_image(grey(), [annotation], category_entries("unified"), parts=("masks",))
     one, both, other = (pixel(picture, at, at) for at in (150, 250, 350))
     assert one == both == other != ImageColor.getrgb(GREY)
     assert pixel(picture, 350, 150) == pixel(picture, 450, 450) == ImageColor.getrgb(GREY)
@@ -160,7 +194,7 @@ def test_a_run_length_mask_is_drawn_as_its_polygons_are() -> None:
             grey(),
             [{"id": 1, "category_id": 1, "bbox": [100, 100, 300, 300], "segmentation": mask}],
             category_entries("unified"),
-            only=("masks",),
+            parts=("masks",),
         )
         for mask in (OVERLAPPING, text, {**text, "counts": counts}, encoded)
     ]
@@ -181,10 +215,10 @@ def trousers(visibility: int) -> dict[str, Any]:
 def test_only_what_is_asked_for_is_drawn() -> None:
     assert set(MARKS) == set(PARTS)
     for size in range(len(PARTS) + 1):
-        for only in itertools.combinations(PARTS, size):
-            picture = draw_image(grey(), [trousers(2)], category_entries("unified"), only=only)
+        for parts in itertools.combinations(PARTS, size):
+            picture = draw_image(grey(), [trousers(2)], category_entries("unified"), parts=parts)
             for part, at in MARKS.items():
-                assert (pixel(picture, *at) != ImageColor.getrgb(GREY)) == (part in only)
+                assert (pixel(picture, *at) != ImageColor.getrgb(GREY)) == (part in parts)
 
 
 def test_drawing_leaves_the_image_and_what_is_not_covered_as_they_are() -> None:
@@ -219,7 +253,7 @@ def test_pictures_are_as_large_as_photos_within_reason(
 def test_positions_follow_the_pictures_size(size: tuple[int, int]) -> None:
     width, height = size
     annotation = {"id": 1, "category_id": 5, "bbox": [0, height / 2, width, height / 2]}
-    picture = draw_image(grey(size), [annotation], category_entries("unified"), only=("boxes",))
+    picture = draw_image(grey(size), [annotation], category_entries("unified"), parts=("boxes",))
     color = ImageColor.getrgb(CATEGORY_BY_ID[5].color)
     middle, bottom = picture.width - picture.width // 8, picture.height - 1
     reach = max(3, picture.height // 200)
@@ -255,14 +289,14 @@ BAD = {
 @pytest.mark.parametrize(
     ("field", "value"), [(field, value) for field, values in BAD.items() for value in values]
 )
-def test_what_is_no_coco_is_told_by_annotation_and_field(field: str, value: object) -> None:
+def test_what_is_not_coco_is_reported_by_annotation_and_field(field: str, value: object) -> None:
     annotation = {"id": 77, "category_id": 1, field: value}
     with pytest.raises(CocoFileError, match=rf"annotation 77: {field}: .*expected"):
         draw_image(grey(), [annotation], category_entries("unified"))
 
 
 @pytest.mark.parametrize("score", ["high", float("nan"), [1]])
-def test_a_bad_score_is_told(score: object) -> None:
+def test_a_bad_score_is_reported(score: object) -> None:
     with pytest.raises(CocoFileError, match="result 1: score: "):
         draw_image(grey(), [{"category_id": 1, "score": score}], [], predicted=True)
 
@@ -319,13 +353,73 @@ def test_a_label_is_left_out_only_when_there_is_no_room(
                 assert any(map(free.overlaps, before))
 
 
+def dot(x: int, y: int) -> Obstacle:
+    return Obstacle(Rectangle(x - 2, y - 2, 4, 4), 1)
+
+
 def test_a_label_stands_on_its_box_and_makes_way() -> None:
     box = (100.0, 100.0, 300.0, 300.0)
     wish = Wish(80, 20, box)
     assert place_labels([wish], (600, 600)) == [Rectangle(100, 80, 80, 20)]
-    assert place_labels([wish], (600, 600), [(120, 90)]) == [Rectangle(220, 80, 80, 20)]
+    assert place_labels([wish], (600, 600), [dot(120, 90)]) == [Rectangle(220, 80, 80, 20)]
     first, second = place_labels([wish, wish], (600, 600))
     assert (first, second) == (Rectangle(100, 80, 80, 20), Rectangle(220, 80, 80, 20))
+
+
+def test_a_label_finds_the_one_free_place_at_its_box() -> None:
+    wish, size = Wish(80, 20, (100.0, 100.0, 300.0, 300.0)), (600, 600)
+    everywhere = [dot(x, y) for x in range(0, 600, 9) for y in range(0, 600, 9)]
+    free = Rectangle(300, 170, 80, 30)  # on the right, halfway down
+    obstacles = [each for each in everywhere if not each.place.overlaps(free)]
+    (place,) = place_labels([wish], size, obstacles[::10] + obstacles)
+    assert place is not None
+    # Where all is taken, what is least bad: a face is worse than a landmark.
+    face = Obstacle(Rectangle(100, 60, 200, 60), 8)
+    (place,) = place_labels([wish], size, [face, dot(320, 200), dot(60, 200)])
+    assert place is not None
+    assert not place.overlaps(face.place)
+
+
+def test_labels_keep_off_the_face_above_a_top_and_not_above_a_skirt() -> None:
+    categories = category_entries("unified")
+    for number in (1, 2, 3, 4, 5, 6, 10, 11, 12, 13):
+        (top,) = read_drawables([garment(CATEGORY_BY_ID[number], "unified", (2,))], categories)
+        face = top.face()
+        assert face is not None
+        x1, y1, x2, y2 = face
+        assert x1 < 300 < x2  # its axis is in the middle
+        assert 60 < x2 - x1 < 260
+        assert y1 < y2 == min(top.landmarks[number].y for number in range(6))
+        bare = {"id": 1, "category_id": number, "bbox": [100, 200, 100, 300]}
+        assert read_drawables([bare], categories)[0].face() == (135.0, 158.0, 165.0, 200.0)
+    for number in (7, 8, 9):
+        (low,) = read_drawables([garment(CATEGORY_BY_ID[number], "unified", (2,))], categories)
+        assert low.face() is None
+
+
+def test_items_of_one_category_differ_in_shade_and_stand_out() -> None:
+    four = [{"id": n, "category_id": 1, "bbox": [9 * n, 9, 9, 9]} for n in range(4)]
+    for category in CATEGORIES:
+        entries = [{**each, "category_id": category.id} for each in four]
+        colors = [each.color for each in distinguish(read_drawables(entries, []))]
+        assert colors[0].upper() == category.color.upper()
+        for a, b in itertools.combinations(map(ImageColor.getrgb, colors), 2):
+            assert distance(a, b) > 40
+        for color in colors:
+            assert distance(ImageColor.getrgb(color), ImageColor.getrgb(casing_of(color))) > 100
+    mixed = [{**each, "category_id": 1 + n} for n, each in enumerate(four)]
+    assert [d.color.upper() for d in distinguish(read_drawables(mixed, []))] == [
+        d.color.upper() for d in read_drawables(mixed, [])
+    ]
+
+
+def test_two_garments_of_one_category_are_drawn_in_two_colors() -> None:
+    annotations = [
+        {"id": n, "category_id": 8, "segmentation": [[x, 50, x + 200, 50, x + 200, 500, x, 500]]}
+        for n, x in ((1, 20), (2, 350))
+    ]
+    picture = draw_image(grey(), annotations, category_entries("unified"), parts=("masks",))
+    assert distance(pixel(picture, 120, 300), pixel(picture, 450, 300)) > 20
 
 
 # ---------------------------------------------------------------- contact sheet
@@ -471,7 +565,7 @@ def small_file(folder: Path, **image: Any) -> Path:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "is missing"),
     "empty": (lambda path: path.write_bytes(b""), "empty"),
-    "no image": (lambda path: path.write_bytes(b"<html>"), "no image"),
+    "no image": (lambda path: path.write_bytes(b"<html>"), "not an image"),
     "cut": (lambda path: path.write_bytes(path.read_bytes()[:-200]), "damaged"),
     "header only": (lambda path: path.write_bytes(path.read_bytes()[:200]), "damaged"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "regular file"),
@@ -494,14 +588,21 @@ def test_an_image_that_cannot_be_read_is_one_line(tmp_path: Path, damage: str) -
 def test_a_file_name_does_not_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     path = small_file(tmp_path, file_name=name)
     (tmp_path / "000001.jpg").write_bytes((tmp_path / "image" / "000001.jpg").read_bytes())
-    with pytest.raises(SourceError, match="no name of a file below"):
+    with pytest.raises(SourceError, match=r"is not the name of a file below|has backslashes"):
         draw(path, tmp_path / "image", tmp_path / "x.png")
 
 
-def test_a_file_name_with_folders_is_found_by_its_last_part(tmp_path: Path) -> None:
-    path = small_file(tmp_path, file_name="train/image/000001.jpg")
-    draw(path, tmp_path / "image", tmp_path / "x.png")
-    assert (tmp_path / "x.png").exists()
+def test_a_photo_of_another_split_is_not_taken_for_the_images(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    path = small_file(tmp_path / "train", file_name="train/image/000001.jpg")
+    images = tmp_path / "train" / "image"
+    draw(path, images, tmp_path / "x.png")
+    document = json.loads(path.read_text())
+    document["images"][0]["file_name"] = "validation/image/000001.jpg"
+    path.write_text(json.dumps(document))
+    with pytest.raises(SourceError, match=r"validation/image/000001\.jpg: is missing"):
+        draw(path, images, tmp_path / "y.png")
+    assert not (tmp_path / "y.png").exists()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -529,10 +630,14 @@ def test_images_are_turned_as_their_entry_is(tmp_path: Path, orientation: int) -
 
 
 WRONG_USE = {
-    "format": (["--out", "x.gif"], "name a .png"),
+    "format": (["--out", "{tmp}/x.gif"], "name a .png"),
     "no such image": (["--image-id", "999"], "no image with id 999"),
-    "over the photos": (["--out", "{images}"], "would lie in"),
-    "among the photos": (["--out", "{images}/000001.jpg"], "would lie in"),
+    "over a photo": (
+        ["--out", "{images}/000001.jpg", "--images", "{tmp}"],
+        "(would be inside|is read by)",
+    ),
+    "over the photos": (["--out", "{images}"], "(would be inside|is read by)"),
+    "among the photos": (["--out", "{images}/000001.jpg"], "(would be inside|is read by)"),
     "nothing": (["--sample", "0"], "no image to draw"),
     "no folder": (["--out", "{tmp}/no/where.png"], "no folder"),
     "no images": (["--images", "{tmp}/none"], "no such file"),
@@ -553,13 +658,68 @@ def test_wrong_use_is_one_line_and_leaves_the_photos_alone(tmp_path: Path, case:
     assert [p.name for p in (tmp_path / "image").iterdir()] == ["000001.jpg"]
 
 
-def test_only_takes_known_parts(tmp_path: Path) -> None:
+def test_parts_are_known_ones(tmp_path: Path) -> None:
     path = small_file(tmp_path)
     options = ["--images", tmp_path, "--out", tmp_path / "x.png"]
-    assert run("draw", path, *options, "--only", "boxes,landmarks").exit_code == 0
-    result = run("draw", path, *options, "--only", "boxes,faces")
+    boxes = {}
+    for name in ("--parts", "--only"):  # the older name
+        assert run("draw", path, *options, name, "boxes,landmarks").exit_code == 0
+        boxes[name] = (tmp_path / "x.png").read_bytes()
+    assert boxes["--parts"] == boxes["--only"]
+    result = run("draw", path, *options, "--parts", "boxes,faces")
     assert result.exit_code == 2
-    assert "faces" in result.stderr
+    assert re.fullmatch("df2coco: --parts: 'faces' is none of .*\n", result.stderr)
+    assert "--only" not in run("draw", "--help").stdout
+
+
+def test_the_legend_explains_what_is_there_and_nothing_else() -> None:
+    categories = category_entries("unified")
+
+    def texts(annotations: list[Any], parts: Sequence[str] = tuple(PARTS)) -> set[str]:
+        drawables = read_drawables(annotations, categories)
+        return {key.text for key in keys_of(drawables, parts, compared=False)}
+
+    box = {"id": 1, "category_id": 8, "bbox": [1, 1, 5, 5]}
+    assert texts([box]) == {"trousers"}
+    assert texts([trousers(2)]) == {"trousers", "visible landmark"}
+    assert texts([trousers(1)]) == {"trousers", "occluded landmark"}
+    assert texts([trousers(1)], ["boxes"]) == {"trousers"}
+    assert texts([]) == set()
+
+
+def test_workers_change_no_byte(coco: Path, validation: Path, tmp_path: Path) -> None:
+    for out in ("sheet.png", "folder"):
+        drawn = []
+        for workers in (1, 2):
+            place = tmp_path / f"{workers}" / out
+            place.parent.mkdir(exist_ok=True)
+            paths = draw(coco, validation, place, sample=6, workers=workers)
+            drawn.append([(path.name, path.read_bytes()) for path in paths])
+        assert drawn[0] == drawn[1]
+
+
+def test_after_an_interrupt_it_says_what_was_written(
+    coco: Path, validation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def interrupt(phase: str, done: int, _: int) -> None:
+        if done == 2 and phase == "drawing images":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="2 pictures were written to"):
+        draw(coco, validation, out, sample=5, progress=interrupt)
+    assert len(list(out.iterdir())) == 2
+
+    @contextlib.contextmanager
+    def interrupting(**_: object) -> Iterator[Callable[..., None]]:
+        yield interrupt
+
+    monkeypatch.setattr("df2coco.cli.draw.progress_bar", interrupting)
+    result = run("draw", coco, "--images", validation, "--out", out, "--workers", "1")
+    assert result.exit_code == 130
+    assert result.stderr == f"df2coco: interrupted; 2 pictures were written to {out}.\n"
+    assert list(out.glob(".*")) == []
 
 
 def test_a_sheet_has_an_end(tmp_path: Path) -> None:
@@ -567,7 +727,7 @@ def test_a_sheet_has_an_end(tmp_path: Path) -> None:
     document = json.loads(path.read_text())
     document["images"] = [{**document["images"][0], "id": number} for number in range(1, 300)]
     path.write_text(json.dumps(document))
-    with pytest.raises(CocoFileError, match=r"at most 200 pictures, not 201\. Name a folder"):
+    with pytest.raises(OutputError, match=r"at most 200 pictures, not 201\. Name a folder"):
         draw(path, tmp_path / "image", tmp_path / "x.png", sample=201)
 
 
@@ -581,24 +741,100 @@ def write_results(path: Path, results: object) -> Path:
 
 def test_results_stand_on_the_right_from_the_least_score_on(tmp_path: Path) -> None:
     path = small_file(tmp_path)
-    result = {"image_id": 1, "category_id": 7, "bbox": [40, 5, 15, 30]}
-    color = ImageColor.getrgb(CATEGORY_BY_ID[7].color)
+    result = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 20]}
 
-    def has_color(score: float, least: float) -> tuple[bool, bool]:
-        """Whether the left and the right picture have the result's color."""
-        results = write_results(tmp_path / "results.json", [{**result, "score": score}])
+    def colors(score: float, least: float, **changed: Any) -> list[set[str]]:
+        """Which of the two colors the left and the right picture have."""
+        results = write_results(tmp_path / "results.json", [{**result, **changed, "score": score}])
         out = tmp_path / "x.png"
         draw(path, tmp_path / "image", out, results=results, min_score=least)
         with Image.open(out) as picture:
-            left = picture.crop((0, 0, picture.width // 2, 300))
-            right = picture.crop((picture.width // 2, 0, picture.width, 300))
-        colors = [half.getcolors(1 << 20) or [] for half in (left, right)]
-        return (color in {c for _, c in colors[0]}, color in {c for _, c in colors[1]})
+            left = picture.crop((0, 0, picture.width // 2, 340))
+            right = picture.crop((picture.width // 2, 0, picture.width, 340))
+        found = [{c for _, c in half.getcolors(1 << 20) or []} for half in (left, right)]
+        names = {ImageColor.getrgb(MATCHED): "match", ImageColor.getrgb(UNMATCHED): "none"}
+        return [{names[color] for color in half if color in names} for half in found]
 
-    assert has_color(0.9, 0.3) == (False, True)
-    assert has_color(0.3, 0.3) == (False, True)
-    assert has_color(0.2, 0.3) == (False, False)
-    assert has_color(0.2, 0.0) == (False, True)
+    assert colors(0.9, 0.3) == [{"match"}, {"match"}]
+    assert colors(0.3, 0.3) == [{"match"}, {"match"}]
+    assert colors(0.2, 0.3) == [{"none"}, set()]
+    assert colors(0.2, 0.0) == [{"match"}, {"match"}]
+    assert colors(0.9, 0.3, bbox=[40, 5, 15, 30]) == [{"none"}, {"none"}]
+    assert colors(0.9, 0.3, category_id=2) == [{"none"}, {"none"}]
+
+
+def test_matches_are_those_of_cocos_rule() -> None:
+    categories = category_entries("unified")
+
+    def notes(truth: list[Any], found: list[Any]) -> tuple[list[str], list[str]]:
+        pair = (
+            read_drawables([{"id": 1, "category_id": 1, **each} for each in truth], categories),
+            read_drawables(
+                [{"category_id": 1, "score": 0.5, **each} for each in found],
+                categories,
+                predicted=True,
+            ),
+        )
+        marked = mark_matches(*pair, (600, 600))
+        for each in itertools.chain(*marked):
+            missed = each.note == "missed" or each.note.startswith("no match")
+            assert each.color == (UNMATCHED if missed else MATCHED)
+        return [d.note for d in marked[0]], [d.note for d in marked[1]]
+
+    box, half, third = [0, 0, 90, 90], [0, 0, 90, 45], [0, 0, 90, 44]
+    assert notes([{"bbox": box}], [{"bbox": half}]) == ([""], ["IoU 0.50"])
+    assert notes([{"bbox": box}], [{"bbox": third}]) == (["missed"], ["no match, IoU 0.49"])
+    assert notes([{"bbox": box}], []) == (["missed"], [])
+    # The higher score takes it, though the other fits better; what is taken is not left for it.
+    two = [{"bbox": box, "score": 0.4}, {"bbox": half, "score": 0.9}]
+    assert notes([{"bbox": box}], two) == ([""], ["no match", "IoU 0.50"])
+    other = [{"bbox": box, "category_id": 2}]
+    assert notes([{"bbox": box}], other) == (["missed"], ["no match"])
+    # Masks are compared where both have them, whatever their boxes.
+    square, low = [[0, 0, 90, 0, 90, 90, 0, 90]], [[0, 60, 90, 60, 90, 90, 0, 90]]
+    truth = [{"bbox": box, "segmentation": square}]
+    assert notes(truth, [{"bbox": box, "segmentation": low}])[1] == ["no match, IoU 0.33"]
+    assert notes(truth, [{"bbox": box}])[1] == ["IoU 1.00"]
+    from pycocotools import mask as coco_mask
+
+    rle = coco_mask.merge(coco_mask.frPyObjects(low, 600, 600))
+    for counts in (rle["counts"].decode(), coco_mask_counts(coco_mask.decode(rle))):
+        found = {"segmentation": {"size": [600, 600], "counts": counts}}
+        assert notes(truth, [found])[1] == ["no match, IoU 0.33"]
+
+
+def coco_mask_counts(mask: Any) -> list[int]:
+    runs = [(value, len(list(run))) for value, run in itertools.groupby(mask.flatten("F").tolist())]
+    return [0] * int(runs[0][0]) + [length for _, length in runs]
+
+
+@pytest.mark.parametrize("category", CATEGORIES[::4], ids=lambda c: c.name)
+@pytest.mark.parametrize("shift", [0, 9, 40, 90])
+def test_oks_is_pycocotools(category: Category, shift: int) -> None:
+    import numpy as np
+    from pycocotools.cocoeval import COCOeval
+
+    from df2coco.coco.reader import index
+
+    truth = garment(category, "category", (2, 1, 0)) | {"num_keypoints": 1, "area": 250_000.0}
+    truth["iscrowd"] = 0
+    result = garment(category, "category", (2,)) | {"score": 0.5, "area": 1.0}
+    result["keypoints"][0::3] = [x + shift for x in result["keypoints"][0::3]]
+    files = [
+        index({"images": [{"id": 1}], "categories": [{"id": category.id}], "annotations": [each]})
+        for each in (truth, result)
+    ]
+    evaluation = COCOeval(*files, "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.array(category.sigmas)
+    evaluation._prepare()
+    expected = float(evaluation.computeOks(1, category.id)[0, 0])
+    categories = category_entries("category")
+    (marked,) = mark_matches(
+        read_drawables([truth], categories),
+        read_drawables([result], categories, predicted=True),
+        (600, 600),
+    )[1]
+    assert marked.note.endswith(f"OKS {expected:.2f}")
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -194,7 +194,7 @@ def test_from_an_archive(folder: Path, validation: Path, tmp_path: Path) -> None
         ("no.json", "image", "r.html", "no.json: cannot be read"),
         ("out.json", "nowhere", "r.html", "nowhere: no such file or folder"),
         ("out.json", "image", "no/r.html", "there is no folder"),
-        ("out.json", "image", "out.json", "is the COCO file itself"),
+        ("out.json", "image", "out.json", "is read by this command"),
     ],
 )
 def test_what_cannot_be_done(

@@ -10,20 +10,23 @@ import typer
 from df2coco.cli.app import (
     PasswordOption,
     QuietOption,
+    WorkersOption,
     command,
+    default_workers,
     progress_bar,
     tell,
     with_password,
 )
 from df2coco.drawing import PARTS, draw, draw_skeletons
-from df2coco.drawing.pictures import DEFAULT_SAMPLE, MIN_SCORE
+from df2coco.drawing.batch import DEFAULT_SAMPLE, MIN_SCORE
+from df2coco.errors import OptionError
 
 
 def _parts(text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",")]
     for part in parts:
         if part not in PARTS:
-            raise typer.BadParameter(f"{part!r} is none of {', '.join(PARTS)}")
+            raise OptionError(f"{part!r} is none of {', '.join(PARTS)}.", field="parts")
     return parts
 
 
@@ -65,13 +68,13 @@ def draw_command(
         typer.Option(
             metavar="FILE",
             help="A model's results (bbox, segm or keypoints), to be drawn on the right of the "
-            "ground truth.",
+            "ground truth; colors say what matches (OKS or IoU of at least 0.5).",
         ),
     ] = None,
     min_score: Annotated[
         float, typer.Option(metavar="X", help="Leave out results with a lower score.")
     ] = MIN_SCORE,
-    only: Annotated[
+    parts: Annotated[
         str,
         typer.Option(
             metavar=",".join(PARTS),
@@ -80,11 +83,13 @@ def draw_command(
             + ".",
         ),
     ] = ",".join(PARTS),
+    only: Annotated[str | None, typer.Option(hidden=True)] = None,
+    workers: WorkersOption = None,
     password: PasswordOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Draw images with their boxes, masks and landmarks."""
-    parts = _parts(only)
+    chosen = _parts(only or parts)  # --only was the name of --parts
 
     def work(password: str | None) -> list[Path]:
         with progress_bar(quiet=quiet) as progress:
@@ -97,8 +102,9 @@ def draw_command(
                 seed=seed,
                 results=results,
                 min_score=min_score,
-                only=parts,
+                parts=chosen,
                 password=password,
+                workers=default_workers(workers),
                 progress=progress,
             )
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["Rectangle", "Wish", "place_labels"]
+__all__ = ["Obstacle", "Rectangle", "Wish", "place_labels"]
 
 
 _MOST_LABELS: Final = 60
-_MOST_POINTS: Final = 2000
+_MOST_OBSTACLES: Final = 500
 """More cover the picture rather than explain it, and finding room takes the square of their number."""
+
+_STEPS: Final = 8
+"""Places that are tried along each side of a box."""
 
 
 class Rectangle(NamedTuple):
@@ -31,9 +35,11 @@ class Rectangle(NamedTuple):
             and other.y < self.y + self.height
         )
 
-    def holds(self, x: float, y: float) -> bool:
-        """Whether a point lies inside."""
-        return self.x <= x < self.x + self.width and self.y <= y < self.y + self.height
+    def shared(self, other: Rectangle) -> int:
+        """The number of pixels that they share."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(width, 0) * max(height, 0)
 
 
 class Wish(NamedTuple):
@@ -45,50 +51,72 @@ class Wish(NamedTuple):
     """x1, y1, x2, y2 in pixels."""
 
 
+class Obstacle(NamedTuple):
+    """What a label should not cover: a landmark or a face."""
+
+    place: Rectangle
+    weight: float
+    """How bad it is to cover all of it."""
+
+
 def place_labels(
     wishes: Sequence[Wish],
     size: tuple[int, int],
-    avoid: Sequence[tuple[float, float]] = (),
+    obstacles: Sequence[Obstacle] = (),
 ) -> list[Rectangle | None]:
     """A place for each label within a picture of `size` (width, height), in the order of `wishes`.
 
-    At a corner of its box where it covers no other label and fewest of the points to `avoid`; else
-    wherever is room, as near as can be. None when there is no room at all, and for all but the first 60.
+    At its box, where it covers no other label and as little of the obstacles as can be: at a corner if one
+    is free of them. Where labels leave no room at the box, anywhere, as near as can be. None when there is
+    no room at all, and for all but the first 60.
     """
-    avoid = avoid[:_MOST_POINTS]
+    obstacles = obstacles[:_MOST_OBSTACLES]
     placed: list[Rectangle] = []
     result: list[Rectangle | None] = []
     for wish in wishes[:_MOST_LABELS]:
-        place = _at_box(wish, size, placed, avoid) or _anywhere(wish, size, placed)
+        place = _at_box(wish, size, placed, obstacles) or _anywhere(wish, size, placed)
         result.append(place)
         if place is not None:
             placed.append(place)
     return result + [None] * (len(wishes) - len(result))
 
 
-def _corners(wish: Wish) -> Iterator[tuple[float, float]]:
-    """Places at the box, best first: on it, in it, under it."""
+def _places(wish: Wish) -> Iterator[tuple[float, float]]:
+    """Places at the box: its corners, best first (on it, in it, under it), then all along its sides."""
     width, height, (x1, y1, x2, y2) = wish
-    for y in (y1 - height, y1, y2, y2 - height):
+    rows = y1 - height, y1, y2, y2 - height
+    for y in rows:
         yield x1, y
         yield x2 - width, y
         yield (x1 + x2 - width) / 2, y
+    for y in rows:
+        for step in range(1, _STEPS):
+            yield x1 + (x2 - width - x1) * step / _STEPS, y
+    for x in (x1 - width, x2, x1, x2 - width):
+        for step in range(_STEPS + 1):
+            yield x, y1 + (y2 - height - y1) * step / _STEPS
 
 
 def _at_box(
     wish: Wish,
     size: tuple[int, int],
     placed: Sequence[Rectangle],
-    avoid: Sequence[tuple[float, float]],
+    obstacles: Sequence[Obstacle],
 ) -> Rectangle | None:
     if wish.width > size[0] or wish.height > size[1]:
         return None
-    best, fewest = None, len(avoid) + 1
-    for x, y in _corners(wish):
+    best, least = None, math.inf
+    for x, y in _places(wish):
         place = _inside(x, y, wish, size)
-        covered = sum(place.holds(*point) for point in avoid)
-        if covered < fewest and not any(map(place.overlaps, placed)):
-            best, fewest = place, covered
+        if any(map(place.overlaps, placed)):
+            continue
+        covered = sum(
+            weight * place.shared(each) / (each.width * each.height) for each, weight in obstacles
+        )
+        if covered < least:
+            best, least = place, covered
+            if not covered:
+                break
     return best
 
 

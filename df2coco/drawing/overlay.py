@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.coco.format import CocoAnnotation, CocoCategory
-from df2coco.drawing.labels import Rectangle, Wish, place_labels
-from df2coco.drawing.shapes import PARTS, Landmark, Shape, read_shapes
+from df2coco.drawing.drawables import PARTS, Drawable, Landmark, read_drawables
+from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
+from df2coco.masks import compressed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-__all__ = ["casing_of", "draw_image", "font", "overlay", "picture_size"]
+__all__ = ["casing_of", "distinguish", "draw_image", "font", "overlay", "picture_size"]
 
 SMALLEST: Final = 480
 """The longer side of a picture has at least so many pixels; smaller photos are enlarged."""
@@ -26,7 +28,8 @@ LARGEST: Final = 2400
 THINNEST: Final = 0.7
 """Lines and text get no thinner than in a picture of 490 x 490."""
 FILLING: Final = 0.36
-"""Opacity of masks."""
+RIM: Final = 0.87
+"""Opacity of masks, and of their outlines."""
 
 
 def draw_image(
@@ -34,21 +37,21 @@ def draw_image(
     annotations: Sequence[CocoAnnotation] | Sequence[Mapping[str, Any]],
     categories: Sequence[CocoCategory] | Sequence[Mapping[str, Any]],
     *,
-    only: Iterable[str] = tuple(PARTS),
+    parts: Iterable[str] = tuple(PARTS),
     size: int | None = None,
     predicted: bool = False,
 ) -> Image:
     """A picture of `image` with its annotations, RGB.
 
     `image` is what the annotations' pixels refer to, and stays as it is; `categories` are the file's.
-    `only` chooses among the keys of `PARTS`. `size` is the picture's longer side in pixels; without it
+    `parts` chooses among the keys of `PARTS`. `size` is the picture's longer side in pixels; without it
     the picture is as large as the image, within 480 to 2400. With `predicted` the annotations are a
     model's results: `bbox`, `segmentation` (polygons or run-length), `keypoints`, with their `score`.
 
-    Raises `CocoFileError` for annotations that are no COCO.
+    Raises `CocoFileError` for annotations that are not COCO.
     """
-    shapes = read_shapes(annotations, categories, predicted=predicted)
-    return overlay(image, shapes, only=only, size=size)
+    drawables = read_drawables(annotations, categories, predicted=predicted)
+    return overlay(image, drawables, parts=parts, size=size)
 
 
 def picture_size(width: int, height: int, longer: int | None = None) -> tuple[int, int]:
@@ -60,15 +63,16 @@ def picture_size(width: int, height: int, longer: int | None = None) -> tuple[in
 
 def overlay(
     image: Image,
-    shapes: Sequence[Shape],
+    drawables: Sequence[Drawable],
     *,
-    only: Iterable[str] = tuple(PARTS),
+    parts: Iterable[str] = tuple(PARTS),
     size: int | None = None,
 ) -> Image:
-    """A picture of `image` with `shapes` drawn over it, the first at the bottom; see `draw_image`."""
+    """A picture of `image` with `drawables` drawn over it, the first at the bottom; see `draw_image`."""
     from PIL import Image
 
-    only = frozenset(only)
+    parts = frozenset(parts)
+    drawables = distinguish(drawables)
     width, height = picture_size(*image.size, size)
     picture = image.convert("RGB")
     if picture.size != (width, height):
@@ -78,14 +82,15 @@ def overlay(
     picture = picture.resize((width * fine, height * fine), Image.Resampling.NEAREST)
     scale = width * fine / image.width, height * fine / image.height
     brush = _Brush(picture, scale, fine * max(math.sqrt(width * height) / 700, THINNEST))
-    if "masks" in only:
-        brush.masks(shapes)
-    for shape in shapes:
-        if "boxes" in only:
-            brush.box(shape)
-        if "landmarks" in only:
-            brush.landmarks(shape)
-    brush.labels(shapes, only)
+    if "masks" in parts:
+        for drawable in drawables:
+            brush.mask(drawable)
+    for drawable in drawables:
+        if "boxes" in parts:
+            brush.box(drawable)
+        if "landmarks" in parts:
+            brush.landmarks(drawable)
+    brush.labels(drawables, parts)
     return picture.reduce(fine)
 
 
@@ -105,7 +110,7 @@ def casing_of(color: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Brush:
-    """Draws shapes on a canvas."""
+    """Draws items on a canvas."""
 
     canvas: Image
     scale: tuple[float, float]
@@ -132,39 +137,52 @@ class _Brush:
 
     # ------------------------------------------------------------ masks
 
-    def masks(self, shapes: Iterable[Shape]) -> None:
-        """The masks' pixels tinted, once for each color however many masks lie there, and outlines."""
-        from PIL import Image, ImageChops
+    def mask(self, drawable: Drawable) -> None:
+        """The mask's pixels tinted, and its outline."""
+        from PIL import ImageChops
 
-        tints: dict[str, Image.Image] = {}
-        rims: dict[str, Image.Image] = {}
-        for shape in shapes:
-            mask = self._mask(shape)
-            around = None if mask is None else mask.getbbox()
-            if mask is None or around is None:
-                continue
-            for layers, part in ((tints, mask.crop(around)), (rims, self._rim(mask.crop(around)))):
-                layer = layers.setdefault(shape.color, Image.new("L", mask.size))
-                layer.paste(ImageChops.lighter(layer.crop(around), part), around)
-        for layers, opacity in ((tints, FILLING), (rims, 0.8)):
-            for color, layer in layers.items():
-                self.canvas.paste(color, mask=layer.point([round(opacity * v) for v in range(256)]))
+        found = self._outlined(drawable) if drawable.rle is None else self._decoded(drawable.rle)
+        around = found and found[0].getbbox()
+        if found is None or around is None:
+            return
+        (mask, (left, top)), (x1, y1, x2, y2) = found, around
+        mask = mask.crop(around)
+        opacity = ImageChops.lighter(
+            mask.point(_scaled(FILLING)), self._rim(mask).point(_scaled(RIM))
+        )
+        # Only where the mask is: pasting is most of the work.
+        place = left + x1, top + y1, left + x2, top + y2
+        self.canvas.paste(drawable.color, place, opacity)
 
-    def _mask(self, shape: Shape) -> Image | None:
-        """The mask on the canvas, 255 where it is set."""
+    def _outlined(self, drawable: Drawable) -> tuple[Image, tuple[int, int]] | None:
+        """The union of the polygons, 255 where it is set, and where on the canvas it begins."""
         from PIL import Image, ImageDraw
 
-        if shape.rle is not None:
-            smooth = _decode(shape.rle).resize(self.canvas.size, Image.Resampling.BILINEAR)
-            return smooth.point(_above(127))
-        if not shape.polygons:
+        polygons = [
+            [self._at(x, y) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
+            for polygon in drawable.polygons
+        ]
+        xs, ys = ([point[axis] for polygon in polygons for point in polygon] for axis in (0, 1))
+        if not polygons:
             return None
-        mask = Image.new("L", self.canvas.size)
+        left, top = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
+        width = min(self.canvas.width, math.ceil(max(xs)) + 1) - left
+        height = min(self.canvas.height, math.ceil(max(ys)) + 1) - top
+        if width <= 0 or height <= 0:
+            return None
+        mask = Image.new("L", (width, height))
         draw = ImageDraw.Draw(mask)
-        for polygon in shape.polygons:  # one over the other: the union
-            points = zip(polygon[::2], polygon[1::2], strict=True)
-            draw.polygon([self._at(x, y) for x, y in points], fill=255)
-        return mask
+        for polygon in polygons:  # one over the other: the union
+            draw.polygon([(x - left, y - top) for x, y in polygon], fill=255)
+        return mask, (left, top)
+
+    def _decoded(self, rle: Mapping[str, Any]) -> tuple[Image, tuple[int, int]]:
+        from PIL import Image
+        from pycocotools import mask as coco_mask
+
+        coarse = Image.fromarray(coco_mask.decode(compressed(rle)) * 255)
+        smooth = coarse.resize(self.canvas.size, Image.Resampling.BILINEAR)
+        return smooth.point(_above(127)), (0, 0)
 
     def _rim(self, mask: Image) -> Image:
         """The mask's pixels near its edge."""
@@ -177,11 +195,11 @@ class _Brush:
 
     # ------------------------------------------------------------ boxes
 
-    def box(self, shape: Shape) -> None:
+    def box(self, drawable: Drawable) -> None:
         """The box's lines, with a casing."""
-        if shape.box is None:
+        if drawable.box is None:
             return
-        x1, y1, x2, y2 = shape.box
+        x1, y1, x2, y2 = drawable.box
         (left, top), (right, bottom) = self._at(x1, y1), self._at(x2, y2)
         draw, width, casing = self._draw(), 2.0 * self.unit, 0.8 * self.unit
         # Boxes along the picture's edge stay in sight.
@@ -189,7 +207,7 @@ class _Brush:
         across, down = self.canvas.size
         left, top = _clamp(left, inset, across), _clamp(top, inset, down)
         right, bottom = _clamp(right, inset, across), _clamp(bottom, inset, down)
-        for more, color in ((casing, casing_of(shape.color)), (0.0, shape.color)):
+        for more, color in ((casing, casing_of(drawable.color)), (0.0, drawable.color)):
             half = width / 2 + more
             draw.rectangle(
                 (
@@ -204,23 +222,26 @@ class _Brush:
 
     # ------------------------------------------------------------ landmarks
 
-    def landmarks(self, shape: Shape) -> None:
+    def landmarks(self, drawable: Drawable) -> None:
         """The skeleton between labelled landmarks, then the landmarks."""
-        points = {slot: (self._pixel(m), m.visible) for slot, m in shape.landmarks.items()}
+        points = {slot: (self._pixel(m), m.visible) for slot, m in drawable.landmarks.items()}
         if not points:
             return
-        draw, radius = self._draw(), self._radius(shape.landmarks.values())
+        draw, radius = self._draw(), self._radius(drawable.landmarks.values())
         width, casing = max(0.62 * radius, self.unit), max(0.3 * radius, 0.6 * self.unit)
         lines = [
-            (points[a][0], points[b][0]) for a, b in shape.edges if a in points and b in points
+            (points[a][0], points[b][0]) for a, b in drawable.edges if a in points and b in points
         ]
-        for color, stroke in ((casing_of(shape.color), width + 2 * casing), (shape.color, width)):
+        for color, stroke in (
+            (casing_of(drawable.color), width + 2 * casing),
+            (drawable.color, width),
+        ):
             for start, end in lines:
                 draw.line((*start, *end), fill=color, width=max(1, round(stroke)))
         for (x, y), visible in points.values():
-            rings = [(radius + casing, casing_of(shape.color)), (radius, shape.color)]
+            rings = [(radius + casing, casing_of(drawable.color)), (radius, drawable.color)]
             if not visible:
-                rings += [(0.68 * radius, casing_of(shape.color)), (0.55 * radius, "#ffffff")]
+                rings += [(0.68 * radius, casing_of(drawable.color)), (0.55 * radius, "#ffffff")]
             for reach, color in rings:
                 draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=color)
 
@@ -232,30 +253,42 @@ class _Brush:
 
     # ------------------------------------------------------------ labels
 
-    def labels(self, shapes: Sequence[Shape], only: frozenset[str]) -> None:
-        """Each shape's name at its box, small shapes first: they have the fewest places."""
+    def labels(self, drawables: Sequence[Drawable], parts: frozenset[str]) -> None:
+        """Each item's name at its box, small items first: they have the fewest places."""
         size, pad = max(round(16 * self.unit), 1), round(4 * self.unit)
-        height = round(1.05 * size) + pad
-        room = self.canvas.width - 2 * pad
-        texts, colors, wishes, avoid = [], [], [], []
-        for shape in reversed(shapes):
-            extent = shape.extent(only)
+        height, edge = round(1.05 * size) + pad, 1.8 * self.unit
+        texts, colors, wishes = [], [], []
+        for drawable in reversed(drawables):
+            extent = drawable.extent(parts)
             if extent is None:
                 continue
-            score = "" if shape.score is None else f" {shape.score:.2f}"
-            text = _shorten(shape.name, size, room - _length(score, size)) + score
+            text = _label_text(drawable, size, self.canvas.width - 2 * pad)
             width = math.ceil(_length(text, size)) + 2 * pad
-            edge = 1.8 * self.unit
             (x1, y1), (x2, y2) = self._at(*extent[:2]), self._at(*extent[2:])
             texts.append(text)
-            colors.append(shape.color)
+            colors.append(drawable.color)
             wishes.append(Wish(width, height, (x1 - edge, y1, x2 + edge, y2)))
-            if "landmarks" in only:
-                avoid += [self._pixel(m) for m in shape.landmarks.values()]
-        places = place_labels(wishes, self.canvas.size, avoid)
+        places = place_labels(wishes, self.canvas.size, list(self._obstacles(drawables, parts)))
         for text, color, place in zip(texts, colors, places, strict=True):
             if place is not None:
                 self._label(text, color, place, size, pad)
+
+    def _obstacles(
+        self, drawables: Sequence[Drawable], parts: frozenset[str]
+    ) -> Iterator[Obstacle]:
+        """What labels should keep off: faces most of all, and landmarks."""
+        for drawable in drawables:
+            face = drawable.face()
+            if face is not None:
+                (x1, y1), (x2, y2) = self._at(*face[:2]), self._at(*face[2:])
+                yield Obstacle(_rectangle(x1, y1, x2, y2), 8.0)
+        if "landmarks" in parts:
+            for drawable in drawables:
+                radius = self._radius(drawable.landmarks.values()) if drawable.landmarks else 0
+                for landmark in drawable.landmarks.values():
+                    x, y = self._pixel(landmark)
+                    place = _rectangle(x - radius, y - radius, x + radius, y + radius)
+                    yield Obstacle(place, 1.0)
 
     def _label(self, text: str, color: str, place: Rectangle, size: int, pad: int) -> None:
         draw, ink = self._draw(), casing_of(color)
@@ -276,6 +309,11 @@ def _above(threshold: int) -> list[int]:
     return [255 * (value > threshold) for value in range(256)]
 
 
+def _scaled(share: float) -> list[int]:
+    """Pillow's table for that share of each value."""
+    return [round(share * value) for value in range(256)]
+
+
 def _clamp(value: float, inset: float, end: float) -> float:
     return min(max(value, inset), max(inset, end - inset))
 
@@ -284,20 +322,38 @@ def _length(text: str, size: int) -> float:
     return font(size).getlength(text)
 
 
-def _shorten(text: str, size: int, room: float) -> str:
-    """As much of `text` as fits."""
-    if _length(text, size) <= room:
-        return text
-    while text and _length(text + "…", size) > room:
-        text = text[:-1]
-    return text + "…"
+def _rectangle(x1: float, y1: float, x2: float, y2: float) -> Rectangle:
+    return Rectangle(round(x1), round(y1), max(1, round(x2 - x1)), max(1, round(y2 - y1)))
 
 
-def _decode(rle: Mapping[str, Any]) -> Image:
-    """The mask of a checked RLE, 255 where it is set."""
-    from PIL import Image
-    from pycocotools import mask as coco_mask
+def _label_text(drawable: Drawable, size: int, room: float) -> str:
+    """Name, score and note; the name is cut where they do not fit."""
+    rest = "" if drawable.score is None else f" {drawable.score:.2f}"
+    rest += f" ({drawable.note})" if drawable.note else ""
+    name, shortened = drawable.name, drawable.name
+    while shortened and _length(shortened + rest, size) > room:
+        name = name[:-1]
+        shortened = name and name + "…"
+    return shortened + rest
 
-    if isinstance(rle["counts"], list):
-        rle = coco_mask.frPyObjects(rle, *rle["size"])
-    return Image.fromarray(coco_mask.decode(rle) * 255)
+
+def distinguish(drawables: Iterable[Drawable]) -> list[Drawable]:
+    """The same drawables; of those with one color the second, third, ... in another shade of it."""
+    seen: Counter[str] = Counter()
+    result = []
+    for drawable in drawables:
+        shades = _OF_DARK if casing_of(drawable.color) == "#ffffff" else _OF_LIGHT
+        shade = shades[seen[drawable.color] % len(shades)]
+        seen[drawable.color] += 1
+        result.append(replace(drawable, color=_mixed(drawable.color, *shade)))
+    return result
+
+
+_OF_DARK: Final = ((0, 0.0), (255, 0.5), (0, 0.45), (255, 0.75))
+_OF_LIGHT: Final = ((0, 0.0), (0, 0.35), (255, 0.6), (0, 0.6))
+"""Shades of a color: mixed with so much black (0) or white (255)."""
+
+
+def _mixed(color: str, other: int, share: float) -> str:
+    parts = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part + share * (other - part)):02x}" for part in parts)

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from df2coco.drawing.drawables import Drawable
 from df2coco.drawing.labels import Rectangle
+from df2coco.drawing.matches import MATCHED, THRESHOLD, UNMATCHED
 from df2coco.drawing.overlay import casing_of, font
-from df2coco.drawing.shapes import PARTS, Shape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-__all__ = ["Panel", "beside", "beside_room", "justify", "legend", "page", "stack", "text_line"]
+__all__ = [
+    "Captioned",
+    "Key",
+    "beside",
+    "beside_room",
+    "justify",
+    "keys_of",
+    "legend",
+    "page",
+    "stack",
+    "text_line",
+]
 
 PAPER: Final = "#ffffff"
 INK: Final = "#1a1a1a"
@@ -74,7 +86,7 @@ def _rows(aspects: Sequence[float], width: int, height: int, gap: int) -> list[t
     return rows[::-1]
 
 
-class Panel(NamedTuple):
+class Captioned(NamedTuple):
     """A picture and the line under it."""
 
     picture: Image
@@ -107,14 +119,16 @@ def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
     return sheet
 
 
-def beside(left: Panel, right: Panel) -> Image:
+def beside(left: Captioned, right: Captioned) -> Image:
     """Two pictures of one size beside each other, each under its caption."""
     from PIL import Image
 
     size = _text_size(left.picture.width)
     columns = [
-        stack([text_line(panel.caption, panel.picture.width, size), panel.picture], gap=0)
-        for panel in (left, right)
+        stack(
+            [text_line(captioned.caption, captioned.picture.width, size), captioned.picture], gap=0
+        )
+        for captioned in (left, right)
     ]
     second = columns[0].width + size
     sheet = Image.new("RGB", (second + columns[1].width, columns[0].height), PAPER)
@@ -129,14 +143,12 @@ def beside_room(room: tuple[int, int]) -> tuple[int, int]:
     return max(1, (room[0] - size) // 2), max(1, room[1] - round(1.5 * size))
 
 
-def page(body: Image, title: str, shapes: Iterable[Shape], only: Iterable[str]) -> Image:
+def page(body: Image, title: str, keys: Iterable[Key]) -> Image:
     """A picture or contact sheet with its title above and the legend below."""
     size = _text_size(body.width)
-    parts = [
-        text_line(title, body.width, size),
-        body,
-        legend(shapes, only, body.width, size),
-    ]
+    parts = [text_line(title, body.width, size), body]
+    if keys := list(keys):
+        parts.append(legend(keys, body.width, size))
     return stack(parts, gap=size // 2, margin=size)
 
 
@@ -144,28 +156,40 @@ def _text_size(width: int) -> int:
     return min(max(round(width / 60), 13), 18)
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """An entry of the legend: its symbol and what it means."""
 
     symbol: str
+    """"swatch", "dot" or "ring"."""
     color: str
     text: str
 
 
-_SYMBOLS: Final = (
-    ("landmarks", _Key("dot", QUIET, "visible landmark")),
-    ("landmarks", _Key("ring", QUIET, "occluded landmark")),
-)
+def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bool) -> set[Key]:
+    """What the legend explains of these items: their categories or, when `compared`, what matches."""
+    keys: set[Key] = set()
+    for each in drawables:
+        if not compared:
+            keys.add(Key("swatch", each.color, each.name))
+        elif each.color == MATCHED:
+            keys.add(Key("swatch", MATCHED, f"match: OKS or IoU at least {THRESHOLD:g}"))
+        else:
+            keys.add(Key("swatch", UNMATCHED, "no match: missed on the left, wrong on the right"))
+        if "landmarks" in parts:
+            for landmark in each.landmarks.values():
+                keys.add(_VISIBLE if landmark.visible else _OCCLUDED)
+    return keys
 
 
-def legend(shapes: Iterable[Shape], only: Iterable[str], width: int, size: int) -> Image:
-    """What the colors and symbols mean: the categories that occur, by name, in rows of `width` pixels."""
+_VISIBLE: Final = Key("dot", QUIET, "visible landmark")
+_OCCLUDED: Final = Key("ring", QUIET, "occluded landmark")
+
+
+def legend(keys: Iterable[Key], width: int, size: int) -> Image:
+    """What colors and symbols mean, in rows of `width` pixels: colors by name, then symbols."""
     from PIL import Image, ImageDraw
 
-    names = sorted({(shape.name, shape.color) for shape in shapes})
-    only = [part for part in PARTS if part in set(only)]
-    keys = [_Key("swatch", color, name) for name, color in names]
-    keys += [key for part, key in _SYMBOLS if part in only and names]
+    keys = sorted(keys, key=lambda key: (key.symbol != "swatch", key.symbol, key.text))
     places = _flow([font(size).getlength(key.text) + 2.6 * size for key in keys], width, 1.7 * size)
     height = round(max((y for _, y in places), default=-size) + 1.7 * size)
     strip = Image.new("RGB", (width * FINE, max(height, 1) * FINE), PAPER)
@@ -190,7 +214,7 @@ def _flow(lengths: Sequence[float], width: int, line: float) -> list[tuple[float
     return places
 
 
-def _symbol(draw: ImageDraw, key: _Key, x: float, y: float, reach: float) -> None:
+def _symbol(draw: ImageDraw, key: Key, x: float, y: float, reach: float) -> None:
     if key.symbol == "swatch":
         draw.rounded_rectangle(
             (x - reach, y - reach, x + reach, y + reach), reach / 3, key.color, INK, FINE

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from df2coco.masks.union import union_area, union_areas, union_mask
+from df2coco.masks.union import area_or_box, compressed, union_area, union_areas, union_mask
 
-__all__ = ["union_area", "union_areas", "union_mask"]
+__all__ = ["area_or_box", "compressed", "union_area", "union_areas", "union_mask"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-__all__ = ["union_area", "union_areas", "union_mask"]
+__all__ = ["area_or_box", "compressed", "union_area", "union_areas", "union_mask"]
 
 Segmentation: TypeAlias = "Sequence[Sequence[float]]"
 """Polygons [x1, y1, x2, y2, ...] of at least 3 points. They may overlap: the mask is their union."""
@@ -28,6 +28,22 @@ def union_area(segmentation: Segmentation, width: int, height: int) -> int:
     from pycocotools import mask as coco_mask
 
     return int(coco_mask.area(union_mask(segmentation, width, height)))
+
+
+def area_or_box(pixels: int, box: tuple[float, float, float, float]) -> float:
+    """COCO's `area` of an item: the pixels of its mask, or the area of its box x1, y1, x2, y2 where the
+    mask covers none."""
+    x1, y1, x2, y2 = box
+    return pixels or (x2 - x1) * (y2 - y1)
+
+
+def compressed(rle: Mapping[str, Any]) -> Any:
+    """A checked RLE (see `df2coco.coco.schema.is_mask`) whose counts pycocotools computes with."""
+    from pycocotools import mask as coco_mask
+
+    if isinstance(rle["counts"], list):
+        return coco_mask.frPyObjects(rle, *rle["size"])
+    return rle
 
 
 _BATCH_PIXELS: Final = 1 << 32

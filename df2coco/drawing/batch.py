@@ -1,0 +1,231 @@
+"""From files to pictures: a COCO file, its images and perhaps a model's results -> pictures on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.reader import no_collection
+from df2coco.coco.schema import check_fields
+from df2coco.drawing.comparison import Style, Task, paint
+from df2coco.drawing.drawables import PARTS
+from df2coco.drawing.photos import Photos
+from df2coco.drawing.selection import DEFAULT_SAMPLE, annotations_of, choose, results_of
+from df2coco.drawing.sheet import Key, justify, page, text_line
+from df2coco.errors import OutputError, printable
+from df2coco.files import (
+    atomic_write,
+    check_output_folder,
+    check_outputs,
+    make_folder,
+    reported_for,
+)
+from df2coco.progress import Progress, no_progress
+from df2coco.workers import check_workers, map_ordered, worthwhile
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["DEFAULT_SAMPLE", "MAX_ON_SHEET", "MIN_SCORE", "draw"]
+
+MIN_SCORE: Final = 0.3
+MAX_ON_SHEET: Final = 200
+"""A sheet of more pictures is too large for most viewers."""
+
+FORMATS: Final[Mapping[str, Mapping[str, Any]]] = {
+    ".png": {"format": "PNG"},
+    ".jpg": {"format": "JPEG", "quality": 90, "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "quality": 90, "subsampling": 0},
+}
+"""Suffix -> how Pillow saves it."""
+
+
+def draw(
+    coco: str | Path,
+    images: str | Path,
+    out: str | Path,
+    *,
+    image_ids: Sequence[int] = (),
+    sample: int | None = None,
+    seed: int = 0,
+    results: str | Path | None = None,
+    min_score: float = MIN_SCORE,
+    parts: Iterable[str] = tuple(PARTS),
+    password: str | None = None,
+    workers: int = 1,
+    progress: Progress = no_progress,
+) -> list[Path]:
+    """Draw images of the COCO file `coco` with their annotations; the files that were written.
+
+    `images` is a folder or archive of the images. Drawn are those of `image_ids` and `sample` more,
+    chosen at random by `seed`; 12 when neither is given. `out` is a `.png` or `.jpg` file, which becomes
+    the picture, or a contact sheet when there are several; or a folder, which gets one `.jpg` an image.
+    `results` is a model's results file: ground truth stands left then, and right the results with a
+    score of at least `min_score`, and colors say what matches (OKS or IoU of 0.5). `parts` chooses among
+    the keys of `PARTS`. `workers` is the number of processes.
+
+    Raises `CocoFileError` when `coco` or `results` cannot be used, `OutputError` when `out` cannot be
+    written, `SourceError` when an image is missing or damaged, `PasswordError` for the password. A
+    `KeyboardInterrupt` says how many pictures were written. The same arguments give the same bytes.
+    """
+    coco, out = Path(coco), Path(out)
+    results = None if results is None else Path(results)
+    check_workers(workers)
+    photos = Photos(images, password)
+    inputs = [coco, *([results] if results else [])]
+    _check_out(out, inputs)
+    progress(f"reading {coco.name}", 0, 0)
+    # Twice over the file rather than all of it in memory: the images stand last.
+    with no_collection():
+        document = read_annotations(coco, _ignore)
+    check_fields(document, coco)
+    chosen = choose(coco, document["images"], image_ids, sample, seed)
+    if not _is_folder(out) and len(chosen) > MAX_ON_SHEET:
+        raise OutputError(
+            f"a sheet holds at most {MAX_ON_SHEET} pictures, not {len(chosen)}. Name a folder.",
+            file=out,
+        )
+    ids = {image["id"] for image in chosen}
+    every = {image["id"] for image in document["images"]}
+    annotations = annotations_of(coco, ids)
+    found = {} if results is None else results_of(results, ids, every, coco)
+    style = Style(coco, document["categories"], photos, tuple(parts), results, min_score)
+    tasks = [
+        Task(
+            image, photos.find(image), annotations.get(image["id"], []), found.get(image["id"], [])
+        )
+        for image in chosen
+    ]
+    _check_out(out, [*inputs, *photos.places(task.picture for task in tasks)])
+    if _is_folder(out):
+        return _draw_folder(style, tasks, out, workers, progress)
+    _draw_file(style, tasks, len(every), out, workers, progress)
+    return [out]
+
+
+def _ignore(part: list[dict[str, Any]]) -> None:
+    del part
+
+
+def _is_folder(out: Path) -> bool:
+    return os.path.isdir(out) or not out.suffix
+
+
+def _check_out(out: Path, inputs: Iterable[Path]) -> None:
+    """Report now what would fail, or do harm, later."""
+    if _is_folder(out):
+        check_output_folder(out, inputs)
+        return
+    if out.suffix.lower() not in FORMATS:
+        raise OutputError(f"name a {', '.join(FORMATS)} file or a folder.", file=out)
+    check_outputs([out], inputs)
+
+
+def _title(image: Mapping[str, Any]) -> str:
+    parts = [str(image.get("file_name")), *([image["source"]] if "source" in image else [])]
+    return printable(" · ".join(map(str, parts)))
+
+
+def _save(picture: Image, path: Path) -> None:
+    options = dict(FORMATS[path.suffix.lower()])
+    with atomic_write(path) as stream, reported_for(path):
+        try:
+            picture.save(stream, **options)
+        except (OSError, ValueError, SystemError) as error:
+            if isinstance(error, OSError) and error.strerror:
+                raise
+            raise OutputError(f"cannot be written ({error}). Try .png.", file=path) from None
+
+
+# ---------------------------------------------------------------- a folder
+
+
+def _draw_folder(
+    style: Style, tasks: Sequence[Task], out: Path, workers: int, progress: Progress
+) -> list[Path]:
+    make_folder(out)
+    paths: list[Path] = []
+    draw_one = partial(_draw_into, style, out)
+    try:
+        with closing(map_ordered(draw_one, tasks, workers=worthwhile(workers, len(tasks)))) as done:
+            for path in done:
+                paths.append(path)
+                progress("drawing images", len(paths), len(tasks))
+    except KeyboardInterrupt:
+        count = f"{len(paths)} pictures were" if len(paths) != 1 else "1 picture was"
+        raise KeyboardInterrupt(f"{count} written to {out}") from None
+    return paths
+
+
+def _draw_into(style: Style, folder: Path, task: Task) -> Path:
+    picture, keys = paint(style, task)
+    path = folder / f"{task.image['id']:06d}.jpg"  # as the dataset names its images
+    _save(page(picture, _title(task.image), keys), path)
+    return path
+
+
+# ---------------------------------------------------------------- a file
+
+
+SHEET: Final = 2000
+ROW: Final = 480
+"""Width of a contact sheet and about the height of its pictures, in pixels."""
+
+
+def _draw_file(
+    style: Style,
+    tasks: Sequence[Task],
+    total: int,
+    out: Path,
+    workers: int,
+    progress: Progress,
+) -> None:
+    keys: set[Key]
+    if len(tasks) == 1:
+        picture, keys = paint(style, tasks[0])
+        title = _title(tasks[0].image)
+    else:
+        picture, keys = _contact_sheet(style, tasks, workers, progress)
+        title = printable(f"{style.path.name}: {len(tasks)} of {total:,} images")
+    _save(page(picture, title, keys), out)
+
+
+def _contact_sheet(
+    style: Style, tasks: Sequence[Task], workers: int, progress: Progress
+) -> tuple[Image, set[Key]]:
+    from PIL import Image
+
+    text, gap = 14, 14
+    pair = 2 if style.results_path else 1
+    aspects = [_aspect(style.photos.size(task.image, task.picture), pair) for task in tasks]
+    # As wide as an ordinary row is, so that two pictures do not become giants.
+    wide = round(sum(aspects) * ROW) + gap * (len(aspects) - 1)
+    places = justify(aspects, min(SHEET, wide), ROW, gap, below=round(1.5 * text))
+    height = places[-1].y + places[-1].height + round(1.5 * text)
+    sheet = Image.new("RGB", (max(p.x + p.width for p in places), height), "#ffffff")
+    keys: set[Key] = set()
+    rooms = [
+        task._replace(room=(place.width, place.height))
+        for task, place in zip(tasks, places, strict=True)
+    ]
+    painted = map_ordered(partial(paint, style), rooms, workers=worthwhile(workers, len(tasks)))
+    with closing(painted):
+        for done, (task, place, (picture, its_keys)) in enumerate(
+            zip(tasks, places, painted, strict=True), 1
+        ):
+            sheet.paste(picture, (place.x, place.y))
+            caption = text_line(_title(task.image), place.width, text)
+            sheet.paste(caption, (place.x, place.y + place.height))
+            keys |= its_keys
+            progress("drawing images", done, len(tasks))
+    return sheet, keys
+
+
+def _aspect(size: tuple[int, int], pair: int) -> float:
+    """Width over height in the sheet; panoramas and ribbons get a place that is less extreme."""
+    return min(max(pair * size[0] / size[1], 0.2), 6.0)

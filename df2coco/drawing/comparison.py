@@ -1,0 +1,88 @@
+"""One image's picture: its annotations or, when there are results, annotations beside results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from df2coco.drawing.drawables import Drawable, read_drawables
+from df2coco.drawing.matches import MATCHED, mark_matches
+from df2coco.drawing.overlay import overlay
+from df2coco.drawing.photos import Photos
+from df2coco.drawing.sheet import Captioned, Key, beside, beside_room, keys_of
+from df2coco.pictures import Picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Style", "Task", "paint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What all pictures have in common."""
+
+    path: Path
+    """The COCO file."""
+    categories: list[dict[str, Any]]
+    photos: Photos
+    parts: tuple[str, ...]
+    results_path: Path | None
+    min_score: float
+
+
+class Task(NamedTuple):
+    """One image to draw."""
+
+    image: Mapping[str, Any]
+    """Its entry in the file."""
+    picture: Picture
+    annotations: list[dict[str, Any]]
+    results: list[dict[str, Any]]
+    room: tuple[int, int] | None = None
+    """Width and height that the picture must fit in; None: as large as the photo."""
+
+
+def paint(style: Style, task: Task) -> tuple[Image, set[Key]]:
+    """The image with its items, and what the legend must explain.
+
+    Raises `CocoFileError` for annotations and results that are not COCO, and as `Photos.open`.
+    """
+    photo = style.photos.open(task.image, task.picture)
+    truth = read_drawables(task.annotations, style.categories, where=f"{style.path}: ")
+    if style.results_path is None:
+        size = task.room and _fitting(photo.size, task.room)
+        picture = overlay(photo, truth, parts=style.parts, size=size)
+        return picture, keys_of(truth, style.parts, compared=False)
+    where = f"{style.results_path}: image {task.image['id']}: "
+    found = [result for result in task.results if _counts(result, style.min_score)]
+    results = read_drawables(found, style.categories, where=where, predicted=True)
+    truth, results = mark_matches(truth, results, photo.size)
+    size = task.room and _fitting(photo.size, beside_room(task.room))
+    captions = _captions(truth, results, len(task.results), style.min_score)
+    left, right = (
+        Captioned(overlay(photo, drawables, parts=style.parts, size=size), caption)
+        for drawables, caption in zip((truth, results), captions, strict=True)
+    )
+    return beside(left, right), keys_of(truth + results, style.parts, compared=True)
+
+
+def _captions(
+    truth: list[Drawable], results: list[Drawable], every: int, min_score: float
+) -> tuple[str, str]:
+    matches = sum(each.color == MATCHED for each in truth)
+    shown = f"{len(results)} of {every} results, score at least {min_score:g}"
+    return f"ground truth: {matches} of {len(truth)} found", f"{shown}: {matches} matched"
+
+
+def _counts(result: Mapping[str, Any], min_score: float) -> bool:
+    score = result.get("score")
+    return not isinstance(score, int | float) or score >= min_score
+
+
+def _fitting(size: tuple[int, int], room: tuple[int, int]) -> int:
+    """The longer side of a picture of that aspect that fills the room."""
+    scale = min(room[0] / size[0], room[1] / size[1])
+    return max(1, int(max(size) * scale))

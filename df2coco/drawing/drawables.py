@@ -1,0 +1,242 @@
+"""What of an annotation or of a model's result can be drawn: checked numbers, and the landmarks that count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from df2coco.coco.garments import find_garments, own_slots
+from df2coco.coco.schema import FIELDS
+from df2coco.errors import CocoFileError, printable, shorten
+from df2coco.taxonomy import CATEGORIES, Category
+
+__all__ = ["PARTS", "Box", "Drawable", "Landmark", "read_drawables"]
+
+PARTS: Final = MappingProxyType(
+    {
+        "boxes": "the boxes",
+        "masks": "the union of an item's polygons",
+        "landmarks": "visible ones filled, occluded ones hollow, and the skeleton",
+    }
+)
+"""What can be drawn of an item."""
+
+Box: TypeAlias = "tuple[float, float, float, float]"
+"""x1, y1, x2, y2."""
+
+
+class Landmark(NamedTuple):
+    """A labelled landmark, in pixels."""
+
+    x: float
+    y: float
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drawable:
+    """One annotation or result, ready to be drawn. All positions in pixels, origin top left."""
+
+    category_id: int
+    name: str
+    """The category's name, printable."""
+    garment: Category | None
+    """None in files of other datasets."""
+    color: str
+    """"#rrggbb": the category's, or what a comparison says."""
+    score: float | None
+    """A model's confidence; None for ground truth."""
+    box: Box | None
+    polygons: tuple[tuple[float, ...], ...]
+    rle: Mapping[str, Any] | None
+    """The mask where it is not polygons: pycocotools' {"size": [height, width], "counts": ...}."""
+    landmarks: Mapping[int, Landmark]
+    """Number within the category (from 0) -> landmark; those that are labelled."""
+    edges: tuple[tuple[int, int], ...]
+    """The skeleton, between these numbers."""
+    note: str = ""
+    """What the label says after name and score."""
+
+    def extent(self, parts: Iterable[str]) -> Box | None:
+        """The box around those parts; None when there are none of them."""
+        corners: list[tuple[float, float]] = []
+        if "boxes" in parts and self.box:
+            corners += [self.box[:2], self.box[2:]]
+        if "masks" in parts:
+            for polygon in self.polygons:
+                corners += zip(polygon[::2], polygon[1::2], strict=True)
+            if self.rle and self.box:
+                corners += [self.box[:2], self.box[2:]]
+            elif self.rle:
+                corners += [(0, 0), tuple(self.rle["size"][::-1])]
+        if "landmarks" in parts:
+            corners += [landmark[:2] for landmark in self.landmarks.values()]
+        if not corners:
+            return None
+        xs, ys = zip(*corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    def face(self) -> Box | None:
+        """Where the face of a wearer would be: above the neckline. None for what is worn below the waist."""
+        if self.garment is None or self.garment.id in _WORN_BELOW:
+            return None
+        # The first six landmarks are the neckline, the second and the sixth its ends.
+        neck = [self.landmarks[number] for number in range(6) if number in self.landmarks]
+        x1, y1, x2, _ = self.extent(PARTS) or (0, 0, 0, 0)
+        middle, top, width = (x1 + x2) / 2, y1, 0.3 * (x2 - x1)
+        if len(neck) > 2:
+            xs = [landmark.x for landmark in neck]
+            middle, top = sum(xs) / len(xs), min(landmark.y for landmark in neck)
+            width = (0.6 if self.garment.id in _BARE_SHOULDERS else 1.2) * (max(xs) - min(xs))
+        return middle - width / 2, top - 1.4 * width, middle + width / 2, top
+
+
+_WORN_BELOW: Final = frozenset({7, 8, 9})
+"""Shorts, trousers, skirt."""
+
+_BARE_SHOULDERS: Final = frozenset({5, 6, 12, 13})
+"""Vests and slings, whose necklines end on the shoulders."""
+
+
+def read_drawables(
+    annotations: Iterable[Mapping[str, Any]],
+    categories: Iterable[Mapping[str, Any]],
+    *,
+    where: str = "",
+    predicted: bool = False,
+) -> list[Drawable]:
+    """Annotations or, when `predicted`, results as drawables, large ones first.
+
+    `where` begins the message of an error. Landmarks with v = 0 are left out; those of results are all
+    taken, since v has no meaning there, unless x = y = 0. A garment's landmarks may be in any layout,
+    whatever the file's is. Raises `CocoFileError` for what is not COCO.
+    """
+    reader = _Reader(list(categories), predicted)
+    what = "result" if predicted else "annotation"
+    drawables = [
+        reader.read(annotation, f"{where}{what} {annotation.get('id', number)}")
+        for number, annotation in enumerate(annotations, start=1)
+    ]
+    return sorted(drawables, key=_size, reverse=True)
+
+
+def _size(drawable: Drawable) -> float:
+    x1, y1, x2, y2 = drawable.extent(PARTS) or (0, 0, 0, 0)
+    return (x2 - x1) * (y2 - y1)
+
+
+class _Reader:
+    """Reads the annotations of one file."""
+
+    def __init__(self, categories: list[Mapping[str, Any]], predicted: bool) -> None:
+        self._categories = {category.get("id"): category for category in categories}
+        self._garments = find_garments(categories)
+        self._predicted = predicted
+
+    def read(self, annotation: Mapping[str, Any], where: str) -> Drawable:
+        category_id = _field(annotation, "category_id", where)
+        if category_id is None:
+            raise _fault(annotation, "category_id", "a whole number", where)
+        category = self._categories.get(category_id, {})
+        garment = self._garments.get(category_id)
+        # Over and over for ids beyond 13.
+        color = (garment or CATEGORIES[(category_id - 1) % len(CATEGORIES)]).color
+        numbers = _field(annotation, "keypoints", where) or []
+        slots = None if garment is None else own_slots(garment, len(numbers) // 3)
+        edges: tuple[tuple[int, int], ...] = ()
+        if garment is not None and slots is not None:
+            edges = tuple((a - 1, b - 1) for a, b in garment.skeleton)
+        elif numbers:  # another dataset's landmarks
+            garment, slots = None, _named_slots(category, numbers, where)
+            edges = _edges(category.get("skeleton"), len(slots))
+        mask = _mask(annotation, where)
+        return Drawable(
+            category_id=category_id,
+            name=printable(str(category.get("name", f"category {category_id}"))),
+            garment=garment,
+            color=color,
+            score=_score(annotation, where) if self._predicted else None,
+            box=_box(annotation, where),
+            polygons=() if isinstance(mask, dict) else mask,
+            rle=mask if isinstance(mask, dict) else None,
+            landmarks=self._landmarks(numbers, slots or ()),
+            edges=edges,
+        )
+
+    def _landmarks(self, numbers: Sequence[float], slots: Sequence[int]) -> dict[int, Landmark]:
+        landmarks = {}
+        for number, slot in enumerate(slots):
+            x, y, v = numbers[3 * slot : 3 * slot + 3]
+            if (x or y) if self._predicted else v > 0:
+                landmarks[number] = Landmark(x, y, self._predicted or v == 2)
+        return landmarks
+
+
+def _named_slots(category: Mapping[str, Any], numbers: Sequence[float], where: str) -> range:
+    """As many slots as the category has names."""
+    names = category.get("keypoints")
+    count = len(names) if isinstance(names, list) else 0
+    if len(numbers) < 3 * count:
+        expected = f"{3 * count} numbers, as many as its category has keypoints"
+        raise CocoFileError(f"{where}: keypoints: {len(numbers)} numbers, expected {expected}.")
+    return range(count)
+
+
+def _edges(skeleton: Any, count: int) -> tuple[tuple[int, int], ...]:
+    """The edges of a file's skeleton between landmarks that there are, from 0."""
+    if not FIELDS["categories"]["skeleton"].fits(skeleton):
+        return ()
+    inside = range(1, count + 1)
+    return tuple((a - 1, b - 1) for a, b in skeleton if a in inside and b in inside)
+
+
+def _field(annotation: Mapping[str, Any], name: str, where: str) -> Any:
+    """A field as COCO's schema has it; None where it is missing or empty."""
+    value = annotation.get(name)
+    if isinstance(value, tuple):
+        value = list(value)
+    if value is None or value == []:
+        return None
+    field = FIELDS["annotations"][name]
+    if not field.fits(value):
+        raise _fault(annotation, name, field.expected, where)
+    return value
+
+
+def _fault(annotation: Mapping[str, Any], name: str, expected: str, where: str) -> CocoFileError:
+    found = shorten(annotation[name]) if name in annotation else "missing"
+    return CocoFileError(f"{where}: {name}: {found}, expected {expected}.")
+
+
+def _score(annotation: Mapping[str, Any], where: str) -> float | None:
+    score = annotation.get("score")
+    if score is None or (type(score) in (int, float) and math.isfinite(score)):
+        return score
+    raise _fault(annotation, "score", "a number", where)
+
+
+def _box(annotation: Mapping[str, Any], where: str) -> Box | None:
+    numbers: Sequence[float] | None = _field(annotation, "bbox", where)
+    if numbers is None:
+        return None
+    x, y, width, height = numbers
+    if width < 0 or height < 0:
+        raise _fault(annotation, "bbox", FIELDS["annotations"]["bbox"].expected, where)
+    return x, y, x + width, y + height
+
+
+def _mask(
+    annotation: Mapping[str, Any], where: str
+) -> dict[str, Any] | tuple[tuple[float, ...], ...]:
+    mask = annotation.get("segmentation")
+    if isinstance(mask, dict) and isinstance(mask.get("counts"), bytes):
+        counts = mask["counts"].decode("ascii", "replace")
+        annotation = {**annotation, "segmentation": {**mask, "counts": counts}}
+    checked = _field(annotation, "segmentation", where)
+    if isinstance(checked, dict):
+        return checked
+    # Fewer than three points enclose nothing; the second half of a point may be missing.
+    return tuple(tuple(p[: len(p) // 2 * 2]) for p in checked or () if len(p) >= 6)

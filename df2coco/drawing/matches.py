@@ -1,0 +1,103 @@
+"""Which results of a model match which annotations of the same image: COCO's rule, at one threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from df2coco.drawing.drawables import PARTS, Box, Drawable
+from df2coco.masks import compressed, union_mask
+
+__all__ = ["MATCHED", "THRESHOLD", "UNMATCHED", "mark_matches"]
+
+THRESHOLD: Final = 0.5
+"""The least overlap of a match: the easiest of COCO's thresholds."""
+
+MATCHED: Final = "#0072b2"
+UNMATCHED: Final = "#d55e00"
+"""Blue and orange, which color-blind eyes can tell apart."""
+
+
+class Overlap(NamedTuple):
+    """How well a result fits an annotation."""
+
+    value: float
+    measure: str
+    """"OKS" of landmarks, or "IoU" of masks or boxes."""
+
+
+def mark_matches(
+    truth: Sequence[Drawable], found: Sequence[Drawable], size: tuple[int, int]
+) -> tuple[list[Drawable], list[Drawable]]:
+    """The same drawables, colored and labelled by whether they match.
+
+    Results in the order of their scores take, among the annotations of their category that are left, the
+    one they fit best, if by at least 0.5. Compared are landmarks where both have them (OKS, for garments),
+    else masks, else boxes (IoU). `size` is the image's (width, height).
+    """
+    left = dict(enumerate(truth))
+    marked_truth = [replace(each, color=UNMATCHED, note="missed") for each in truth]
+    marked_found = [replace(each, color=UNMATCHED, note="no match") for each in found]
+    by_score = sorted(range(len(found)), key=lambda i: found[i].score or 0.0, reverse=True)
+    for index in by_score:
+        fits = {
+            number: _overlap(each, found[index], size)
+            for number, each in left.items()
+            if each.category_id == found[index].category_id
+        }
+        best = max(fits, key=lambda number: fits[number].value, default=None)
+        if best is None:
+            continue
+        note = f"{fits[best].measure} {fits[best].value:.2f}"
+        if fits[best].value < THRESHOLD:
+            marked_found[index] = replace(marked_found[index], note=f"no match, {note}")
+            continue
+        del left[best]
+        marked_truth[best] = replace(marked_truth[best], color=MATCHED, note="")
+        marked_found[index] = replace(marked_found[index], color=MATCHED, note=note)
+    return marked_truth, marked_found
+
+
+def _overlap(truth: Drawable, found: Drawable, size: tuple[int, int]) -> Overlap:
+    if truth.landmarks and found.landmarks and truth.garment is not None:
+        return Overlap(_oks(truth, found, truth.garment.sigmas), "OKS")
+    masks = [_run_lengths(each, size) for each in (truth, found)]
+    if all(masks):
+        from pycocotools import mask as coco_mask
+
+        return Overlap(float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU")
+    boxes = [each.box or each.extent(PARTS) for each in (truth, found)]
+    return Overlap(_iou(*boxes) if boxes[0] and boxes[1] else 0.0, "IoU")  # type: ignore[arg-type]
+
+
+def _oks(truth: Drawable, found: Drawable, sigmas: Sequence[float]) -> float:
+    """Object keypoint similarity over the labelled landmarks; the scale is the box's area."""
+    x1, y1, x2, y2 = truth.box or truth.extent(PARTS) or (0, 0, 0, 0)
+    area = (x2 - x1) * (y2 - y1) + math.ulp(1.0)
+    total = 0.0
+    for number, (x, y, _) in truth.landmarks.items():
+        other = found.landmarks.get(number)
+        if other is not None:
+            squares = (x - other.x) ** 2 + (y - other.y) ** 2
+            total += math.exp(-squares / (2 * sigmas[number]) ** 2 / area / 2)
+    return total / len(truth.landmarks)
+
+
+def _iou(a: Box, b: Box) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    both = max(width, 0) * max(height, 0)
+    areas = sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (a, b))
+    return both / (areas - both) if areas > both else 0.0
+
+
+def _run_lengths(drawable: Drawable, size: tuple[int, int]) -> Any:
+    """The mask as pycocotools compares it; None when there is none of this size."""
+    width, height = size
+    if drawable.polygons:
+        return union_mask([list(map(float, p)) for p in drawable.polygons], width, height)
+    if drawable.rle is None or drawable.rle["size"] != [height, width]:
+        return None
+    return compressed(drawable.rle)
