@@ -21,6 +21,9 @@ FIXTURES = ROOT / "fixtures"
 hypothesis.settings.register_profile("df2coco", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("df2coco")
 
+# The tests start the command line a thousand times; it should not be compiled each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 SYSTEMS = {
     "posix": (
         os.name == "posix",

@@ -22,7 +22,7 @@ ROWS: list[set[str]] = [
     {"layouts"},
     {"releases", "parser", "coco", "masks"},
     {"converter", "pictures"},
-    {"validator", "evaluation", "stats", "drawing"},
+    {"validator", "evaluation", "stats", "drawing", "subsets"},
     {"report", "integrations"},
     {"export"},
     {"cli"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -710,3 +711,62 @@ def test_area_is_the_union_whatever_the_polygons(polygons: list[list[float]]) ->
     )
     assert annotation["area"] == ((union > 0).sum() or 50 * 60)
     assert annotation["segmentation"] == polygons
+
+
+class TestSample:
+    def sampled(self, source: Path, path: Path, **options: Any) -> dict[str, Any]:
+        convert(source, path, **asked(**options))
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        return document
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 12, 20, 21, 99])
+    def test_whole_pairs_and_no_more_than_needed(
+        self, validation: Path, tmp_path: Path, size: int
+    ) -> None:
+        whole = self.sampled(validation, tmp_path / "whole.json")
+        document = self.sampled(validation, tmp_path / "o.json", sample=size, seed=5)
+        pairs = Counter(image["pair_id"] for image in document["images"])
+        everything = Counter(image["pair_id"] for image in whole["images"])
+        assert pairs == {pair: everything[pair] for pair in pairs}
+        found = len(document["images"])
+        assert found >= min(size, len(whole["images"]))
+        assert size >= len(whole["images"]) or found - max(pairs.values()) < size
+        chosen = {image["id"] for image in document["images"]}
+        assert document["images"] == [i for i in whole["images"] if i["id"] in chosen]
+        annotations = [a for a in whole["annotations"] if a["image_id"] in chosen]
+        assert document["annotations"] == [
+            {**annotation, "id": number} for number, annotation in enumerate(annotations, start=1)
+        ]
+        assert document["info"]["df2coco"]["sample"] == size
+        assert document["info"]["df2coco"]["seed"] == 5
+
+    def test_the_seed_alone_decides(self, validation: Path, tmp_path: Path) -> None:
+        documents = [
+            self.sampled(validation, tmp_path / "o.json", sample=6, seed=seed)
+            for seed in (1, 1, 2, 3)
+        ]
+        assert documents[0] == documents[1]
+        assert any(documents[0]["images"] != each["images"] for each in documents[2:])
+
+    def test_a_larger_sample_holds_the_smaller_one(self, validation: Path, tmp_path: Path) -> None:
+        small, large = (
+            {i["id"] for i in self.sampled(validation, tmp_path / "o.json", sample=n)["images"]}
+            for n in (4, 12)
+        )
+        assert small < large
+
+    def test_errors_outside_the_sample_count(self, validation: Path, tmp_path: Path) -> None:
+        source = tmp_path / "annos"
+        shutil.copytree(validation / "annos", source)
+        sample = {
+            f"{i['id']:06d}.json"
+            for i in self.sampled(source, tmp_path / "o.json", sample=1)["images"]
+        }
+        other = next(path for path in sorted(source.iterdir()) if path.name not in sample)
+        other.write_text("{")
+        with pytest.raises(ConversionError):
+            convert(source, tmp_path / "o.json", **asked(sample=1))
+
+    def test_limit_and_sample_do_not_go_together(self) -> None:
+        with pytest.raises(OptionError, match="limit"):
+            Selection(limit=3, sample=3)

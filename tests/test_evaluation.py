@@ -320,10 +320,10 @@ GOOD = {
 }
 
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
-    ("bbox", {"image_id": 3}, "results[1].image_id: 3 is no image of"),
+    ("bbox", {"image_id": 3}, "results[1].image_id: 3 is not an image of"),
     ("bbox", {"image_id": "000001"}, "results[1].image_id: '000001', expected a whole number"),
     ("bbox", {"image_id": True}, "results[1].image_id: True"),
-    ("bbox", {"category_id": 14}, "results[1].category_id: 14 is no category"),
+    ("bbox", {"category_id": 14}, "results[1].category_id: 14 is not a category"),
     ("bbox", {"category_id": 1.5}, "results[1].category_id: 1.5"),
     ("bbox", {"score": None}, "results[1].score: None"),
     ("bbox", {"score": math.nan}, "results[1].score: nan"),
@@ -335,7 +335,13 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("bbox", {"bbox": [1, 2, 1e300, 4]}, "results[1].bbox"),
     ("bbox", {"bbox": [1, 2, True, 4]}, "results[1].bbox"),
     ("bbox", {"bbox": None}, "results[1].bbox"),
-    ("segm", {"segmentation": [[1, 1, 5, 1, 5, 5]]}, "expected an RLE of size [480, 640]"),
+    ("segm", {"segmentation": [[1, 1, 5, 1]]}, "expected an RLE of size [480, 640] or polygons"),
+    ("segm", {"segmentation": [[1, 1, 5, 1, 5, math.nan]]}, "an RLE of size [480, 640]"),
+    ("segm", {"segmentation": [[1, 1, 5, 1, 5, 1e8]]}, "an RLE of size [480, 640]"),
+    ("segm", {"segmentation": [[1, 1, 5, 1, 5, 5]], "bbox": [1, 2]}, "results[1].bbox"),
+    ("segm", {"segmentation": [], "bbox": [1, 1, -5, 5]}, "results[1].bbox"),
+    ("segm", {"segmentation": []}, "an RLE of size [480, 640]"),
+    ("segm", {"segmentation": {"size": [480, 640], "counts": "é" * 9}}, "an RLE of size"),
     ("segm", {"segmentation": {"size": [640, 480], "counts": "0"}}, "an RLE of size [480, 640]"),
     ("segm", {"segmentation": {"size": [480, 640], "counts": "0"}}, "an RLE of size [480, 640]"),
     ("segm", {"segmentation": {"size": [480, 640], "counts": "~~~"}}, "an RLE of size"),
@@ -403,12 +409,16 @@ def test_no_ground_truth_scores_nothing(write: Write, engine: str, kind: str) ->
         (
             lambda d: d["annotations"][0].update(category_id=70),
             "keypoints",
-            "70 is none of 1 to 13",
+            "category_id 70 is not in the file",
         ),
         (lambda d: d["annotations"][0].update(keypoints=[1, 2, 2]), "keypoints", "882 or 24"),
         (lambda d: d["annotations"][0].update(segmentation=[]), "segm", "no polygons"),
         (lambda d: d["categories"][0].update(keypoints=["nose"]), "keypoints", "1 keypoints for"),
-        (lambda d: d["categories"][0].update(id=99), "keypoints", "id 99 is none"),
+        (
+            lambda d: d["categories"][8].update(name="person"),
+            "keypoints",
+            "'person' is not a category",
+        ),
         (lambda d: d.pop("images"), "bbox", "images"),
         (lambda d: d["images"][1].update(id=-2), "bbox", "-2, expected a whole number from 0"),
         (lambda d: d["annotations"][0].update(area=None), "bbox", "annotations[0].area"),
@@ -454,7 +464,8 @@ def test_json_has_the_metrics_as_keys(converted: Path, tmp_path: Path, kind: str
     run = CliRunner().invoke(app, [*arguments, "--json"])
     document = json.loads(run.stdout)
     metrics = list(METRICS["keypoints" if kind == "keypoints" else "instances"])
-    assert list(document) == [*metrics, "per_category", "by"]
+    assert list(document) == [*metrics, "per_category", "by", "notes"]
+    assert document["notes"] == []
     assert list(document["per_category"]) == [c.name for c in CATEGORIES]
     assert list(document["by"]["viewpoint"]) == ["not worn", "frontal", "side or back"]
     assert list(document["by"]["viewpoint"]["frontal"]) == [*metrics, "per_category"]

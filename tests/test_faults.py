@@ -127,6 +127,8 @@ def assert_refused(process: subprocess.Popen[str], words: str) -> None:
 
 MOMENTS = 200
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+PARTS = 4
+"""Of each signal's moments, so that several processes of pytest can share them."""
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +142,14 @@ def duration(job: Job, tmp_path_factory: pytest.TempPathFactory) -> float:
     return time.perf_counter() - started
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_killed_at_any_moment(number: signal.Signals, job: Job, duration: float, out: Path) -> None:
-    rng = random.Random(number)
+def test_killed_at_any_moment(
+    number: signal.Signals, part: int, job: Job, duration: float, out: Path
+) -> None:
+    rng = random.Random(PARTS * number + part)
     outcomes = set()
-    for _ in range(-(-MOMENTS // len(SIGNALS))):
+    for _ in range(-(-MOMENTS // (PARTS * len(SIGNALS)))):
         out.write_bytes(OLD)
         process = start_conversion(job, out)
         wait_for(lambda: unfinished(out.parent), process)

@@ -49,6 +49,8 @@ COMMANDS: Final = {
         "Write the ground truth of consumer-to-shop retrieval, and all positive pairs.",
     ),
     "restore": ("restore", "Write the dataset's annotation files again, one an image."),
+    "split": ("subsets", "Split one COCO file into several, without tearing pairs apart."),
+    "merge": ("subsets", "Merge COCO files of several splits into one."),
     "export": (
         "export",
         "Write the dataset folder that a training tool reads, with links to the photos.",

@@ -82,6 +82,17 @@ def convert_command(
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Only N images, or a few more: a random sample of whole pairs (equal pair_id).",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Another number gives another sample.")
+    ] = 0,
     per_category: Annotated[
         bool,
         typer.Option(
@@ -101,7 +112,7 @@ def convert_command(
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
     shape = _shape(preset, task=task, layout=layout, landmarks=landmarks, area=area)
-    selection = _selection(category or [], only, limit)
+    selection = _selection(category or [], only=only, limit=limit, sample=sample, seed=seed)
 
     def work(password: str | None) -> list[Summary]:
         with progress_bar(quiet=quiet) as progress:
@@ -171,11 +182,12 @@ def _shape(preset: str | None, **options: str | None) -> Shape:
     return Shape(**given)
 
 
-def _selection(categories: list[str], only: Any, limit: int | None) -> Selection:
+def _selection(categories: list[str], **others: Any) -> Selection:
     try:
-        return Selection(tuple(categories), only, limit)
+        return Selection(tuple(categories), **others)
     except OptionError as error:
-        raise OptionError(error.text, field="category") from None
+        field = "category" if error.field == "categories" else error.field
+        raise OptionError(error.text, field=field) from None
 
 
 def _run(work: Callable[[], list[Summary]], quiet: bool) -> None:

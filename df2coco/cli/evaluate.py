@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from df2coco.cli.app import JsonOption, QuietOption, choice, command, command_group, progress_bar
+from df2coco.cli.app import (
+    JsonOption,
+    QuietOption,
+    choice,
+    command,
+    command_group,
+    progress_bar,
+    tell,
+)
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
-from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS
+from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS, Kind
 from df2coco.evaluation.engines import ENGINES
 from df2coco.evaluation.retrieval import TOP
 from df2coco.taxonomy import ATTRIBUTES
@@ -156,7 +165,7 @@ def retrieval_command(
 
 
 def _evaluate(
-    kind: str,
+    kind: Kind,
     ground_truth: Path,
     results: Path,
     options: dict[str, Any],
@@ -170,6 +179,14 @@ def _evaluate(
         _print_json(evaluation.as_json(per_category=per_category))
     else:
         _print_lines(_lines(evaluation, per_category=per_category))
+    if not quiet:
+        _print_notes(evaluation.notes)
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    sys.stdout.flush()  # the notes come last, also where both streams go to one file
+    for note in notes:
+        tell(f"note: {note}")
 
 
 def _print_json(document: dict[str, Any]) -> None:

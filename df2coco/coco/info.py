@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from df2coco.version import __version__
 
 __all__ = ["Conversion", "conversion_of"]
+
+Value = TypeVar("Value")
 
 _FROM_IMAGES: Final = "from the images"
 _UNKNOWN: Final = "unknown: the smallest that hold the annotations"
@@ -27,16 +29,25 @@ class Conversion:
     only: str | None = None
     """The only source of images, "user" or "shop"."""
     limit: int | None = None
+    sample: int | None = None
+    """The images are a random sample of so many, by whole pairs."""
+    seed: int | None = None
+    """What decided which."""
+    part: str | None = None
+    """The file is this part of one that was split."""
+    merged: tuple[str, ...] = ()
+    """The splits that were merged into the file."""
     sizes_known: bool = True
     """False: there were no images, so width and height are the smallest that hold the annotations."""
 
     @property
     def is_subset(self) -> bool:
         """Images or items were left out on purpose."""
-        return bool(self.categories or self.only or self.limit)
+        return bool(self.categories or self.only or self.limit or self.sample or self.part)
 
     def as_json(self) -> dict[str, Any]:
         """The value of `info.df2coco`."""
+        sample = {} if self.sample is None else {"sample": self.sample, "seed": self.seed}
         return {
             "version": __version__,
             "task": self.task,
@@ -46,6 +57,7 @@ class Conversion:
             "categories": list(self.categories),
             "only": self.only,
             "limit": self.limit,
+            **sample,
             "image_sizes": _FROM_IMAGES if self.sizes_known else _UNKNOWN,
         }
 
@@ -63,16 +75,25 @@ def conversion_of(info: Any) -> Conversion | None:
         value = noted.get(name)
         return value if isinstance(value, str) else None
 
-    categories, limit = noted.get("categories"), noted.get("limit")
+    def values(name: str, kind: type[Value]) -> tuple[Value, ...]:
+        found = noted.get(name)
+        return tuple(e for e in found if type(e) is kind) if isinstance(found, list) else ()
+
+    def number(name: str) -> int | None:
+        value = noted.get(name)
+        return value if type(value) is int else None
+
     return Conversion(
         task=text("task"),
         layout=text("layout"),
         landmarks=text("landmarks"),
         area=text("area"),
-        categories=tuple(each for each in categories if type(each) is int)
-        if isinstance(categories, list)
-        else (),
+        categories=values("categories", int),
         only=text("only"),
-        limit=limit if type(limit) is int else None,
+        limit=number("limit"),
+        sample=number("sample"),
+        seed=number("seed"),
+        part=text("part"),
+        merged=values("merged", str),
         sizes_known=not (text("image_sizes") or "").startswith("unknown"),
     )

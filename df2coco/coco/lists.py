@@ -31,9 +31,20 @@ from df2coco.coco.reader import (
 from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError
 
-__all__ = ["Cut", "Span", "cut", "iter_annotations", "iter_list", "read_annotations", "read_span"]
+__all__ = [
+    "Cut",
+    "Decode",
+    "Span",
+    "cut",
+    "iter_annotations",
+    "iter_list",
+    "read_annotations",
+    "read_span",
+]
 
 Buffer: TypeAlias = "mmap.mmap | bytes"
+Decode: TypeAlias = "Callable[[bytes], list[Any] | None]"
+"""Reads the JSON text of a list in a faster way; None: it cannot."""
 
 _PART: Final = 2 << 20
 """Bytes of JSON that are parsed at a time."""
@@ -145,19 +156,23 @@ def read_span(
 # ---------------------------------------------------------------- reading
 
 
-def iter_list(path: Path, *, what: str) -> Iterator[list[Any]]:
+def iter_list(
+    path: Path, *, what: str, raw: bytes | None = None, decode: Decode | None = None
+) -> Iterator[list[Any]]:
     """The elements of the JSON list in a file, in order, in parts of some megabytes.
 
+    `raw` is the JSON text of a list that is in no file; then `path` is its name in messages.
+    `decode` is asked first for each part, and may make something else of it than objects.
     NaN and Infinity, which Python's json writes, are read as numbers: the reader has to look for them.
     JSON Lines, one object a line, are read as a list of these.
     Raises `CocoFileError` when the file cannot be read or is not a list; `what` says of what it should be.
     """
     taken = 0
-    with _mapped(path) as buffer:
+    with contextlib.nullcontext(raw) if raw is not None else _mapped(path) as buffer:
         start = _START.match(buffer)
         end = _last_bracket(buffer)
         if start is not None and start.end() <= end:
-            for part in _parts(buffer, start.end(), end, parse_with_nan):
+            for part in _parts(buffer, start.end(), end, parse_with_nan, decode):
                 if part is None:
                     break
                 taken += len(part)
@@ -177,12 +192,20 @@ def iter_list(path: Path, *, what: str) -> Iterator[list[Any]]:
         yield whole[taken:]
 
 
-def read_annotations(path: Path, take: Callable[[list[dict[str, Any]]], None]) -> dict[str, Any]:
+def read_annotations(
+    path: Path,
+    take: Callable[[list[Any]], None],
+    *,
+    start: Callable[[dict[str, Any]], None] | None = None,
+    decode: Decode | None = None,
+) -> dict[str, Any]:
     """A COCO file as `coco.read` gives it, with `annotations` empty: `take` got them, in order, in parts.
 
+    `start` is given the rest of the file before that. `decode` is asked first for each part, and may
+    make something else of it than objects.
     Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
     """
-    parts = iter_annotations(path)
+    parts = iter_annotations(path, start=start, decode=decode)
     while True:
         try:
             part = next(parts)
@@ -192,37 +215,53 @@ def read_annotations(path: Path, take: Callable[[list[dict[str, Any]]], None]) -
         take(part)
 
 
-def iter_annotations(path: Path) -> Generator[list[dict[str, Any]], None, dict[str, Any]]:
+def iter_annotations(
+    path: Path,
+    *,
+    start: Callable[[dict[str, Any]], None] | None = None,
+    decode: Decode | None = None,
+) -> Generator[list[Any], None, dict[str, Any]]:
     """As `read_annotations`, but a generator of the parts, which at last returns the rest of the file."""
     taken = 0
+    begun = False
     with _mapped(path) as buffer:
         found = _cut(path, buffer, exact=False)
         if found is not None:
+            for name in ("images", "categories"):
+                read_whole_numbers(name, found.document[name])
+            if start is not None:
+                start(found.document)
+            begun = True
             last = found.spans[-1].end
-            for part in _parts(buffer, found.spans[0].start, last, _parse):
+            for part in _parts(buffer, found.spans[0].start, last, _parse, decode):
                 if part is None:
                     break
-                if not taken:
-                    refuse_other_kinds(path, part)
-                read_whole_numbers("annotations", part)
+                if part and type(part[0]) is dict:
+                    if not taken:
+                        refuse_other_kinds(path, part)
+                    read_whole_numbers("annotations", part)
                 taken += len(part)
                 yield part
             else:
-                for name in ("images", "categories"):
-                    read_whole_numbers(name, found.document[name])
                 return found.document
     document = read(path)
+    if start is not None and not begun:
+        start(document)
     yield document.get("annotations", [])[taken:]
     document["annotations"] = []
     return document
 
 
 def _parts(
-    buffer: Buffer, start: int, end: int, parse: Callable[[bytes], Any]
+    buffer: Buffer,
+    start: int,
+    end: int,
+    parse: Callable[[bytes], Any],
+    decode: Decode | None = None,
 ) -> Iterator[list[Any] | None]:
     """The elements of the list from `start` to `end` in parts; at last None if it cannot be read."""
     for span in _guessed_spans(buffer, start, end):
-        part = _part(buffer, span, parse)
+        part = _part(buffer, span, parse, decode)
         if part is None:
             break
         yield part
@@ -233,7 +272,7 @@ def _parts(
     for span in _counted_spans(buffer, comma.end() if comma else start):
         if span.end > end:
             break
-        part = _part(buffer, span, parse)
+        part = _part(buffer, span, parse, decode)
         if part is None:
             break
         yield part
@@ -242,12 +281,17 @@ def _parts(
     yield None
 
 
-def _part(buffer: Buffer, span: Span, parse: Callable[[bytes], Any]) -> list[Any] | None:
-    part = parse(b"[%b]" % buffer[span.start : span.end])
+def _part(
+    buffer: Buffer, span: Span, parse: Callable[[bytes], Any], decode: Decode | None
+) -> list[Any] | None:
+    raw = b"[%b]" % buffer[span.start : span.end]
+    part = decode(raw) if decode is not None else None
+    if part is None:
+        part = _dicts(parse(raw))
     if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         # Let the system take back the memory of what has been read.
         buffer.madvise(mmap.MADV_DONTNEED, 0, span.end - span.end % mmap.PAGESIZE)
-    return _dicts(part)
+    return part
 
 
 def _dicts(values: Any) -> list[Any] | None:

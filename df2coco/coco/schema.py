@@ -94,31 +94,13 @@ def is_mask(value: Any) -> bool:
     if size[0] * size[1] > MAX_PIXELS:
         return False
     if type(counts) is str:
-        runs = _runs(counts)
-    elif type(counts) is list and all(type(run) is int for run in counts):
-        runs = counts
-    else:
+        from df2coco.coco.rle import mask_areas  # loads numpy
+
+        return mask_areas([counts], [size[0] * size[1]]) != [None]
+    if type(counts) is not list or not {int}.issuperset(map(type, counts)):
         return False
     # pycocotools believes the counts, and would write beyond the mask.
-    return min(runs, default=0) >= 0 and sum(runs) == size[0] * size[1]
-
-
-def _runs(counts: str) -> list[int]:
-    """The run lengths in a compressed RLE, which has 6 bits a character (maskApi.c, rleFrString)."""
-    runs: list[int] = []
-    value = shift = 0
-    for code in map(ord, counts):
-        bits = code - 48
-        if not 0 <= bits < 64 or shift > 30:
-            return [-1]
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if not bits & 0x20:
-            if bits & 0x10:
-                value -= 1 << shift
-            runs.append(value + runs[-2] if len(runs) > 2 else value)
-            value = shift = 0
-    return [-1] if shift else runs
+    return min(counts, default=0) >= 0 and sum(counts) == size[0] * size[1]
 
 
 def is_too_large(image: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -52,6 +52,7 @@ class Writer:
         info: dict[str, Any],
         categories: Iterable[CocoCategory],
         path: Path,
+        licenses: Any = None,
     ) -> None:
         """`stream` is what becomes the file at `path`."""
         self.num_images = 0
@@ -62,12 +63,27 @@ class Writer:
         folder = os.path.dirname(os.path.realpath(path))
         self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=folder)  # noqa: SIM115
         stream.write(
-            b'{"info":%b,\n"licenses":[],\n"categories":[\n%b\n],\n"annotations":['
-            % (orjson.dumps(info), b",\n".join(map(orjson.dumps, categories)))
+            b'{"info":%b,\n"licenses":%b,\n"categories":[\n%b\n],\n"annotations":['
+            % (
+                orjson.dumps(info),
+                orjson.dumps(licenses or []),
+                b",\n".join(map(orjson.dumps, categories)),
+            )
         )
 
     def add(self, part: Part) -> None:
-        """Add images and their annotations."""
+        """Add images and their annotations, and number the annotations."""
+        first = self.num_annotations + 1
+        ids = tuple(range(first, first + part.num_annotations))
+        self._add(part._replace(annotations=part.annotations % ids))
+
+    def add_entries(
+        self, images: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Add images and annotations that have their ids already."""
+        self._add(Part.join([*map(orjson.dumps, images)], [*map(orjson.dumps, annotations)]))
+
+    def _add(self, part: Part) -> None:
         if part.num_images:
             with reported_for(self._path):
                 self._images.write(b",\n" if self.num_images else b"\n")
@@ -75,10 +91,8 @@ class Writer:
             self.num_images += part.num_images
         if part.num_annotations:
             self._stream.write(b",\n" if self.num_annotations else b"\n")
-            first = self.num_annotations + 1
+            self._stream.write(part.annotations)
             self.num_annotations += part.num_annotations
-            ids = tuple(range(first, self.num_annotations + 1))
-            self._stream.write(part.annotations % ids)
 
     def close(self) -> None:
         """Write what stands after the annotations."""

@@ -34,14 +34,22 @@ class Converted(NamedTuple):
     notices: list[Notice]
     parts: list[Part]
     """One for each output."""
+    pair: str
+    """What the images of a pair have in common; "" for several images."""
 
 
 @no_collection()
 def convert_chunk(job: Job, images: list[ReadImage]) -> list[Converted]:
     """Convert images; what cannot be used is reported in notices."""
-    if job.selection.limit is None:
+    if job.selection.limit is None and job.selection.sample is None:
         return [_convert(job, images)]
-    return [_convert(job, [image]) for image in images]  # any of them may be the last
+    # Any of them may be the last, or be chosen without the others.
+    return [_convert(job, [image])._replace(pair=_pair(image)) for image in images]
+
+
+def _pair(image: ReadImage) -> str:
+    pair_id = None if image.record is None else image.record.pair_id
+    return f"image {image.entry.stem}" if pair_id is None else f"pair {pair_id}"
 
 
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
@@ -64,6 +72,7 @@ def _convert(job: Job, images: list[ReadImage]) -> Converted:
             _part(make_encoder(shape), category_id, records, measured)
             for shape, category_id in job.outputs
         ],
+        pair="",
     )
 
 

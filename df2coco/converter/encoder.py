@@ -274,7 +274,9 @@ def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[
         selection.category_ids,
         selection.only,
         selection.limit,
-        sizes_known,
+        selection.sample,
+        selection.seed,
+        sizes_known=sizes_known,
     )
     return {
         "description": "DeepFashion2 in COCO format",

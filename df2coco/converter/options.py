@@ -99,14 +99,24 @@ class Selection:
     """Only images of this source."""
     limit: int | None = None
     """Only the first so many of the images that are left; at least 1."""
+    sample: int | None = None
+    """Only so many of them, or a few more, chosen at random by whole pairs; at least 1."""
+    seed: int = 0
+    """Another number gives another sample."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "categories", _category_ids(self.categories))
         check_choice("only", self.only, (None, *SOURCES))
-        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
-            raise OptionError(
-                f"{shorten(self.limit)} is not a number of images, 1 or more.", field="limit"
-            )
+        for name in ("limit", "sample"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise OptionError(
+                    f"{shorten(value)} is not a number of images, 1 or more.", field=name
+                )
+        if self.limit is not None and self.sample is not None:
+            raise OptionError("does not go with limit. Leave one of them out.", field="sample")
+        if type(self.seed) is not int:
+            raise OptionError(f"{shorten(self.seed)} is not a whole number.", field="seed")
 
     @property
     def category_ids(self) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields
 from df2coco.errors import CocoFileError, SourceError, shorten
@@ -233,7 +234,8 @@ def _end(start: float, length: float) -> float:
 
 def _texts(path: Path, document: dict[str, Any], reader: _Reader) -> dict[str, str]:
     """File name -> text of each annotation file."""
-    if _made_with(document).get("task") == "instances":
+    made = conversion_of(document.get("info"))
+    if made and made.task == "instances":
         raise _no_landmarks(path)
     _check_categories(path, document["categories"])
     texts: dict[str, str] = {}
@@ -302,26 +304,29 @@ def _check_categories(path: Path, categories: Iterable[dict[str, Any]]) -> None:
 # ---------------------------------------------------------------- what is lost
 
 
-def _made_with(document: dict[str, Any]) -> dict[str, Any]:
-    """The options that the file was converted with; {} for other converters' files."""
-    info = document.get("info")
-    options = info.get("df2coco") if isinstance(info, dict) else None
-    return options if isinstance(options, dict) else {}
+_SUBSETS: Final = MappingProxyType(
+    {
+        "categories": "items of chosen categories",
+        "only": "items of one source",
+        "limit": "the first images",
+        "sample": "images of a sample",
+        "part": "images of one part",
+    }
+)
+"""Field of `Conversion` -> what it left in the file."""
 
 
 def _losses(document: dict[str, Any], reader: _Reader) -> Iterable[str]:
-    options, counts = _made_with(document), reader.counts
-    if options:
+    made, counts = conversion_of(document.get("info")), reader.counts
+    if made:
         yield "what the conversion repaired or left out stays so (convert --report FILE tells it)"
-    if options.get("landmarks") == "visible":
+    if made and made.landmarks == "visible":
         yield "occluded landmarks were left out (--landmarks visible) and come back as not labelled"
-    for name, what in (("categories", "of chosen categories"), ("only", "of one source")):
-        if options.get(name):
-            yield f"only items {what} are in the file (a subset); the others are missing"
-    if options.get("limit"):
-        yield "only the first images are in the file (--limit); the others are missing"
+    for name, what in _SUBSETS.items():
+        if getattr(made, name, None):
+            yield f"only {what} are in the file (a subset); the others are missing"
     lacking = [name for name in ("source", "pair_id", "style", *ATTRIBUTES) if not counts[name]]
-    if lacking and counts["annotations"] and not options:
+    if lacking and counts["annotations"] and not made:
         yield f"the file has no {', '.join(lacking)}: the annotation files will lack them"
     for name, sentence in _COUNTED.items():
         if counts[name]:

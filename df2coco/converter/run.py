@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.coco.writer import Writer
-from df2coco.converter.chunk import Job, convert_chunk
+from df2coco.converter.chunk import Converted, Job, convert_chunk
 from df2coco.converter.encoder import make_encoder, make_info
 from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, check_choice
 from df2coco.converter.plan import Output, is_folder, plan_outputs
+from df2coco.converter.sample import take_sample
 from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import SourceError
 from df2coco.files import Outputs, atomic_write, check_outputs
@@ -174,7 +175,10 @@ class _Run:
                     )
                 )
             )
-            for converted in (each for chunk in chunks for each in chunk):
+            results: Iterable[Converted] = (each for chunk in chunks for each in chunk)
+            if selection.sample is not None:
+                results = take_sample(results, selection.sample, selection.seed)
+            for converted in results:
                 for notice in converted.notices:
                     summary.note(notice, keep=self.keep_notices)
                 if self.fails and summary.errors:
@@ -197,7 +201,7 @@ class _Run:
         """What of the selection makes sense for the split."""
         if split.reader.annotations is not None:
             return self.selection
-        return Selection(limit=self.selection.limit)
+        return dataclasses.replace(self.selection, categories=(), only=None)
 
     def _notices(self, split: Split) -> Iterable[Notice]:
         """What is worth knowing before the first image."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from df2coco.evaluation.detection import Evaluation, Scores, evaluate
-from df2coco.evaluation.results import ResultsError
+from df2coco.evaluation.entries import ResultsError
 from df2coco.evaluation.retrieval import (
     RetrievalEvaluation,
     RetrievalScores,

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.reader import no_collection
+from df2coco.converter.options import check_choice
 from df2coco.errors import CocoFileError
-from df2coco.evaluation.engines import ENGINES, Curves, Engine, choose_engine
-from df2coco.evaluation.ground_truth import Annotation, GroundTruth, Item, read_ground_truth
-from df2coco.evaluation.results import Results, read_results
+from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine
+from df2coco.evaluation.ground_truth import read_ground_truth
+from df2coco.evaluation.notes import find_notes
+from df2coco.evaluation.results import read_results
+from df2coco.evaluation.sources import (
+    GroundTruthSource,
+    ResultsSource,
+    open_document,
+    open_list,
+)
 from df2coco.progress import Progress, no_progress
-from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, SIGMAS
+from df2coco.taxonomy import ATTRIBUTES
 
-__all__ = ["KINDS", "LANDMARKS", "METRICS", "OKS_AREAS", "Evaluation", "Scores", "evaluate"]
+__all__ = [
+    "KINDS",
+    "LANDMARKS",
+    "METRICS",
+    "OKS_AREAS",
+    "Attribute",
+    "EngineName",
+    "Evaluation",
+    "Kind",
+    "Landmarks",
+    "OksArea",
+    "Scores",
+    "evaluate",
+]
+
+Kind: TypeAlias = Literal["bbox", "segm", "keypoints"]
+Landmarks: TypeAlias = Literal["all", "visible"]
+OksArea: TypeAlias = Literal["box", "mask"]
+Attribute: TypeAlias = Literal["scale", "occlusion", "zoom_in", "viewpoint"]
+EngineName: TypeAlias = Literal["hotcoco", "pycocotools"]
 
 KINDS: Final = MappingProxyType(
     {
@@ -117,9 +143,11 @@ class Evaluation:
     """The attribute that `subsets` are by."""
     subsets: dict[str, Scores] = field(default_factory=dict)
     """Value of the attribute -> scores, where ground truth with other values is ignored."""
+    notes: tuple[str, ...] = ()
+    """What a person must know before believing the scores: one sentence each."""
 
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
-        """The metrics by name, with "per_category" and, below "by", the subsets."""
+        """The metrics by name, with "per_category", below "by" the subsets, and "notes"."""
 
         def scores_of(scores: Scores) -> dict[str, Any]:
             extra = {"per_category": scores.per_category} if per_category else {}
@@ -130,135 +158,72 @@ class Evaluation:
             document["by"] = {
                 self.by: {value: scores_of(scores) for value, scores in self.subsets.items()}
             }
-        return document
+        return {**document, "notes": list(self.notes)}
 
 
 def evaluate(
-    kind: str,
-    ground_truth: str | Path,
-    results: str | Path,
+    kind: Kind,
+    ground_truth: GroundTruthSource,
+    results: ResultsSource,
     *,
-    landmarks: str = "all",
-    oks_area: str = "box",
-    by: str | None = None,
-    engine: str | None = None,
+    landmarks: Landmarks = "all",
+    oks_area: OksArea = "box",
+    by: Attribute | None = None,
+    engine: EngineName | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Score the results in a file against the ground truth in a COCO file.
+    """Score results against ground truth in COCO's form.
+
+    Both may be files or loaded: `ground_truth` a dict or a `pycocotools.coco.COCO`, `results` a list of
+    dicts or what `COCO.loadRes` gives. Neither is changed.
 
     `kind` is "bbox", "segm" or "keypoints". For keypoints, `landmarks` is "all" or "visible", `oks_area`
     "box" or "mask". `by` is "scale", "occlusion", "zoom_in" or "viewpoint": scores for each of its values
     too. `engine` is "hotcoco" or "pycocotools", which give the same numbers; by default the fastest that is
     installed.
 
-    Raises `CocoFileError` when a file cannot be read or lacks what is needed, `ResultsError` when a result
-    cannot be scored, and `EngineError` when the engine is not installed.
+    Raises `OptionError` for a value that an option does not have, `CocoFileError` when a file cannot be
+    read or lacks what is needed, `ResultsError` when a result cannot be scored, and `EngineError` when the
+    engine is not installed.
     """
-    engine = choose_engine(engine)
+    for name, value, known in (
+        ("kind", kind, KINDS),
+        ("landmarks", landmarks, LANDMARKS),
+        ("oks_area", oks_area, OKS_AREAS),
+        ("by", by, (*ATTRIBUTES, None)),
+        ("engine", engine, (*ENGINES, None)),
+    ):
+        check_choice(name, value, known)
+    chosen = choose_engine(engine)
     with no_collection():
-        progress(f"reading {Path(ground_truth).name}", 0, 0)
-        truth = read_ground_truth(Path(ground_truth), kind, landmarks=landmarks, oks_area=oks_area)
-        if by is not None:
-            _check_attribute(truth, by)
-        progress(f"reading {Path(results).name}", 0, 0)
-        found = read_results(Path(results), kind, truth)
-        curves = _curves(truth, found, kind, by, ENGINES[engine], progress)
-    scores = {n: _scores(kind, list(truth.names.values()), own) for n, own in curves.items()}
+        truth_source, results_source = open_document(ground_truth), open_list(results)
+        progress(f"reading {truth_source.path.name}", 0, 0)
+        truth = read_ground_truth(truth_source, kind, landmarks=landmarks, oks_area=oks_area, by=by)
+        if by is not None and not any(truth.items.values):
+            raise CocoFileError(
+                f"no annotation has {by!r}. Use a file of df2coco convert (no --preset).",
+                file=truth.path,
+            )
+        progress(f"reading {results_source.path.name}", 0, 0)
+        found = read_results(results_source, kind, truth)
+        progress("scoring", 0, 0)
+        values = ATTRIBUTES[by] if by is not None else ()
+        rounds = [[False] * len(truth.ids)]
+        rounds += [
+            [own != value for own in truth.items.values] for value in range(1, len(values) + 1)
+        ]
+        curves = ENGINES[chosen](Task(kind, truth, found), rounds)
+    everything, *subsets = (_scores(kind, list(truth.names.values()), own) for own in curves)
     return Evaluation(
         kind=kind,
-        engine=engine,
+        engine=chosen,
         images=len(truth.sizes),
-        items=truth.num_items,
+        items=len(truth.ids),
         results=found.num_results,
-        scores=scores.pop(""),
+        scores=everything,
         by=by,
-        subsets=scores,
-    )
-
-
-def _curves(
-    truth: GroundTruth,
-    found: Results,
-    kind: str,
-    by: str | None,
-    engine: Engine,
-    progress: Progress,
-) -> dict[str, list[Curves]]:
-    """Value of the attribute -> curves, one a category; "" stands for all items."""
-    values = ATTRIBUTES[by] if by is not None else ()
-    curves: dict[str, list[Curves]] = {name: [] for name in ("", *values)}
-    for number, category_id in enumerate(truth.names, start=1):
-        cell = _cell(truth, found, kind, category_id)
-        for value, own in enumerate(curves.values()):
-            annotations = _annotations(cell.items, kind, by, value)
-            own.append(engine(kind, annotations, cell.results, cell.sigmas))
-        progress("scoring categories", number, len(truth.names))
-    return curves
-
-
-def _check_attribute(truth: GroundTruth, by: str) -> None:
-    if not any(by in item.values for items in truth.items.values() for item in items):
-        raise CocoFileError(
-            f"no annotation has {by!r}. Use a file of df2coco convert (no --preset).",
-            file=truth.path,
-        )
-
-
-_OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "bbox": MappingProxyType({"area": -1.0}),
-        "segm": MappingProxyType({"area": -1.0}),
-        "keypoints": MappingProxyType({"num_keypoints": 0}),
-    }
-)
-"""What makes COCO ignore an annotation and leaves its overlaps with results as they are: an area outside
-all ranges, or no landmark that is said to be labelled. (`iscrowd` would change the overlaps.)"""
-
-
-def _annotations(items: Iterable[Item], kind: str, by: str | None, value: int) -> list[Annotation]:
-    """The annotations, ignored where the attribute has another value than 1, 2 or 3; 0 is any."""
-    if by is None or not value:
-        return [item.annotation for item in items]
-    outside = _OUTSIDE[kind]
-    return [
-        item.annotation if item.values.get(by) == value else {**item.annotation, **outside}
-        for item in items
-    ]
-
-
-class _Cell(NamedTuple):
-    """One category's part of the evaluation."""
-
-    items: list[Item]
-    results: list[dict[str, Any]]
-    sigmas: Sequence[float]
-
-
-def _cell(truth: GroundTruth, found: Results, kind: str, category_id: int) -> _Cell:
-    items = truth.items[category_id]
-    results = found.by_category.get(category_id, [])
-    if kind != "keypoints":
-        return _Cell(items, results, ())
-    # Only the category's own slots count, with one exception: COCO compares a result with an item
-    # without labelled landmarks (which is ignored) in all slots, the unused ones too.
-    unlabelled = {i.annotation["image_id"] for i in items if not i.annotation["num_keypoints"]}
-    if not any(result["image_id"] in unlabelled for result in results):
-        return _Cell(items, results, CATEGORY_BY_ID[category_id].sigmas)
-    slots = CATEGORY_BY_ID[category_id].slots
-    before, after = [0] * (3 * slots.start), [0] * (3 * (NUM_LANDMARKS - slots.stop))
-
-    def in_all_slots(entry: dict[str, Any]) -> dict[str, Any]:
-        return {**entry, "keypoints": [*before, *entry["keypoints"], *after]}
-
-    return _Cell(
-        [item._replace(annotation=in_all_slots(item.annotation)) for item in items],
-        [
-            {**result, "keypoints": found.all_slots[result["id"]]}
-            if result["id"] in found.all_slots
-            else in_all_slots(result)
-            for result in results
-        ],
-        SIGMAS,
+        subsets=dict(zip(values, subsets, strict=True)),
+        notes=find_notes(kind, truth, found, everything.metrics["AP50"]),
     )
 
 
@@ -277,6 +242,8 @@ def _mean(metric: _Metric, curves: Sequence[Curves]) -> float:
     """The mean over thresholds (and recalls) and those categories that have ground truth; else -1."""
     import numpy as np
 
+    if not curves:
+        return -1.0
     thresholds = slice(None) if metric.threshold is None else metric.threshold
     values = np.stack(
         [getattr(own, metric.curve)[..., metric.area, metric.limit][thresholds] for own in curves],

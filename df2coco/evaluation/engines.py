@@ -1,8 +1,7 @@
 """The two engines that match results to ground truth: pycocotools, the referee, and hotcoco, the fast one.
 
-Both are given one category at a time. Categories never meet in COCO's evaluation, and neither do
-images, so only the images that hold something of a category take part: the numbers are the same, and
-pycocotools walks through 13 times fewer empty cells.
+Images and categories are numbered anew for them, in the order of their ids, and so are annotations: an
+annotation with id 0 would count as not found in pycocotools.
 """
 
 from __future__ import annotations
@@ -10,14 +9,18 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco import reader as coco
 from df2coco.errors import Df2cocoError
+from df2coco.evaluation.ground_truth import GroundTruth
+from df2coco.evaluation.results import Results
+from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 
-__all__ = ["ENGINES", "Curves", "Engine", "EngineError", "choose_engine"]
+__all__ = ["ENGINES", "Curves", "Engine", "EngineError", "Task", "choose_engine"]
 
 
 class EngineError(Df2cocoError):
@@ -33,14 +36,128 @@ class Curves(NamedTuple):
     """Array of shape (10 thresholds, area ranges, detection limits)."""
 
 
-Engine: TypeAlias = Callable[
-    [str, Sequence[dict[str, Any]], Sequence[dict[str, Any]], Sequence[float]], Curves
-]
-"""kind, annotations, results, sigmas -> curves. All of one category, in COCO's form; `area` and `id` on
-each, `num_keypoints` 0 or an `area` outside all ranges on what is ignored."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What an engine has to match."""
+
+    kind: str
+    truth: GroundTruth
+    found: Results
+
+    def image_ids(self) -> list[int]:
+        """The ids of images that hold an item or a result, in order."""
+        return sorted({*self.truth.items.image_ids, *self.found.image_ids})
 
 
-def _document(entries: Sequence[dict[str, Any]], image_ids: Iterable[int]) -> dict[str, Any]:
+Engine: TypeAlias = Callable[[Task, Sequence[Sequence[bool]]], "list[list[Curves]]"]
+"""task, rounds -> for each round, curves of each category in the order of ids.
+
+A round says of each item whether it is ignored: a result that matches it is neither right nor wrong."""
+
+
+# ---------------------------------------------------------------- by category
+
+_OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "bbox": MappingProxyType({"area": -1.0}),
+        "segm": MappingProxyType({"area": -1.0}),
+        "keypoints": MappingProxyType({"num_keypoints": 0}),
+    }
+)
+"""What makes COCO ignore an annotation and leaves its overlaps with results as they are: an area outside
+all ranges, or no landmark that is said to be labelled. (`iscrowd` would change the overlaps.)"""
+
+
+class _Cell(NamedTuple):
+    """One category's part of the evaluation, in COCO's form."""
+
+    indices: list[int]
+    """Of the annotations among all items."""
+    annotations: list[dict[str, Any]]
+    results: list[dict[str, Any]]
+    sigmas: Sequence[float]
+
+
+def _cells(task: Task, *, mixed: bool) -> list[_Cell]:
+    """The categories' parts. `mixed`: the engine takes landmarks of different lengths."""
+    items, found = task.truth.items, task.found
+    cells = {number: _Cell([], [], [], ()) for number in task.truth.names}
+    for index, category_id in enumerate(items.category_ids):
+        entry: dict[str, Any] = {
+            "id": index + 1,
+            "image_id": items.image_ids[index],
+            "category_id": category_id,
+            "iscrowd": items.crowds[index],
+            "area": items.areas[index],
+        }
+        if task.kind != "segm":
+            entry["bbox"] = list(items.boxes[index])
+        if task.kind == "segm":
+            entry["segmentation"] = items.segmentations[index]
+        if task.kind == "keypoints":
+            entry["keypoints"] = items.keypoints[index]
+            entry["num_keypoints"] = items.labelled[index]
+        cells[category_id].indices.append(index)
+        cells[category_id].annotations.append(entry)
+    for index, category_id in enumerate(found.category_ids):
+        entry = {
+            "id": index + 1,
+            "image_id": found.image_ids[index],
+            "category_id": category_id,
+            "score": found.scores[index],
+            "area": found.areas[index],
+        }
+        if task.kind == "bbox":
+            entry["bbox"] = list(found.boxes[index] or ())
+        elif task.kind == "segm":
+            entry["segmentation"] = found.segmentations[index]
+        else:
+            entry["keypoints"] = found.keypoints[index]
+        cells[category_id].results.append(entry)
+    if task.kind != "keypoints":
+        return list(cells.values())
+    return [_with_slots(task, number, cell, mixed=mixed) for number, cell in cells.items()]
+
+
+def _with_slots(task: Task, category_id: int, cell: _Cell, *, mixed: bool) -> _Cell:
+    """A cell of landmarks with as many slots as COCO looks at.
+
+    Only the category's own count, with one exception: COCO compares a result with an item without
+    labelled landmarks (which is ignored) in all slots, the unused ones too. The others come last.
+    """
+    category = task.truth.garments.get(category_id)
+    if category is None:
+        return cell  # it has neither items nor results
+    asked = {result["image_id"] for result in cell.results}
+    whole = {
+        each["image_id"]
+        for each in cell.annotations
+        if not each["num_keypoints"] and each["image_id"] in asked
+    }
+    if not whole:
+        return cell._replace(sigmas=category.sigmas)
+    start, stop = category.slots.start, category.slots.stop
+    nothing = [0.0] * (3 * (NUM_LANDMARKS - category.num_landmarks))
+    for entries, all_slots in ((cell.annotations, {}), (cell.results, task.found.all_slots)):
+        for entry in entries:
+            if mixed and entry["image_id"] not in whole:
+                continue
+            slots = all_slots.get(entry["id"] - 1)
+            others = [*slots[: 3 * start], *slots[3 * stop :]] if slots else nothing
+            entry["keypoints"] = [*entry["keypoints"], *others]
+    return cell._replace(sigmas=[*category.sigmas, *SIGMAS[:start], *SIGMAS[stop:]])
+
+
+def _marked(cell: _Cell, kind: str, ignored: Sequence[bool]) -> list[dict[str, Any]]:
+    """The annotations, some of them ignored."""
+    outside = _OUTSIDE[kind]
+    return [
+        {**annotation, **outside} if ignored[index] else annotation
+        for index, annotation in zip(cell.indices, cell.annotations, strict=True)
+    ]
+
+
+def _document(entries: Sequence[dict[str, Any]], image_ids: Sequence[int]) -> dict[str, Any]:
     category_id = entries[0]["category_id"] if entries else 1
     return {
         # Masks are given as RLEs, which know their size.
@@ -50,52 +167,121 @@ def _document(entries: Sequence[dict[str, Any]], image_ids: Iterable[int]) -> di
     }
 
 
-def _pycocotools(
-    kind: str,
-    annotations: Sequence[dict[str, Any]],
-    results: Sequence[dict[str, Any]],
-    sigmas: Sequence[float],
-) -> Curves:
+def _by_category(
+    task: Task,
+    rounds: Sequence[Sequence[bool]],
+    score: Callable[[str, dict[str, Any], dict[str, Any], Sequence[float]], dict[str, Any]],
+    *,
+    mixed: bool,
+) -> list[list[Curves]]:
+    """Each category by itself, with only the images that hold something of it: the numbers are the same,
+    since neither categories nor images meet, and there are 13 times fewer empty cells."""
+    cells = _cells(task, mixed=mixed)
+    curves: list[list[Curves]] = []
+    for ignored in rounds:
+        curves.append([])
+        for cell in cells:
+            entries = (*cell.annotations, *cell.results)
+            image_ids = sorted({entry["image_id"] for entry in entries})
+            found = score(
+                task.kind,
+                _document(_marked(cell, task.kind, ignored), image_ids),
+                _document(cell.results, image_ids),
+                cell.sigmas,
+            )
+            curves[-1].append(Curves(found["precision"][:, :, 0], found["recall"][:, 0]))
+    return curves
+
+
+# ---------------------------------------------------------------- the engines
+
+
+def _pycocotools(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
+    return _by_category(task, rounds, _score_pycocotools, mixed=False)
+
+
+def _score_pycocotools(
+    kind: str, truth: dict[str, Any], found: dict[str, Any], sigmas: Sequence[float]
+) -> dict[str, Any]:
     import numpy as np
     from pycocotools.cocoeval import COCOeval
 
-    image_ids = sorted({entry["image_id"] for entry in (*annotations, *results)})
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(
-            coco.index(_document(annotations, image_ids)),
-            coco.index(_document(results, image_ids)),
-            kind,
-        )
+        evaluation = COCOeval(coco.index(truth), coco.index(found), kind)
         evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
-    accumulated = evaluation.eval
-    return Curves(accumulated["precision"][:, :, 0], accumulated["recall"][:, 0])
+    accumulated: dict[str, Any] = evaluation.eval
+    return accumulated
 
 
-def _hotcoco(
-    kind: str,
-    annotations: Sequence[dict[str, Any]],
-    results: Sequence[dict[str, Any]],
-    sigmas: Sequence[float],
-) -> Curves:
+def _hotcoco(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
+    if task.kind == "keypoints":
+        return _by_category(task, rounds, _score_hotcoco, mixed=True)
+    return _hotcoco_columns(task, rounds)
+
+
+def _score_hotcoco(
+    kind: str, truth: dict[str, Any], found: dict[str, Any], sigmas: Sequence[float]
+) -> dict[str, Any]:
     import hotcoco
 
-    image_ids = sorted({entry["image_id"] for entry in (*annotations, *results)})
     with warnings.catch_warnings():
         # It warns that OKS with other sigmas than those of people is not COCO's.
         warnings.filterwarnings("ignore", message="hotcoco: kpt_oks_sigmas")
-        evaluation = hotcoco.COCOeval(
-            hotcoco.COCO(_document(annotations, image_ids)),
-            hotcoco.COCO(_document(results, image_ids)),
-            kind,
-        )
-        if kind == "keypoints":
-            evaluation.params.kpt_oks_sigmas = list(sigmas)
+        evaluation = hotcoco.COCOeval(hotcoco.COCO(truth), hotcoco.COCO(found), kind)
+        evaluation.params.kpt_oks_sigmas = list(sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
     accumulated: Any = evaluation.eval
-    return Curves(accumulated["precision"][:, :, 0], accumulated["recall"][:, 0])
+    return dict(accumulated)
+
+
+def _hotcoco_columns(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
+    """Boxes or masks of all categories at once, without a dict for each."""
+    import hotcoco
+    import numpy as np
+
+    items, found = task.truth.items, task.found
+    image_ids, category_ids = task.image_ids(), list(task.truth.names)
+    images = {image_id: number for number, image_id in enumerate(image_ids, start=1)}
+    categories = {category_id: number for number, category_id in enumerate(category_ids, start=1)}
+    masks = task.kind == "segm"
+    areas = np.array(items.areas, float)
+    truth = hotcoco.COCO.from_arrays(
+        _document([], range(1, len(images) + 1))["images"],
+        [{"id": number, "name": str(number)} for number in categories.values()],
+        np.array([images[i] for i in items.image_ids], np.int64),
+        np.array([categories[i] for i in items.category_ids], np.int64),
+        np.zeros((len(areas), 4)) if masks else np.array(items.boxes, float).reshape(-1, 4),
+        area=areas,
+        iscrowd=np.array(items.crowds, np.int64),
+        segmentation=items.segmentations if masks else None,
+    )
+    table = np.zeros((len(found.scores), 7))
+    table[:, 0] = [images[i] for i in found.image_ids]
+    if not masks and found.boxes:
+        table[:, 1:5] = found.boxes
+    table[:, 5] = found.scores
+    table[:, 6] = [categories[i] for i in found.category_ids]
+    results = truth.load_res(table, segmentation=found.segmentations if masks else None)
+    if masks:
+        results.update_anns(ids=np.arange(1, len(table) + 1), area=np.array(found.areas, float))
+    curves = []
+    for ignored in rounds:
+        outside = np.where(np.array(ignored, bool), _OUTSIDE[task.kind]["area"], areas)
+        truth.update_anns(ids=np.arange(1, len(areas) + 1), area=outside)
+        evaluation = hotcoco.COCOeval(truth, results, task.kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        accumulated: Any = evaluation.eval
+        curves.append(
+            [
+                Curves(accumulated["precision"][:, :, k], accumulated["recall"][:, k])
+                for k in range(len(categories))
+            ]
+        )
+    return curves
 
 
 ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(

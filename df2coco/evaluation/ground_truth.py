@@ -1,71 +1,99 @@
-"""The ground truth of an evaluation, cut down to what the evaluation needs."""
+"""The ground truth of an evaluation, cut down to the columns that the evaluation needs."""
 
 from __future__ import annotations
 
-from array import array
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
+from df2coco.coco.garments import find_garments
+from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import USES, UseName, check_fields
-from df2coco.errors import CocoFileError
-from df2coco.masks import union_mask
-from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS
+from df2coco.coco.reader import check_document, refuse_other_kinds
+from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
+from df2coco.errors import CocoFileError, shorten
+from df2coco.evaluation import structs
+from df2coco.evaluation.sources import Loaded
+from df2coco.layouts import own_slots
+from df2coco.masks import union_areas, union_mask
+from df2coco.taxonomy import NUM_LANDMARKS, Category
 
 __all__ = [
-    "Annotation",
+    "Box",
     "GroundTruth",
-    "Item",
+    "Items",
     "own_landmarks",
     "read_ground_truth",
     "run_length_encoded",
 ]
 
-Annotation: TypeAlias = dict[str, Any]
-"""A COCO annotation whose `keypoints` are only the category's own: 8 to 39 times x, y, v."""
+Box: TypeAlias = "Sequence[float]"
+"""x, y, width, height in pixels."""
 
 
-class Item(NamedTuple):
-    """One item of the ground truth."""
+@dataclass(slots=True)
+class Items:
+    """The annotations as columns, in the order of the file; those that are not needed stay empty."""
 
-    annotation: Annotation
-    values: dict[str, int]
-    """Its attributes, as far as the file has them: scale, occlusion, zoom_in, viewpoint."""
+    image_ids: list[int] = field(default_factory=list)
+    category_ids: list[int] = field(default_factory=list)
+    crowds: list[int] = field(default_factory=list)
+    """`iscrowd`, 0 or 1."""
+    areas: list[float] = field(default_factory=list)
+    """`area`, or the OKS scale, in square pixels."""
+    values: list[int] = field(default_factory=list)
+    """The attribute `by`; 0 where the file does not have it."""
+    boxes: list[Box] = field(default_factory=list)
+    """For "bbox" and "keypoints"."""
+    segmentations: list[Any] = field(default_factory=list)
+    """For "segm": RLEs as {"size", "counts"}, `counts` as text."""
+    keypoints: list[list[float]] = field(default_factory=list)
+    """For "keypoints": x, y, v of the category's own 8 to 39 landmarks; v is 0 where it does not count."""
+    labelled: list[int] = field(default_factory=list)
+    """For "keypoints": how many landmarks count."""
+    shapes: list[int] = field(default_factory=list)
+    """For "bbox": equal for equal segmentations and keypoints."""
 
 
 @dataclass(slots=True)
 class GroundTruth:
-    """A COCO file as an evaluation needs it. Annotations are numbered anew, from 1."""
+    """A COCO file as an evaluation needs it."""
 
     path: Path
     names: dict[int, str] = field(default_factory=dict)
     """Category id -> name, by id; the id itself where names are missing or not unique."""
+    garments: dict[int, Category] = field(default_factory=dict)
+    """Category id -> DeepFashion2's category of that name."""
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Image id -> (width, height) in pixels."""
-    items: dict[int, list[Item]] = field(default_factory=dict)
-    """Category id -> its items, in the order of the file."""
-
-    @property
-    def num_items(self) -> int:
-        return sum(map(len, self.items.values()))
+    """Image id -> (width, height) in pixels; 0 where it is missing."""
+    items: Items = field(default_factory=Items)
+    ids: list[int] = field(default_factory=list)
+    """The annotations' own ids, which the engines do not see: they are numbered anew, from 1."""
 
 
-def own_landmarks(keypoints: Sequence[Any], category_id: int) -> Sequence[Any] | None:
+def own_landmarks(keypoints: Sequence[Any], category: Category) -> list[Any] | None:
     """Of all slots' x, y, v those of the category itself; None when there are too many or too few.
 
-    There may be 294 slots (the unified layout) or just the category's own 8 to 39.
+    There may be as many slots as any layout has: see `own_slots`.
     """
-    category = CATEGORY_BY_ID[category_id]
-    if len(keypoints) == 3 * NUM_LANDMARKS:
-        return keypoints[3 * category.slots.start : 3 * category.slots.stop]
-    return keypoints if len(keypoints) == 3 * category.num_landmarks else None
+    slots = own_slots(category, len(keypoints) // 3)
+    if slots is None or len(keypoints) % 3:
+        return None
+    if isinstance(slots, range):
+        return list(keypoints[3 * slots.start : 3 * slots.stop])
+    return [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
 
 
 def read_ground_truth(
-    path: Path, kind: str, *, landmarks: str = "all", oks_area: str = "box"
+    source: Loaded,
+    kind: str,
+    *,
+    landmarks: str = "all",
+    oks_area: str = "box",
+    by: str | None = None,
 ) -> GroundTruth:
     """The ground truth in a COCO file, of our converter or of another one, for a `kind` of evaluation.
 
@@ -74,141 +102,212 @@ def read_ground_truth(
 
     Raises `CocoFileError` when the file cannot be read, or lacks what the evaluation needs.
     """
-    truth = GroundTruth(path)
-    reader = _Reader(path, kind, landmarks, oks_area)
-    rest = read_annotations(path, reader.take)
-    check_fields(rest, path)
-    truth.sizes = {i["id"]: (i.get("width", 0), i.get("height", 0)) for i in rest["images"]}
-    categories = sorted(rest["categories"], key=lambda category: int(category["id"]))
-    names = Counter(category.get("name") for category in categories)
-    truth.names = {
-        c["id"]: c["name"] if names[c.get("name")] == 1 and "name" in c else f"{c['id']}"
-        for c in categories
-    }
-    truth.items = {category_id: reader.items.get(category_id, []) for category_id in truth.names}
-    if kind == "keypoints":
-        _check_slots(truth, categories)
-    for name, used, known in (
-        ("image_id", reader.image_ids, truth.sizes),
-        ("category_id", reader.items, truth.names),
-    ):
-        unknown = sorted(used - known.keys())
-        if unknown:
-            raise CocoFileError(
-                f"{path}: annotations: {name} {unknown[0]} is of none of the file. "
-                "df2coco validate tells all that is wrong."
-            )
-    if kind == "segm":
-        _draw_masks(truth, measure=False)
-    elif oks_area == "mask" and _area_kind(rest) != "mask":
-        _draw_masks(truth, measure=True)
-    return truth
+    counts = (2,) if landmarks == "visible" else (1, 2)
+    use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
+    reader = _Reader(GroundTruth(source.path), cast("UseName", use), counts, by)
+    if source.raw is None:
+        read_annotations(source.path, reader.take, start=reader.start, decode=reader.decode)
+    else:
+        document = check_document(source.path, json.loads(source.raw))
+        for name in ("images", "categories", "annotations"):
+            read_whole_numbers(name, document.get(name, ()))
+        annotations = document.pop("annotations", [])
+        refuse_other_kinds(source.path, annotations)
+        reader.start(document)
+        reader.take(annotations)
+    return reader.truth
 
 
-def _area_kind(document: dict[str, Any]) -> Any:
-    """What `area` is in a file of our converter: "mask" or "box"."""
-    info = document.get("info")
-    ours = info.get("df2coco") if isinstance(info, dict) else None
-    return ours.get("area") if isinstance(ours, dict) else None
-
-
-def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> None:
-    for category in categories:
-        known = CATEGORY_BY_ID.get(category["id"])
-        slots = len(category.get("keypoints", ()))
-        if known is None:
-            raise CocoFileError(
-                f"{truth.path}: categories: id {category['id']} is none of DeepFashion2's 1 to 13, "
-                "so its landmarks are unknown."
-            )
-        if slots not in (0, known.num_landmarks, NUM_LANDMARKS):
-            raise CocoFileError(
-                f"{truth.path}: categories: {slots} keypoints for {known.name}, expected "
-                f"{NUM_LANDMARKS} or {known.num_landmarks}."
-            )
+_STRUCTS: Final[Mapping[str, type[Any]]] = {
+    "bbox": structs.BoxItem,
+    "segm": structs.MaskItem,
+    "keypoints": structs.LandmarkItem,
+    "keypoints of masks": structs.MaskedLandmarkItem,
+}
 
 
 class _Reader:
-    """Takes annotations in, a part of the file at a time."""
+    """Takes a file in: all but the annotations first, and these a part at a time."""
 
-    def __init__(self, path: Path, kind: str, landmarks: str, oks_area: str) -> None:
-        self.items: dict[int, list[Item]] = {}
-        self.image_ids: set[int] = set()
-        self._path = path
-        self._kind = kind
-        of_masks = kind == "keypoints" and oks_area == "mask"
-        self._use: UseName = "keypoints of masks" if of_masks else cast("UseName", kind)
-        self._needs = USES[self._use].required
-        self._counts = (2,) if landmarks == "visible" else (1, 2)
-        self._taken = 0
+    def __init__(
+        self, truth: GroundTruth, use: UseName, counts: tuple[int, ...], by: str | None
+    ) -> None:
+        self.truth = truth
+        self._use = use
+        self._counts = counts
+        self._by = by
+        self._believed = False
+        """`area` is the mask's, by what the file says of itself."""
+        self._decode = structs.decoder(_STRUCTS[use])
 
-    def take(self, part: list[dict[str, Any]]) -> None:
-        check_fields({"annotations": part}, self._path, self._use, first=self._taken)
-        for number, found in enumerate(part, start=self._taken):
-            annotation = {
-                "id": number + 1,
-                "image_id": found["image_id"],
-                "category_id": found["category_id"],
-                "iscrowd": found.get("iscrowd", 0),
-            }
-            annotation.update((name, found[name]) for name in self._needs)
-            if "area" not in annotation:
-                annotation["area"] = found["bbox"][2] * found["bbox"][3]
-            if "keypoints" in annotation:
-                self._choose_landmarks(annotation, number)
-            if "segmentation" in annotation:
-                annotation["segmentation"] = _packed(annotation["segmentation"])
-            values = {name: found[name] for name in ATTRIBUTES if type(found.get(name)) is int}
-            self.image_ids.add(annotation["image_id"])
-            self.items.setdefault(annotation["category_id"], []).append(Item(annotation, values))
-        self._taken += len(part)
+    def start(self, document: dict[str, Any]) -> None:
+        """Take in images and categories."""
+        truth = self.truth
+        check_fields({**document, "annotations": []}, truth.path)
+        truth.sizes = {i["id"]: (i.get("width", 0), i.get("height", 0)) for i in document["images"]}
+        categories = sorted(document["categories"], key=lambda category: int(category["id"]))
+        names = Counter(category.get("name") for category in categories)
+        truth.names = {
+            c["id"]: c["name"] if names[c.get("name")] == 1 and "name" in c else f"{c['id']}"
+            for c in categories
+        }
+        truth.garments = find_garments(categories)
+        if self._use.startswith("keypoints"):
+            _check_slots(truth, categories)
+        conversion = conversion_of(document.get("info"))
+        self._believed = conversion is not None and conversion.area == "mask"
 
-    def _choose_landmarks(self, annotation: Annotation, number: int) -> None:
-        where = f"{self._path}: annotations[{number}]"
-        category_id, keypoints = annotation["category_id"], annotation["keypoints"]
-        if category_id not in CATEGORY_BY_ID:
-            raise CocoFileError(f"{where}.category_id: {category_id} is none of 1 to 13.")
-        own = own_landmarks(keypoints, category_id)
-        if own is None:
-            expected = f"{3 * NUM_LANDMARKS} or {3 * CATEGORY_BY_ID[category_id].num_landmarks}"
-            raise CocoFileError(
-                f"{where}.keypoints: {len(keypoints)} numbers, expected {expected}."
-            )
-        own = list(own)
-        own[2::3] = [v if v in self._counts else 0 for v in own[2::3]]
-        annotation["keypoints"] = own
-        annotation["num_keypoints"] = len(own) // 3 - own[2::3].count(0)
+    def decode(self, raw: bytes) -> list[Any] | None:
+        """Annotations as structs; None where one of them has to be looked at."""
+        part = self._decode(raw)
+        if part is None or not self._use.startswith("keypoints"):
+            return part
+        for each in part:
+            category = self.truth.garments.get(each.category_id)
+            if category is None:
+                return None
+            each.keypoints = structs.read_landmarks(each.keypoints, category, of_result=False)
+            if each.keypoints is None:
+                return None
+        return part
 
+    def take(self, part: list[Any]) -> None:
+        """Take in annotations: dicts, which are checked here, or structs, which decoding has checked."""
+        first = len(self.truth.ids)
+        items = self.truth.items
+        if part and type(part[0]) is dict:
+            check_fields({"annotations": part}, self.truth.path, self._use, first=first)
+            part = [self._from_dict(each) for each in part]
+        self._check_known(part)
+        self.truth.ids += [each.id for each in part]
+        items.image_ids += [each.image_id for each in part]
+        items.category_ids += [each.category_id for each in part]
+        items.crowds += [each.iscrowd for each in part]
+        if self._by is not None:
+            items.values += [_whole(getattr(each, self._by)) for each in part]
+        if self._use != "segm":
+            items.boxes += [each.bbox for each in part]
+        if self._use in ("bbox", "segm"):
+            items.areas += [each.area for each in part]
+        if self._use == "bbox":
+            items.shapes += [hash((bytes(e.segmentation), bytes(e.keypoints))) for e in part]
+            return
+        if self._use == "segm":
+            for number, each in enumerate(part, first):
+                items.segmentations.append(self._mask(each, number))
+            return
+        for number, each in enumerate(part, first):
+            self._take_landmarks(each, number)
+        items.areas += self._scales(part, first)
 
-def _packed(segmentation: Any) -> Any:
-    """Polygons as arrays, which take a quarter of the memory of lists; an RLE as it is."""
-    if isinstance(segmentation, dict):
-        return segmentation
-    return [array("d", polygon) for polygon in segmentation]
+    def _from_dict(self, found: dict[str, Any]) -> Any:
+        kind = _STRUCTS[self._use]
+        fields = {name: found[name] for name in kind.__struct_fields__ if name in found}
+        if self._use == "bbox":
+            for name in ("segmentation", "keypoints"):
+                fields[name] = json.dumps(found.get(name)).encode()
+        return kind(**fields)
 
-
-def _draw_masks(truth: GroundTruth, *, measure: bool) -> None:
-    """Polygons become RLEs; or, to `measure`, give `area` the pixels of their union and go."""
-    for items in truth.items.values():
-        for item in items:
-            annotation = item.annotation
-            segmentation = annotation["segmentation"]
-            width, height = truth.sizes[annotation["image_id"]]
-            if isinstance(segmentation, list) and (
-                not segmentation or min(map(len, segmentation)) < 6 or not width or not height
-            ):
+    def _check_known(self, part: list[Any]) -> None:
+        for name, known in (("image_id", self.truth.sizes), ("category_id", self.truth.names)):
+            unknown = {getattr(each, name) for each in part} - known.keys()
+            if unknown:
                 raise CocoFileError(
-                    f"{truth.path}: annotations[{annotation['id'] - 1}].segmentation: no polygons of 3 "
-                    "points in an image of known size. df2coco validate tells all that is wrong."
+                    f"{name} {min(unknown)} is not in the file. "
+                    "df2coco validate reports all that is wrong.",
+                    file=self.truth.path,
+                    field="annotations",
                 )
-            mask = run_length_encoded(segmentation, width, height)
-            if measure:
+
+    def _take_landmarks(self, item: Any, number: int) -> None:
+        category = self.truth.garments.get(item.category_id)
+        if category is None:
+            raise _not_ours(self.truth, item.category_id)
+        own = own_landmarks(item.keypoints, category)
+        if own is None:
+            raise CocoFileError(
+                f"{len(item.keypoints)} numbers, expected {3 * NUM_LANDMARKS} or "
+                f"{3 * category.num_landmarks} for {category.name}.",
+                file=self.truth.path,
+                field=f"annotations[{number}].keypoints",
+            )
+        own[2::3] = [v if v in self._counts else 0 for v in own[2::3]]
+        self.truth.items.keypoints.append(own)
+        self.truth.items.labelled.append(len(own) // 3 - own[2::3].count(0))
+
+    def _scales(self, part: list[Any], first: int) -> list[float]:
+        """The OKS scales: the masks' areas, or the boxes' where these are not asked for or empty."""
+        scales = [each.bbox[2] * each.bbox[3] for each in part]
+        if self._use == "keypoints":
+            return scales
+        measured: dict[int, float] = {}
+        drawn: list[int] = []
+        for place, each in enumerate(part):
+            if self._believed:
+                measured[place] = each.area
+            elif isinstance(each.segmentation, dict):
                 from pycocotools import mask as coco_mask
 
-                annotation["area"] = int(coco_mask.area(mask))
-                del annotation["segmentation"]
-            else:
-                annotation["segmentation"] = mask
+                measured[place] = int(coco_mask.area(self._mask(each, first + place)))
+            elif each.segmentation:
+                self._check_polygons(each, first + place)
+                drawn.append(place)
+        segmentations = [part[place].segmentation for place in drawn]
+        sizes = [self.truth.sizes[part[place].image_id] for place in drawn]
+        measured.update(zip(drawn, union_areas(segmentations, sizes), strict=True))
+        return [measured.get(place, 0) or box for place, box in enumerate(scales)]
+
+    def _mask(self, item: Any, number: int) -> dict[str, Any]:
+        self._check_polygons(item, number)
+        return run_length_encoded(item.segmentation, *self.truth.sizes[item.image_id])
+
+    def _check_polygons(self, item: Any, number: int) -> None:
+        width, height = self.truth.sizes[item.image_id]
+        segmentation = item.segmentation
+        if isinstance(segmentation, dict):
+            fits = segmentation["size"] == [height, width]
+            text = f"{shorten(segmentation)}, expected an RLE of size [{height}, {width}]."
+        else:
+            fits = bool(segmentation and min(map(len, segmentation)) >= 6 and width and height)
+            text = "no polygons of 3 points in an image of known size."
+        if not fits:
+            raise CocoFileError(
+                f"{text} df2coco validate reports all that is wrong.",
+                file=self.truth.path,
+                field=f"annotations[{number}].segmentation",
+            )
+
+
+def _whole(value: Any) -> int:
+    """An attribute that may be written as 2.0; 0 for what is not a whole number."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else 0
+
+
+def _not_ours(truth: GroundTruth, category_id: int) -> CocoFileError:
+    return CocoFileError(
+        f"{truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its landmarks "
+        "are unknown. Name it as DeepFashion2 does, or score it with its own dataset's evaluation.",
+        file=truth.path,
+        field=f"categories, id {category_id}",
+    )
+
+
+def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> None:
+    """Refuse landmarks of other datasets, whose sigmas are not those of garments."""
+    if categories and not truth.garments:
+        raise _not_ours(truth, categories[0]["id"])
+    for category in categories:
+        known = truth.garments.get(category["id"])
+        slots = len(category.get("keypoints", ()))
+        if known is not None and slots and own_slots(known, slots) is None:
+            raise CocoFileError(
+                f"{slots} keypoints for {known.name}, expected {NUM_LANDMARKS} or "
+                f"{known.num_landmarks}.",
+                file=truth.path,
+                field="categories",
+            )
 
 
 def run_length_encoded(segmentation: Any, width: int, height: int) -> dict[str, Any]:

@@ -1,231 +1,203 @@
-"""The results of a detector: read, checked one by one, and cut down to what the evaluation needs."""
+"""The results of a model: read, checked one by one, and cut down to the columns that the evaluation needs."""
 
 from __future__ import annotations
 
-import math
-import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
-from df2coco.coco.lists import iter_list
+from df2coco.coco.lists import Decode
+from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import is_mask
-from df2coco.errors import Df2cocoError, shorten
-from df2coco.evaluation.ground_truth import GroundTruth, own_landmarks, run_length_encoded
-from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS
+from df2coco.evaluation import structs
+from df2coco.evaluation.entries import (
+    FaultError,
+    are_finite,
+    finite_number,
+    has_booleans,
+    read_checked,
+    shown,
+    whole_number,
+)
+from df2coco.evaluation.ground_truth import Box, GroundTruth, own_landmarks, run_length_encoded
+from df2coco.evaluation.sources import Loaded
+from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 
-__all__ = [
-    "FaultError",
-    "Results",
-    "ResultsError",
-    "are_finite",
-    "finite_number",
-    "read_checked",
-    "read_results",
-    "shown",
-    "whole_number",
-]
-
-
-class ResultsError(Df2cocoError):
-    """Results that cannot be scored."""
-
-
-class FaultError(Exception):
-    """A field of a result that cannot be used."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
-        self.text = text
+__all__ = ["Results", "read_results"]
 
 
 @dataclass(slots=True)
 class Results:
-    """Checked results. They are numbered from 1, have an `area`, and keep the order of the file."""
+    """The results as columns, in the order of the file; those that are not needed stay empty."""
 
-    by_category: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    """Category id -> results with `keypoints` of the category's own landmarks only."""
+    image_ids: list[int] = field(default_factory=list)
+    category_ids: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    areas: list[float] = field(default_factory=list)
+    """In square pixels: of the box, the mask, or the box around the landmarks."""
+    boxes: list[Box | None] = field(default_factory=list)
+    """For "bbox" and "keypoints"; None where a result with landmarks has none."""
+    segmentations: list[Any] = field(default_factory=list)
+    """For "segm": RLEs as {"size", "counts"}, `counts` as text."""
+    keypoints: list[list[float]] = field(default_factory=list)
+    """For "keypoints": x, y, v of the category's own landmarks."""
     all_slots: dict[int, list[float]] = field(default_factory=dict)
-    """Result's id -> x, y, v of all 294 slots, where an evaluation looks at them."""
+    """Index of a result -> x, y, v of all 294 slots, where an evaluation looks at them."""
+    ignored: Counter[int] = field(default_factory=Counter)
+    """Category id that the ground truth does not have -> how many results, which are in no column."""
+    images: set[int] = field(default_factory=set)
+    """Image ids that any result names."""
     num_results: int = 0
+    """With those that are ignored."""
 
 
-def read_checked(path: Path, take: Callable[[int, dict[str, Any]], None], *, what: str) -> int:
-    """Give each entry of a list and its index to `take`, which raises `FaultError`; how many there are.
-
-    `what` says what the entries are. Raises `ResultsError` with the first faulty result and the number of faulty ones, and
-    `CocoFileError` when the file cannot be read.
-    """
-    done = faults = 0
-    first = ""
-    for part in iter_list(path, what=what):
-        for index, result in enumerate(part, start=done):
-            try:
-                if type(result) is not dict:
-                    raise FaultError("", f"{shorten(result)}, expected an object.")
-                take(index, result)
-            except FaultError as fault:
-                faults += 1
-                where = f"{what}[{index}]{'.' * bool(fault.field)}{fault.field}"
-                first = first or f"{where}: {fault.text}"
-        done += len(part)
-    if faults:
-        raise ResultsError(
-            f"{first} {faults:,} of {done:,} {what} cannot be used, so nothing was scored.",
-            file=path,
-        )
-    return done
-
-
-def read_results(path: Path, kind: str, truth: GroundTruth) -> Results:
+def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
     """The results of a `kind` in a file, in COCO's format, each checked against the ground truth.
 
-    Landmarks may be 294, or the category's own 8 to 39. Boxes are not needed for landmarks and masks.
+    Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
     Raises as `read_checked`.
     """
-    results = Results()
-    check = _KINDS[kind]
-    unlabelled = {
-        (item.annotation["image_id"], category_id)
-        for category_id, items in truth.items.items()
-        for item in items
-        if item.annotation.get("num_keypoints") == 0
-    }
+    reader = _Reader(kind, truth)
+    reader.results.num_results = read_checked(
+        source, reader.take, what="results", decode=reader.decode, take_part=reader.take_part
+    )
+    return reader.results
 
-    def take(index: int, found: dict[str, Any]) -> None:
+
+class _Reader:
+    """Takes results in, one by one or a part of the file at a time."""
+
+    def __init__(self, kind: str, truth: GroundTruth) -> None:
+        self.results = Results()
+        self.decode, self._add_part = _FAST[kind](truth, self)
+        self.truth = truth
+        self._check = _KINDS[kind]
+        items = truth.items
+        self.unlabelled = {
+            key
+            for key, labelled in zip(
+                zip(items.image_ids, items.category_ids, strict=True), items.labelled, strict=False
+            )
+            if not labelled
+        }
+        """(image id, category id) of items without a landmark that counts."""
+
+    def take(self, index: int, found: dict[str, Any]) -> None:
+        """Check a result of any form."""
+        del index
+        results, truth = self.results, self.truth
         image_id = whole_number(found, "image_id", "000001.jpg is 1")
         category_id = whole_number(found, "category_id", "short sleeve top is 1")
         if image_id not in truth.sizes:
-            raise FaultError("image_id", f"{image_id} is no image of {truth.path}.")
+            raise FaultError("image_id", _unknown(image_id, truth, "image", truth.sizes))
         if category_id not in truth.names:
-            raise FaultError("category_id", f"{category_id} is no category of {truth.path}.")
-        result = {
-            "id": index + 1,
-            "image_id": image_id,
-            "category_id": category_id,
-            "score": finite_number(found, "score"),
-        }
-        check(found, result, truth)
-        results.by_category.setdefault(category_id, []).append(result)
-        if (image_id, category_id) in unlabelled and len(found["keypoints"]) == 3 * NUM_LANDMARKS:
-            results.all_slots[index + 1] = found["keypoints"]
+            if category_id == 0 or len(truth.garments) == len(CATEGORIES):
+                raise FaultError(
+                    "category_id", _unknown(category_id, truth, "category", truth.names)
+                )
+            results.ignored[category_id] += 1
+            results.images.add(image_id)
+            return
+        score = finite_number(found, "score")
+        self._check(found, image_id, category_id, self)
+        self.add(image_id, category_id, score)
 
-    results.num_results = read_checked(path, take, what="results")
-    return results
+    def add(self, image_id: int, category_id: int, score: float) -> None:
+        """What results of all kinds have."""
+        self.results.image_ids.append(image_id)
+        self.results.category_ids.append(category_id)
+        self.results.scores.append(score)
+        self.results.images.add(image_id)
 
+    def take_part(self, index: int, part: list[Any]) -> None:
+        """Take results that `decode` has read and checked."""
+        del index
+        self._add_part(part)
 
-def whole_number(found: dict[str, Any], name: str, example: str = "") -> int:
-    """A field that must be a whole number; else `FaultError`."""
-    value = found.get(name)
-    if type(value) is not int or abs(value) >> 62:
-        hint = f" ({example})" if example else ""
-        raise FaultError(name, f"{shown(found, name)}, expected a whole number{hint}.")
-    return value
-
-
-def finite_number(found: dict[str, Any], name: str) -> float:
-    """A field that must be a finite number; else `FaultError`."""
-    value = found.get(name)
-    if not isinstance(value, (int, float)) or type(value) is bool or not abs(value) <= _LARGEST:
-        raise FaultError(name, f"{shown(found, name)}, expected a finite number.")
-    return float(value)
-
-
-def shown(found: dict[str, Any], name: str) -> str:
-    """A field as a message shows it."""
-    return shorten(found[name]) if name in found else "missing"
+    def add_landmarks(
+        self, image_id: int, category_id: int, keypoints: list[float], own: list[float]
+    ) -> None:
+        """The landmarks of the next result."""
+        if (image_id, category_id) in self.unlabelled and len(keypoints) == 3 * NUM_LANDMARKS:
+            self.results.all_slots[len(self.results.keypoints)] = keypoints
+        self.results.keypoints.append(own)
 
 
-_LARGEST: Final = sys.float_info.max
-
-_LIMIT: Final = 1e9
-"""The largest coordinate: no image is that large, and its square still is a number."""
-
-
-def are_finite(values: Any) -> TypeGuard[list[float]]:
-    """Whether it is a list of numbers, none of them NaN, infinite or beyond all images."""
-    if type(values) is not list:
-        return False
-    try:
-        total = sum(map(abs, values))  # one pass in C, which refuses what is no number
-    except TypeError:
-        return False
-    # The sum tells of NaN too, which max and min may overlook.
-    return total <= _LIMIT or (
-        math.isfinite(total) and max(values) <= _LIMIT and min(values) >= -_LIMIT
-    )
+def _unknown(value: int, truth: GroundTruth, what: str, known: Mapping[int, Any]) -> str:
+    text = f"{value} is not {'an' if what == 'image' else 'a'} {what} of {truth.path}"
+    if value == 0 and known:
+        return (
+            f"{text}, whose {what} ids are {min(known)} to {max(known)}. "
+            "They seem to be counted from 0: add 1 to each."
+        )
+    return f"{text}."
 
 
-def _has_booleans(values: Any) -> bool:
-    return bool in set(map(type, values))
+# ---------------------------------------------------------------- one by one
 
 
-def _check_box(found: dict[str, Any], result: dict[str, Any], truth: GroundTruth) -> None:
-    del truth
+def _check_box(found: dict[str, Any], image_id: int, category_id: int, reader: _Reader) -> None:
+    del image_id, category_id
+    box = _box(found)
+    reader.results.boxes.append(box)
+    reader.results.areas.append(box[2] * box[3])
+
+
+def _box(found: dict[str, Any]) -> list[float]:
     box = found.get("bbox")
-    if not are_finite(box) or _has_booleans(box) or len(box) != 4 or box[2] < 0 or box[3] < 0:
+    if not are_finite(box) or has_booleans(box) or len(box) != 4 or box[2] < 0 or box[3] < 0:
         raise FaultError("bbox", f"{shown(found, 'bbox')}, expected 4 numbers x, y, w, h.")
-    result["bbox"] = box
-    result["area"] = box[2] * box[3]
+    return box
 
 
-def _check_mask(found: dict[str, Any], result: dict[str, Any], truth: GroundTruth) -> None:
-    width, height = truth.sizes[result["image_id"]]
+def _check_mask(found: dict[str, Any], image_id: int, category_id: int, reader: _Reader) -> None:
+    """An RLE, polygons, or a box alone, which is its own mask, as in pycocotools' loadRes."""
+    del category_id
+    width, height = reader.truth.sizes[image_id]
     mask = found.get("segmentation")
-    area: int | None = None
-    counts: Any = None
+    area: float | None = None
+    if mask in (None, []) and found.get("bbox"):
+        x, y, w, h = _box(found)
+        mask = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+    if isinstance(mask, list) and mask and is_mask(mask) and min(map(len, mask)) >= 6:
+        if not width or not height:
+            raise FaultError(
+                "segmentation", f"polygons in an image without size in {reader.truth.path}."
+            )
+        mask = run_length_encoded(mask, width, height)
+        if found.get("bbox"):
+            box = _box(found)
+            area = box[2] * box[3]
     if isinstance(mask, dict) and mask.get("size") == [height, width]:
         if type(mask.get("counts")) is list and is_mask(mask):
             mask = run_length_encoded(mask, width, height)
-        counts = mask.get("counts")
-        if type(counts) is str:
-            area = _mask_area(counts, width * height)
-    if area is None:
-        raise FaultError(
-            "segmentation",
-            f"{shown(found, 'segmentation')}, expected an RLE of size [{height}, {width}].",
-        )
-    result["segmentation"] = {"size": [height, width], "counts": counts}
-    # Not the area of a box beside it, which would move results to other sizes than the masks'.
-    result["area"] = area
+        if type(mask.get("counts")) is str:
+            pixels = mask_areas([mask["counts"]], [width * height])[0]
+            if pixels is not None:
+                reader.results.segmentations.append(
+                    {"size": [height, width], "counts": mask["counts"]}
+                )
+                # Not the area of a box beside an RLE, which would move results to other sizes than
+                # the masks'.
+                reader.results.areas.append(pixels if area is None else area)
+                return
+    raise FaultError(
+        "segmentation",
+        f"{shown(found, 'segmentation')}, expected an RLE of size [{height}, {width}] or polygons.",
+    )
 
 
-def _mask_area(counts: str, pixels: int) -> int | None:
-    """The area of the mask that a compressed RLE tells; None unless it tells of so many pixels.
-
-    pycocotools believes what it reads, and would read and write beyond the mask. The same as
-    `fields.is_mask` finds out, which has no time for 100,000 masks. Six bits a character: five of a
-    number and one that says that more follow; a number is the difference to the last but one
-    (maskApi.c, rleFrString).
-    """
-    import numpy as np
-
-    bits = np.frombuffer(counts.encode("ascii", "replace"), np.uint8).astype(np.int64) - 48
-    if not bits.size or bits.min() < 0 or bits.max() > 63 or bits[-1] & 32:
-        return None
-    ends = np.flatnonzero(bits < 32)
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    lengths = ends - starts + 1
-    if lengths.max() > 7:
-        return None
-    places = np.arange(bits.size) - np.repeat(starts, lengths)
-    runs = np.add.reduceat((bits & 31) << (5 * places), starts)
-    runs -= ((bits[ends] & 16) >> 4) << (5 * lengths)
-    for first in (1, 2):
-        np.cumsum(runs[first::2], out=runs[first::2])
-    if runs.min() < 0 or runs.sum() != pixels:
-        return None
-    return int(runs[1::2].sum())
-
-
-def _check_landmarks(found: dict[str, Any], result: dict[str, Any], truth: GroundTruth) -> None:
+def _check_landmarks(
+    found: dict[str, Any], image_id: int, category_id: int, reader: _Reader
+) -> None:
     keypoints = found.get("keypoints")
-    category = CATEGORY_BY_ID[result["category_id"]]
-    own = own_landmarks(keypoints, category.id) if type(keypoints) is list else None
+    category = reader.truth.garments.get(category_id)
+    if category is None:
+        name = reader.truth.names[category_id]
+        raise FaultError("category_id", f"{name!r} is not a category of DeepFashion2.")
+    own = own_landmarks(keypoints, category) if type(keypoints) is list else None
     if own is None:
         count = (
             f"{len(keypoints)} numbers" if type(keypoints) is list else shown(found, "keypoints")
@@ -234,18 +206,117 @@ def _check_landmarks(found: dict[str, Any], result: dict[str, Any], truth: Groun
             "keypoints",
             f"{count}, expected {3 * NUM_LANDMARKS} or {3 * category.num_landmarks} for {category.name}.",
         )
-    if not are_finite(keypoints) or _has_booleans(own):
+    if not are_finite(keypoints) or has_booleans(own):
         raise FaultError("keypoints", "not all are finite numbers.")
-    result["keypoints"] = own
-    if found.get("bbox") not in (None, []):
-        _check_box(found, result, truth)
-        return
+    box = _box(found) if found.get("bbox") not in (None, []) else None
+    reader.add_landmarks(image_id, category_id, keypoints, own)
+    reader.results.boxes.append(box)
+    reader.results.areas.append(_landmark_area(own, box))
+
+
+def _landmark_area(own: list[float], box: Box | None) -> float:
+    if box is not None:
+        return box[2] * box[3]
     # Of the category's own slots: zeros of the others would make all areas large.
     xs, ys = own[0::3], own[1::3]
-    result["area"] = (max(xs) - min(xs)) * (max(ys) - min(ys))
+    return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
-_KINDS: Final[Mapping[str, Callable[[dict[str, Any], dict[str, Any], GroundTruth], None]]] = (
-    MappingProxyType({"bbox": _check_box, "segm": _check_mask, "keypoints": _check_landmarks})
+_KINDS: Final[Mapping[str, Callable[[dict[str, Any], int, int, _Reader], None]]] = MappingProxyType(
+    {"bbox": _check_box, "segm": _check_mask, "keypoints": _check_landmarks}
 )
 """Kind -> check of a result, which also takes what the evaluation needs."""
+
+
+# ---------------------------------------------------------------- many at once
+
+_Fast = tuple[Decode, Callable[[list[Any]], None]]
+"""Reads a part and takes it."""
+
+
+def _are_known(part: list[Any], truth: GroundTruth) -> bool:
+    return {each.image_id for each in part} <= truth.sizes.keys() and {
+        each.category_id for each in part
+    } <= truth.names.keys()
+
+
+def _add_common(part: list[Any], results: Results) -> None:
+    results.image_ids += [each.image_id for each in part]
+    results.category_ids += [each.category_id for each in part]
+    results.scores += [each.score for each in part]
+    results.images.update(each.image_id for each in part)
+
+
+def _fast_boxes(truth: GroundTruth, reader: _Reader) -> _Fast:
+    read = structs.decoder(structs.BoxResult)
+
+    def decode(raw: bytes) -> list[Any] | None:
+        part = read(raw)
+        return part if part is not None and _are_known(part, truth) else None
+
+    def add(part: list[Any]) -> None:
+        _add_common(part, reader.results)
+        reader.results.boxes += [each.bbox for each in part]
+        reader.results.areas += [each.bbox[2] * each.bbox[3] for each in part]
+
+    return decode, add
+
+
+def _fast_masks(truth: GroundTruth, reader: _Reader) -> _Fast:
+    read = structs.decoder(structs.MaskResult)
+
+    def decode(raw: bytes) -> list[Any] | None:
+        part = read(raw)
+        if part is None or not _are_known(part, truth):
+            return None
+        masks = [each.segmentation for each in part]
+        sizes = [truth.sizes[each.image_id] for each in part]
+        if any(m.size != (h, w) for m, (w, h) in zip(masks, sizes, strict=True)):
+            return None
+        areas = mask_areas([mask.counts for mask in masks], [w * h for w, h in sizes])
+        return None if None in areas else list(zip(part, areas, strict=True))
+
+    def add(part: list[Any]) -> None:
+        found = [each for each, _ in part]
+        _add_common(found, reader.results)
+        reader.results.areas += [area for _, area in part]
+        reader.results.segmentations += [
+            {"size": list(each.segmentation.size), "counts": each.segmentation.counts}
+            for each in found
+        ]
+
+    return decode, add
+
+
+def _fast_landmarks(truth: GroundTruth, reader: _Reader) -> _Fast:
+    read = structs.decoder(structs.LandmarkResult)
+
+    def decode(raw: bytes) -> list[Any] | None:
+        part = read(raw)
+        if part is None or not _are_known(part, truth):
+            return None
+        if not {each.category_id for each in part} <= truth.garments.keys():
+            return None
+        found = []
+        for each in part:
+            category = truth.garments[each.category_id]
+            numbers = structs.read_landmarks(each.keypoints, category, of_result=True)
+            own = own_landmarks(numbers, category) if numbers is not None else None
+            if own is None:
+                return None
+            found.append((each, numbers, own))
+        return found
+
+    def add(part: list[Any]) -> None:
+        _add_common([each for each, _, _ in part], reader.results)
+        for each, numbers, own in part:
+            reader.add_landmarks(each.image_id, each.category_id, numbers, own)
+            reader.results.boxes.append(each.bbox)
+            reader.results.areas.append(_landmark_area(own, each.bbox))
+
+    return decode, add
+
+
+_FAST: Final[Mapping[str, Callable[[GroundTruth, _Reader], _Fast]]] = MappingProxyType(
+    {"bbox": _fast_boxes, "segm": _fast_masks, "keypoints": _fast_landmarks}
+)

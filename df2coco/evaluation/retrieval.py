@@ -9,7 +9,7 @@ from typing import Any, Final, TypeGuard
 
 from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError
-from df2coco.evaluation.results import (
+from df2coco.evaluation.entries import (
     FaultError,
     are_finite,
     finite_number,
@@ -17,6 +17,7 @@ from df2coco.evaluation.results import (
     shown,
     whole_number,
 )
+from df2coco.evaluation.sources import Loaded
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 __all__ = ["ANSWERS", "TOP", "RetrievalEvaluation", "RetrievalScores", "evaluate_retrieval"]
@@ -157,7 +158,7 @@ def _read_items(path: Path, image: str, columns: Sequence[str], by: str | None =
         boxes.append(_box(found, "bbox"))
         rows.append(row)
 
-    read_checked(path, take, what="items")
+    read_checked(Loaded(path), take, what="items")
     names = (image, *columns, *((by,) if by is not None else ()))
     table = np.array(rows, np.int64).reshape(-1, len(names)).T
     found = dict(zip(names, table, strict=True))
@@ -203,7 +204,7 @@ def _read_answers(path: Path, queries: _Items, shop: _Items) -> _Answers:
         answer_images.append(answers[0])
         answer_boxes.append(answers[1])
 
-    read_checked(path, take, what="results")
+    read_checked(Loaded(path), take, what="results")
     images, classes, scores = zip(*rows, strict=True) if rows else ((), (), ())
     return _Answers(
         np.array(images, np.int64),

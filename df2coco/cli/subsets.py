@@ -1,0 +1,112 @@
+"""`df2coco split` and `df2coco merge`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from df2coco.cli.app import QuietOption, command, progress_bar, tell
+from df2coco.errors import OptionError, shorten
+
+
+@command("split")
+def split_command(
+    path: Annotated[
+        Path, typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file.")
+    ],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            show_default=False,
+            help="The folder for one file a part: DIR/train.json.",
+        ),
+    ],
+    parts: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=SHARE,...", help="The parts and their shares, which add up to 1."
+        ),
+    ] = "train=0.9,test=0.1",
+    seed: Annotated[int, typer.Option(metavar="N", help="Another number gives other parts.")] = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Split one COCO file into several, without tearing pairs apart.
+
+    All images of a pair_id show the same garments and stay together. The categories are balanced as far
+    as that allows. The same file, parts and seed give the same files.
+    """
+    from df2coco.subsets import split
+
+    with progress_bar(quiet=quiet) as progress:
+        done = split(path, folder, parts=_parse_parts(parts), seed=seed, progress=progress)
+    if quiet:
+        return
+    for part in done:
+        tell(
+            f"{part.name}: {part.images:,} images ({part.image_share:.2%}, {part.share:.2%} wanted), "
+            f"{part.annotations:,} annotations, {part.pairs:,} pairs -> {part.path}"
+        )
+    tell()
+    tell(f"{'share of each category':<24}" + "".join(f"{part.name:>12}" for part in done))
+    for name in done[0].category_shares:
+        shares = "".join(f"{part.category_shares[name]:>12.2%}" for part in done)
+        tell(f"{name:<24}{shares}")
+
+
+def _parse_parts(text: str) -> dict[str, float]:
+    parts: dict[str, float] = {}
+    for each in text.split(","):
+        name, _, share = (word.strip() for word in each.partition("="))
+        try:
+            number = float(share)
+        except ValueError:
+            raise OptionError(
+                f"{shorten(each)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="--parts"
+            ) from None
+        if name in parts:
+            raise OptionError(f"{name} stands twice.", field="--parts")
+        parts[name] = number
+    return parts
+
+
+@command("merge")
+def merge_command(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE.json... OUT.json",
+            show_default=False,
+            help="Two COCO files or more, and the file to write.",
+        ),
+    ],
+    folder: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="What to put before the file names of a file, once for each file; by default the "
+            "split's name and image (train/image), where names collide.",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Merge COCO files of several splits into one.
+
+    Ids that collide are numbered anew, pairs of different splits are kept apart, and the split's folder
+    is put into file_name. All files must have equal categories.
+    """
+    from df2coco.subsets import merge
+
+    *inputs, out = paths
+    with progress_bar(quiet=quiet) as progress:
+        done = merge(inputs, out, folders=folder or (), progress=progress)
+    if quiet:
+        return
+    for what, files in done.renumbered.items():
+        for file in files:
+            tell(f"{file}: {what} numbered anew")
+    for source, name in zip(inputs, done.folders, strict=False):
+        tell(f"{source}: file names start with {name}/")
+    tell(f"{done.images:,} images, {done.annotations:,} annotations -> {out}")

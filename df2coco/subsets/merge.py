@@ -1,0 +1,219 @@
+"""Several COCO files into one: what collides is numbered anew, nothing else changes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from df2coco.coco.info import conversion_of
+from df2coco.coco.writer import Writer
+from df2coco.errors import CocoFileError, OptionError, shorten
+from df2coco.files import Outputs, check_outputs
+from df2coco.progress import Progress, no_progress
+from df2coco.subsets.entries import Entry, pair_of, read_checked
+
+__all__ = ["Merged", "merge"]
+
+
+_IDS: Final[tuple[str, ...]] = ("image ids", "annotation ids", "pair ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What `merge` wrote."""
+
+    images: int
+    annotations: int
+    renumbered: Mapping[str, tuple[str, ...]]
+    """"image ids", "annotation ids", "pair ids" -> the files in which they were numbered anew."""
+    folders: tuple[str, ...]
+    """What was put before the names of each file's images; () when the names did not collide."""
+
+
+@dataclass(slots=True)
+class _Input:
+    """One of the files, and what was found in it."""
+
+    path: Path
+    document: dict[str, Any] = field(default_factory=dict)
+    ids: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in _IDS})
+    offsets: dict[str, int] = field(default_factory=dict)
+    folder: str = ""
+
+    def take(self, annotations: list[Entry]) -> None:
+        """Note the ids of some annotations."""
+        self.ids["annotation ids"].update(each["id"] for each in annotations)
+        self._note_pairs(annotations)
+
+    def take_images(self) -> None:
+        """Note the ids of the images."""
+        self.ids["image ids"].update(each["id"] for each in self.document["images"])
+        self._note_pairs(self.document["images"])
+
+    def _note_pairs(self, entries: Iterable[Entry]) -> None:
+        self.ids["pair ids"].update(p for each in entries if (p := pair_of(each)) is not None)
+
+    def image(self, entry: Entry) -> Entry:
+        """An image as the merged file has it."""
+        changed = {**entry, "id": entry["id"] + self.offsets["image ids"]}
+        if self.folder and isinstance(entry.get("file_name"), str):
+            changed["file_name"] = f"{self.folder}/{entry['file_name']}"
+        return self._with_pair(changed)
+
+    def annotation(self, entry: Entry) -> Entry:
+        """An annotation as the merged file has it."""
+        return self._with_pair(
+            {
+                **entry,
+                "id": entry["id"] + self.offsets["annotation ids"],
+                "image_id": entry["image_id"] + self.offsets["image ids"],
+            }
+        )
+
+    def _with_pair(self, entry: Entry) -> Entry:
+        pair = pair_of(entry)
+        if pair is not None:
+            entry["pair_id"] = pair + self.offsets["pair ids"]
+        return entry
+
+
+_SPLITS: Final = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+
+
+def merge(
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    folders: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> Merged:
+    """Merge the COCO files at `paths`, two or more, into one at `out`.
+
+    Image ids, annotation ids and `pair_id`s that occur in several files are made different: all those of
+    the later file move up behind the largest one so far. (`pair_id`s repeat across the dataset's splits,
+    and mean other garments there.) Where file names collide, each file's split and `image` are put before
+    them: "train/image/000001.jpg"; `folders` names other folders, one for each file.
+
+    Raises `OptionError` for too few files or folders, `CocoFileError` when a file cannot be read or the
+    files do not fit together, `OutputError` when `out` cannot be written.
+    """
+    inputs = [_Input(Path(path)) for path in paths]
+    out = Path(out)
+    if len(inputs) < 2:
+        raise OptionError("name two files or more to merge.")
+    if folders and len(folders) != len(inputs):
+        raise OptionError(
+            f"{len(folders)} for {len(inputs)} files. Name one folder for each file.",
+            field="folder",
+        )
+    check_outputs([out], [each.path for each in inputs])
+    for number, each in enumerate(inputs):
+        progress("reading files", number, len(inputs))
+        each.document = read_checked(each.path, each.take)
+        each.take_images()
+        _check_fit(inputs[0], each)
+    renumbered = {name: _renumber(inputs, name) for name in _IDS}
+    _choose_folders(inputs, folders)
+    first = inputs[0].document
+    with Outputs() as files, ExitStack() as stack:
+        stream = files.open(out)
+        writer = Writer(stream, _info(inputs), first["categories"], out, first.get("licenses"))
+        stack.callback(writer.discard)
+        for number, each in enumerate(inputs):
+            progress("writing files", number, len(inputs))
+
+            def write(annotations: list[Entry], each: _Input = each) -> None:
+                writer.add_entries((), list(map(each.annotation, annotations)))
+
+            read_checked(each.path, write)
+            writer.add_entries(list(map(each.image, each.document["images"])), ())
+        writer.close()
+        progress("writing files", len(inputs), len(inputs))
+    return Merged(
+        writer.num_images,
+        writer.num_annotations,
+        renumbered,
+        tuple(each.folder for each in inputs) if any(each.folder for each in inputs) else (),
+    )
+
+
+def _check_fit(first: _Input, other: _Input) -> None:
+    if first.document["categories"] != other.document["categories"]:
+        raise CocoFileError(
+            f"not the categories of {first.path}: ids, names, keypoints and skeletons must be equal. "
+            "Convert both with the same options.",
+            file=other.path,
+            field="categories",
+        )
+    ours = [conversion_of(each.document.get("info")) for each in (first, other)]
+    for name in ("task", "landmarks", "area"):
+        found = [getattr(each, name, None) for each in ours]
+        if None not in found and found[0] != found[1]:
+            raise CocoFileError(
+                f"{shorten(found[1])}, but {shorten(found[0])} in {first.path}. "
+                "Convert both with the same options.",
+                file=other.path,
+                field=f"info.df2coco.{name}",
+            )
+
+
+def _renumber(inputs: Sequence[_Input], name: str) -> tuple[str, ...]:
+    """Choose what each file's ids are moved by; the names of the files whose ids move."""
+    taken: set[int] = set()
+    moved: list[str] = []
+    for each in inputs:
+        ids = each.ids[name]
+        each.offsets[name] = 0
+        if not taken.isdisjoint(ids):
+            # Behind the largest, counted from 1, also where an id is 0 or less.
+            each.offsets[name] = max(taken) + 1 - min({1} | ids)
+            moved.append(str(each.path))
+        taken.update(number + each.offsets[name] for number in ids)
+    return tuple(moved)
+
+
+def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
+    if folders:
+        for each, folder in zip(inputs, folders, strict=True):
+            each.folder = folder.rstrip("/")
+    elif _names_collide(inputs):
+        for each in inputs:
+            each.folder = f"{_split_of(each.path)}/image"
+    if _names_collide(inputs):
+        names = ", ".join(str(each.path) for each in inputs)
+        raise CocoFileError(
+            f"images of {names} have equal file names. Name a folder for each with --folder."
+        )
+
+
+def _names_collide(inputs: Sequence[_Input]) -> bool:
+    seen: set[str] = set()
+    for each in inputs:
+        names = {
+            str(each.image(entry)["file_name"])
+            for entry in each.document["images"]
+            if "file_name" in entry
+        }
+        if not seen.isdisjoint(names):
+            return True
+        seen |= names
+    return False
+
+
+def _split_of(path: Path) -> str:
+    """The split that a file's name says ("keypoints_val.json"), else the name itself."""
+    words = re.split(r"[^a-z0-9]+", path.stem.lower())
+    return next((_SPLITS[word] for word in words if word in _SPLITS), os.fspath(path.stem))
+
+
+def _info(inputs: Sequence[_Input]) -> Any:
+    """The first file's `info`; one of ours also says what was merged."""
+    info = inputs[0].document.get("info")
+    if not isinstance(info, dict) or not isinstance(info.get("df2coco"), dict):
+        return info
+    return {**info, "df2coco": {**info["df2coco"], "merged": [_split_of(i.path) for i in inputs]}}

@@ -1,0 +1,193 @@
+"""One COCO file into several, with all images of a pair in the same one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from df2coco.coco.writer import Writer
+from df2coco.errors import CocoFileError, OptionError, shorten
+from df2coco.files import Outputs, check_outputs
+from df2coco.progress import Progress, no_progress
+from df2coco.subsets.balance import share_out
+from df2coco.subsets.entries import Entry, pair_of, read_checked
+
+__all__ = ["Part", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the files that a file was split into."""
+
+    name: str
+    path: Path
+    share: float
+    """What was asked for, 0 to 1."""
+    images: int
+    annotations: int
+    pairs: int
+    """Groups of images with one `pair_id`."""
+    image_share: float
+    """What it got of all images, 0 to 1."""
+    category_shares: Mapping[str, float]
+    """Category name -> what it got of the category's annotations; categories without any are left out."""
+
+
+def split(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    parts: Mapping[str, float],
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> list[Part]:
+    """Split the COCO file at `path` into `folder`/NAME.json, one file for each of `parts`.
+
+    `parts` says what share of the images each part should get: {"train": 0.9, "test": 0.1}; they add up
+    to 1. All images of a `pair_id` stay together, since they show the same garments; an image without
+    one is a group by itself. The 13 categories are balanced as far as whole groups allow. Ids and
+    categories stay as they are. The same file, parts and seed give the same files.
+
+    Raises `OptionError` for parts that make no sense, `CocoFileError` when the file cannot be read, and
+    `OutputError` when the files cannot be written; then none of them has been.
+    """
+    path, folder = Path(path), Path(folder)
+    _check_parts(parts)
+    outputs = {name: folder / f"{name}.json" for name in parts}
+    check_outputs(outputs.values(), [path], make_folders=True)
+    categories_of: dict[int, Counter[Hashable]] = {}
+    pairs: dict[int, int] = {}
+
+    def count(annotations: list[Entry]) -> None:
+        for annotation in annotations:
+            image_id = annotation["image_id"]
+            categories_of.setdefault(image_id, Counter())[annotation["category_id"]] += 1
+            pair = pair_of(annotation)
+            if pair is not None:
+                pairs.setdefault(image_id, pair)
+
+    document = read_checked(path, count)
+    images: list[Entry] = document["images"]
+    groups: dict[tuple[str, int], Counter[Hashable]] = {}
+    group_of: dict[int, tuple[str, int]] = {}
+    for image in images:
+        image_id = image["id"]
+        pair = pair_of(image)
+        pair = pairs.get(image_id) if pair is None else pair
+        group = ("image", image_id) if pair is None else ("pair", pair)
+        group_of[image_id] = group
+        kinds = groups.setdefault(group, Counter())
+        kinds.update(categories_of.get(image_id, ()))
+        kinds["images"] += 1
+    unknown = categories_of.keys() - group_of.keys()
+    if unknown:
+        raise CocoFileError(
+            f"image_id {min(unknown)} is not an image of the file. "
+            "df2coco validate reports all that is wrong.",
+            file=path,
+            field="annotations",
+        )
+    chosen = share_out(groups, list(parts.values()), seed)
+    part_of = {image_id: chosen[group] for image_id, group in group_of.items()}
+    _write(path, document, part_of, outputs, progress)
+    return _describe(parts, outputs, document, part_of, categories_of, chosen)
+
+
+_NAME: Final = re.compile(r"\w[\w.-]*")
+_TOLERANCE: Final = 1e-6
+
+
+def _check_parts(parts: Mapping[str, float]) -> None:
+    if len(parts) < 2:
+        raise OptionError("name two parts or more: train=0.9,test=0.1.", field="parts")
+    for name, share in parts.items():
+        if not _NAME.fullmatch(name):
+            raise OptionError(
+                f"{shorten(name)} cannot name a file. Use letters and digits.", field="parts"
+            )
+        if not (isinstance(share, (int, float)) and 0 < share < 1):
+            raise OptionError(f"{name}={share} is not a share between 0 and 1.", field="parts")
+    total = math.fsum(parts.values())
+    if abs(total - 1) > _TOLERANCE:
+        raise OptionError(f"the shares add up to {total:g}, not to 1.", field="parts")
+
+
+def _write(
+    path: Path,
+    document: Mapping[str, Any],
+    part_of: Mapping[int, int],
+    outputs: Mapping[str, Path],
+    progress: Progress,
+) -> None:
+    with Outputs(make_folders=True) as files, ExitStack() as stack:
+        writers = []
+        for name, output in outputs.items():
+            info = _info(document.get("info"), name)
+            stream = files.open(output)
+            writer = Writer(stream, info, document["categories"], output, document.get("licenses"))
+            stack.callback(writer.discard)
+            writers.append(writer)
+        done = 0
+
+        def write(annotations: list[Entry]) -> None:
+            nonlocal done
+            for number, writer in enumerate(writers):
+                writer.add_entries(
+                    (), [each for each in annotations if part_of[each["image_id"]] == number]
+                )
+            done += len(annotations)
+            progress("writing annotations", done, max(done, 1))
+
+        read_checked(path, write)
+        for number, writer in enumerate(writers):
+            writer.add_entries(
+                [each for each in document["images"] if part_of[each["id"]] == number], ()
+            )
+            writer.close()
+
+
+def _info(info: Any, name: str) -> Any:
+    """The file's `info`; one of ours also says which part this is."""
+    if not isinstance(info, dict) or not isinstance(info.get("df2coco"), dict):
+        return info
+    return {**info, "df2coco": {**info["df2coco"], "part": name}}
+
+
+def _describe(
+    parts: Mapping[str, float],
+    outputs: Mapping[str, Path],
+    document: Mapping[str, Any],
+    part_of: Mapping[int, int],
+    categories_of: Mapping[int, Counter[Hashable]],
+    chosen: Mapping[tuple[str, int], int],
+) -> list[Part]:
+    images = Counter(part_of.values())
+    pairs = Counter(part for (kind, _), part in chosen.items() if kind == "pair")
+    items = [Counter[Hashable]() for _ in parts]
+    for image_id, kinds in categories_of.items():
+        items[part_of[image_id]].update(kinds)
+    totals = sum(items, Counter[Hashable]())
+    names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in document["categories"]}
+    return [
+        Part(
+            name,
+            outputs[name],
+            share,
+            images[number],
+            items[number].total(),
+            pairs[number],
+            images[number] / max(1, len(part_of)),
+            {
+                label: items[number][category_id] / totals[category_id]
+                for category_id, label in names.items()
+                if totals[category_id]
+            },
+        )
+        for number, (name, share) in enumerate(parts.items())
+    ]

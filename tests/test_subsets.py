@@ -1,0 +1,307 @@
+"""split and merge: pairs stay whole, shares are kept, ids do not collide, and one undoes the other."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from df2coco.converter import convert
+from df2coco.errors import CocoFileError, OptionError, OutputError
+from df2coco.pictures import Pictures
+from df2coco.subsets import merge, split
+from df2coco.subsets.balance import share_out
+from df2coco.validator import validate
+from tests.synthetic import make_split
+from tests.test_cli import run
+
+Document = dict[str, Any]
+
+
+def read(path: Path) -> Document:
+    return dict(json.loads(path.read_bytes()))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic split of 600 images in 60 pairs."""
+    folder = tmp_path_factory.mktemp("source") / "train"
+    make_split(folder, images=600)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "keypoints_train.json"
+    convert(source, path)
+    return path
+
+
+# ---------------------------------------------------------------- balance
+
+groups = st.dictionaries(
+    st.integers(0, 200),
+    st.dictionaries(st.integers(0, 5), st.integers(1, 9), min_size=1).map(Counter),
+    min_size=1,
+    max_size=60,
+)
+shares = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(
+    lambda parts: [part / sum(parts) for part in parts]
+)
+
+
+@given(groups, shares, st.integers(0, 3))
+def test_every_group_gets_one_part_whatever_the_order(
+    groups: dict[int, Counter[int]], shares: list[float], seed: int
+) -> None:
+    parts = share_out(groups, shares, seed)
+    assert parts.keys() == groups.keys()
+    assert set(parts.values()) <= set(range(len(shares)))
+    backwards = dict(reversed(groups.items()))
+    assert share_out(backwards, shares, seed) == parts
+    # No part is more than one group away from its share of the groups.
+    counts = Counter(parts.values())
+    assert all(
+        abs(counts[n] - share * len(groups)) <= len(shares) for n, share in enumerate(shares)
+    )
+
+
+def test_rare_kinds_are_shared_as_well_as_frequent_ones() -> None:
+    groups = {
+        n: Counter({"often": 3 + n % 5, "seldom": int(n % 40 == 0), "medium": n % 3})
+        for n in range(4000)
+    }
+    parts = share_out(groups, [0.8, 0.2], 0)
+    for kind in ("often", "medium", "seldom"):
+        total = sum(kinds[kind] for kinds in groups.values())
+        test = sum(groups[n][kind] for n, part in parts.items() if part == 1)
+        assert test / total == pytest.approx(0.2, abs=0.01), kind
+
+
+def test_parts_have_large_and_small_groups_alike() -> None:
+    groups = {n: Counter(images=1 + n % 30) for n in range(3000)}
+    parts = share_out(groups, [0.9, 0.1], 0)
+    sizes = [[groups[n].total() for n in groups if parts[n] == part] for part in (0, 1)]
+    assert sum(sizes[0]) / len(sizes[0]) == pytest.approx(sum(sizes[1]) / len(sizes[1]), rel=0.05)
+
+
+# ---------------------------------------------------------------- split
+
+
+def test_pairs_are_not_torn_apart(whole: Path, tmp_path: Path) -> None:
+    parts = split(whole, tmp_path, parts={"train": 0.8, "val": 0.1, "test": 0.1}, seed=3)
+    assert [part.path for part in parts] == [
+        tmp_path / "train.json",
+        tmp_path / "val.json",
+        tmp_path / "test.json",
+    ]
+    before = read(whole)
+    documents = [read(part.path) for part in parts]
+    pairs = [{image["pair_id"] for image in document["images"]} for document in documents]
+    assert not pairs[0] & pairs[1]
+    assert not pairs[0] & pairs[2]
+    assert not pairs[1] & pairs[2]
+    for name in ("images", "annotations"):
+        entries = [entry for document in documents for entry in document[name]]
+        assert sorted(entries, key=lambda e: e["id"]) == sorted(before[name], key=lambda e: e["id"])
+    for part, document in zip(parts, documents, strict=True):
+        assert document["categories"] == before["categories"]
+        assert document["info"]["df2coco"] == {**before["info"]["df2coco"], "part": part.name}
+        ids = {image["id"] for image in document["images"]}
+        assert all(annotation["image_id"] in ids for annotation in document["annotations"])
+        assert (part.images, part.annotations, part.pairs) == (
+            len(document["images"]),
+            len(document["annotations"]),
+            len({image["pair_id"] for image in document["images"]}),
+        )
+        assert validate(part.path).is_valid(strict=True)
+
+
+def test_the_shares_that_are_reported_are_the_files(whole: Path, tmp_path: Path) -> None:
+    before = Counter(each["category_id"] for each in read(whole)["annotations"])
+    names = {each["id"]: each["name"] for each in read(whole)["categories"]}
+    for part in split(whole, tmp_path, parts={"a": 0.7, "b": 0.3}):
+        found = Counter(each["category_id"] for each in read(part.path)["annotations"])
+        assert part.category_shares == {
+            names[n]: found[n] / count for n, count in sorted(before.items())
+        }
+        assert part.image_share == part.images / 600
+        assert part.image_share == pytest.approx(part.share, abs=0.05)
+
+
+def test_the_same_seed_gives_the_same_files_and_another_others(whole: Path, tmp_path: Path) -> None:
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        split(whole, tmp_path / folder, parts={"train": 0.9, "test": 0.1}, seed=seed)
+    a, b, c = ((tmp_path / folder / "test.json").read_bytes() for folder in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_images_without_a_pair_go_one_by_one(whole: Path, tmp_path: Path) -> None:
+    document = read(whole)
+    for entry in (*document["images"], *document["annotations"]):
+        del entry["pair_id"]
+    path = tmp_path / "o.json"
+    path.write_text(json.dumps(document))
+    parts = split(path, tmp_path / "parts", parts={"a": 0.5, "b": 0.5})
+    assert [(part.images, part.pairs) for part in parts] == [(300, 0), (300, 0)]
+
+
+def test_a_pair_may_stand_in_the_annotations_alone(whole: Path, tmp_path: Path) -> None:
+    document = read(whole)
+    for image in document["images"]:
+        del image["pair_id"]
+    path = tmp_path / "o.json"
+    path.write_text(json.dumps(document))
+    parts = split(path, tmp_path / "parts", parts={"a": 0.5, "b": 0.5})
+    pairs = [{each["pair_id"] for each in read(p.path)["annotations"]} for p in parts]
+    assert not pairs[0] & pairs[1]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"train": 1.0}, "two parts"),
+        ({"train": 0.9, "test": 0.2}, "add up to 1.1"),
+        ({"train": 1.2, "test": -0.2}, "not a share"),
+        ({"train": 0.9, "../test": 0.1}, "cannot name a file"),
+        ({"train": 0.9, "": 0.1}, "cannot name a file"),
+    ],
+)
+def test_parts_that_make_no_sense(
+    whole: Path, tmp_path: Path, parts: dict[str, float], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        split(whole, tmp_path / "parts", parts=parts)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_split_writes_nothing_over_its_input(whole: Path) -> None:
+    before = whole.read_bytes()
+    with pytest.raises(OutputError):
+        split(whole, whole.parent, parts={"keypoints_train": 0.5, "other": 0.5})
+    assert whole.read_bytes() == before
+    assert [path.name for path in whole.parent.iterdir()] == [whole.name]
+
+
+# ---------------------------------------------------------------- merge
+
+
+def by_id(entries: list[Document]) -> list[Document]:
+    return sorted(entries, key=lambda entry: entry["id"])
+
+
+def test_merging_the_parts_gives_the_file_again(whole: Path, tmp_path: Path) -> None:
+    parts = split(whole, tmp_path, parts={"train": 0.5, "val": 0.25, "test": 0.25})
+    merged = merge([part.path for part in parts], tmp_path / "merged.json")
+    assert merged.renumbered == {"image ids": (), "annotation ids": (), "pair ids": ()}
+    assert merged.folders == ()
+    before, after = read(whole), read(tmp_path / "merged.json")
+    assert by_id(after["images"]) == before["images"]
+    assert by_id(after["annotations"]) == before["annotations"]
+    assert after["categories"] == before["categories"]
+
+
+def test_two_splits_with_equal_numbers(source: Path, whole: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "train").mkdir(parents=True)
+    (root / "validation").mkdir()
+    (root / "train" / "image").symlink_to(source / "image")
+    make_split(tmp_path / "other", images=40, seed=5)
+    (root / "validation" / "image").symlink_to(tmp_path / "other" / "image")
+    other = tmp_path / "keypoints_val.json"
+    convert(tmp_path / "other", other)
+    out = tmp_path / "all.json"
+    merged = merge([whole, other], out)
+    assert merged.folders == ("train/image", "validation/image")
+    assert merged.renumbered == {name: (str(other),) for name in merged.renumbered}
+    train, validation, after = read(whole), read(other), read(out)
+    assert (merged.images, merged.annotations) == (
+        640,
+        len(train["annotations"]) + len(validation["annotations"]),
+    )
+    images = after["images"]
+    assert [image["id"] for image in images] == list(range(1, 641))
+    assert images[0]["file_name"] == "train/image/000001.jpg"
+    assert images[600]["file_name"] == "validation/image/000001.jpg"
+    assert {k: v for k, v in images[0].items() if k != "file_name"} == {
+        k: v for k, v in train["images"][0].items() if k != "file_name"
+    }
+    pairs = [{e["pair_id"] for e in part} for part in (images[:600], images[600:])]
+    assert not pairs[0] & pairs[1]
+    # The same images are partners as before.
+    groups = Counter(image["pair_id"] for image in images[600:])
+    assert sorted(groups.values()) == sorted(
+        Counter(image["pair_id"] for image in validation["images"]).values()
+    )
+    by_image = {image["id"]: image["pair_id"] for image in images}
+    assert all(by_image[each["image_id"]] == each["pair_id"] for each in after["annotations"])
+    ids = [each["id"] for each in after["annotations"]]
+    assert len(set(ids)) == len(ids)
+    assert validate(out).is_valid(strict=True)
+    pictures = Pictures(root)
+    assert all(pictures.find(image["file_name"]) is not None for image in images)
+
+
+def test_folders_by_hand(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "all.json"
+    merge([whole, whole], out, folders=["a", "b/c/"])
+    names = [image["file_name"] for image in read(out)["images"]]
+    assert names[0] == "a/000001.jpg"
+    assert names[600] == "b/c/000001.jpg"
+
+
+def test_files_of_one_name_need_folders(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(CocoFileError, match="--folder"):
+        merge([whole, whole], tmp_path / "all.json")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "options", [{"layout": "category"}, {"task": "instances"}, {"area": "box"}]
+)
+def test_files_that_do_not_fit(
+    source: Path, whole: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    from df2coco.converter.options import Shape
+
+    other = tmp_path / "other.json"
+    convert(source, other, shape=Shape(**options))
+    with pytest.raises(CocoFileError, match="same options"):
+        merge([whole, other], tmp_path / "all.json")
+    assert not (tmp_path / "all.json").exists()
+
+
+def test_one_file_is_not_merged(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="two files"):
+        merge([whole], tmp_path / "all.json")
+
+
+# ---------------------------------------------------------------- the command line
+
+
+def test_the_commands(whole: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    result = run("split", whole, parts, "--parts", "train=0.9, test=0.1", "--seed", "7")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert "test: 56 images" in result.stderr
+    assert "short sleeve top" in result.stderr
+    merged = run("merge", parts / "train.json", parts / "test.json", tmp_path / "all.json")
+    assert merged.exit_code == 0, merged.output
+    assert "600 images" in merged.stderr
+    quiet = run("split", whole, parts, "--quiet")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+
+
+@pytest.mark.parametrize("text", ["train", "train=x", "train=0.5,train=0.5", "train=0.9"])
+def test_parts_as_text_that_make_no_sense(whole: Path, tmp_path: Path, text: str) -> None:
+    result = run("split", whole, tmp_path / "parts", "--parts", text)
+    assert result.exit_code == 2
+    assert "parts" in result.stderr
+    assert "Traceback" not in result.stderr
