@@ -30,7 +30,10 @@ def outline(
     cover nothing. Needs shapely, see `check_shapely`.
     """
     rings = _rings(segmentation, width, height)
-    return [(float(x), float(y)) for x, y in _join(rings)] if rings else []
+    points = [(float(x), float(y)) for x, y in _join(rings)] if rings else []
+    # Some readers take a return to the first point for the end: no bridge must start there.
+    start = next((n for n, point in enumerate(points) if points.count(point) == 1), 0)
+    return points[start:] + points[:start]
 
 
 def check_shapely() -> None:
