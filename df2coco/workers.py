@@ -253,7 +253,7 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
     nothing = os.open(os.devnull, os.O_RDWR)
     try:
         os.fstat(2)
-    except OSError:  # stderr is closed
+    except OSError:  # stderr is closed; Windows does not give its number to the file above
         os.dup2(nothing, 2)
     pipes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(nothing, 0)
