@@ -60,6 +60,7 @@ def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]
     def prepare() -> None:
         # A shell's background jobs ignore Ctrl-C, and so would all that they start.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -126,7 +127,7 @@ def assert_refused(process: subprocess.Popen[str], words: str) -> None:
 
 
 MOMENTS = 200
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PARTS = 4
 """Of each signal's moments, so that several processes of pytest can share them."""
 

@@ -6,6 +6,7 @@ interpreter, and from those of the workers, by a `sitecustomize.py` that Python 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -106,3 +107,46 @@ def test_no_file_is_opened_in_the_encoding_of_the_system(
         )
         assert result.returncode in (0, 1), (arguments, result.stderr)
         assert "EncodingWarning" not in result.stderr
+
+
+@pytest.mark.linux
+def test_data_in_a_pipe_is_the_same_in_every_locale(tmp_path: Path) -> None:
+    box = {"bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}
+    document = {
+        "images": [{"id": 1, "file_name": "1.jpg", "width": 9, "height": 9}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, **box}],
+        "categories": [{"id": 1, "name": "caf\u00e9"}],
+    }
+    path = tmp_path / "out.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    shown = {
+        subprocess.run(
+            [sys.executable, "-m", "df2coco", "stats", path],
+            capture_output=True,
+            env={**os.environ, **environment},
+            check=True,
+        ).stdout
+        for environment in ({"PYTHONUTF8": "1"}, ascii_only)
+    }
+    assert len(shown) == 1
+    assert "caf\u00e9".encode() in shown.pop()
+
+
+@pytest.mark.posix
+def test_a_command_under_nohup_outlives_its_terminal(make_split: MakeSplit, tmp_path: Path) -> None:
+    split = make_split({1: make_annotation(make_item())})
+    script = (
+        "import os, signal, sys; from df2coco.cli import main\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "import df2coco.converter.run as run\n"
+        "convert = run.convert\n"
+        "run.convert = lambda *a, **k: (os.kill(os.getpid(), signal.SIGHUP), convert(*a, **k))[1]\n"
+        f"sys.argv = ['df2coco', 'convert', {str(split)!r}, {str(tmp_path / 'out.json')!r}]\n"
+        "main()"
+    )
+    for code, ignored in ((0, True), (129, False)):
+        line = script if ignored else script.replace("SIG_IGN", "SIG_DFL")
+        result = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
+        assert result.returncode == code, result.stderr
+        assert "Traceback" not in result.stderr

@@ -27,6 +27,7 @@ from tests.worker_tasks import (
     add_length,
     crash,
     die,
+    die_halfway,
     double,
     exit_quietly,
     fail,
@@ -68,9 +69,10 @@ def test_bugs_come_with_the_workers_traceback() -> None:
     assert children() == []
 
 
-def test_a_worker_that_dies_is_told() -> None:
+@pytest.mark.parametrize("death", [die, die_halfway])
+def test_a_worker_that_dies_is_told(death: Any) -> None:
     with pytest.raises(WorkerError, match=r"exit code 3.*--workers 1"):
-        list(map_ordered(die, range(9), workers=2))
+        list(map_ordered(death, range(9), workers=2))
     assert children() == []
 
 

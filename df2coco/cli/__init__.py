@@ -20,7 +20,9 @@ def main() -> None:
     """The console script."""
     # A thread for each core costs more than all that numpy computes here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in _ENDINGS:
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup lets SIGHUP be ignored
+            signal.signal(number, _terminate)
     guard_streams()
     try:
         _run(sys.argv[1:])
@@ -32,8 +34,9 @@ def main() -> None:
         sys.exit(2)
     finally:
         sys.stdout.flush()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)  # there is nothing left to undo
+        for number in (signal.SIGINT, *_ENDINGS):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # there is nothing left to undo
 
 
 COMMANDS: Final = {
@@ -94,7 +97,13 @@ def _run(arguments: list[str]) -> None:
     app()
 
 
-def _terminate(*_: Any) -> None:
+_ENDINGS: Final = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+]
+"""Signals that ask for an end: also when the terminal is closed, on POSIX and on Windows."""
+
+
+def _terminate(number: int, _: Any) -> None:
     with contextlib.suppress(OSError):
         os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
-    sys.exit(143)  # as an exception, so that temporary files and workers go
+    sys.exit(128 + number)  # as an exception, so that temporary files and workers go

@@ -49,7 +49,8 @@ app: Final = typer.Typer(
     rich_markup_mode=None,  # rich would take brackets in help for its own, and half of the start
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done; 1 findings (validate); 2 wrong use, or the job could not be done; "
-    "130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated.",
+    "130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated "
+    "(129: the terminal was closed).",
     **_SETTINGS,
 )
 

@@ -43,6 +43,9 @@ def guard_streams() -> None:
                 "line_buffering": stream.line_buffering,
                 "write_through": stream.write_through,
             }
+            if number == 1 and not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
+                # Data in a file or pipe is the same on every system.
+                options |= {"encoding": "utf-8", "newline": "\n"}
             guarded = kind(stream.detach(), **options)
             setattr(sys, name, guarded)
             setattr(sys, f"__{name}__", guarded)
