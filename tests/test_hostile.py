@@ -507,7 +507,7 @@ COCO_TEXTS: dict[str, tuple[bytes, str]] = {
     "null": (b"null", "not a JSON object"),
     "nothing in it": (b"{}", "images: expected a list of objects"),
     "utf-16": ('{"images": []}'.encode("utf-16"), "not JSON"),
-    "byte order mark": (b'\xef\xbb\xbf{"images": []}', "not JSON"),
+    "byte order mark": (b'\xef\xbb\xbf{"images": []}', "starts with a byte order mark"),
     "deep": (b'{"images":' * 100_000, "not JSON"),
     "deep lists": (b'{"images":' + b"[" * 100_000, "not JSON"),
     "images as object": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from df2coco.errors import SourceError
-from df2coco.parser.annotation import parse_annotation, parse_image_id
-from df2coco.parser.records import NOTICES, ImageRecord
+from df2coco.parser.annotation import (
+    _FaultError,
+    _parse_slowly,
+    parse_annotation,
+    parse_image_id,
+)
+from df2coco.parser.records import NOTICES, ImageRecord, Item
+from df2coco.parser.strict_annotation import parse_strictly
+from tests import fuzz
 from tests.samples import make_annotation, make_item
 
 SIZE = (100, 120)
@@ -163,16 +171,16 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ("category as text", {"category_id": "9"}, "category_id: '9' is none"),
     ("category as float", {"category_id": 9.0}, "category_id: 9.0 is none"),
     ("category as list", {"category_id": [9]}, "category_id: [9] is none"),
-    ("no category", {"category_id": ...}, "category_id: missing"),
+    ("no category", {"category_id": ...}, "category_id: missing. Add it, or remove the item."),
     ("name", {"category_name": "vest"}, "category_name: 'vest', but category_id 9 is 'skirt'"),
-    ("no box", {"bounding_box": ...}, "bounding_box: missing"),
+    ("no box", {"bounding_box": ...}, "bounding_box: missing. Add it"),
     ("short box", {"bounding_box": [1, 2, 3]}, "bounding_box: [1, 2, 3], expected 4 numbers"),
     (
         "box of text",
         {"bounding_box": ["1", "2", "3", "4"]},
         "bounding_box: ['1', '2', '3', '4'], expected 4",
     ),
-    ("box of nothing", {"bounding_box": None}, "bounding_box: missing"),
+    ("box of nothing", {"bounding_box": None}, "bounding_box: missing. Add it"),
     ("huge box", {"bounding_box": [0, 0, 1e300, 5]}, "bounding_box: [0, 0, 1e+300, 5], expected 4"),
     (
         "empty box",
@@ -188,7 +196,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     (
         "23 numbers",
         {"landmarks": [1] * 23},
-        "landmarks: 23 numbers, expected 24 (8 landmarks x 3 for skirt)",
+        "landmarks: 23 numbers, expected 24 (8 landmarks x 3 for skirt). Correct the category",
     ),
     ("landmarks as object", {"landmarks": {"x": 1}}, "landmarks: {'x': 1}, expected 24"),
     ("landmarks of text", {"landmarks": ["1"] * 24}, "landmarks: not all are numbers"),
@@ -206,7 +214,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     (
         "flat polygon",
         {"segmentation": [1, 2, 3, 4, 5, 6]},
-        "segmentation: no polygon can be used: 1 is no list",
+        "segmentation: no polygon can be used: 1 is not a list",
     ),
     (
         "only bad ones",
@@ -217,6 +225,16 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ("occlusion 0", {"occlusion": 0}, "occlusion: 0, expected 1, 2 or 3"),
     ("zoom_in as text", {"zoom_in": "2"}, "zoom_in: '2', expected 1, 2 or 3"),
     ("viewpoint as float", {"viewpoint": 2.0}, "viewpoint: 2.0, expected 1, 2 or 3"),
+    ("category as boolean", {"category_id": True}, "category_id: True is none of the categories"),
+    ("landmarks of booleans", {"landmarks": [1, True, 2] * 8}, "landmarks: not all are numbers"),
+    (
+        "box of booleans",
+        {"bounding_box": [1, True, 50, 60]},
+        "bounding_box: [1, True, 50, 60], exp",
+    ),
+    ("polygon of booleans", {"segmentation": [[True] * 6]}, "segmentation: no polygon can be used"),
+    ("style as boolean", {"style": False}, "style: False, expected a whole number"),
+    ("scale as boolean", {"scale": True}, "scale: True, expected 1, 2 or 3"),
     ("style below 0", {"style": -1}, "style: -1, expected a whole number of 0 or more"),
     ("style as text", {"style": "1"}, "style: '1', expected a whole number"),
 ]
@@ -236,7 +254,7 @@ def test_a_bad_item_is_left_out_and_told(changes: dict[str, Any], message: str) 
 def test_an_item_that_is_no_object_is_told() -> None:
     assert (
         str(parse(make_annotation(item1=[1])).notices[0])
-        == "a/000007.json: item1: not a JSON object."
+        == "a/000007.json: item1: [1] is not a JSON object. Correct it, or remove the item."
     )
 
 
@@ -247,7 +265,20 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
     ("nan", b'{"pair_id": NaN}', "not JSON"),
     ("infinity", b'{"pair_id": -Infinity}', "not JSON"),
     ("infinite", b'{"pair_id": 1e999}', "not JSON"),
-    ("utf-16", '{"pair_id": 1}'.encode("utf-16"), "not JSON"),
+    ("utf-16", '{"pair_id": 1}'.encode("utf-16"), "this is text in UTF-16, not an annotation"),
+    ("gzip", b"\x1f\x8b\x08\0", "this is compressed with gzip, not an annotation file. Unpack"),
+    ("web page", b"<!DOCTYPE html><html>", "this is a web page, not an annotation file."),
+    ("JSON Lines", b'{"pair_id": 1}\n{"pair_id": 2}\n', "this is JSON Lines"),
+    (
+        "COCO",
+        b'{"images": [], "annotations": []}',
+        "this is a COCO file already, not the annotations",
+    ),
+    (
+        "whole split",
+        b'{"000001.jpg": {"item1": {}}}',
+        "this is one JSON file for many images, not the",
+    ),
     ("latin-1", b'{"source": "\xe9"}', "not JSON"),
     ("deep", b'{"a":' * 100_000, "not JSON"),
     ("source", b'{"source": "web"}', "source: 'web', expected user or shop"),
@@ -261,8 +292,13 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
         "item1: the key stands twice",
     ),
     ("field twice", b'{"item1": {"scale": 1, "scale": 2}}', "scale: the key stands twice"),
-    ("boolean", b'{"pair_id": true}', "pair_id: true or false where a number"),
-    ("boolean inside", b'{"item1": {"landmarks": [1, false]}}', "item1.landmarks: true or false"),
+    ("boolean", b'{"pair_id": true}', "pair_id: True, expected a whole number"),
+    (
+        "600 deep",
+        b'{"item1": {"style": ' + b"[" * 600 + b"]" * 600 + b"}}",
+        "item1: nested too deeply",
+    ),
+    ("deep objects", b'{"pair_id": 1, "x": ' + b'{"a":' * 900 + b"1" + b"}" * 901, "x: nested too"),
     ("large", b" " * (8 << 20) + b"{}", "larger than 8 MB"),
 ]
 
@@ -287,6 +323,118 @@ def test_an_image_without_items_is_told() -> None:
     record = parse({"source": "user", "pair_id": 1})
     assert record.items == ()
     assert [notice.code for notice in record.notices] == ["no-items"]
+
+
+def test_a_byte_order_mark_is_read_over() -> None:
+    raw = json.dumps(make_annotation()).encode()
+    assert parse(b"\xef\xbb\xbf" + raw) == parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, "the same item as item1"),
+        ({"style": 0}, "the same category and box as item1"),
+        ({"segmentation": [OUTLINE]}, "the same category and box as item1"),
+        ({"bounding_box": [10, 10, 60, 71]}, ""),
+    ],
+)
+def test_an_item_that_stands_twice_is_kept_and_reported(changes: dict[str, Any], same: str) -> None:
+    record = parse(make_annotation(make_item(), make_item(8), make_item(**changes)))
+    assert len(record.items) == 3
+    notices = [str(notice) for notice in record.notices]
+    assert len(notices) == bool(same)
+    assert all(n.startswith(f"a/000007.json: item3: {same}. Remove one") for n in notices)
+
+
+def test_another_category_at_the_same_place_is_no_double() -> None:
+    assert parse(make_annotation(make_item(1), make_item(3))).notices == ()
+
+
+# ---------------------------------------------------------------- both ways of parsing
+
+
+def both_ways(raw: bytes, size: tuple[int, int] | None) -> tuple[ImageRecord | None, Any]:
+    """The record of the strict schema, and what the slow way makes of the same file."""
+    strict = parse_strictly(raw, image_id=7, file_name="000007.jpg", size=size)
+    try:
+        return strict, _parse_slowly(raw, "a/000007.json", 7, "000007.jpg", size)
+    except _FaultError as fault:
+        return strict, fault
+
+
+def types(value: Any) -> Any:
+    """The type of each number of a record, which equality does not see."""
+    if isinstance(value, (list, tuple)):
+        return [types(each) for each in value]
+    if isinstance(value, (Item, ImageRecord)):
+        return [types(getattr(value, name)) for name in value.__struct_fields__]
+    return type(value)
+
+
+def check_both_ways(raw: bytes, size: tuple[int, int] | None) -> bool:
+    """Whether the strict schema takes the file; then the slow way must agree in every number and type."""
+    strict, slow = both_ways(raw, size)
+    if strict is not None:
+        assert strict == slow
+        assert types(strict) == types(slow)
+    return strict is not None
+
+
+def test_the_samples_are_read_by_the_strict_schema(validation: Path) -> None:
+    for path in sorted((validation / "annos").glob("*.json")):
+        assert check_both_ways(path.read_bytes(), None)
+
+
+def test_real_samples_are_read_by_the_strict_schema(real: Path) -> None:
+    paths = sorted((real / "train/annos").glob("*.json"))
+    for path in paths:
+        assert check_both_ways(path.read_bytes(), None)
+
+
+@pytest.mark.parametrize("name", ["style", "scale", "zoom_in", "category_name"])
+def test_the_strict_schema_takes_files_without_attributes(name: str) -> None:
+    document = make_annotation(make_item(**{name: ...}), make_item(8))
+    assert check_both_ways(json.dumps(document).encode(), SIZE)
+    document["item1"][name] = None
+    assert not check_both_ways(json.dumps(document).encode(), SIZE)
+
+
+def test_the_strict_schema_is_the_common_case() -> None:
+    good = [make_annotation(make_item(c)) for c in range(1, 14)]
+    good += [make_annotation(source=...), make_annotation(pair_id=...)]
+    assert all(check_both_ways(json.dumps(each).encode(), SIZE) for each in good)
+
+
+@pytest.mark.parametrize("only_good", [False, True])
+def test_mutated_files_are_the_same_both_ways(only_good: bool) -> None:
+    taken = 0
+    for number in range(3000):
+        raw, size = fuzz.annotation_case(number, 5)
+        taken += check_both_ways(raw, None if only_good else size)
+    assert 50 < taken < 2000
+
+
+numbers = st.one_of(
+    st.integers(-3, 130),
+    st.floats(-3, 130),
+    st.sampled_from([0.0, -0.0, 1e-9, 59.999999999999, 1e2]),
+)
+
+
+@given(
+    st.lists(numbers, min_size=4, max_size=4),
+    st.lists(st.lists(numbers, min_size=5, max_size=9), min_size=1, max_size=3),
+    st.lists(st.one_of(st.integers(-1, 3), st.sampled_from([1.0, 2.5])), min_size=23, max_size=24),
+    st.sampled_from([None, SIZE]),
+    st.sampled_from([" ", "", "\n"]),
+)
+def test_numbers_are_the_same_both_ways(
+    box: list[Any], polygons: list[Any], landmarks: list[Any], size: Any, space: str
+) -> None:
+    item = make_item(bounding_box=box, segmentation=polygons, landmarks=landmarks)
+    raw = json.dumps(make_annotation(item), separators=(f",{space}", f":{space}")).encode()
+    check_both_ways(raw, size)
 
 
 def test_whole_floats_become_integers_in_landmarks() -> None:

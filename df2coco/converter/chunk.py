@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from typing import Final, NamedTuple
+
+import msgspec
 
 from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Part
@@ -89,7 +90,7 @@ def _chosen(job: Job, image: ReadImage) -> ImageRecord | None:
     if not selection.categories:
         return record
     items = tuple(item for item in record.items if item.category_id in selection.categories)
-    return dataclasses.replace(record, items=items) if items else None
+    return msgspec.structs.replace(record, items=items) if items else None
 
 
 def _part(

@@ -6,14 +6,23 @@ Facts about the format are from the dataset's README and from counting on real f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from df2coco.errors import SourceError, shorten
-from df2coco.parser.records import ImageRecord, Item, Notice, Number
+from df2coco.parser.file_kind import recognise
+from df2coco.parser.records import (
+    MAX_COORDINATE,
+    ImageRecord,
+    Item,
+    Notice,
+    Number,
+    smallest_size,
+)
+from df2coco.parser.strict_annotation import ITEM_KEY, parse_strictly
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, SOURCES, Category
 
 __all__ = [
@@ -26,11 +35,12 @@ __all__ = [
 MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""
 
-MAX_COORDINATE: Final = 65_535
-"""The largest coordinate in pixels: no JPEG is wider or higher."""
-
 MAX_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
+
+
+_CORRECT: Final = "Correct it, or remove the item."
+_CORRECT_FIELD: Final = "Correct it, or remove the field."
 
 
 class _FaultError(Exception):
@@ -49,7 +59,7 @@ def parse_image_id(stem: str) -> int:
     """
     if not (stem.isascii() and stem.isdecimal() and len(stem) <= 18):
         raise SourceError(
-            f"{stem}: the name is no number, so it gives no image id. "
+            f"{stem}: the name is not a number, so it gives no image id. "
             "Name the files as the dataset does: 000123.json, 000123.jpg."
         )
     return int(stem)
@@ -62,17 +72,27 @@ def parse_annotation(
 
     `file` names the file in notices; `size` is the image's (width, height) in pixels, or None when
     there is no image: then the record has the smallest size that holds the annotations.
-    Items that cannot be used are left out and told in `notices`.
+    Items that cannot be used are left out and reported in `notices`.
 
     Raises `SourceError` when the file as a whole cannot be used.
     """
-    notices: list[Notice] = []
+    record = parse_strictly(raw, image_id=image_id, file_name=file_name, size=size)
+    if record is not None:
+        return record
     try:
-        document = _load(raw)
-        source = _optional_choice(document, "source", SOURCES)
-        pair_id = _optional_integer(document, "pair_id")
+        return _parse_slowly(raw, file, image_id, file_name, size)
     except _FaultError as fault:
         raise SourceError(fault.text, file=file, field=fault.field) from None
+
+
+def _parse_slowly(
+    raw: bytes, file: str, image_id: int, file_name: str, size: tuple[int, int] | None
+) -> ImageRecord:
+    """As `parse_annotation`, for what `parse_strictly` refuses. Raises `_FaultError` for the file as a whole."""
+    notices: list[Notice] = []
+    document = _load(raw)
+    source = _optional_choice(document, "source", SOURCES)
+    pair_id = _optional_integer(document, "pair_id")
     items: list[Item] = []
     for key, value in document.items():
         if not _is_item_key(key):
@@ -84,10 +104,28 @@ def parse_annotation(
             notices.append(Notice("bad-item", file, name, fault.text))
     if not items and not notices:
         notices.append(Notice("no-items", file, "", "the image has no items"))
-    width, height = size or _smallest_size(items)
+    notices += _twice(items, file)
+    width, height = size or smallest_size(items)
     return ImageRecord(
         image_id, file_name, width, height, source, pair_id, tuple(items), tuple(notices)
     )
+
+
+def _twice(items: list[Item], file: str) -> Iterable[Notice]:
+    """A notice for each item that is another one again: the same garment, at the same place."""
+    for index, item in enumerate(items):
+        for other in items[:index]:
+            if item.category_id == other.category_id and item.bounding_box == other.bounding_box:
+                same = "item" if _without_key(item) == _without_key(other) else "category and box"
+                text = (
+                    f"the same {same} as {other.key}. Remove one of the two, unless both are meant."
+                )
+                yield Notice("item-twice", file, item.key, text)
+                break
+
+
+def _without_key(item: Item) -> Item:
+    return msgspec.structs.replace(item, key="")
 
 
 # ---------------------------------------------------------------- the file as a whole
@@ -97,20 +135,64 @@ def _load(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_ANNOTATION_BYTES:
         limit = MAX_ANNOTATION_BYTES >> 20
         raise _FaultError(
-            "", f"larger than {limit} MB, so no annotation of one image. Replace the file."
+            "", f"larger than {limit} MB, so not the annotations of one image. Replace the file."
         )
+    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows writes it
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        what = "the file is empty" if not raw.strip() else f"not JSON ({error})"
-        raise _FaultError("", f"{what}. Unpack or download the file again.") from None
+        raise _FaultError("", _not_json(raw, error)) from None
+    if type(document) is not dict or not _is_of_an_image(document):
+        kind = recognise(raw)
+        if kind is not None and not kind.is_other:
+            raise _FaultError(
+                "", f"this is {kind.what}, not the annotations of one image. {kind.remedy}"
+            )
     if type(document) is not dict:
         raise _FaultError("", "not a JSON object. Is this a DeepFashion2 annotation file?")
+    _reject_nesting(raw, document)
     _reject_duplicate_keys(raw, document)
-    if b"true" in raw or b"false" in raw:
-        # Booleans pass for numbers in Python; only a file that holds one pays for looking.
-        _reject_booleans(document)
     return document
+
+
+def _is_of_an_image(document: dict[str, Any]) -> bool:
+    return "source" in document or "pair_id" in document or any(map(_is_item_key, document))
+
+
+def _not_json(raw: bytes, error: Exception) -> str:
+    if not raw.strip():
+        return "the file is empty. Unpack or download the file again."
+    kind = recognise(raw)
+    if kind is None or (kind.is_json and not kind.is_lines):
+        return f"not JSON ({error}). Unpack or download the file again."
+    return f"this is {kind.what}, not an annotation file. {kind.remedy}".strip()
+
+
+def _reject_nesting(raw: bytes, document: dict[str, Any]) -> None:
+    if raw.count(b"[") + raw.count(b"{") < _DEEPEST:
+        return
+    for key, value in document.items():
+        level = [value]
+        for _ in range(_DEEPEST):
+            level = [inner for each in level for inner in _contained(each)]
+            if not level:
+                break
+        else:
+            raise _FaultError(key, "nested too deeply for an annotation file. Replace the file.")
+
+
+_DEEPEST: Final = 20
+"""How deep the values of a file may be nested; the dataset's are 3 deep."""
+
+
+def _contained(value: Any) -> Iterable[Any]:
+    """The lists and objects in a list or an object."""
+    inside = value.values() if type(value) is dict else value
+    return (
+        [each for each in inside if type(each) in (list, dict)]
+        if type(value) in (list, dict)
+        else []
+    )
 
 
 def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
@@ -132,58 +214,11 @@ def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
             result[key] = value
         return result
 
-    try:
-        json.loads(raw, object_pairs_hook=unique)
-    except RecursionError:
-        raise _FaultError("", "nested too deeply for an annotation file.") from None
-
-
-def _reject_booleans(document: dict[str, Any]) -> None:
-    known = {"pair_id", *_ITEM_FIELDS}
-    for key, value in document.items():
-        fields = value if type(value) is dict and _is_item_key(key) else {key: value}
-        for name, found in fields.items():
-            if name in known and _holds_boolean(found):
-                where = name if fields is not value else f"{key}.{name}"
-                raise _FaultError(where, "true or false where a number belongs.")
-
-
-def _holds_boolean(value: Any) -> bool:
-    if type(value) is list:
-        return any(_holds_boolean(element) for element in value)
-    return type(value) is bool
-
-
-_ITEM_KEY = re.compile(r"item[0-9]+")
-_ITEM_FIELDS: Final = (
-    "segmentation",
-    "landmarks",
-    "bounding_box",
-    "category_id",
-    "style",
-    "zoom-in",
-    *ATTRIBUTES,
-)
+    json.loads(raw, object_pairs_hook=unique)
 
 
 def _is_item_key(key: str) -> bool:
-    return key.startswith("item") and _ITEM_KEY.fullmatch(key) is not None
-
-
-def _smallest_size(items: Iterable[Item]) -> tuple[int, int]:
-    width = height = 1.0
-    for item in items:
-        xs: list[Number] = [item.bounding_box[2]]
-        ys: list[Number] = [item.bounding_box[3]]
-        for polygon in item.segmentation:
-            xs.append(max(polygon[0::2]))
-            ys.append(max(polygon[1::2]))
-        # A landmark at x needs pixel x, so a width of x + 1; a box edge at x needs a width of x.
-        xs.append(max(item.landmarks[0::3]) + 1)
-        ys.append(max(item.landmarks[1::3]) + 1)
-        width = max(width, *xs)
-        height = max(height, *ys)
-    return min(-int(-width // 1), MAX_COORDINATE), min(-int(-height // 1), MAX_COORDINATE)
+    return ITEM_KEY.fullmatch(key) is not None
 
 
 # ---------------------------------------------------------------- one item
@@ -193,7 +228,7 @@ def _parse_item(
     key: str, value: Any, size: tuple[int, int] | None, file: str, notices: list[Notice]
 ) -> Item:
     if type(value) is not dict:
-        raise _FaultError("", "not a JSON object.")
+        raise _FaultError("", f"{shorten(value)} is not a JSON object. {_CORRECT}")
     repairs: list[Notice] = []
     category = _category(value)
     box = _box(value, size, file, key, repairs)
@@ -217,7 +252,7 @@ def _parse_item(
 def _required(value: dict[str, Any], name: str) -> Any:
     found = value.get(name)
     if found is None:
-        raise _FaultError(name, "missing.")
+        raise _FaultError(name, "missing. Add it, or remove the item.")
     return found
 
 
@@ -226,7 +261,8 @@ def _category(value: dict[str, Any]) -> Category:
     category = CATEGORY_BY_ID.get(category_id) if type(category_id) is int else None
     if category is None:
         raise _FaultError(
-            "category_id", f"{shorten(category_id)} is none of the categories 1 to 13."
+            "category_id",
+            f"{shorten(category_id)} is none of the categories 1 to 13. Correct it, or remove the item.",
         )
     name = value.get("category_name")
     if name != category.name and name is not None:
@@ -244,7 +280,7 @@ def _box(
     if type(box) is not list or len(box) != 4 or _span(box) is None:
         raise _FaultError(
             "bounding_box",
-            f"{shorten(box)}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}.",
+            f"{shorten(box)}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}. {_CORRECT}",
         )
     x1, y1, x2, y2 = box
     if x1 > x2 or y1 > y2:
@@ -259,7 +295,7 @@ def _box(
     if x2 - x1 < 1 or y2 - y1 < 1:
         image = f" inside the image of {size[0]} x {size[1]} pixels" if size else ""
         raise _FaultError(
-            "bounding_box", f"{box} has no pixel{image}; a box needs a positive size."
+            "bounding_box", f"{box} has no pixel{image}; a box needs a positive size. {_CORRECT}"
         )
     return x1, y1, x2, y2
 
@@ -273,14 +309,17 @@ def _landmarks(
         found = f"{len(landmarks)} numbers" if type(landmarks) is list else shorten(landmarks)
         raise _FaultError(
             "landmarks",
-            f"{found}, expected {expected} ({category.num_landmarks} landmarks x 3 for {category.name}).",
+            f"{found}, expected {expected} ({category.num_landmarks} landmarks x 3 for {category.name}). "
+            "Correct the category or the landmarks.",
         )
     if _span(landmarks) is None:
-        raise _FaultError("landmarks", f"not all are numbers of at most {MAX_COORDINATE} pixels.")
+        raise _FaultError(
+            "landmarks", f"not all are numbers of at most {MAX_COORDINATE} pixels. {_CORRECT}"
+        )
     visibility = landmarks[2::3]
     if not _VISIBILITIES.issuperset(visibility):
         wrong = next(v for v in visibility if v not in _VISIBILITIES)
-        raise _FaultError("landmarks", f"a visibility of {wrong}, expected 0, 1 or 2.")
+        raise _FaultError("landmarks", f"a visibility of {wrong}, expected 0, 1 or 2. {_CORRECT}")
     if type(sum(landmarks)) is float:
         landmarks = [int(n) if n == int(n) else n for n in landmarks]
     unlabelled = visibility.count(0)
@@ -308,7 +347,9 @@ def _segmentation(
 ) -> list[list[Number]]:
     polygons = _required(value, "segmentation")
     if type(polygons) is not list or not polygons:
-        raise _FaultError("segmentation", f"{shorten(polygons)}, expected a list of polygons.")
+        raise _FaultError(
+            "segmentation", f"{shorten(polygons)}, expected a list of polygons. {_CORRECT}"
+        )
     good: list[list[Number]] = []
     for number, polygon in enumerate(polygons):
         fault = _polygon_fault(polygon)
@@ -321,13 +362,15 @@ def _segmentation(
                 )
             )
     if not good:
-        raise _FaultError("segmentation", f"no polygon can be used: {_polygon_fault(polygons[0])}.")
+        raise _FaultError(
+            "segmentation", f"no polygon can be used: {_polygon_fault(polygons[0])}. {_CORRECT}"
+        )
     return good
 
 
 def _polygon_fault(polygon: Any) -> str | None:
     if type(polygon) is not list:
-        return f"{shorten(polygon)} is no list of numbers"
+        return f"{shorten(polygon)} is not a list of numbers"
     length = len(polygon)
     if length < 6 or length % 2:
         return f"{length} numbers, expected an even number of at least 6"
@@ -346,17 +389,11 @@ def _outline(polygon: list[Number]) -> float:
 
 
 def _span(values: list[Any]) -> Number | None:
-    """At least the largest less the smallest of some coordinates; None when not all are coordinates."""
-    # sum, min and max run in C and refuse what is no number; booleans are ruled out for the file.
-    # Of numbers that are not negative none exceeds their sum, which takes a third of the time of max.
-    try:
-        total, low = sum(values), min(values)
-        if low >= 0 and total <= MAX_COORDINATE:
-            return total  # type: ignore[no-any-return]
-        high = max(values)
-        if low < -MAX_COORDINATE or high > MAX_COORDINATE:
-            return None
-    except TypeError:
+    """The largest less the smallest of some coordinates; None when not all are coordinates."""
+    if not {int, float}.issuperset(map(type, values)):
+        return None
+    low, high = min(values), max(values)
+    if low < -MAX_COORDINATE or high > MAX_COORDINATE:
         return None
     return high - low  # type: ignore[no-any-return]
 
@@ -369,7 +406,9 @@ def _optional_integer(value: dict[str, Any], name: str) -> int | None:
     if found is None:
         return None
     if type(found) is not int or not 0 <= found < 1 << 53:
-        raise _FaultError(name, f"{shorten(found)}, expected a whole number of 0 or more.")
+        raise _FaultError(
+            name, f"{shorten(found)}, expected a whole number of 0 or more. {_CORRECT_FIELD}"
+        )
     return found
 
 
@@ -377,7 +416,7 @@ def _optional_choice(value: dict[str, Any], name: str, choices: tuple[str, ...])
     found = value.get(name)
     if found is None or found in choices:
         return found
-    raise _FaultError(name, f"{shorten(found)}, expected {' or '.join(choices)}.")
+    raise _FaultError(name, f"{shorten(found)}, expected {' or '.join(choices)}. {_CORRECT_FIELD}")
 
 
 def _optional_choice_number(value: dict[str, Any], name: str) -> int | None:
@@ -386,4 +425,4 @@ def _optional_choice_number(value: dict[str, Any], name: str) -> int | None:
         found = value.get("zoom-in")  # the dataset's README spells it so
     if found is None or (type(found) is int and 1 <= found <= 3):
         return found
-    raise _FaultError(name, f"{shorten(found)}, expected 1, 2 or 3.")
+    raise _FaultError(name, f"{shorten(found)}, expected 1, 2 or 3. {_CORRECT_FIELD}")

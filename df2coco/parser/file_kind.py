@@ -22,6 +22,9 @@ class FileKind(NamedTuple):
     remedy: str
     """One or more sentences."""
     is_json: bool = False
+    is_other: bool = False
+    """JSON of which no more is known."""
+    is_lines: bool = False
 
 
 _UNPACK: Final = "Unpack it and name the folder."
@@ -62,7 +65,7 @@ _ANNOTATION: Final = FileKind(
     "the annotation file of one image", "Name the folder that it lies in.", True
 )
 _MANY: Final = FileKind("one JSON file for many images", _NEEDED, True)
-_LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, True)
+_LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, True, is_lines=True)
 
 _VOLUME_NAME: Final = re.compile(r"\.(?:z\d\d|(?:zip|7z|rar)\.\d+|part\d+\.rar)$", re.IGNORECASE)
 _PAGE: Final = re.compile(
@@ -112,7 +115,7 @@ def _recognise_json(text: bytes) -> FileKind | None:
         return _ANNOTATION
     if _OF_AN_IMAGE.search(text):
         return _MANY
-    return FileKind("a JSON file of another form", _NEEDED, True)
+    return FileKind("a JSON file of another form", _NEEDED, True, is_other=True)
 
 
 def _is_object(line: bytes) -> bool:

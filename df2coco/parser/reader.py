@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+import msgspec
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
@@ -168,7 +169,7 @@ class Reader:
             return record
         text = f"EXIF orientation {header.orientation}: loaders turn it, and the annotations may not fit"
         notice = Notice("exif-orientation", f"{self.images_label}/{record.file_name}", "", text)
-        return dataclasses.replace(record, notices=(*record.notices, notice))
+        return msgspec.structs.replace(record, notices=(*record.notices, notice))
 
     def _size(self, header: ImageHeader) -> tuple[int, int]:
         return header[:2] if self.stored_size else header.size

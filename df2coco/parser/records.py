@@ -1,15 +1,29 @@
-"""What one annotation file comes to once it is checked, and what is told about it."""
+"""What one annotation file comes to once it is checked, and what is reported about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
 
-__all__ = ["NOTICES", "ImageRecord", "Item", "Notice", "NoticeKind", "Number"]
+__all__ = [
+    "MAX_COORDINATE",
+    "NOTICES",
+    "ImageRecord",
+    "Item",
+    "Notice",
+    "NoticeKind",
+    "Number",
+    "smallest_size",
+]
+
+MAX_COORDINATE: Final = 65_535
+"""The largest coordinate in pixels: no JPEG is wider or higher."""
 
 Number: TypeAlias = "int | float"
 
@@ -30,6 +44,7 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
         "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
         "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
+        "item-twice": NoticeKind("warning", "an item stands twice in one file; both are kept"),
         "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
         "exif-orientation": NoticeKind(
             "warning", "an image is stored rotated (EXIF); its size is that after rotation"
@@ -62,7 +77,7 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something dropped, repaired or worth telling."""
+    """Something dropped, repaired or worth knowing."""
 
     code: str
     """A key of `NOTICES`."""
@@ -80,8 +95,7 @@ class Notice:
         return ": ".join(part for part in (self.file, self.field, self.text) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One garment. Coordinates are pixels, 0-based, origin top left, y down."""
 
     key: str
@@ -107,8 +121,7 @@ class Item:
         return CATEGORY_BY_ID[self.category_id]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
+class ImageRecord(msgspec.Struct, frozen=True):
     """One annotation file, checked; with the size of its image."""
 
     image_id: int
@@ -122,4 +135,21 @@ class ImageRecord:
     pair_id: int | None
     items: tuple[Item, ...]
     """In the order of the file."""
-    notices: tuple[Notice, ...] = field(default=())
+    notices: tuple[Notice, ...] = ()
+
+
+def smallest_size(items: Iterable[Item]) -> tuple[int, int]:
+    """The smallest width and height in pixels of an image that holds the annotations of some items."""
+    width = height = 1.0
+    for item in items:
+        xs: list[Number] = [item.bounding_box[2]]
+        ys: list[Number] = [item.bounding_box[3]]
+        for polygon in item.segmentation:
+            xs.append(max(polygon[0::2]))
+            ys.append(max(polygon[1::2]))
+        # A landmark at x needs pixel x, so a width of x + 1; a box edge at x needs a width of x.
+        xs.append(max(item.landmarks[0::3]) + 1)
+        ys.append(max(item.landmarks[1::3]) + 1)
+        width = max(width, *xs)
+        height = max(height, *ys)
+    return min(-int(-width // 1), MAX_COORDINATE), min(-int(-height // 1), MAX_COORDINATE)
