@@ -30,7 +30,7 @@ bench: $(VENV)/tools
 	$(BIN)/python -m tests.benchmark
 
 fuzz: $(VENV)/tools
-	$(BIN)/python -m tests.fuzz --annotations 100000 --coco 20000
+	$(BIN)/python -m tests.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000
 
 pictures: $(VENV)/tools
 	$(BIN)/python fixtures/make_pictures.py

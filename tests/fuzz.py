@@ -1,9 +1,9 @@
-"""Mutated annotation files through the parser and the converter, mutated COCO files through the commands.
+"""Mutated input of all kinds: annotation files, images, archives, COCO files and results.
 
-    python -m tests.fuzz --annotations 100000 --coco 20000 --seed 0
+    python -m tests.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000 --seed 0
 
-Nothing may end in anything but a `Df2cocoError`, take a second, or make a COCO file with errors that
-`validate` finds. A case is known by its number: `--only 4711` runs and shows that one again.
+Nothing may end in anything but a `Df2cocoError`, take a second, make a COCO file with errors that
+`validate` finds, or read an image's header otherwise than Pillow. A case is known by its number: `--only 4711` runs and shows that one again.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import functools
 import io
 import json
 import random
+import re
 import shutil
 import sys
 import tempfile
 import time
 import traceback
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,8 +30,8 @@ import orjson
 from PIL import Image
 
 from df2coco.coco.reader import load
-from df2coco.coco.writer import Encoded, Part, Writer
-from df2coco.converter.encoder import Encoder, make_encoder, make_info
+from df2coco.coco.writer import Part, Writer
+from df2coco.converter.encoder import Encoder, make_encoder, make_info, measure
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.restore import restore
 from df2coco.converter.run import convert
@@ -38,13 +40,25 @@ from df2coco.errors import Df2cocoError, SourceError
 from df2coco.evaluation import evaluate
 from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
+from df2coco.parser.mapping import read_image
+from df2coco.parser.splits import find_splits
+from df2coco.pictures import Pictures
 from df2coco.stats import statistics
 from df2coco.validator import validate
 from df2coco.workers import available_cores, map_ordered
 from tests.mutations import encode, mutate
 from tests.samples import asked, make_annotation, make_item, make_jpeg
+from tests.zipcrypto import write_encrypted_zip
 
-__all__ = ["Failure", "Outcome", "fuzz_annotations", "fuzz_coco", "main"]
+__all__ = [
+    "Failure",
+    "Outcome",
+    "fuzz_annotations",
+    "fuzz_archives",
+    "fuzz_coco",
+    "fuzz_headers",
+    "main",
+]
 
 SLOW: Final = 1.0
 """Seconds of the processor that no case may take."""
@@ -114,20 +128,28 @@ def _convert_one(
     raw: bytes,
     size: tuple[int, int] | None,
     encoders: list[Encoder],
-    encoded: list[list[Encoded]],
+    encoded: list[list[Part]],
 ) -> None:
     name = f"{number:06d}"
     record = parse_annotation(raw, name, image_id=number, file_name=f"{name}.jpg", size=size)
     for notice in record.notices:
         if not str(notice).isprintable():
             raise AssertionError(f"not printable: {str(notice)!r}")
-    encoded.append([e.encode(record, *e.measure([record])) for e in encoders])
+    parts = []
+    for encoder in encoders:
+        measured = measure([record], encoder.shape.area)
+        annotations = [
+            encoder.annotation(record, item, each)
+            for item, each in zip(record.items, measured, strict=True)
+        ]
+        parts.append(Part.join([encoder.image(record)], annotations))
+    encoded.append(parts)
 
 
 def _annotation_batch(seed: int, numbers: range) -> Outcome:
     """Parse and encode each; the COCO files of what was accepted must be valid."""
     encoders = [make_encoder(shape) for shape in _SHAPES]
-    encoded: list[list[Encoded]] = []
+    encoded: list[list[Part]] = []
     failures = []
     slowest = (0.0, -1)
     for number in numbers:
@@ -148,7 +170,8 @@ def _annotation_batch(seed: int, numbers: range) -> Outcome:
                     encoder.categories(),
                     Path(folder),
                 )
-                writer.add(Part.join([files[index] for files in encoded]))
+                for parts in encoded:
+                    writer.add(parts[index])
                 writer.close()
             report = validate(path)
             if not report.is_valid():
@@ -353,6 +376,98 @@ def _header_batch(seed: int, numbers: range) -> Outcome:
     return Outcome(len(numbers), accepted, slowest, failures)
 
 
+# ---------------------------------------------------------------- archives
+
+
+@functools.cache
+def _archives() -> list[bytes]:
+    """Small archives of a split: stored, deflated, encrypted, with a comment, as zip64, with odd names."""
+    annotation = encode(make_annotation())
+    members = [
+        (f"train/{folder}/{number:06d}{suffix}", content)
+        for number in (1, 2)
+        for folder, suffix, content in (
+            ("annos", ".json", annotation),
+            ("image", ".jpg", make_jpeg(9, 9)),
+        )
+    ]
+    found = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for force, comment in ((False, b""), (True, b"a comment")):
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w", method) as archive:
+                archive.comment = comment
+                for name, data in members:
+                    with archive.open(
+                        name.replace("/", "\\") if force else name, "w", force_zip64=force
+                    ) as file:
+                        file.write(data)
+            found.append(buffer.getvalue())
+    with tempfile.TemporaryDirectory() as folder:
+        for streamed in (False, True):
+            write_encrypted_zip(Path(folder, "a.zip"), members, "secret", streamed=streamed)
+            found.append(Path(folder, "a.zip").read_bytes())
+    return found
+
+
+def archive_case(number: int, seed: int) -> bytes:
+    """An archive with a few changes, most of them in its directory and in the headers of its members."""
+    rng = random.Random(f"archive {seed} {number}")
+    data = bytearray(rng.choice(_archives()))
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 8))):
+        marks = [m.start() for m in re.finditer(rb"PK[\1-\7][\2-\10]", data)]
+        start = rng.choice(marks or [0])
+        field = start + rng.choice((4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 30, 32, 34, 38, 42, 46))
+        change = rng.randrange(6)
+        if change == 0 and field + 4 < len(data):
+            value = rng.choice((0, 1, 0xFF, 0xFFFF, 0xFFFFFFFF, 0x7FFFFFFF, rng.randrange(1 << 32)))
+            size = rng.choice((1, 2, 4))
+            data[field : field + size] = value.to_bytes(4, "little")[:size]
+        elif change == 1 and data:
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        elif change == 2:
+            del data[rng.choice((field, rng.randrange(len(data) + 1))) :]
+        elif change == 3:
+            data[start:start] = rng.randbytes(rng.choice((1, 4, 46)))
+        elif change == 4:
+            del data[start : start + rng.choice((1, 4, 46))]
+        else:
+            other = rng.choice(_archives())
+            data[start:start] = other[other.index(b"PK\1\2") :][: rng.choice((46, 80, 400))]
+    return bytes(data)
+
+
+def _archive_batch(seed: int, numbers: range) -> Outcome:
+    """Each as the source of a conversion, and as the archive of a file's pictures."""
+    failures, accepted = [], 0
+    slowest = (0.0, -1)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "train.zip")
+        for number in numbers:
+            data = archive_case(number, seed)
+            path.write_bytes(data)
+            good: list[bool] = []
+
+            def read(path: Path = path, good: list[bool] = good) -> None:
+                for split in find_splits(path, password="secret"):
+                    images = [read_image(split.reader, entry) for entry in split.entries]
+                    good.append(all(image.error is None for image in images))
+
+            def look(path: Path = path) -> None:
+                pictures = Pictures(path, "secret")
+                for name in [*pictures.names()][:5]:
+                    pictures.find_cut(name)
+
+            for work in (read, look):
+                started = time.process_time()
+                what = _run(work)
+                slowest = max(slowest, (time.process_time() - started, number))
+                if what is not None:
+                    failures.append(Failure(number, what, data))
+            accepted += bool(good) and all(good)
+    return Outcome(len(numbers), accepted, slowest, failures)
+
+
 # ---------------------------------------------------------------- runs
 
 
@@ -369,6 +484,11 @@ def fuzz_coco(cases: int, seed: int, workers: int = 1) -> Outcome:
 def fuzz_headers(cases: int, seed: int, workers: int = 1) -> Outcome:
     """Mutated images through the reader of headers, compared with Pillow."""
     return _fuzz(partial(_header_batch, seed), cases, workers)
+
+
+def fuzz_archives(cases: int, seed: int, workers: int = 1) -> Outcome:
+    """Mutated zip archives through everything that reads them."""
+    return _fuzz(partial(_archive_batch, seed), cases, workers)
 
 
 def _fuzz(batch: Callable[[range], Outcome], cases: int, workers: int) -> Outcome:
@@ -389,23 +509,25 @@ def _fuzz(batch: Callable[[range], Outcome], cases: int, workers: int) -> Outcom
 
 
 def main() -> int:
-    """Run both, tell the numbers; 1 when there was a failure."""
+    """Run all, print the numbers; 1 when there was a failure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--annotations", type=int, default=10_000, metavar="N")
     parser.add_argument("--coco", type=int, default=2_000, metavar="N")
+    parser.add_argument("--headers", type=int, default=10_000, metavar="N")
+    parser.add_argument("--archives", type=int, default=5_000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=available_cores())
-    parser.add_argument(
-        "--only", type=int, metavar="CASE", help="run this case of both kinds again"
-    )
+    parser.add_argument("--only", type=int, metavar="CASE", help="run this case of each kind again")
     arguments = parser.parse_args()
     seed = arguments.seed
     failed = False
     kinds: tuple[tuple[str, Callable[[int, range], Outcome], int], ...] = (
         ("annotation files", _annotation_batch, arguments.annotations),
         ("COCO files", _coco_batch, arguments.coco),
+        ("images", _header_batch, arguments.headers),
+        ("archives", _archive_batch, arguments.archives),
     )
     for kind, batch, cases in kinds:
         started = time.perf_counter()

@@ -24,6 +24,13 @@ def test_mutated_coco_files() -> None:
     assert 10 < outcome.accepted < 50
 
 
+def test_mutated_archives() -> None:
+    outcome = fuzz.fuzz_archives(300, seed=1)
+    assert outcome.failures == []
+    assert outcome.slowest[0] < fuzz.SLOW
+    assert 60 < outcome.accepted < 240
+
+
 def test_cases_are_the_same_on_every_run() -> None:
     assert fuzz.annotation_case(4711, 0) == fuzz.annotation_case(4711, 0)
     assert fuzz.annotation_case(4711, 0) != fuzz.annotation_case(4711, 1)
@@ -40,13 +47,12 @@ def test_what_escapes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_output_that_is_not_valid_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    encode = fuzz.Encoder.encode
+    annotation = fuzz.Encoder.annotation
 
-    def forget_a_field(*args: Any) -> Any:
-        image, annotations = encode(*args)
-        return fuzz.Encoded(image, [a.replace(b'"area":', b'"size":') for a in annotations])
+    def forget_a_field(*args: Any) -> bytes:
+        return annotation(*args).replace(b'"area":', b'"size":')
 
-    monkeypatch.setattr(fuzz.Encoder, "encode", forget_a_field)
+    monkeypatch.setattr(fuzz.Encoder, "annotation", forget_a_field)
     outcome = fuzz.fuzz_annotations(20, seed=0)
     assert any("not valid" in failure.what for failure in outcome.failures)
 
