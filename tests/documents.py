@@ -17,6 +17,7 @@ import typer
 from df2coco.cli import load_commands
 from df2coco.cli.app import app
 from df2coco.parser.records import NOTICES
+from df2coco.taxonomy import CATEGORIES
 from df2coco.validator import checks_table
 from tests.conftest import ROOT
 
@@ -37,6 +38,17 @@ def notices_table() -> str:
     """The codes of what a conversion drops, repairs or notices."""
     rows = [f"| `{code}` | {kind.level} | {kind.sentence} |" for code, kind in NOTICES.items()]
     return "\n".join(["| code | level | meaning |", "|---|---|---|", *rows])
+
+
+def landmarks_table() -> str:
+    """The categories with their numbers of landmarks and their slots."""
+    rows = [
+        f"| {c.id} | {c.name} | {c.num_landmarks} | {c.first_slot} to {c.slots[-1]} | "
+        f"{len(c.skeleton)} | {len(c.flip_pairs)} |"
+        for c in CATEGORIES
+    ]
+    head = "| id | category | landmarks | slots in the 294, from 0 | edges | mirror pairs |"
+    return "\n".join([head, "|--:|---|--:|---|--:|--:|", *rows])
 
 
 def commands_reference() -> str:
@@ -93,6 +105,7 @@ def _row(parameter: Any) -> str | None:
 
 MARKED: Mapping[str, Any] = {
     "notices": notices_table,
+    "landmarks": landmarks_table,
     "commands": commands_reference,
     "checks": checks_table,
 }

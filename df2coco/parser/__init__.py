@@ -5,7 +5,7 @@ from __future__ import annotations
 from df2coco.parser.annotation import parse_annotation, parse_image_id
 from df2coco.parser.reader import Entry, Reader, Split, read_split
 from df2coco.parser.records import NOTICES, ImageRecord, Item, Notice, NoticeKind, Number
-from df2coco.parser.splits import find_images, find_splits
+from df2coco.parser.splits import find_images, find_splits, read
 
 __all__ = [
     "NOTICES",
@@ -21,5 +21,6 @@ __all__ = [
     "find_splits",
     "parse_annotation",
     "parse_image_id",
+    "read",
     "read_split",
 ]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,10 @@ from df2coco.parser.places import (
     folder_place,
     list_folder,
 )
-from df2coco.parser.reader import Entry, Reader, Split
+from df2coco.parser.reader import Entry, Reader, Split, read_split
+from df2coco.parser.records import ImageRecord
 
-__all__ = ["find_images", "find_splits"]
+__all__ = ["find_images", "find_splits", "read"]
 
 _ORDER: Final = ("train", "validation", "test")
 
@@ -62,6 +63,24 @@ def find_splits(
     splits.sort(key=lambda split: (*(split.name != name for name in _ORDER), split.name))
     splits[0].passed_over.extend(search.passed_over)
     return splits
+
+
+def read(
+    source: str | Path, *, images: str | Path | None = None, password: str | None = None
+) -> Iterator[ImageRecord]:
+    """The images of one split with their items, sorted by name, each read when it is asked for.
+
+    `source` and `images` are as `convert` takes them. What is repaired or left out of a file is in the
+    record's `notices`.
+
+    Raises `SourceError` when there is no split at `source` or several; when it comes to it, `SourceError`
+    for an annotation file and `ImageError` for an image that cannot be used; `PasswordError`.
+    """
+    splits = find_splits(source, images, password)
+    if len(splits) > 1:
+        names = ", ".join(split.name for split in splits)
+        raise SourceError(f"holds several splits ({names}). Name one of them.", file=source)
+    return read_split(splits[0])
 
 
 def find_images(images: Path, password: str | None = None) -> Split:
