@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
@@ -17,13 +16,14 @@ from df2coco.coco.schema import check_fields
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
+from df2coco.files import check_output_folder
 from df2coco.parser.reader import FolderFiles
 from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
 from df2coco.progress import Progress
 from df2coco.taxonomy import Category
 
-__all__ = ["Dataset", "Head", "Links", "Photo", "check_folder", "find_datasets", "read_head"]
+__all__ = ["Dataset", "Head", "Links", "Photo", "find_datasets", "read_head"]
 
 SPLITS: Final[Mapping[str, str]] = {
     "train": "train",
@@ -69,15 +69,6 @@ class Head:
     """In the order of their ids: training tools number classes by it."""
 
 
-def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
-    """Raise `OutputError` when `folder` is one of the folders that are read, or lies in one."""
-    target = Path(os.path.realpath(folder))
-    for path in inputs:
-        place = Path(os.path.realpath(path))
-        if place == target or place in target.parents:
-            raise OutputError(f"lies in {path}, which is read. Name another folder.", file=folder)
-
-
 def find_datasets(
     sources: Sequence[Path],
     images: Sequence[Path],
@@ -111,7 +102,7 @@ def find_datasets(
             continue
         splits = find_splits(source, photos, password)
         folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
-        check_folder(folder, (place for split in splits for place in split.folders))
+        check_output_folder(folder, [place for split in splits for place in split.folders])
         summaries = convert(
             source,
             work / str(number),
@@ -202,7 +193,8 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
         photos[image["id"]] = Photo(
             PurePosixPath(image["file_name"]), picture.name, image["width"], image["height"]
         )
-    check_folder(folder, {dataset.photos / os.path.dirname(p.picture) for p in photos.values()})
+    folders = {os.path.dirname(photo.picture) for photo in photos.values()}
+    check_output_folder(folder, [dataset.photos / each for each in folders])
     categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
     for number, entry in enumerate(categories):
         if "name" not in entry:
@@ -224,7 +216,7 @@ class Links:
     """Makes links to photos, relative ones, so that photos and links can move together.
 
     Where the system makes no such links (Windows asks for a right, and has drives), another name of the
-    same file; else a copy.
+    same file. Photos are never copied.
     """
 
     def __init__(self, photos: Path) -> None:
@@ -232,7 +224,7 @@ class Links:
         self._folders: dict[tuple[Path, Path], str] = {}
 
     def make(self, picture: str, link: Path) -> None:
-        """Make `link`, whose folder is there, a link to the picture of that path."""
+        """Make `link`, whose folder is there, a link to the picture of that path. Raises `OutputError`."""
         photo = self._photos / picture
         key = photo.parent, link.parent
         if key not in self._folders:
@@ -244,8 +236,12 @@ class Links:
         except OSError:
             try:
                 os.link(photo, link)
-            except OSError:
-                shutil.copyfile(photo, link)
+            except OSError as error:
+                raise OutputError(
+                    f"cannot be a link to {photo} ({error.strerror}). Write to a disk with links; on "
+                    "Windows switch the developer mode on.",
+                    file=link,
+                ) from None
 
 
 def _path_from(folder: str, start: str) -> str:
