@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
+from df2coco.errors import OptionError
 from df2coco.evaluation import RetrievalEvaluation, evaluate_retrieval
 from tests.reference_protocols import retrieval_accuracy
 
@@ -228,14 +229,17 @@ def test_the_protocol(retrieval: tuple[list[Any], list[Any], list[Any]]) -> None
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"query_image_id": 9}, "results[1].query_image_id: 9 is no image of"),
     ({"query_image_id": "1"}, "results[1].query_image_id: '1', expected a whole number"),
-    ({"query_cls": 14}, "results[1].query_cls: 14 is none of the categories"),
+    ({"query_cls": 14}, "results[1].query_cls: 14 is not one of the categories"),
     ({"query_score": math.nan}, "results[1].query_score: nan"),
     ({"query_score": None}, "results[1].query_score: None"),
     ({"query_bbox": [1, 2, 3]}, "results[1].query_bbox: [1, 2, 3], expected 4 numbers"),
     ({"query_bbox": [5, 5, 1, 1]}, "results[1].query_bbox: [5, 5, 1, 1]"),
-    ({"gallery_image_id": [100, 7], "gallery_bbox": [BOX, BOX]}, "7 is no image of"),
+    ({"query_cls": 0}, "0 is not one of the categories 1 to 13. They seem to be counted from 0"),
+    (
+        {"gallery_image_id": ["100"]},
+        "results[1].gallery_image_id: expected a list of whole numbers",
+    ),
     ({"gallery_image_id": [100, 100]}, "1 boxes for 2 gallery_image_id"),
     ({"gallery_image_id": 100}, "results[1].gallery_image_id: expected a list of whole numbers"),
     ({"gallery_image_id": [1.5]}, "results[1].gallery_image_id: expected a list of whole numbers"),
@@ -298,3 +302,59 @@ def test_json_and_text(tmp_path: Path) -> None:
     text = _command(tmp_path, *documents, options=options).stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "long sleeve outwear" in text
+
+
+# ---------------------------------------------------------------- notes
+
+
+@pytest.mark.parametrize(
+    ("queries", "gallery", "results", "note"),
+    [
+        ([query()], GALLERY, [], "There are no results"),
+        (
+            [query()],
+            GALLERY,
+            [found(RIGHT), found(RIGHT, query_image_id=9)],
+            "1 of 2 results are for images that are not in ",
+        ),
+        ([query()], GALLERY, [found((7, BOX), RIGHT)], "1 of 2 answers name an image"),
+        ([query(), query(2), query(3)], GALLERY, [found(RIGHT)], "1 of the 3 query images"),
+        ([query(pair_id=77)], GALLERY, [found(RIGHT)], "1 of 1 query items have no item of"),
+        (
+            [query(cls=3), query(2, cls=3)],
+            GALLERY,
+            [found(RIGHT, query_cls=2), found(RIGHT, query_image_id=2, query_cls=2)],
+            "shifted by one (-1)",
+        ),
+        # Near misses.
+        ([query()], GALLERY, [found(RIGHT)], ""),
+        ([query(cls=3)], GALLERY, [found(RIGHT, query_cls=5)], ""),
+        ([query(cls=3)], GALLERY, [found(RIGHT, query_cls=3), found(RIGHT, query_cls=2)], ""),
+        ([query(), query(2, style=0)], GALLERY, [found(RIGHT), found(query_image_id=2)], ""),
+    ],
+)
+def test_notes(
+    tmp_path: Path, queries: list[Any], gallery: list[Any], results: list[Any], note: str
+) -> None:
+    notes = score(queries, gallery, results).notes
+    assert len(notes) == bool(note)
+    assert all(note in each for each in notes)
+    run = _command(tmp_path, queries, gallery, results, options=("--json",))
+    assert run.exit_code == 0
+    assert len(json.loads(run.stdout)["notes"]) == run.stderr.count("note: ") == len(notes)
+    assert not _command(tmp_path, queries, gallery, results, options=("--quiet",)).stderr
+
+
+def test_what_is_outside_changes_no_number() -> None:
+    plain = score([query()], GALLERY, [found(WRONG, RIGHT)]).scores
+    outside = [found((7, BOX), RIGHT), found(RIGHT, query_image_id=9, query_score=1)]
+    assert score([query()], GALLERY, outside).scores == plain
+    assert plain.top == {1: 0, 5: 1, 10: 1, 15: 1, 20: 1}
+
+
+def test_lists_and_numbers_with_a_decimal_point() -> None:
+    result = found((100.0, [float(n) for n in BOX]), query_image_id=1.0, query_cls=1.0)
+    evaluation = evaluate_retrieval([query()], GALLERY, [result])
+    assert evaluation.scores.top[1] == 1
+    with pytest.raises(OptionError, match="by"):
+        evaluate_retrieval([query()], GALLERY, [result], by="color")  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -20,7 +20,7 @@ from df2coco.cli.app import (
 )
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
-from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS, Kind
+from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS, Attribute, Kind
 from df2coco.evaluation.engines import ENGINES
 from df2coco.evaluation.retrieval import TOP
 from df2coco.taxonomy import ATTRIBUTES
@@ -155,13 +155,16 @@ def retrieval_command(
         ),
     ] = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
-    evaluation = evaluate_retrieval(query, gallery, results, by=by)
+    evaluation = evaluate_retrieval(query, gallery, results, by=cast("Attribute | None", by))
     if as_json:
         _print_json(evaluation.as_json(per_category=per_category))
     else:
         _print_lines(_retrieval_lines(evaluation, per_category=per_category))
+    if not quiet:
+        _print_notes(evaluation.notes)
 
 
 def _evaluate(

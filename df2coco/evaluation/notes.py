@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.evaluation.ground_truth import GroundTruth
 from df2coco.evaluation.results import Results
 
-__all__ = ["find_notes"]
+__all__ = ["USUAL", "find_notes"]
 
 LIMITS: Final[Mapping[str, int]] = MappingProxyType({"bbox": 100, "segm": 100, "keypoints": 20})
 """Kind -> how many results of a category in an image count: COCO's largest maxDets."""
@@ -78,7 +78,7 @@ def _of_numbers(kind: str, truth: GroundTruth, found: Results) -> Iterator[str]:
         )
     asked = set(truth.items.image_ids)
     answered = len(asked & found.images)
-    if answered < _USUAL * len(asked):
+    if answered < USUAL * len(asked):
         yield (
             f"The results are of {answered:,} of the {len(asked):,} images that have items. All items of "
             "the other images count as not found."
@@ -94,7 +94,7 @@ def _of_numbers(kind: str, truth: GroundTruth, found: Results) -> Iterator[str]:
         )
 
 
-_USUAL: Final = 0.9
+USUAL: Final = 0.9
 """The share of images with items in which a model finds something."""
 
 

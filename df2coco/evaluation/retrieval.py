@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from df2coco.coco.reader import no_collection
+from df2coco.converter.options import check_choice
 from df2coco.errors import CocoFileError
+from df2coco.evaluation import structs
+from df2coco.evaluation.detection import Attribute
 from df2coco.evaluation.entries import (
     FaultError,
     are_finite,
@@ -17,7 +20,8 @@ from df2coco.evaluation.entries import (
     shown,
     whole_number,
 )
-from df2coco.evaluation.sources import Loaded
+from df2coco.evaluation.notes import USUAL
+from df2coco.evaluation.sources import Loaded, ResultsSource, open_list
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 __all__ = ["ANSWERS", "TOP", "RetrievalEvaluation", "RetrievalScores", "evaluate_retrieval"]
@@ -41,7 +45,9 @@ class RetrievalScores:
     queries: int
     """Query items with style > 0."""
     missed: int
-    """Those for which no detection stands."""
+    """Those for which no detection stands: none in the image is nearest to them and of their class. Unlike
+    `miss_num` of the official code, which prints no such number, items of images without any result are
+    among them; the accuracies are over all query items in both."""
 
     def as_json(self) -> dict[str, float]:
         tops = {f"top{k}": value for k, value in self.top.items()}
@@ -60,274 +66,310 @@ class RetrievalEvaluation:
     by: str | None = None
     subsets: dict[str, RetrievalScores] = field(default_factory=dict)
     """Value of the attribute `by` -> scores, for values with query items."""
+    notes: tuple[str, ...] = ()
+    """What a person must know before believing the scores: one sentence each."""
 
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
-        """ "top1" to "top20", "queries" and "missed"; with "per_category", and the subsets below "by"."""
+        """ "top1" to "top20", "queries" and "missed"; with "per_category", below "by" the subsets, and "notes"."""
         document: dict[str, Any] = self.scores.as_json()
         if per_category:
             document["per_category"] = {n: s.as_json() for n, s in self.per_category.items()}
         if self.by is not None:
             document["by"] = {self.by: {n: s.as_json() for n, s in self.subsets.items()}}
-        return document
+        return {**document, "notes": list(self.notes)}
 
 
 def evaluate_retrieval(
-    query: str | Path, gallery: str | Path, results: str | Path, *, by: str | None = None
+    query: ResultsSource,
+    gallery: ResultsSource,
+    results: ResultsSource,
+    *,
+    by: Attribute | None = None,
 ) -> RetrievalEvaluation:
-    """Score the answers in `results` against the items in `query` and `gallery`.
+    """Score the answers in `results` against the items in `query` and `gallery`: files, or lists of dicts.
 
     Every detection in a query image is given to the item with which its box has the largest IoU. For an
     item with style > 0 the one of the right class with the highest score stands; its k-th answer is right
     when the image named holds a gallery item of the same pair_id and style whose box has an IoU of 0.5 or
     more with the box named. At ties the first in the file counts. `by` is an attribute of the query items.
+    Results for other images than those of `query` are ignored, and answers that name other images than
+    those of `gallery` are wrong.
 
-    Raises `CocoFileError` when a file cannot be read, and `ResultsError` when an entry cannot be used.
+    Raises `OptionError` for a `by` that does not exist, `CocoFileError` when a file cannot be read, and
+    `ResultsError` when an entry cannot be used.
     """
+    check_choice("by", by, (None, *ATTRIBUTES))
     with no_collection():
-        queries = _read_items(Path(query), "query_image_id", ("style", "pair_id", "cls"), by)
-        shop = _read_items(Path(gallery), "gallery_image_id", ("style", "pair_id"))
-        answers = _read_answers(Path(results), queries, shop)
-    counted = queries.columns["style"] > 0
-    if not counted.any():
+        queries = _Queries(open_list(query, "the query items"), by)
+        shop = _Gallery(open_list(gallery, "the gallery items"))
+        answers = _Answers(open_list(results), queries, shop)
+    counted = [item for items in queries.images.values() for item in items if item.style > 0]
+    if not counted:
         raise CocoFileError(
-            f"{query}: no query item has a style > 0, so there is nothing to score."
+            "no query item has a style > 0, so there is nothing to score.", file=queries.path
         )
-    rank, stands = _ranks(queries, shop, answers)
+    for item in counted:
+        item.rank = _rank(item, shop)
+    values = ATTRIBUTES[by] if by is not None else ()
     return RetrievalEvaluation(
-        gallery_items=len(shop.boxes),
-        results=len(answers.scores),
-        scores=_scores(rank, stands, counted),
+        gallery_items=shop.num_items,
+        results=answers.num_results,
+        scores=_scores(counted),
         per_category=_split(
-            rank, stands, counted, queries.columns["cls"], {i: c.name for i, c in _CATEGORIES}
+            counted, "category", {number: c.name for number, c in CATEGORY_BY_ID.items()}
         ),
         by=by,
-        subsets=_split(
-            rank, stands, counted, queries.columns[by], dict(enumerate(ATTRIBUTES[by], start=1))
-        )
-        if by is not None
-        else {},
+        subsets=_split(counted, "value", dict(enumerate(values, start=1))),
+        notes=tuple(_notes(counted, queries, shop, answers)),
     )
-
-
-_CATEGORIES: Final = tuple(CATEGORY_BY_ID.items())
 
 
 # ---------------------------------------------------------------- reading
 
-
-@dataclass(frozen=True, slots=True)
-class _Items:
-    """Items of the query or gallery images."""
-
-    path: Path
-    images: Any
-    """Image ids, shape (items,)."""
-    boxes: Any
-    """x1, y1, x2, y2, shape (items, 4)."""
-    columns: Mapping[str, Any]
-    """Other fields, each of shape (items,)."""
+_Corners: TypeAlias = "Sequence[float]"
+"""x1, y1, x2, y2 in pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """Detected query items and what was found for them."""
+@dataclass(slots=True, eq=False)
+class _Item:
+    """A query item, and the detection that stands for it."""
 
-    images: Any
-    boxes: Any
-    classes: Any
-    scores: Any
-    """Shape (detections,), as `images` and `classes`; `boxes` has (detections, 4)."""
-    gallery_images: Any
-    """Shape (detections, 20); -1 where there are fewer answers."""
-    gallery_boxes: Any
-    """Shape (detections, 20, 4)."""
+    box: _Corners
+    style: int
+    pair: int
+    category: int
+    value: int
+    """The attribute `by`; 0 where the item has none."""
+    score: float | None = None
+    """None: no detection stands for it."""
+    answers: Sequence[tuple[int, _Corners]] = ()
+    """Image id and box of each answer of that detection."""
+    rank: int = ANSWERS
+    """The place (0 to 19) of the first right answer, 20 for none."""
 
 
-def _read_items(path: Path, image: str, columns: Sequence[str], by: str | None = None) -> _Items:
-    import numpy as np
+class _Queries:
+    """The query items by image."""
 
-    rows: list[list[int]] = []
-    boxes: list[list[float]] = []
+    def __init__(self, source: Loaded, by: str | None) -> None:
+        self.path = source.path
+        self.images: dict[int, list[_Item]] = {}
+        self._by = by
+        read_checked(source, self._take, what="items")
+        if by is not None and not any(i.value for items in self.images.values() for i in items):
+            raise CocoFileError(
+                f"no item has {by!r}. Use a file of df2coco retrieval.", file=self.path
+            )
 
-    def take(index: int, found: dict[str, Any]) -> None:
+    def _take(self, index: int, found: dict[str, Any]) -> None:
         del index
-        row = [whole_number(found, name) for name in (image, *columns)]
-        if by is not None:
-            # What has no such attribute belongs to none of its values.
-            row.append(found[by] if type(found.get(by)) is int else 0)
-        boxes.append(_box(found, "bbox"))
-        rows.append(row)
-
-    read_checked(Loaded(path), take, what="items")
-    names = (image, *columns, *((by,) if by is not None else ()))
-    table = np.array(rows, np.int64).reshape(-1, len(names)).T
-    found = dict(zip(names, table, strict=True))
-    if by is not None and not found[by].any():
-        raise CocoFileError(f"no item has {by!r}. Use a file of df2coco retrieval.", file=path)
-    return _Items(path, found[image], np.array(boxes, float).reshape(-1, 4), found)
+        image, style, pair, category = (
+            whole_number(found, name) for name in ("query_image_id", "style", "pair_id", "cls")
+        )
+        value = found.get(self._by) if self._by is not None else 0
+        # What has no such attribute belongs to none of its values.
+        known = int(value) if type(value) in (int, float) and value in (1, 2, 3) else 0
+        item = _Item(_corners(found, "bbox"), style, pair, category, known)
+        self.images.setdefault(image, []).append(item)
 
 
-def _box(found: dict[str, Any], name: str) -> list[float]:
+class _Gallery:
+    """The boxes of gallery items by what an answer must have in common with a query item."""
+
+    def __init__(self, source: Loaded) -> None:
+        self.path = source.path
+        self.images: set[int] = set()
+        self.boxes: dict[tuple[int, int, int], list[_Corners]] = {}
+        """(image id, pair_id, style) -> boxes."""
+        self.num_items = read_checked(source, self._take, what="items")
+
+    def _take(self, index: int, found: dict[str, Any]) -> None:
+        del index
+        image, pair, style = (
+            whole_number(found, name) for name in ("gallery_image_id", "pair_id", "style")
+        )
+        self.images.add(image)
+        self.boxes.setdefault((image, pair, style), []).append(_corners(found, "bbox"))
+
+
+class _Answers:
+    """Reads the results, gives each to its query item, and counts what a person must know."""
+
+    def __init__(self, source: Loaded, queries: _Queries, shop: _Gallery) -> None:
+        self._queries = queries
+        self._shop = shop
+        self.images: set[int] = set()
+        """Query images that have results."""
+        self.ignored = 0
+        """Results for other images."""
+        self.answers = self.outside = 0
+        """Answers, and those among them that name an image outside the gallery."""
+        self.steps: Counter[int] = Counter()
+        """Class of the item minus class of the detection given to it."""
+        self._decode = structs.decoder(structs.Answer)
+        self.num_results = read_checked(
+            source,
+            self._take,
+            what="results",
+            decode=self._decode_checked,
+            take_part=self._take_part,
+        )
+
+    def _decode_checked(self, raw: bytes) -> list[Any] | None:
+        part = self._decode(raw)
+        if part is None:
+            return None
+        for each in part:
+            if each.query_cls not in CATEGORY_BY_ID:
+                return None
+            if len(each.gallery_bbox) != len(each.gallery_image_id):
+                return None
+            for x1, y1, x2, y2 in (each.query_bbox, *each.gallery_bbox):
+                if x1 > x2 or y1 > y2:
+                    return None
+        return part
+
+    def _take_part(self, index: int, part: list[Any]) -> None:
+        del index
+        for each in part:
+            self._add(
+                each.query_image_id,
+                each.query_cls,
+                each.query_score,
+                each.query_bbox,
+                list(zip(each.gallery_image_id, each.gallery_bbox, strict=True)),
+            )
+
+    def _take(self, index: int, found: dict[str, Any]) -> None:
+        del index
+        image = whole_number(found, "query_image_id", "000001.jpg is 1")
+        category = whole_number(found, "query_cls", "short sleeve top is 1")
+        if category not in CATEGORY_BY_ID:
+            hint = " They seem to be counted from 0: add 1 to each." if category == 0 else ""
+            raise FaultError("query_cls", f"{category} is not one of the categories 1 to 13.{hint}")
+        score = finite_number(found, "query_score")
+        self._add(image, category, score, _corners(found, "query_bbox"), _answers(found))
+
+    def _add(
+        self,
+        image: int,
+        category: int,
+        score: float,
+        box: _Corners,
+        answers: list[tuple[int, _Corners]],
+    ) -> None:
+        items = self._queries.images.get(image)
+        if items is None:
+            self.ignored += 1
+            return
+        self.images.add(image)
+        self.answers += len(answers)
+        self.outside += sum(other not in self._shop.images for other, _ in answers)
+        # The first of the file at ties.
+        item = max(items, key=lambda each: _overlap(box, each.box)) if items[1:] else items[0]
+        self.steps[item.category - category] += 1
+        if category == item.category and (item.score is None or score > item.score):
+            item.score, item.answers = score, answers[:ANSWERS]
+
+
+def _answers(found: dict[str, Any]) -> list[tuple[int, _Corners]]:
+    """The image ids and boxes of a result's answers."""
+    images, boxes = found.get("gallery_image_id"), found.get("gallery_bbox")
+    if type(images) is not list or not all(map(_is_whole, images)):
+        raise FaultError("gallery_image_id", "expected a list of whole numbers.")
+    if type(boxes) is not list or not all(map(_are_corners, boxes)):
+        raise FaultError("gallery_bbox", "expected a list of boxes x1, y1, x2, y2.")
+    if len(images) != len(boxes):
+        raise FaultError("gallery_bbox", f"{len(boxes)} boxes for {len(images)} gallery_image_id.")
+    return list(zip(map(int, images), boxes, strict=True))
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
+
+
+def _corners(found: dict[str, Any], name: str) -> list[float]:
     box = found.get(name)
-    if not _is_box(box):
+    if not _are_corners(box):
         raise FaultError(name, f"{shown(found, name)}, expected 4 numbers x1, y1, x2, y2.")
     return box
 
 
-def _is_box(box: Any) -> TypeGuard[list[float]]:
+def _are_corners(box: Any) -> TypeGuard[list[float]]:
     return are_finite(box) and len(box) == 4 and box[0] <= box[2] and box[1] <= box[3]
-
-
-def _read_answers(path: Path, queries: _Items, shop: _Items) -> _Answers:
-    import numpy as np
-
-    query_images = frozenset(queries.images.tolist())
-    shop_images = frozenset(shop.images.tolist())
-    rows: list[tuple[int, int, float]] = []
-    boxes: list[list[float]] = []
-    answer_images: list[list[int]] = []
-    answer_boxes: list[list[list[float]]] = []
-
-    def take(index: int, found: dict[str, Any]) -> None:
-        del index
-        image = whole_number(found, "query_image_id", "000001.jpg is 1")
-        if image not in query_images:
-            raise FaultError("query_image_id", f"{image} is no image of {queries.path}.")
-        category = whole_number(found, "query_cls", "short sleeve top is 1")
-        if category not in CATEGORY_BY_ID:
-            raise FaultError("query_cls", f"{category} is none of the categories 1 to 13.")
-        score = finite_number(found, "query_score")
-        box = _box(found, "query_bbox")
-        answers = _answers(found, shop, shop_images)
-        rows.append((image, category, score))
-        boxes.append(box)
-        answer_images.append(answers[0])
-        answer_boxes.append(answers[1])
-
-    read_checked(Loaded(path), take, what="results")
-    images, classes, scores = zip(*rows, strict=True) if rows else ((), (), ())
-    return _Answers(
-        np.array(images, np.int64),
-        np.array(boxes, float).reshape(-1, 4),
-        np.array(classes, np.int64),
-        np.array(scores, float),
-        np.array(answer_images, np.int64).reshape(-1, ANSWERS),
-        np.array(answer_boxes, float).reshape(-1, ANSWERS, 4),
-    )
-
-
-def _answers(
-    found: dict[str, Any], shop: _Items, shop_images: frozenset[int]
-) -> tuple[list[int], list[list[float]]]:
-    """The first 20 image ids and boxes of a result, filled up with -1 and empty boxes."""
-    images, boxes = found.get("gallery_image_id"), found.get("gallery_bbox")
-    if type(images) is not list or not {int}.issuperset(map(type, images)):
-        raise FaultError("gallery_image_id", "expected a list of whole numbers.")
-    if type(boxes) is not list or not all(map(_is_box, boxes)):
-        raise FaultError("gallery_bbox", "expected a list of boxes x1, y1, x2, y2.")
-    if len(images) != len(boxes):
-        raise FaultError("gallery_bbox", f"{len(boxes)} boxes for {len(images)} gallery_image_id.")
-    if not shop_images.issuperset(images):
-        unknown = next(image for image in images if image not in shop_images)
-        raise FaultError("gallery_image_id", f"{unknown} is no image of {shop.path}.")
-    missing = ANSWERS - len(images)
-    return (
-        images[:ANSWERS] + [-1] * missing,
-        boxes[:ANSWERS] + [[0.0] * 4] * missing,
-    )
 
 
 # ---------------------------------------------------------------- scoring
 
 
-def _ranks(queries: _Items, shop: _Items, answers: _Answers) -> tuple[Any, Any]:
-    """For each query item the place (0 to 19) of the first right answer, 20 for none; and whether a
-    detection stands for it."""
-    import numpy as np
-
-    given = _nearest_item(queries, answers)
-    right_class = np.flatnonzero(answers.classes == queries.columns["cls"][given])
-    # The highest score first within each item; the sort is stable, so the first in the file wins ties.
-    order = right_class[np.lexsort((-answers.scores[right_class], given[right_class]))]
-    items, first = np.unique(given[order], return_index=True)
-    standing = order[first]
-    right = _right_answers(queries, shop, answers, items, standing)
-    rank = np.full(len(queries.images), ANSWERS)
-    rank[items] = np.where(right.any(axis=1), right.argmax(axis=1), ANSWERS)
-    stands = np.zeros(len(queries.images), bool)
-    stands[items] = True
-    return rank, stands
+def _rank(item: _Item, shop: _Gallery) -> int:
+    """The place (0 to 19) of the first right answer, 20 for none."""
+    for place, (image, box) in enumerate(item.answers):
+        for other in shop.boxes.get((image, item.pair, item.style), ()):
+            if _overlap(box, other) >= _MATCH:
+                return place
+    return ANSWERS
 
 
-def _nearest_item(queries: _Items, answers: _Answers) -> Any:
-    """For each detection the index of the query item in its image with the largest IoU."""
-    import numpy as np
-
-    detection, item = _join(answers.images, queries.images)
-    overlap = _iou(answers.boxes[detection], queries.boxes[item])
-    # Detections in order, the largest overlap first, and the first item of the file at ties.
-    order = np.lexsort((item, -overlap, detection))
-    _, first = np.unique(detection[order], return_index=True)
-    return item[order[first]]
-
-
-def _right_answers(
-    queries: _Items, shop: _Items, answers: _Answers, items: Any, standing: Any
-) -> Any:
-    """Which answers of the standing detections are right: shape (items, 20)."""
-    import numpy as np
-
-    wanted = np.stack([queries.columns[name][items] for name in ("pair_id", "style")], axis=-1)
-    images = answers.gallery_images[standing]
-    asked = np.concatenate(
-        [images[..., None], np.broadcast_to(wanted[:, None], (*images.shape, 2))], axis=-1
-    ).reshape(-1, 3)
-    held = np.stack([shop.images, shop.columns["pair_id"], shop.columns["style"]], axis=-1)
-    _, keys = np.unique(np.concatenate([asked, held]), axis=0, return_inverse=True)
-    keys = keys.reshape(-1)
-    answer, item = _join(keys[: len(asked)], keys[len(asked) :])
-    boxes = answers.gallery_boxes[standing].reshape(-1, 4)
-    right = np.zeros(len(asked), bool)
-    right[answer[_iou(boxes[answer], shop.boxes[item]) >= _MATCH]] = True
-    return right.reshape(-1, ANSWERS) & (queries.columns["style"][items] > 0)[:, None]
+def _overlap(a: _Corners, b: _Corners) -> float:
+    """The IoU of boxes x1, y1, x2, y2, computed as pycocotools does from x, y, w, h."""
+    ax, ay, bx, by = a[0], a[1], b[0], b[1]
+    aw, ah, bw, bh = a[2] - ax, a[3] - ay, b[2] - bx, b[3] - by
+    width = min(aw + ax, bw + bx) - max(ax, bx)
+    height = min(ah + ay, bh + by) - max(ay, by)
+    if width <= 0 or height <= 0:
+        return 0.0
+    common = width * height
+    union = aw * ah + bw * bh - common
+    return common / union if union > 0 else 0.0
 
 
-def _join(left: Any, right: Any) -> tuple[Any, Any]:
-    """The indices (i, j) of all equal pairs left[i] == right[j], ordered by i and then by j."""
-    import numpy as np
-
-    order = np.argsort(right, kind="stable")
-    start = np.searchsorted(right[order], left, "left")
-    count = np.searchsorted(right[order], left, "right") - start
-    i = np.repeat(np.arange(len(left)), count)
-    within = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-    return i, order[np.repeat(start, count) + within]
-
-
-def _iou(a: Any, b: Any) -> Any:
-    """The IoU of boxes x1, y1, x2, y2, row by row, computed as pycocotools does from x, y, w, h."""
-    import numpy as np
-
-    a_size, b_size = a[:, 2:] - a[:, :2], b[:, 2:] - b[:, :2]
-    low = np.maximum(a[:, :2], b[:, :2])
-    sides = np.minimum(a_size + a[:, :2], b_size + b[:, :2]) - low
-    common = np.where((sides > 0).all(axis=1), sides.prod(axis=1), 0.0)
-    union = a_size.prod(axis=1) + b_size.prod(axis=1) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-
-
-def _scores(rank: Any, stands: Any, chosen: Any) -> RetrievalScores:
-    queries = int(chosen.sum())
+def _scores(items: Sequence[_Item]) -> RetrievalScores:
     return RetrievalScores(
-        {k: int((rank[chosen] < k).sum()) / queries for k in TOP},
-        queries,
-        int((~stands[chosen]).sum()),
+        {k: sum(item.rank < k for item in items) / len(items) for k in TOP},
+        len(items),
+        sum(item.score is None for item in items),
     )
 
 
 def _split(
-    rank: Any, stands: Any, counted: Any, column: Any, names: Mapping[int, str]
+    items: Sequence[_Item], name: str, names: Mapping[int, str]
 ) -> dict[str, RetrievalScores]:
-    """Scores of the query items with each value of a column; none for values without query items."""
-    chosen = {name: counted & (column == value) for value, name in names.items()}
-    return {name: _scores(rank, stands, own) for name, own in chosen.items() if own.any()}
+    """Scores of the items with each value of a field; none for values without items."""
+    groups = {
+        text: [i for i in items if getattr(i, name) == value] for value, text in names.items()
+    }
+    return {text: _scores(own) for text, own in groups.items() if own}
+
+
+def _notes(
+    counted: Sequence[_Item], queries: _Queries, shop: _Gallery, answers: _Answers
+) -> Iterator[str]:
+    if not answers.num_results:
+        yield "There are no results, so nothing was found."
+        return
+    if answers.ignored:
+        yield (
+            f"{answers.ignored:,} of {answers.num_results:,} results are for images that are not in "
+            f"{queries.path}. They were ignored."
+        )
+    if answers.outside:
+        yield (
+            f"{answers.outside:,} of {answers.answers:,} answers name an image that is not in {shop.path}. "
+            "They count as wrong."
+        )
+    if len(answers.images) < USUAL * len(queries.images):
+        yield (
+            f"The results are of {len(answers.images):,} of the {len(queries.images):,} query images. The "
+            "items of the other images count as missed."
+        )
+    step, count = max(answers.steps.items(), key=lambda each: each[1], default=(0, 0))
+    if abs(step) == 1 and count > answers.steps.total() / 2 and answers.steps[0] < count / 4:
+        yield f"The classes of the results seem to be shifted by one ({-step:+d})."
+    partners = {(pair, style) for _, pair, style in shop.boxes}
+    alone = sum((item.pair, item.style) not in partners for item in counted)
+    if alone:
+        yield (
+            f"{alone:,} of {len(counted):,} query items have no item of their pair_id and style in the "
+            "gallery, so no answer to them can be right."
+        )

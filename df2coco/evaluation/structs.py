@@ -18,6 +18,7 @@ from df2coco.evaluation.entries import MAX_COORDINATE
 from df2coco.taxonomy import NUM_LANDMARKS, Category
 
 __all__ = [
+    "Answer",
     "BoxItem",
     "BoxResult",
     "LandmarkItem",
@@ -122,6 +123,20 @@ class LandmarkResult(Result, gc=False):
     keypoints: Raw
     """`read_landmarks` makes numbers of it."""
     bbox: tuple[Coordinate, Coordinate, Side, Side] | None = None
+
+
+Corners = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+
+
+class Answer(Struct, gc=False):
+    """A result of retrieval."""
+
+    query_image_id: ResultId
+    query_bbox: Corners
+    query_cls: ResultId
+    query_score: float
+    gallery_image_id: list[ResultId]
+    gallery_bbox: list[Corners]
 
 
 Decoded = TypeVar("Decoded")
