@@ -326,6 +326,19 @@ def test_a_dataset_root_becomes_train_and_val(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"data", "yolo"}
 
 
+@pytest.mark.parametrize("task", ["detect", "pose"])
+def test_a_test_split_has_photos_alone(task: Any, tmp_path: Path) -> None:
+    root = dataset_root(tmp_path / "data")
+    (root / "test" / "image").mkdir(parents=True)
+    shutil.copy(SPLIT / "image" / "000005.jpg", root / "test" / "image")
+    done = export_yolo([root], tmp_path / "yolo", task=task)
+    assert [(s.name, s.images, s.items) for s in done.splits] == [
+        ("train", 2, 3), ("val", 2, 4), ("test", 1, 0),
+    ]  # fmt: skip
+    assert "test: images/test" in (tmp_path / "yolo" / "data.yaml").read_text()
+    assert labels_of(tmp_path / "yolo")["test/000005.jpg"] == []
+
+
 def test_files_beside_their_photos_need_no_images(tmp_path: Path) -> None:
     """As `convert . .` in a dataset root writes them."""
     root = dataset_root(tmp_path / "data")

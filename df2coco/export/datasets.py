@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from df2coco.coco.info import conversion_of
@@ -51,8 +51,8 @@ class Dataset:
 class Photo(NamedTuple):
     """An image of a COCO file."""
 
-    place: PurePosixPath
-    """Its `file_name`: a path below a folder."""
+    file_name: str
+    """A path below a folder."""
     picture: str
     """Where it was found below the folder of the photos."""
     width: int
@@ -97,7 +97,7 @@ def find_datasets(
     found: list[Dataset] = []
     for number, source in enumerate(sources):
         photos = images[number] if images else None
-        if source.suffix == ".json" and source.is_file():
+        if source.suffix.lower() == ".json" and source.is_file():
             found.append(Dataset(_split_of(source.stem), source, _photos_of(source, photos)))
             continue
         splits = find_splits(source, photos, password)
@@ -191,7 +191,7 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
         if picture is None:
             raise pictures.missing(image["file_name"])
         photos[image["id"]] = Photo(
-            PurePosixPath(image["file_name"]), picture.name, image["width"], image["height"]
+            image["file_name"], picture.name, image["width"], image["height"]
         )
     folders = {os.path.dirname(photo.picture) for photo in photos.values()}
     check_output_folder(folder, [dataset.photos / each for each in folders])

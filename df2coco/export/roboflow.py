@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from df2coco.coco.lists import read_annotations
 from df2coco.converter.options import LayoutName, Selection, Shape, Task
 from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
-from df2coco.files import atomic_folder, check_new_folder
+from df2coco.files import atomic_folder
 from df2coco.progress import Progress, no_progress
 
 __all__ = ["export_roboflow"]
@@ -39,7 +40,6 @@ def export_roboflow(
     then converted with `task` and `layout`. Everything else is as `export_yolo` has it.
     """
     folder, shape = Path(folder), Shape(task=task, layout=layout)
-    check_new_folder(folder)
     with atomic_folder(folder) as work:
         converted = work / "coco"
         datasets = find_datasets(
@@ -74,12 +74,12 @@ def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> Expo
 
     read_annotations(dataset.coco, count)
     shutil.copyfile(dataset.coco, place / _FILE)
-    for inner in {photo.place.parent for photo in head.photos.values()}:
+    for inner in {os.path.dirname(photo.file_name) for photo in head.photos.values()}:
         (place / inner).mkdir(parents=True, exist_ok=True)
     links = Links(dataset.photos)
     phase = f"linking photos of {name}"
     for number, photo in enumerate(head.photos.values(), 1):
-        links.make(photo.picture, place / photo.place)
+        links.make(photo.picture, place / photo.file_name)
         if number % 256 == 0 or number == len(head.photos):
             progress(phase, number, len(head.photos))
     return ExportedSplit(name, len(head.photos), items, dataset.notices)

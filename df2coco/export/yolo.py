@@ -10,6 +10,7 @@ the dataset.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -23,9 +24,9 @@ from df2coco.coco.lists import iter_annotations
 from df2coco.coco.schema import USES, UseName, check_fields
 from df2coco.converter.options import LayoutName, Selection, Shape, check_choice
 from df2coco.errors import CocoFileError
-from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
+from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
-from df2coco.files import atomic_folder, check_new_folder
+from df2coco.files import atomic_folder
 from df2coco.integrations.ultralytics import data_yaml
 from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
 from df2coco.masks.outline import check_shapely, outline
@@ -86,7 +87,6 @@ def export_yolo(
     shape = Shape(task="keypoints" if task == "pose" else "instances", layout=layout)
     if task == "segment":
         check_shapely()
-    check_new_folder(folder)
     with atomic_folder(folder) as work:
         coco = work / "coco"
         datasets = find_datasets(
@@ -141,7 +141,8 @@ def _slots(
     """The layout of the labels, and which slots of the files it takes: for one category its own."""
     counts = {len(entry.get("keypoints", ())) for head in heads for entry in head.categories}
     file, count = datasets[0].coco, max(counts)
-    if count == 0:
+    counts -= {0}  # a test split has images alone
+    if not counts:
         raise CocoFileError("has no landmarks. Convert with --task keypoints.", file=file)
     if len(counts) > 1:
         raise CocoFileError(
@@ -267,6 +268,17 @@ def _landmarks(item: _Item, slots: Slots) -> tuple[str, int]:
 # ---------------------------------------------------------------- one split
 
 
+def _place(photo: Photo) -> str:
+    """The path of a photo's link below the folder of its split."""
+    *folders, name = PurePosixPath(photo.file_name).parts
+    # A folder called images would be the one that is replaced to find the labels.
+    return "/".join([*("image" if each == "images" else each for each in folders), name])
+
+
+def _without_suffix(place: str) -> str:
+    return os.path.splitext(place)[0]
+
+
 class _SplitWriter:
     """Writes the labels and links of one split."""
 
@@ -277,17 +289,18 @@ class _SplitWriter:
         self._only_labelled = only_labelled
         self._label_of = {entry["id"]: n for n, entry in enumerate(head.categories)}
         self._images, self._labels = (work / kind / self.name for kind in ("images", "labels"))
-        self._places = self._new_places()
+        self._check_places()
         self._written: set[int] = set()
         self._notes = dataset.notices.copy()
         self._items = 0
 
     def write(self, job: _Job, workers: int, progress: Progress) -> ExportedSplit:
         """Write everything. Raises `CocoFileError` and `SourceError`."""
-        for folder in {place.parent for place in self._places.values()}:
+        photos = self._head.photos
+        for folder in {os.path.dirname(_place(photo)) for photo in photos.values()}:
             for root in (self._images, self._labels):
                 (root / folder).mkdir(parents=True, exist_ok=True)
-        phase, total = f"writing labels of {self.name}", len(self._places)
+        phase, total = f"writing labels of {self.name}", len(photos)
         progress(phase, 0, total)
         workers = worthwhile(workers, total // _BATCH) if job.task == "segment" else 1
         rows: list[_Row] = []
@@ -302,35 +315,29 @@ class _SplitWriter:
                     rows.append(row)
                 progress(phase, len(self._written), total)
         self._write_rows(rows)
-        chosen = [i for i in self._places if not self._only_labelled or i in self._written]
+        chosen = [i for i in photos if not self._only_labelled or i in self._written]
         links = Links(self._dataset.photos)
         phase = f"linking photos of {self.name}"
         for number, image_id in enumerate(chosen, 1):
             if image_id not in self._written:
                 self._label_file(image_id).touch()
-            links.make(self._head.photos[image_id].picture, self._images / self._places[image_id])
+            photo = photos[image_id]
+            links.make(photo.picture, self._images / _place(photo))
             if number % 256 == 0 or number == len(chosen):
                 progress(phase, number, len(chosen))
         return ExportedSplit(self.name, len(chosen), self._items, self._notes)
 
-    def _new_places(self) -> dict[int, PurePosixPath]:
-        """Image id -> the path of its link below the folder of the split."""
-        places: dict[int, PurePosixPath] = {}
-        taken: dict[PurePosixPath, int] = {}
+    def _check_places(self) -> None:
+        taken: dict[str, int] = {}
         for image_id, photo in self._head.photos.items():
-            # A folder called images would be the one that is replaced to find the labels.
-            parts = ("image" if part == "images" else part for part in photo.place.parent.parts)
-            place = PurePosixPath(*parts, photo.place.name)
-            other = taken.setdefault(place.with_suffix(""), image_id)
+            other = taken.setdefault(_without_suffix(_place(photo)), image_id)
             if other != image_id:
                 raise CocoFileError(
-                    f"{self._head.photos[other].place} and {photo.place} would share one file of "
-                    "labels. Rename one of the photos.",
+                    f"{self._head.photos[other].file_name} and {photo.file_name} would share one file "
+                    "of labels. Rename one of the photos.",
                     file=self._dataset.coco,
                     field="images",
                 )
-            places[image_id] = place
-        return places
 
     def _batches(self, job: _Job) -> Iterator[list[_Item]]:
         first = 0
@@ -370,7 +377,8 @@ class _SplitWriter:
         )
 
     def _label_file(self, image_id: int) -> Path:
-        return self._labels / self._places[image_id].with_suffix(".txt")
+        place = _place(self._head.photos[image_id])
+        return self._labels / f"{_without_suffix(place)}.txt"
 
     def _write_rows(self, rows: Sequence[_Row]) -> None:
         """The labels of one image, which may be in the file in several places."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from ultralytics.cfg import get_cfg
 from ultralytics.data.converter import convert_coco
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.data.utils import check_det_dataset
-from ultralytics.models.yolo.pose import PoseTrainer
+from ultralytics.models.yolo.pose import PoseTrainer, PoseValidator
 
+from df2coco.evaluation import evaluate
 from df2coco.export import export_yolo
 from df2coco.layouts import UNIFIED
 from tests.trainers.conftest import Converted
@@ -216,3 +218,27 @@ def test_training(fixtures_converted: Converted, task: str, tmp_path: Path) -> N
     name = f"train/{kind}_loss"
     losses = [float(row[name]) for row in rows]
     assert losses[-1] < 0.95 * losses[0], losses
+
+
+@pytest.mark.parametrize("kind", ["bbox", "keypoints"])
+def test_its_predictions_can_be_scored(converted: Converted, kind: Any, tmp_path: Path) -> None:
+    """What `yolo val save_json=True` writes, with the ground truth as predictions: 1."""
+    validator = PoseValidator(save_dir=tmp_path)
+    validator.class_map = list(range(1, 14))  # init_metrics: the labels and 1
+    validator.jdict = []
+    for image_id, truths in converted.coco.imgToAnns.items():
+        if kind == "keypoints":
+            truths = [each for each in truths if each["num_keypoints"]]
+        x, y, w, h = torch.tensor([each["bbox"] for each in truths]).T
+        keypoints = [each["keypoints"] for each in truths]
+        predictions = {
+            "bboxes": torch.stack([x, y, x + w, y + h], 1),
+            "conf": torch.ones(len(truths)),
+            "cls": torch.tensor([each["category_id"] - 1 for each in truths]),
+            "keypoints": torch.tensor(keypoints, dtype=torch.float).reshape(-1, 294, 3),
+        }
+        photo = converted.images / converted.coco.imgs[image_id]["file_name"]
+        validator.pred_to_json(predictions, {"im_file": str(photo)})
+    (tmp_path / "predictions.json").write_text(json.dumps(validator.jdict))
+    scored = evaluate(kind, converted.files()[0], tmp_path / "predictions.json")
+    assert scored.scores.metrics["AP"] == pytest.approx(1)
