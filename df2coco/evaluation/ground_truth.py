@@ -166,9 +166,11 @@ class _Reader:
             category = self.truth.garments.get(each.category_id)
             if category is None:
                 return None
-            each.keypoints = structs.read_landmarks(each.keypoints, category, of_result=False)
-            if each.keypoints is None:
+            numbers = structs.read_landmarks(each.keypoints, category, of_result=False)
+            own = own_landmarks(numbers, category) if numbers is not None else None
+            if own is None:
                 return None
+            each.keypoints = own
         return part
 
     def take(self, part: list[Any]) -> None:

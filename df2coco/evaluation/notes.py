@@ -150,7 +150,7 @@ def _of_places(kind: str, truth: GroundTruth, found: Results, ap50: float) -> It
                 f"({-step:+d}). In the file the ids are {min(known)} to {max(known)}."
             )
             return
-    if _is_better(found_now, same):
+    if found_now >= _GOOD and same < found_now / 2:
         yield (
             "The results fit items of other categories than their own. Compare the category ids of the "
             "model with those of the file."
