@@ -40,13 +40,13 @@ __all__ = [
 _SETTINGS: Final[dict[str, Any]] = {
     "cls": Group,
     "no_args_is_help": True,
+    "rich_markup_mode": None,  # rich would eat brackets in help, and take half of the start
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
 app: Final = typer.Typer(
     name="df2coco",
     help="DeepFashion2 to COCO: convert, validate, evaluate and look.",
-    rich_markup_mode=None,  # rich would take brackets in help for its own, and half of the start
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done; 1 findings (validate); 2 wrong use, or the job could not be done; "
     "130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated "
