@@ -163,7 +163,7 @@ def test_a_file_of_the_official_converter(validation: Path, tmp_path: Path) -> N
     write_report(tmp_path / "official.json", validation / "image", tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
     assert [a["name"] for a in page.all("select")] == ["category"]  # it tells nothing else
-    assert "does not tell: user and shop, pairs, scale" in page.text
+    assert "Not in the input: user and shop, pairs, scale" in page.text
     assert len(page.all("img")) == 40
 
 

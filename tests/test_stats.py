@@ -20,7 +20,7 @@ from df2coco.converter.run import convert, image_info
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.releases import RELEASES
 from df2coco.stats import SplitStatistics, quantile, split_statistics, statistics, text_table
-from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
+from df2coco.stats.tally import CountedCategory, ItemFacts, Tally
 from df2coco.stats.values import gaps
 from df2coco.taxonomy import CATEGORIES
 from tests.conftest import MakeSplit
@@ -103,7 +103,7 @@ def test_landmarks_per_category(counted: SplitStatistics) -> None:
     assert (counted.visible, counted.occluded, counted.unlabelled) == (31, 32, 8)
 
 
-@pytest.mark.parametrize("layout", ["unified", "category"])
+@pytest.mark.parametrize("layout", ["unified", "category", "aggregated"])
 def test_a_converted_file_has_the_numbers_of_its_source(
     validation: Path, tmp_path: Path, layout: str
 ) -> None:
@@ -148,8 +148,26 @@ def test_a_file_of_the_official_converter_gives_what_it_holds(
     assert official.attributes == {}
     assert official.mask_shares == {}  # its area is the box's
     assert official.categories[0].name == "short_sleeved_shirt"
-    told = " ".join(" ".join(text_table(official)).split())
-    assert "does not tell: user and shop, pairs, scale, occlusion, zoom_in, viewpoint" in told
+    said = " ".join(" ".join(text_table(official)).split())
+    assert "Not in the input: user and shop, pairs, scale, occlusion, zoom_in, viewpoint" in said
+
+
+def test_attributes_may_be_written_as_floats(validation: Path, tmp_path: Path) -> None:
+    """As pandas writes them."""
+    out = tmp_path / "out.json"
+    convert(validation, out)
+    document = json.loads(out.read_bytes())
+    expected = statistics(document)
+    for annotation in document["annotations"]:
+        for name in ("scale", "occlusion", "zoom_in", "viewpoint", "style", "pair_id", "image_id"):
+            if name in annotation:
+                annotation[name] = float(annotation[name])
+    out.write_text(json.dumps(document))
+    assert expected.attributes["scale"][1] > 5
+    for found in (statistics(out), statistics(document)):
+        assert same_numbers(found, expected)
+    assert document["annotations"][0]["scale"] == 2.0
+    assert type(document["annotations"][0]["scale"]) is float  # the caller's own
 
 
 def test_a_file_without_landmarks(validation: Path, tmp_path: Path) -> None:
@@ -221,7 +239,7 @@ def released(
     counts = items or release.items_per_category
     for category, count in zip(CATEGORIES, counts, strict=True):
         tally.items[category.id] = count
-    entries = [CategoryEntry(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
+    entries = [CountedCategory(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
     return tally.statistics(split, split, entries)
 
 
@@ -315,7 +333,7 @@ def tally_of(pictures: list[Any], first: int) -> Tally:
 def test_parts_add_up_to_the_whole(pictures: list[Any], cut: int) -> None:
     parts = tally_of(pictures[:cut], 1)
     parts.merge(tally_of(pictures[cut:], 1 + len(pictures[:cut])))
-    entries = [CategoryEntry(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
+    entries = [CountedCategory(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
     whole = tally_of(pictures, 1).statistics("x", None, entries)
     assert parts.statistics("x", None, entries) == whole
     # Pairs as the definition has them, counted one by one.

@@ -20,7 +20,7 @@ from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID
 from df2coco.converter.options import AreaKind, Selection, Shape
 from df2coco.layouts import AGGREGATED, UNIFIED, Layout, layout_of_category, own_slots
-from df2coco.masks import union_areas
+from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.records import ImageRecord, Item, Number
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
@@ -72,7 +72,6 @@ def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:
 
 
 def _measured(item: Item, pixels: int, area: AreaKind) -> Measured:
-    x1, y1, x2, y2 = item.bounding_box
     whole = [
         number
         for number, polygon in enumerate(item.segmentation)
@@ -81,7 +80,7 @@ def _measured(item: Item, pixels: int, area: AreaKind) -> Measured:
     return Measured(
         _floats(item.segmentation),
         whole,
-        pixels or (x2 - x1) * (y2 - y1),
+        area_or_box(pixels, item.bounding_box),
         from_box=not pixels and area == "mask",
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import no_collection
 from df2coco.coco.schema import check_fields
-from df2coco.drawing.comparison import Style, Task, paint
+from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.selection import DEFAULT_SAMPLE, annotations_of, choose, results_of
@@ -95,16 +95,16 @@ def draw(
     annotations = annotations_of(coco, ids)
     found = {} if results is None else results_of(results, ids, every, coco)
     style = Style(coco, document["categories"], photos, tuple(parts), results, min_score)
-    tasks = [
-        Task(
+    subjects = [
+        Subject(
             image, photos.find(image), annotations.get(image["id"], []), found.get(image["id"], [])
         )
         for image in chosen
     ]
-    _check_out(out, [*inputs, *photos.places(task.picture for task in tasks)])
+    _check_out(out, [*inputs, *photos.places(subject.picture for subject in subjects)])
     if _is_folder(out):
-        return _draw_folder(style, tasks, out, workers, progress)
-    _draw_file(style, tasks, len(every), out, workers, progress)
+        return _draw_folder(style, subjects, out, workers, progress)
+    _draw_file(style, subjects, len(every), out, workers, progress)
     return [out]
 
 
@@ -146,26 +146,28 @@ def _save(picture: Image, path: Path) -> None:
 
 
 def _draw_folder(
-    style: Style, tasks: Sequence[Task], out: Path, workers: int, progress: Progress
+    style: Style, subjects: Sequence[Subject], out: Path, workers: int, progress: Progress
 ) -> list[Path]:
     make_folder(out)
     paths: list[Path] = []
     draw_one = partial(_draw_into, style, out)
     try:
-        with closing(map_ordered(draw_one, tasks, workers=worthwhile(workers, len(tasks)))) as done:
+        with closing(
+            map_ordered(draw_one, subjects, workers=worthwhile(workers, len(subjects)))
+        ) as done:
             for path in done:
                 paths.append(path)
-                progress("drawing images", len(paths), len(tasks))
+                progress("drawing images", len(paths), len(subjects))
     except KeyboardInterrupt:
         count = f"{len(paths)} pictures were" if len(paths) != 1 else "1 picture was"
         raise KeyboardInterrupt(f"{count} written to {out}") from None
     return paths
 
 
-def _draw_into(style: Style, folder: Path, task: Task) -> Path:
-    picture, keys = paint(style, task)
-    path = folder / f"{task.image['id']:06d}.jpg"  # as the dataset names its images
-    _save(page(picture, _title(task.image), keys), path)
+def _draw_into(style: Style, folder: Path, subject: Subject) -> Path:
+    picture, keys = paint(style, subject)
+    path = folder / f"{subject.image['id']:06d}.jpg"  # as the dataset names its images
+    _save(page(picture, _title(subject.image), keys), path)
     return path
 
 
@@ -179,30 +181,32 @@ ROW: Final = 480
 
 def _draw_file(
     style: Style,
-    tasks: Sequence[Task],
+    subjects: Sequence[Subject],
     total: int,
     out: Path,
     workers: int,
     progress: Progress,
 ) -> None:
     keys: set[Key]
-    if len(tasks) == 1:
-        picture, keys = paint(style, tasks[0])
-        title = _title(tasks[0].image)
+    if len(subjects) == 1:
+        picture, keys = paint(style, subjects[0])
+        title = _title(subjects[0].image)
     else:
-        picture, keys = _contact_sheet(style, tasks, workers, progress)
-        title = printable(f"{style.path.name}: {len(tasks)} of {total:,} images")
+        picture, keys = _contact_sheet(style, subjects, workers, progress)
+        title = printable(f"{style.path.name}: {len(subjects)} of {total:,} images")
     _save(page(picture, title, keys), out)
 
 
 def _contact_sheet(
-    style: Style, tasks: Sequence[Task], workers: int, progress: Progress
+    style: Style, subjects: Sequence[Subject], workers: int, progress: Progress
 ) -> tuple[Image, set[Key]]:
     from PIL import Image
 
     text, gap = 14, 14
     pair = 2 if style.results_path else 1
-    aspects = [_aspect(style.photos.size(task.image, task.picture), pair) for task in tasks]
+    aspects = [
+        _aspect(style.photos.size(subject.image, subject.picture), pair) for subject in subjects
+    ]
     # As wide as an ordinary row is, so that two pictures do not become giants.
     wide = round(sum(aspects) * ROW) + gap * (len(aspects) - 1)
     places = justify(aspects, min(SHEET, wide), ROW, gap, below=round(1.5 * text))
@@ -210,19 +214,19 @@ def _contact_sheet(
     sheet = Image.new("RGB", (max(p.x + p.width for p in places), height), "#ffffff")
     keys: set[Key] = set()
     rooms = [
-        task._replace(room=(place.width, place.height))
-        for task, place in zip(tasks, places, strict=True)
+        subject._replace(room=(place.width, place.height))
+        for subject, place in zip(subjects, places, strict=True)
     ]
-    painted = map_ordered(partial(paint, style), rooms, workers=worthwhile(workers, len(tasks)))
+    painted = map_ordered(partial(paint, style), rooms, workers=worthwhile(workers, len(subjects)))
     with closing(painted):
-        for done, (task, place, (picture, its_keys)) in enumerate(
-            zip(tasks, places, painted, strict=True), 1
+        for done, (subject, place, (picture, its_keys)) in enumerate(
+            zip(subjects, places, painted, strict=True), 1
         ):
             sheet.paste(picture, (place.x, place.y))
-            caption = text_line(_title(task.image), place.width, text)
+            caption = text_line(_title(subject.image), place.width, text)
             sheet.paste(caption, (place.x, place.y + place.height))
             keys |= its_keys
-            progress("drawing images", done, len(tasks))
+            progress("drawing images", done, len(subjects))
     return sheet, keys
 
 

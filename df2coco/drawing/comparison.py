@@ -17,7 +17,7 @@ from df2coco.pictures import Picture
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Style", "Task", "paint"]
+__all__ = ["Style", "Subject", "paint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Style:
     min_score: float
 
 
-class Task(NamedTuple):
+class Subject(NamedTuple):
     """One image to draw."""
 
     image: Mapping[str, Any]
@@ -45,23 +45,23 @@ class Task(NamedTuple):
     """Width and height that the picture must fit in; None: as large as the photo."""
 
 
-def paint(style: Style, task: Task) -> tuple[Image, set[Key]]:
+def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     """The image with its items, and what the legend must explain.
 
     Raises `CocoFileError` for annotations and results that are not COCO, and as `Photos.open`.
     """
-    photo = style.photos.open(task.image, task.picture)
-    truth = read_drawables(task.annotations, style.categories, where=f"{style.path}: ")
+    photo = style.photos.open(subject.image, subject.picture)
+    truth = read_drawables(subject.annotations, style.categories, where=f"{style.path}: ")
     if style.results_path is None:
-        size = task.room and _fitting(photo.size, task.room)
+        size = subject.room and _fitting(photo.size, subject.room)
         picture = overlay(photo, truth, parts=style.parts, size=size)
         return picture, keys_of(truth, style.parts, compared=False)
-    where = f"{style.results_path}: image {task.image['id']}: "
-    found = [result for result in task.results if _counts(result, style.min_score)]
+    where = f"{style.results_path}: image {subject.image['id']}: "
+    found = [result for result in subject.results if _counts(result, style.min_score)]
     results = read_drawables(found, style.categories, where=where, predicted=True)
     truth, results = mark_matches(truth, results, photo.size)
-    size = task.room and _fitting(photo.size, beside_room(task.room))
-    captions = _captions(truth, results, len(task.results), style.min_score)
+    size = subject.room and _fitting(photo.size, beside_room(subject.room))
+    captions = _captions(truth, results, len(subject.results), style.min_score)
     left, right = (
         Captioned(overlay(photo, drawables, parts=style.parts, size=size), caption)
         for drawables, caption in zip((truth, results), captions, strict=True)

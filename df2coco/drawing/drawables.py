@@ -114,7 +114,7 @@ def read_drawables(
     taken, since v has no meaning there, unless x = y = 0. A garment's landmarks may be in any layout,
     whatever the file's is. Raises `CocoFileError` for what is not COCO.
     """
-    reader = _Reader(list(categories), predicted)
+    reader = _DrawableReader(list(categories), predicted)
     what = "result" if predicted else "annotation"
     drawables = [
         reader.read(annotation, f"{where}{what} {annotation.get('id', number)}")
@@ -128,7 +128,7 @@ def _size(drawable: Drawable) -> float:
     return (x2 - x1) * (y2 - y1)
 
 
-class _Reader:
+class _DrawableReader:
     """Reads the annotations of one file."""
 
     def __init__(self, categories: list[Mapping[str, Any]], predicted: bool) -> None:

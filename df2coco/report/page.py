@@ -22,7 +22,8 @@ from df2coco.stats import (
     remarks,
     statistics,
 )
-from df2coco.stats.plots import PANELS, panel_svg, require_matplotlib
+from df2coco.stats.panels import PANELS
+from df2coco.stats.plots import panel_svg, require_matplotlib
 from df2coco.validator import LEVELS, validate
 from df2coco.version import __version__
 

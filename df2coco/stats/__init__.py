@@ -20,7 +20,7 @@ from df2coco.stats.text import (
 )
 from df2coco.stats.values import (
     CategoryStatistics,
-    Comparison,
+    CountRow,
     Histogram,
     SplitStatistics,
     quantile,
@@ -30,7 +30,7 @@ __all__ = [
     "DISTRIBUTION_HEAD",
     "MEANINGS",
     "CategoryStatistics",
-    "Comparison",
+    "CountRow",
     "Distribution",
     "Histogram",
     "SplitStatistics",

@@ -11,20 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from df2coco.coco.garments import find_garments, own_slots
+from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document
-from df2coco.coco.schema import are_numbers, check_fields
+from df2coco.coco.schema import are_numbers, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError, ImageError, SourceError
-from df2coco.masks import union_area
+from df2coco.masks import area_or_box, union_area
 from df2coco.parser.mapping import ReadImage, map_images, read_image
 from df2coco.parser.reader import Reader, Split
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.releases import RELEASES
-from df2coco.stats.tally import CategoryEntry, ItemFacts, Tally
+from df2coco.stats.tally import CountedCategory, ItemFacts, Tally
 from df2coco.stats.values import SplitStatistics
-from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, SOURCES
+from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, SOURCES
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -104,7 +106,7 @@ def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics
     with closing(parts):
         for part in parts:
             tally.merge(part)
-    categories = [CategoryEntry(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
+    categories = [CountedCategory(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
     return tally.statistics(split.name, _released_split(split.name, len(tally.ids)), categories)
 
 
@@ -133,8 +135,8 @@ def _item_facts(item: Item, record: ImageRecord) -> ItemFacts:
     x1, y1, x2, y2 = item.bounding_box
     box = x2 - x1, y2 - y1
     visible = item.landmarks[2::3].count(2)
-    # A mask that covers no pixel has the box's area in COCO, and so here.
-    area = union_area(item.segmentation, record.width, record.height) or box[0] * box[1]
+    pixels = union_area(item.segmentation, record.width, record.height)
+    area = area_or_box(pixels, item.bounding_box)
     return ItemFacts(
         item.category_id,
         box,
@@ -159,7 +161,9 @@ def _of_document(document: Mapping[str, Any]) -> SplitStatistics:
     path = Path("COCO document")
     check_document(path, document)
     annotations = _Annotations(path)
-    annotations.take(document.get("annotations", []))
+    entries = [dict(annotation) for annotation in document.get("annotations", [])]
+    read_whole_numbers("annotations", entries)
+    annotations.take(entries)
     return _of_parts(document, annotations, path)
 
 
@@ -173,13 +177,13 @@ class _Annotations:
         self.area_is_box = True
 
     def take(self, annotations: list[dict[str, Any]]) -> None:
-        """Take a part of the file's annotations. Raises `CocoFileError` for what is no COCO."""
+        """Take a part of the file's annotations. Raises `CocoFileError` for what is not COCO."""
         for annotation in annotations:
             image_id = annotation.get("image_id")
             facts = _annotation_facts(annotation)
             if facts is None or type(image_id) is not int:
                 part = {"annotations": annotations}
-                check_fields(part, self._path, first=self._taken)  # tells which, and what is wrong
+                check_fields(part, self._path, first=self._taken)  # says which, and what is wrong
                 raise CocoFileError("annotations: not as COCO has them.", file=self._path)
             self.by_image.setdefault(image_id, []).append(facts)
             box_area = facts.box[0] * facts.box[1]
@@ -230,13 +234,10 @@ def _of_parts(
     if annotations.area_is_box:
         for image_id, items in by_image.items():
             by_image[image_id] = [item._replace(area=None) for item in items]
-    about = document.get("info")
-    about = about.get("df2coco") if isinstance(about, dict) else None
-    about = about if isinstance(about, dict) else {}
-    sizes_known = not str(about.get("image_sizes")).startswith("unknown")
+    made = conversion_of(document.get("info")) or Conversion()
     tally = Tally()
     for image in document["images"]:
-        size = (image.get("width"), image.get("height")) if sizes_known else None
+        size = (image.get("width"), image.get("height")) if made.sizes_known else None
         source = image.get("source")
         tally.add_image(
             image["id"],
@@ -247,25 +248,28 @@ def _of_parts(
     for items in by_image.values():  # of images that the file does not have
         for item in items:
             tally.add_item(item, None, None)
-    subset = any(about.get(name) for name in ("categories", "only", "limit"))
     # A file of one category is a subset too, whoever wrote it.
-    subset |= len(document["categories"]) != len(CATEGORIES)
+    subset = made.is_subset or len(document["categories"]) != len(CATEGORIES)
     split = None if subset else _released_split(path.stem, len(document["images"]))
-    categories = [_category_entry(category) for category in document["categories"]]
+    categories = _counted_categories(document["categories"])
     return tally.statistics(path.stem, split, categories)
 
 
 def _released_split(name: str, images: int) -> str | None:
-    """The released split that a name tells ("keypoints_validation"), or else the number of images."""
+    """The released split that a name means ("keypoints_validation"), or else the number of images."""
     words = {{"val": "validation"}.get(word, word) for word in re.split(r"[^a-z]+", name.lower())}
     named = [split for split in RELEASES if split in words]
     same = [split for split, release in RELEASES.items() if release.images == images]
     return next(iter(named or same), None)
 
 
-def _category_entry(category: Mapping[str, Any]) -> CategoryEntry:
-    """A category with the number of landmarks that are its own, also where it has slots for all 294."""
-    count = len(category.get("keypoints", ()))
-    if count == NUM_LANDMARKS and category["id"] in CATEGORY_BY_ID:
-        count = CATEGORY_BY_ID[category["id"]].num_landmarks
-    return CategoryEntry(category["id"], category.get("name", str(category["id"])), count)
+def _counted_categories(categories: list[dict[str, Any]]) -> list[CountedCategory]:
+    """The categories with the numbers of landmarks that are their own, in every layout."""
+    garments = find_garments(categories)
+    counted = []
+    for category in categories:
+        count, garment = len(category.get("keypoints", ())), garments.get(category["id"])
+        own = None if garment is None else own_slots(garment, count)
+        name = category.get("name", str(category["id"]))
+        counted.append(CountedCategory(category["id"], name, count if own is None else len(own)))
+    return counted

@@ -13,10 +13,10 @@ from df2coco.releases import RELEASES
 from df2coco.stats.values import CategoryStatistics, SplitStatistics, gaps
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
-__all__ = ["CategoryEntry", "ItemFacts", "Tally"]
+__all__ = ["CountedCategory", "ItemFacts", "Tally"]
 
 
-class CategoryEntry(NamedTuple):
+class CountedCategory(NamedTuple):
     """A category of the split or file."""
 
     id: int
@@ -121,7 +121,7 @@ class Tally:
                 setattr(self, each.name, mine + theirs)
 
     def statistics(
-        self, name: str, split: str | None, categories: Iterable[CategoryEntry]
+        self, name: str, split: str | None, categories: Iterable[CountedCategory]
     ) -> SplitStatistics:
         """The statistics of a split; `split` is the released split that it seems to be."""
         release = RELEASES.get(split or "")
@@ -172,10 +172,10 @@ class Tally:
                 unpaired += 0 if shops else users
         return pairs, queries, unpaired
 
-    def _categories(self, entries: Iterable[CategoryEntry]) -> tuple[CategoryStatistics, ...]:
+    def _categories(self, entries: Iterable[CountedCategory]) -> tuple[CategoryStatistics, ...]:
         known = list(entries)
         unknown = sorted(set(self.items) - {entry.id for entry in known})
-        known += [CategoryEntry(number, f"(unknown category {number})", 0) for number in unknown]
+        known += [CountedCategory(number, f"(unknown category {number})", 0) for number in unknown]
         result = []
         for entry in known:
             visible, occluded = self.visible[entry.id], self.occluded[entry.id]

@@ -32,7 +32,7 @@ MEANINGS: Final = {
     "query items": "user items in a pair",
     "gallery items": "shop items",
 }
-"""What the rows of the comparison count, where their names do not tell."""
+"""What the rows of the comparison count, where their names do not say it."""
 
 
 def text_table(numbers: SplitStatistics) -> Iterator[str]:
@@ -49,10 +49,10 @@ def text_table(numbers: SplitStatistics) -> Iterator[str]:
         yield from _attributes(numbers)
     yield ""
     yield from _distributions(numbers)
-    told = list(remarks(numbers))
-    if told:
+    sentences = list(remarks(numbers))
+    if sentences:
         yield ""
-    for remark in told:
+    for remark in sentences:
         yield from textwrap.wrap(remark, _WIDTH, subsequent_indent="  ")
 
 
@@ -62,8 +62,8 @@ def percent(count: int, total: int) -> str:
 
 
 def _absent(numbers: SplitStatistics) -> list[str]:
-    """What the input does not tell: "user and shop", ..."""
-    told = {
+    """What the input does not have: "user and shop", ..."""
+    present = {
         "user and shop": numbers.images_per_source,
         "pairs": numbers.pairs is not None,
         "landmarks": numbers.landmarks is not None,
@@ -74,8 +74,8 @@ def _absent(numbers: SplitStatistics) -> list[str]:
     of_items = {"pairs", "landmarks", *ATTRIBUTES, "mask areas"}
     return [
         what
-        for what, is_told in told.items()
-        if not is_told and (numbers.items or what not in of_items)
+        for what, is_there in present.items()
+        if not is_there and (numbers.items or what not in of_items)
     ]
 
 
@@ -118,7 +118,7 @@ def _attributes(numbers: SplitStatistics) -> Iterator[str]:
             for meaning, count in zip(ATTRIBUTES[name], counts, strict=True)
         ]
         unknown = numbers.items - known
-        note = f"{unknown:,} not told" if unknown else ""
+        note = f"{unknown:,} without" if unknown else ""
         cells = (f"{share:<{w}}" for share, w in zip(shares, (17, 17, 21), strict=True))
         yield f"{name:<11}{''.join(cells)}{note}".rstrip()
 
@@ -166,16 +166,16 @@ def _distributions(numbers: SplitStatistics) -> Iterator[str]:
 
 
 def remarks(numbers: SplitStatistics) -> Iterator[str]:
-    """Sentences: what the input does not tell, what was wrong with it, what of a release is missing."""
+    """Sentences: what the input does not have, what was wrong with it, what of a release is missing."""
     if numbers.unpaired_query_items:
         yield (
             f"User items with a style > 0 that no shop item here shares: {numbers.unpaired_query_items:,}."
         )
     unknown = numbers.images - sum(numbers.images_per_source.values())
     if unknown and numbers.images_per_source:
-        yield f"Images that do not tell whether a user's or a shop's: {unknown:,}."
+        yield f"Images without a source (user or shop): {unknown:,}."
     if missing := _absent(numbers):
-        yield f"The input does not tell: {', '.join(missing)}."
+        yield f"Not in the input: {', '.join(missing)}."
     for code, count in numbers.notices.items():
         yield f"{NOTICES[code].level}: {count:,} x {code}: {NOTICES[code].sentence}."
     yield from map(printable, numbers.missing())

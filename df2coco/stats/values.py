@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from df2coco.releases import PAPER, RELEASES, Release, completeness
 
-__all__ = ["CategoryStatistics", "Comparison", "Histogram", "SplitStatistics", "quantile"]
+__all__ = ["CategoryStatistics", "CountRow", "Histogram", "SplitStatistics", "quantile"]
 
 Histogram = Mapping[int, int]
 """Value, rounded to a whole number of its unit -> how often; sorted by value."""
@@ -34,7 +34,7 @@ class CategoryStatistics:
 
 @dataclass(frozen=True, slots=True)
 class SplitStatistics:
-    """What a split or a COCO file holds. None and empty histograms: the file does not tell."""
+    """What a split or a COCO file holds. None and empty histograms: the file does not say."""
 
     name: str
     """"validation", or the name of the COCO file."""
@@ -97,7 +97,7 @@ class SplitStatistics:
         """What was released as this split."""
         return RELEASES[self.split] if self.split else None
 
-    def comparison(self) -> list[Comparison]:
+    def comparison(self) -> list[CountRow]:
         """The counts beside those that were released, and those of the paper's table 1."""
         here: dict[str, int | None] = {
             "images": self.images,
@@ -116,7 +116,7 @@ class SplitStatistics:
         paper = _reference(PAPER.get(self.split or ""))
         # That landmarks and masks are as many as boxes is only what the paper's table says.
         released.pop("landmarks", None)
-        return [Comparison(w, n, released.get(w), paper.get(w)) for w, n in here.items()]
+        return [CountRow(w, n, released.get(w), paper.get(w)) for w, n in here.items()]
 
     def missing(self) -> list[str]:
         """Sentences: whether all of the released split is here, and what is not."""
@@ -145,7 +145,7 @@ class SplitStatistics:
         }
 
 
-class Comparison(NamedTuple):
+class CountRow(NamedTuple):
     """One count: here, released, in the paper; None where it is not known."""
 
     what: str

@@ -1,4 +1,7 @@
-"""Panels put together: a page as a file, or one of them for a page of HTML."""
+"""The panels of a split put together: a page as `.png`, `.pdf` or `.svg`, or one panel for a page of HTML.
+
+matplotlib (the extra `plot`) is loaded when something is drawn. The same numbers give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.errors import Df2cocoError
 from df2coco.files import Outputs, check_outputs
-from df2coco.stats import SplitStatistics
-from df2coco.stats.plots.panels import PANELS, Panel, plain_text
+from df2coco.stats.panels import PANELS, Panel, plain_text
+from df2coco.stats.values import SplitStatistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,13 +30,16 @@ _DPI: Final = 160
 
 
 class PlotError(Df2cocoError):
-    """matplotlib is missing, or the file's name says no format."""
+    """matplotlib is missing, or the name of the file does not say a format."""
 
 
 def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Raise `PlotError` or `OutputError` when no plot can be written at `path`; `inputs` are read."""
     if path.suffix.lower() not in FORMATS:
-        raise PlotError(f"{path}: a plot's name ends with {', '.join(FORMATS)}. Name it so.")
+        raise PlotError(
+            f"the name of a plot must end with {', '.join(FORMATS)}. Choose another name.",
+            file=path,
+        )
     check_outputs([path], inputs)
     require_matplotlib()
 
@@ -41,7 +47,7 @@ def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
 def save_plots(found: Sequence[SplitStatistics], path: Path) -> list[Path]:
     """Draw each split's panels into the file at `path`; with several splits into `path` with their names.
 
-    Raises `PlotError` when matplotlib is missing or the name ends otherwise than in `FORMATS`, and
+    Raises `PlotError` when matplotlib is missing or the name does not end as in `FORMATS`, and
     `OutputError` when a file cannot be written: none is then. Returns the files.
     """
     check_plot(path)

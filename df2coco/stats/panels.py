@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from df2coco.errors import printable
-from df2coco.stats import CategoryStatistics, Histogram, SplitStatistics, quantile
+from df2coco.stats.values import CategoryStatistics, Histogram, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PANELS", "Panel", "plain_text"]
 
 STEPS: Final = ("#c6def1", "#5aa0d6", "#0b4f8a")
-"""Three steps of one hue: told apart in gray too, and by every eye."""
-ON_STEPS: Final = ("#000000", "#000000", "#ffffff")
+"""Three steps of one hue, which differ in gray too, and to every eye."""
 BAR: Final = "#3a86c4"
 
 MOST: Final = 30
@@ -113,37 +112,28 @@ def _describe_visibility(numbers: SplitStatistics) -> str:
 
 
 def _shares(axes: Axes, rows: Mapping[str, Mapping[str, int]]) -> None:
-    """A bar a row, divided into named parts. Names stand in their part, or beside it when it is small."""
+    """A bar a row, divided into parts, and under it the parts' names in three columns, each with its color."""
     for row, parts in enumerate(rows.values()):
-        total = sum(parts.values())
-        left, small = 0.0, 0
+        total = sum(parts.values()) or 1
+        left = 0.0
         colors = STEPS if len(parts) == 3 else (STEPS[0], STEPS[2])
-        inks = ON_STEPS if len(parts) == 3 else (ON_STEPS[0], ON_STEPS[2])
-        for (name, count), color, ink in zip(parts.items(), colors, inks, strict=True):
-            share = count / total if total else 0
-            axes.barh(row, share, left=left, color=color, height=0.6)
-            middle = left + share / 2
-            if share >= 0.16:
-                label = f"{name}\n{_percent(share)}"
-                axes.text(middle, row, label, ha="center", va="center", color=ink, linespacing=1.05)
-            else:
-                # Small ones stand above their part and, where that is taken, below it.
-                side, align = (0.33, "top") if small % 2 else (-0.33, "bottom")
-                where = "left" if middle < 0.2 else "right" if middle > 0.8 else "center"
-                x = {"left": left, "right": left + share, "center": middle}[where]
-                label = f"{name} {_percent(share)}"
-                axes.text(x, row + side, label, ha=where, va=align, fontsize="small")
-                small += 1
-            left += share
+        for number, ((name, count), color) in enumerate(zip(parts.items(), colors, strict=True)):
+            axes.barh(row, count / total, left=left, color=color, height=0.34)
+            left += count / total
+            x = number / 3
+            axes.plot(x + 0.012, row + 0.42, "s", color=color, markersize=6.5, clip_on=False)
+            axes.text(
+                x + 0.035, row + 0.42, f"{name} {_percent(count / total)}", va="center_baseline"
+            )
     _bare(axes)
     axes.set_yticks(range(len(rows)), rows)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(len(rows) - 0.3, -0.3)
     axes.set_xlim(0, 1)
 
 
 def _attribute_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
     return {
-        name: dict(zip(ATTRIBUTES[name], counts, strict=True))
+        name.replace("_", "-"): dict(zip(ATTRIBUTES[name], counts, strict=True))
         for name, counts in numbers.attributes.items()
     }
 
@@ -219,13 +209,31 @@ def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
     widths, heights, counts = zip(*sizes, strict=True)
     areas = [max(4, 420 * count / most) for count in counts]
     axes.scatter(widths, heights, s=areas, color=BAR, alpha=0.55, linewidths=0)
-    axes.set_xlabel("width, pixels (larger dots: more images)")
+    across, down = (_most_of(numbers.image_sizes, axis) for axis in (0, 1))
+    axes.set_xlim(across)
+    axes.set_ylim(down)
+    outside = sum(
+        count
+        for width, height, count in numbers.image_sizes
+        if not (across[0] <= width <= across[1] and down[0] <= height <= down[1])
+    )
+    beyond = f"; {_percent(outside / numbers.images)} are beyond" if outside else ""
+    axes.set_xlabel(f"width, pixels (larger dots: more images{beyond})")
     axes.set_ylabel("height, pixels")
-    axes.set_xlim(0, 1.08 * max(widths))
-    axes.set_ylim(0, 1.16 * max(heights))
     width, height, count = sizes[0]
     label = f"most often {width:,} x {height:,}: {_percent(count / numbers.images)}"
-    axes.text(0, 1, f"  {label}", transform=axes.transAxes, va="top")
+    axes.text(1, 1.02, label, transform=axes.transAxes, ha="right", va="bottom")
+
+
+def _most_of(sizes: Sequence[tuple[int, int, int]], axis: int) -> tuple[float, float]:
+    """Where an axis begins and ends: around all widths or heights but the last hundredth on either side."""
+    counts: dict[int, int] = {}
+    for size in sizes:
+        counts[size[axis]] = counts.get(size[axis], 0) + size[2]
+    histogram = dict(sorted(counts.items()))
+    low, high = quantile(histogram, 0.01), quantile(histogram, 0.99)
+    margin = max(0.12 * (high - low), 0.05 * high, 1)
+    return max(0, low - margin), high + margin
 
 
 def _describe_histogram(histogram: Histogram) -> str:
@@ -277,7 +285,7 @@ PANELS: Final[Mapping[str, Panel]] = MappingProxyType(
         "image_sizes": Panel(
             "Image sizes",
             lambda n: n.image_sizes,
-            lambda _: 3.2,
+            lambda _: 2.7,
             _image_sizes,
             lambda n: (
                 "most often " + _listed((f"{w} x {h}:", f"{c:,}") for w, h, c in n.image_sizes[:5])
