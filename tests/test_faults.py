@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 import pytest
 
+from df2coco.converter.options import Shape
 from df2coco.converter.run import convert
 from df2coco.errors import SourceError
 from tests.synthetic import make_split
@@ -133,45 +134,78 @@ PARTS = 4
 
 
 @pytest.fixture(scope="module")
-def duration(job: Job, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Seconds from the first trace of OUT to the end: before, there is nothing to harm."""
-    out = tmp_path_factory.mktemp("duration") / "out.json"
-    process = start_conversion(job, out)
-    wait_for(lambda: unfinished(out.parent), process)
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset root of two splits; the first is large enough for two workers."""
+    root = tmp_path_factory.mktemp("root")
+    make_split(root / "train", 300)
+    make_split(root / "validation", 100)
+    return root
+
+
+@pytest.fixture(scope="module")
+def complete(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a conversion of both splits."""
+    out = tmp_path_factory.mktemp("complete") / "out"
+    convert(root, out, shape=Shape(area="box"))
+    return contents(out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All finished files of a folder."""
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith(".tmp")
+    }
+
+
+class Outcome(NamedTuple):
+    """What one signal led to."""
+
+    code: int
+    lines: list[str]
+    files: dict[str, bytes]
+    unfinished: list[str]
+
+
+def kill_once(root: Path, out: Path, names: Iterable[str], number: int, share: float) -> Outcome:
+    """Start a conversion to the folder `out`, where files stand, and send a signal.
+
+    `share` says when: 0 is the moment when the first output begins, 1 about the end.
+    """
+    out.mkdir()
+    for name in names:
+        (out / name).write_bytes(OLD)
+    process = start("convert", root, out, "--area", "box", "--workers", 2)
     started = time.perf_counter()
-    assert end(process)[0] == 0
-    return time.perf_counter() - started
+    wait_for(lambda: unfinished(out), process)
+    # From its start until here takes about as long as from here to the end.
+    time.sleep(share * (time.perf_counter() - started))
+    workers = workers_of(process)
+    process.send_signal(number)
+    code, lines = end(process)
+    assert_ended(workers)
+    return Outcome(code, lines, contents(out), unfinished(out))
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_killed_at_any_moment(
-    number: signal.Signals, part: int, job: Job, duration: float, out: Path
+    number: signal.Signals, part: int, root: Path, complete: dict[str, bytes], tmp_path: Path
 ) -> None:
     rng = random.Random(PARTS * number + part)
-    outcomes = set()
-    for _ in range(-(-MOMENTS // (PARTS * len(SIGNALS)))):
-        out.write_bytes(OLD)
-        process = start_conversion(job, out)
-        wait_for(lambda: unfinished(out.parent), process)
-        time.sleep(rng.uniform(0, 1.1 * duration))
-        workers = workers_of(process)
-        process.send_signal(number)
-        code, lines = end(process)
-
-        found = out.read_bytes()
-        assert found in (OLD, job.complete)
-        outcomes.add(found == OLD)
-        assert_ended(workers)
+    old = dict.fromkeys(complete, OLD)
+    outcomes = []
+    for index in range(-(-MOMENTS // (PARTS * len(SIGNALS)))):
+        outcome = kill_once(root, tmp_path / str(index), complete, number, rng.uniform(0, 1.6))
+        outcomes.append(outcome)
+        assert outcome.files in (old, complete)  # never one split without the other
         if number != signal.SIGKILL:
-            assert unfinished(out.parent) == []
-            assert "Traceback" not in "\n".join(lines)  # not even while Python shuts down
-            if found == OLD:
-                assert code == 128 + number
-                assert len(lines) == 1
-        for name in unfinished(out.parent):
-            (out.parent / name).unlink()
-    assert True in outcomes, "no signal came before the end: the test proves nothing"
+            assert outcome.unfinished == []
+            assert "Traceback" not in "\n".join(outcome.lines)  # not even while Python shuts down
+            if outcome.files == old:
+                assert outcome.code == 128 + number
+                assert len(outcome.lines) == 1
+                assert number != signal.SIGINT or "nothing was written" in outcome.lines[0]
+    assert any(outcome.files == old for outcome in outcomes), "no signal came before the end"
 
 
 # ---------------------------------------------------------------- no space
