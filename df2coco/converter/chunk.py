@@ -35,6 +35,8 @@ class Converted(NamedTuple):
     notices: list[Notice]
     parts: list[Part]
     """One for each output."""
+    reaches: list[float]
+    """Of each image that was read, chosen or not: see `ImageRecord.reach`."""
     pair: str
     """What the images of a pair have in common; "" for several images."""
 
@@ -74,6 +76,11 @@ def _convert(job: Job, images: list[ReadImage]) -> Converted:
             for shape, category_id in job.outputs
         ],
         pair="",
+        reaches=[
+            image.record.reach
+            for image in images
+            if image.record is not None and image.record.reach is not None
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -19,6 +20,7 @@ from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import SourceError
 from df2coco.files import Outputs, atomic_write, check_outputs
 from df2coco.parser.mapping import map_images
+from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
 from df2coco.parser.records import Notice
 from df2coco.parser.splits import find_images, find_splits
@@ -178,7 +180,9 @@ class _Run:
             results: Iterable[Converted] = (each for chunk in chunks for each in chunk)
             if selection.sample is not None:
                 results = take_sample(results, selection.sample, selection.seed)
+            reaches = array("d")
             for converted in results:
+                reaches.extend(converted.reaches)
                 for notice in converted.notices:
                     summary.note(notice, keep=self.keep_notices)
                 if self.fails and summary.errors:
@@ -193,6 +197,9 @@ class _Run:
             for writer in writers:
                 writer.close()
         summary.items = sum(summary.items_per_category.values())
+        other_photos = judge_photos(reaches)
+        if other_photos is not None:
+            summary.note(other_photos, keep=True)
         if summary.subset and not summary.images and not summary.errors:
             summary.note(_NOTHING_LEFT, keep=True)
         return summary

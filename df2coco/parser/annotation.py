@@ -107,8 +107,31 @@ def _parse_slowly(
     notices += _twice(items, file)
     width, height = size or smallest_size(items)
     return ImageRecord(
-        image_id, file_name, width, height, source, pair_id, tuple(items), tuple(notices)
+        image_id,
+        file_name,
+        width,
+        height,
+        source,
+        pair_id,
+        tuple(items),
+        tuple(notices),
+        None if size is None else _reach(document, size),
     )
+
+
+def _reach(document: dict[str, Any], size: tuple[int, int]) -> float | None:
+    """See `ImageRecord.reach`; boxes of items that cannot be used count, too."""
+    found = []
+    for key, value in document.items():
+        box = value.get("bounding_box") if _is_item_key(key) and type(value) is dict else None
+        if box is not None and _is_box(box):
+            x1, y1, x2, y2 = box
+            found.append(max(max(x1, x2) / size[0], max(y1, y2) / size[1]))
+    return max(found, default=None)
+
+
+def _is_box(box: Any) -> bool:
+    return type(box) is list and len(box) == 4 and _span(box) is not None
 
 
 def _twice(items: list[Item], file: str) -> Iterable[Notice]:
@@ -277,7 +300,7 @@ def _box(
     value: dict[str, Any], size: tuple[int, int] | None, file: str, key: str, repairs: list[Notice]
 ) -> tuple[Number, Number, Number, Number]:
     box = _required(value, "bounding_box")
-    if type(box) is not list or len(box) != 4 or _span(box) is None:
+    if not _is_box(box):
         raise _FaultError(
             "bounding_box",
             f"{shorten(box)}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}. {_CORRECT}",

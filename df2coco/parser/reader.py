@@ -169,7 +169,7 @@ class Reader:
             return record
         text = f"EXIF orientation {header.orientation}: loaders turn it, and the annotations may not fit"
         notice = Notice("exif-orientation", f"{self.images_label}/{record.file_name}", "", text)
-        return msgspec.structs.replace(record, notices=(*record.notices, notice))
+        return msgspec.structs.replace(record, notices=(*record.notices, notice), reach=None)
 
     def _size(self, header: ImageHeader) -> tuple[int, int]:
         return header[:2] if self.stored_size else header.size

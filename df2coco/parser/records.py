@@ -65,6 +65,9 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
             "warning",
             "options choose by the annotations, but the split has none: all its images are written",
         ),
+        "other-photos": NoticeKind(
+            "warning", "the photos are hardly those that the annotations were made on"
+        ),
         "no-items": NoticeKind("warning", "an image has no items"),
         "no-images": NoticeKind(
             "warning",
@@ -136,6 +139,11 @@ class ImageRecord(msgspec.Struct, frozen=True):
     items: tuple[Item, ...]
     """In the order of the file."""
     notices: tuple[Notice, ...] = ()
+    reach: float | None = None
+    """The largest x2 / width or y2 / height of a box, as the file gives it: above 1 when a box leaves the image.
+
+    None without a box, without the image's size, or when EXIF turns the image.
+    """
 
 
 def smallest_size(items: Iterable[Item]) -> tuple[int, int]:

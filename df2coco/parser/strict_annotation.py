@@ -92,8 +92,14 @@ def parse_strictly(
     if not items or (len(items) > 1 and _alike(items)):
         return None
     if size is None:
+        reach = None
         width, height = smallest_size(items)
-    return ImageRecord(image_id, file_name, width, height, source, pair_id, tuple(items))  # type: ignore[arg-type]
+    else:
+        boxes = [item.bounding_box for item in items]
+        reach = max([max(x2 / width, y2 / height) for _, _, x2, y2 in boxes])
+    return ImageRecord(
+        image_id, file_name, width, height, source, pair_id, tuple(items), (), reach  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def _checked(key: str, value: _Item, width: int, height: int) -> Item | None:
