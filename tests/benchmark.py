@@ -1,8 +1,9 @@
-"""What df2coco costs, side by side with the usual way: `make bench`.
+"""What df2coco costs, side by side with the usual way: `make bench`, in about ten minutes.
 
-Every row is a process of its own: wall time, and in a further round the peak of the resident memory of it and
-its children (pages that they share count for each). Rows of one table take turns, and the median of the
-rounds counts.
+Every row is a process of its own. Its seconds are those of all cores together (user + system, with its
+children), since the clock on the wall tells more about the machine than about the program; both are
+shown. Rows of one table take turns, and medians count. In a further round the peak of the resident memory
+of the process and its children is measured (pages that they share count for each).
 Results are compared before anything is timed.
 """
 
@@ -18,20 +19,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from tests.benchmark_evaluation import evaluation_rows, print_rows
+from df2coco.taxonomy import SIGMAS
+from tests.benchmark_results import KINDS, make_results, make_retrieval
 from tests.synthetic import make_split
 from tests.zipcrypto import write_encrypted_zip
 
 PYTHON = sys.executable
 TESTS = Path(__file__).parent
+SEED = 0
 
 FLOOR = """
 import os, sys
@@ -61,15 +65,42 @@ else:
         split.reader.header(entry).size
 """
 LOAD = "import sys; from pycocotools.coco import COCO; COCO(sys.argv[1])"
-DECRYPT = """
-import sys, zipfile
-from pathlib import Path
-from df2coco.parser import archive
-if sys.argv[2] == "stdlib":
-    archive._decrypter = zipfile._ZipDecrypter
-files = archive.ZipFiles(Path(sys.argv[1]), "secret")
-for name, member in list(archive.read_directory(Path(sys.argv[1])))[:4000]:
-    files.read(member, 1 << 20 if name.endswith("json") else 4096)
+PYCOCOTOOLS = """
+import contextlib, io, json, sys
+import numpy as np
+{imports}
+kind, sigmas, truth, results = sys.argv[1:]
+with contextlib.redirect_stdout(io.StringIO()):
+    truth = COCO(truth)
+    if kind == "keypoints":
+        for annotation in truth.dataset["annotations"]:  # the benchmark's OKS scale
+            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
+    evaluation = COCOeval(truth, truth.loadRes(results), kind)
+    evaluation.params.kpt_oks_sigmas = np.array(json.loads(sigmas))
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+print(json.dumps(list(map(float, evaluation.stats))))
+"""
+PLAIN = PYCOCOTOOLS.format(
+    imports="from pycocotools.coco import COCO\nfrom pycocotools.cocoeval import COCOeval"
+)
+FASTER = PYCOCOTOOLS.format(
+    imports="from faster_coco_eval import COCO, COCOeval_faster as COCOeval"
+)
+HOTCOCO = """
+import json, sys, warnings
+import hotcoco
+warnings.simplefilter("ignore")
+kind, sigmas, truth, results = sys.argv[1:]
+truth = hotcoco.COCO(truth)
+evaluation = hotcoco.COCOeval(truth, truth.loadRes(results), kind)
+if kind == "keypoints":
+    evaluation.params.kpt_oks_sigmas = json.loads(sigmas)
+evaluation.evaluate()
+evaluation.accumulate()
+evaluation.summarize()
+print(json.dumps(list(map(float, evaluation.stats))))
 """
 
 
@@ -80,31 +111,33 @@ class Row:
     name: str
     command: list[str]
     seconds: list[float] = field(default_factory=list)
+    """On the wall."""
+    cpu: list[float] = field(default_factory=list)
+    """Of all cores, with children."""
     megabytes: float = 0
+    output: bytes = b""
 
-    @property
-    def time(self) -> float:
-        return statistics.median(self.seconds)
+    def run(self) -> None:
+        """Run the command once, for its time."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+            started = time.perf_counter()
+            process = subprocess.Popen(self.command, stdout=out, stderr=errors)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.seconds.append(time.perf_counter() - started)
+            self.cpu.append(usage.ru_utime + usage.ru_stime)
+            out.seek(0)
+            self.output = out.read()
+            if process.returncode:
+                errors.seek(0)
+                raise SystemExit(f"{self.name}: {errors.read().decode()}")
 
-
-def run(row: Row) -> None:
-    """Run a row's command once, for its time."""
-    started = time.perf_counter()
-    with subprocess.Popen(
-        row.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        _, errors = process.communicate()
-    row.seconds.append(time.perf_counter() - started)
-    if process.returncode:
-        raise SystemExit(f"{row.name}: {errors.decode()}")
-
-
-def weigh(row: Row) -> None:
-    """Run a row's command once, for its memory: looking at processes takes a part of a core."""
-    process = psutil.Popen(row.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        row.megabytes = max(row.megabytes, _resident(process) / 1e6)
-        time.sleep(0.01)
+    def weigh(self) -> None:
+        """Run the command once, for its memory: looking at processes takes a part of a core."""
+        process = psutil.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None:
+            self.megabytes = max(self.megabytes, _resident(process) / 1e6)
+            time.sleep(0.01)
 
 
 def _resident(process: psutil.Process) -> float:
@@ -121,20 +154,22 @@ def _resident(process: psutil.Process) -> float:
     return total
 
 
-def table(title: str, rows: Sequence[Row], *, rounds: int) -> None:
-    """Time rows in turn and print them, each against the first."""
+def table(title: str, rows: Sequence[Row], rounds: int) -> None:
+    """Time rows in turn and print them: how many times less the first one's seconds each takes."""
     for _ in range(rounds):
         for row in rows:
-            run(row)
+            row.run()
     for row in rows:
-        weigh(row)
-    print(f"\n{title} (median of {rounds})\n")
-    print(f"| {'':<44} | seconds | ratio | peak MB |")
-    print(f"|{'-' * 46}|--------:|------:|--------:|")
-    first = rows[0]
+        row.weigh()
+    print(f"\n**{title}** (median of {rounds})\n")
+    print(f"| {'':<46} | CPU seconds | ratio | seconds | peak MB |")
+    print(f"|{'-' * 48}|------------:|------:|--------:|--------:|")
+    first = statistics.median(rows[0].cpu)
     for row in rows:
+        cpu, seconds = statistics.median(row.cpu), statistics.median(row.seconds)
         print(
-            f"| {row.name:<44} | {row.time:7.2f} | {first.time / row.time:5.1f} | {row.megabytes:7.0f} |"
+            f"| {row.name:<46} | {cpu:11.2f} | {first / cpu:5.1f} | {seconds:7.2f} "
+            f"| {row.megabytes:7.0f} |"
         )
     sys.stdout.flush()
 
@@ -152,24 +187,16 @@ def usual(split: Path, out: Path) -> list[str]:
 
 
 def check_equal(split: Path, folder: Path) -> None:
-    """The usual way's document is that of `--preset official`; workers and archives change no byte."""
-    run(Row("usual way", usual(split, folder / "usual.json")))
-    run(
-        Row(
-            "preset official",
-            df2coco("convert", split, folder / "ours.json", "--preset", "official"),
-        )
-    )
-    first, second = (
-        json.loads((folder / name).read_bytes()) for name in ("usual.json", "ours.json")
-    )
-    assert first == second, "not the same document"
+    """The usual way's document is that of `--preset official`."""
+    usual_file, ours = folder / "usual.json", folder / "ours.json"
+    Row("the usual way", usual(split, usual_file)).run()
+    Row("preset", df2coco("convert", split, ours, "--preset", "official")).run()
+    assert json.loads(usual_file.read_bytes()) == json.loads(ours.read_bytes()), "not the same"
 
 
 def conversion(split: Path, folder: Path, rounds: int) -> None:
-    out = folder / "out.json"
-    floor = folder / "sample.json"
-    run(Row("sample", df2coco("convert", split, floor, "--area", "box")))
+    out, floor = folder / "out.json", folder / "sample.json"
+    Row("sample", df2coco("convert", split, floor, "--area", "box")).run()
     rows = [
         Row("the usual way", usual(split, out)),
         Row("df2coco --area box", df2coco("convert", split, out, "--area", "box")),
@@ -177,123 +204,187 @@ def conversion(split: Path, folder: Path, rounds: int) -> None:
         Row("df2coco --workers 1", df2coco("convert", split, out, "--workers", "1")),
         Row("df2coco --preset official", df2coco("convert", split, out, "--preset", "official")),
         Row(
-            "df2coco to a folder: instances and keypoints",
-            df2coco("convert", split, folder / "both"),
+            "df2coco --layout aggregated", df2coco("convert", split, out, "--layout", "aggregated")
         ),
+        Row("df2coco to a folder: both tasks", df2coco("convert", split, folder / "both")),
         Row(
             "floor: read all, write OUT's bytes",
             script(FLOOR, split / "annos", split / "image", floor, out),
         ),
     ]
-    table("Conversion of 32,153 images, 52,480 items", rows, rounds=rounds)
+    table("Conversion of 32,153 images, 52,480 items", rows, rounds)
 
 
 def archives(split: Path, folder: Path, rounds: int) -> None:
-    archive, out = folder / "validation.zip", folder / "out.json"
-    members = [
-        (f"validation/{kind}/{path.name}", path.read_bytes())
-        for kind in ("annos", "image")
-        for path in sorted((split / kind).iterdir())[:4000]
+    archive, few, out = folder / "validation.zip", folder / "few", folder / "out.json"
+    paths = [
+        path for kind in ("annos", "image") for path in sorted((split / kind).iterdir())[:4000]
     ]
+    members = [(f"validation/{p.parent.name}/{p.name}", p.read_bytes()) for p in paths]
     write_encrypted_zip(archive, members, "secret")
-    del members
-    few = folder / "few"
-    for kind in ("annos", "image"):
-        (few / kind).mkdir(parents=True)
-        for path in sorted((split / kind).iterdir())[:4000]:
-            os.link(path, few / kind / path.name)
+    for path in paths:
+        target = few / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, target)
     rows = [
         Row("from the folder", df2coco("convert", few, out)),
         Row("from the encrypted zip", df2coco("convert", archive, out, "--password", "secret")),
     ]
-    table("Straight from the download: 4,000 images", rows, rounds=rounds)
-    rows = [
-        Row("the standard library's decryption", script(DECRYPT, archive, "stdlib")),
-        Row("fast-zip-decryption", script(DECRYPT, archive, "fast")),
-    ]
-    table("Decrypting 4,000 annotation files", rows, rounds=1)
+    table("Straight from the download: 4,000 images", rows, rounds)
 
 
-def headers(split: Path, rounds: int) -> None:
+def headers(split: Path, folder: Path, rounds: int) -> None:
+    del folder
     rows = [
         Row("Pillow", script(HEADERS, split / "image", "pillow")),
         Row("df2coco.parser.image_header", script(HEADERS, split / "image", "ours")),
     ]
-    table("Sizes and orientations of 32,153 images", rows, rounds=rounds)
+    table("Sizes and orientations of 32,153 images", rows, rounds)
 
 
-def afterwards(split: Path, folder: Path, rounds: int) -> None:
+LOADED = {
+    "the official converter's": ["--preset", "official"],
+    "294 slots": [],
+    "81 slots (--layout aggregated)": ["--layout", "aggregated"],
+    "--layout category": ["--layout", "category"],
+    "--task instances": ["--task", "instances"],
+}
+
+
+def loading(split: Path, folder: Path, rounds: int) -> None:
     """What a user of the files pays, in pycocotools."""
-    kinds = {
-        "the official converter's": ["--preset", "official"],
-        "294 slots": [],
-        "--layout category": ["--layout", "category"],
-        "--task instances": ["--task", "instances"],
-    }
     rows = []
-    for number, (name, options) in enumerate(kinds.items()):
+    for number, (name, options) in enumerate(LOADED.items()):
         path = folder / f"load{number}.json"
-        run(Row(name, df2coco("convert", split, path, *options)))
+        Row(name, df2coco("convert", split, path, *options)).run()
         rows.append(Row(f"{name} ({path.stat().st_size / 1e6:.0f} MB)", script(LOAD, path)))
-    table("pycocotools loads the file", rows, rounds=rounds)
+    table("pycocotools loads the file", rows, rounds)
 
 
-def validation(folder: Path, rounds: int) -> None:
-    """Beside what any consumer pays to load the file. Files as `afterwards` leaves them."""
-    for name, path in (("294 slots", "load1.json"), ("--layout category", "load2.json")):
+def validation(split: Path, folder: Path, rounds: int) -> None:
+    path = folder / "out.json"
+    Row("convert", df2coco("convert", split, path)).run()
+    rows = [
+        Row("pycocotools.COCO() alone", script(LOAD, path)),
+        Row("df2coco validate", df2coco("validate", path)),
+        Row("df2coco validate --quick", df2coco("validate", path, "--quick")),
+    ]
+    table("Validation, 294 slots", rows, rounds)
+
+
+def other_commands(split: Path, folder: Path, rounds: int) -> None:
+    path, pictures = folder / "out.json", folder / "pictures"
+    rows = [
+        Row("df2coco stats of the split", df2coco("stats", split)),
+        Row("df2coco stats of the file", df2coco("stats", path)),
+        Row("df2coco restore", df2coco("restore", path, folder / "annos", "--force")),
+        Row(
+            "df2coco draw: 200 pictures",
+            df2coco(
+                "draw", path, "--images", split / "image", "--sample", "200", "--out", pictures
+            ),
+        ),
+    ]
+    table("Other commands, 32,153 images", rows, rounds)
+
+
+def evaluation(folder: Path, rounds: int, images: int, results: int) -> None:
+    """Boxes, masks and landmarks. All engines must give the same numbers."""
+    split, truth = folder / f"scored{images}", folder / "truth.json"
+    make_split(split, images, SEED)
+    Row("convert", df2coco("convert", split, truth, "--area", "box")).run()
+    items = apart(make_results, truth, folder, results)
+    sigmas = json.dumps(SIGMAS)
+    for kind in KINDS:
+        files = [truth, folder / f"{kind}.json"]
         rows = [
-            Row("pycocotools.COCO() alone", script(LOAD, folder / path)),
-            Row("df2coco validate", df2coco("validate", folder / path)),
-            Row("df2coco validate --quick", df2coco("validate", folder / path, "--quick")),
+            Row("pycocotools", script(PLAIN, kind, sigmas, *files)),
+            Row("faster-coco-eval", script(FASTER, kind, sigmas, *files)),
+            Row("hotcoco directly", script(HOTCOCO, kind, sigmas, *files)),
+            Row("df2coco evaluate", df2coco("evaluate", kind, *files, "--json")),
+            Row(
+                "df2coco evaluate --engine pycocotools",
+                df2coco("evaluate", kind, *files, "--json", "--engine", "pycocotools"),
+            ),
         ]
-        table(f"Validation, {name}", rows, rounds=rounds)
+        table(f"{kind}: {results:,} results on {items:,} items", rows, rounds)
+        ap = [_ap(row.output) for row in rows]
+        assert max(ap) - min(ap) < 1e-9, ap
+    paths = apart(make_retrieval, folder)
+    rows = [Row("df2coco evaluate retrieval", df2coco("evaluate", "retrieval", *paths))]
+    table("retrieval: 12,550 queries, 37,183 gallery items", rows, rounds)
 
 
-def growth(folder: Path, sizes: Sequence[int]) -> None:
+def _ap(output: bytes) -> float:
+    """AP, the first of COCO's numbers."""
+    if output.lstrip().startswith(b"{"):
+        return float(json.loads(output)["AP"])
+    return float(json.loads(output.splitlines()[-1])[0])  # below what engines print
+
+
+def growth(folder: Path, sizes: Iterable[int]) -> None:
+    """Train has six times the images of validation: time and memory must grow with them, no faster."""
     rows = []
     for size in sizes:
         split = folder / f"split{size}"
-        make_split(split, size)
+        make_split(split, size, SEED)
         rows.append(Row(f"{size:,} images", df2coco("convert", split, folder / "out.json")))
-    table("Growth with the size of the split", rows, rounds=1)
-    for row, size in zip(rows, sizes, strict=True):
-        print(f"{row.name}: {1e6 * row.time / size:.0f} microseconds an image")
+    table("Growth with the size of the split", rows, 1)
+    for row in rows:
+        print(
+            f"{row.name}: {1e6 * row.cpu[0] / int(row.name.split()[0].replace(',', '')):.0f} microseconds an image"
+        )
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it in a process of its own: a child begins with its parent's peak of memory."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def machine() -> str:
-    packages = ("numpy", "orjson", "Pillow", "pycocotools", "typer")
+    packages = (
+        "numpy", "orjson", "msgspec", "Pillow", "pycocotools", "hotcoco", "faster-coco-eval", "typer",
+    )  # fmt: skip
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}, {versions}"
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, "
+        f"Python {platform.python_version()}, {versions}; seed {SEED}"
+    )
+
+
+STEPS: dict[str, Callable[[Path, Path, int], None]] = {
+    "conversion": conversion,
+    "headers": headers,
+    "archives": archives,
+    "loading": loading,
+    "validation": validation,
+    "other": other_commands,
+}
+"""What is measured on a split of validation size, in this order."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--split", type=Path, help="an existing split of validation size, made by tests.synthetic"
-    )
-    parser.add_argument("--growth", type=int, nargs="*", default=[5_000, 32_153, 192_000])
+    parser.add_argument("--full", action="store_true", help="also train size, and 100,000 results")
+    parser.add_argument("--only", nargs="*", default=[*STEPS, "evaluation"], metavar="STEP")
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        split = options.split or folder / "validation"
-        if options.split is None:
-            make_split(split, 32_153)
-        # In a process of its own: a child begins with its parent's peak of memory.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(check_equal, split, folder).result()
-        steps: list[Callable[[], None]] = [
-            lambda: conversion(split, folder, options.rounds),
-            lambda: headers(split, options.rounds),
-            lambda: archives(split, folder, options.rounds),
-            lambda: afterwards(split, folder, options.rounds),
-            lambda: validation(folder, options.rounds),
-            lambda: print_rows(evaluation_rows(folder / "load1.json", folder)),
-            lambda: growth(folder, options.growth),
-        ]
-        for step in steps:
-            step()
+        split = folder / "validation"
+        make_split(split, 32_153, SEED)
+        if "conversion" in options.only:
+            apart(check_equal, split, folder)
+        for step, measure in STEPS.items():
+            if step in options.only:
+                measure(split, folder, options.rounds)
+        if "evaluation" in options.only:
+            evaluation(folder, options.rounds, 6_139, 20_000)
+        if options.full:
+            evaluation(folder, 1, 32_153, 100_000)
+            growth(folder, (5_000, 32_153, 192_000))
 
 
 if __name__ == "__main__":
