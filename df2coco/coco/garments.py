@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORY_BY_NAME, Category
 
-__all__ = ["find_garments", "own_slots"]
+__all__ = ["find_garments", "own_slots", "same_name"]
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
+
+
+_BY_PLAIN_NAME: Final = {_plain(name): category for name, category in CATEGORY_BY_NAME.items()}
+
+
+def same_name(name: Any) -> Category | None:
+    """DeepFashion2's category of that name, the dataset's or the official converter's.
+
+    Capitals count as small letters, and underscores and hyphens as blanks.
+    """
+    return _BY_PLAIN_NAME.get(_plain(name)) if type(name) is str else None
 
 
 def find_garments(categories: Iterable[Mapping[str, Any]]) -> dict[int, Category]:
     """Category id of the file -> DeepFashion2's category of that name; {} for files of other datasets.
 
-    A name is the dataset's or the official converter's. The file is DeepFashion2's when most of its
-    categories have such a name: one class called "vest" among others does not make it so.
+    The file is DeepFashion2's when most of its categories have such a name (see `same_name`): one class
+    called "vest" among others does not make it so.
     """
     entries = list(categories)
-    found = {
-        entry["id"]: CATEGORY_BY_NAME[entry["name"]]
+    named = {
+        entry["id"]: same_name(entry.get("name"))
         for entry in entries
         if type(entry.get("id")) is int
-        and type(entry.get("name")) is str
-        and entry["name"] in CATEGORY_BY_NAME
     }
+    found = {number: category for number, category in named.items() if category is not None}
     return found if 2 * len(found) > len(entries) else {}

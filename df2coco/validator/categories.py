@@ -1,118 +1,221 @@
-"""Checks of the categories: their order, names, landmark names and skeletons."""
+"""The categories: their order, names, landmark names and skeletons."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
-from df2coco.validator.document import Check, Document, Entry, Hit, garments, identify, is_integer
+from df2coco.coco.garments import own_slots, same_name
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME
+from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
+from df2coco.validator.view import Entry, File, names_of, repeated
 
 __all__ = ["CHECKS"]
 
-Hits = Iterable[Hit]
+
+@file_check(
+    "category-id-duplicate",
+    "error",
+    "category",
+    "Two categories have the same id.",
+    affects="pycocotools keeps the last one; class names and counts are wrong everywhere.",
+    cause="Files were merged without renumbering.",
+    remedy="Give every category its own id.",
+)
+def category_id_duplicate(file: File) -> Iterable[Hit]:
+    return (Hit(each) for each in repeated(e["id"] for e in file.categories if "id" in e))
 
 
-def _where(
-    document: Document,
-    wrong: Callable[[Entry], bool],
-    detail: Callable[[Entry], str] = lambda _: "",
-) -> Hits:
-    for index, entry in enumerate(document.categories):
-        if wrong(entry):
-            yield Hit(identify(entry, index), detail(entry))
+def _integer_ids(file: File) -> list[int]:
+    return [e["id"] for e in file.categories if type(e.get("id")) is int]
 
 
-def names_of(entry: Entry) -> list[Any]:
-    """A category's landmark names; [] when it has none."""
-    found = entry.get("keypoints")
-    return found if type(found) is list else []
-
-
-def repeated(values: Iterable[Any]) -> list[Any]:
-    """The values that occur more than once; what cannot be compared is left out."""
-    values = list(values)
-    with contextlib.suppress(TypeError):
-        if len(set(values)) == len(values):
-            return []
-    counts = Counter(value for value in values if isinstance(value, Hashable))
-    return [value for value, count in counts.items() if count > 1]
-
-
-def _key_missing(document: Document) -> Hits:
-    return _where(
-        document,
-        lambda e: not e.keys() >= {"id", "name"},
-        lambda e: ", ".join(sorted({"id", "name"} - e.keys())),
-    )
-
-
-def _id_type(document: Document) -> Hits:
-    return _where(
-        document, lambda e: "id" in e and not is_integer(e["id"]), lambda e: f"id {e['id']!r}"
-    )
-
-
-def _id_duplicate(document: Document) -> Hits:
-    return (Hit(each) for each in repeated(e["id"] for e in document.categories if "id" in e))
-
-
-def _integer_ids(document: Document) -> list[int]:
-    return [e["id"] for e in document.categories if is_integer(e.get("id"))]
-
-
-def _order(document: Document) -> Hits:
-    ids = _integer_ids(document)
-    for before, after in itertools.pairwise(ids):
+@file_check(
+    "category-order",
+    "warning",
+    "category",
+    "Categories do not stand in ascending order of their ids.",
+    affects="MMDetection numbers labels in file order, Detectron2 in id order: labels are permuted silently between "
+    "the two.",
+    cause="Categories were written from an unordered collection.",
+    remedy="Sort the categories by id.",
+)
+def category_order(file: File) -> Iterable[Hit]:
+    for before, after in itertools.pairwise(_integer_ids(file)):
         if after < before:
             yield Hit(after, f"stands after {before}")
 
 
-def _gaps(document: Document) -> Hits:
-    ids = sorted(set(_integer_ids(document)))
-    if ids and ids != list(range(1, len(ids) + 1)):
+@file_check(
+    "category-id-gaps",
+    "note",
+    "file",
+    "Category ids are not 1, 2, 3, ... without a gap.",
+    affects="Detectron2 warns and renumbers the classes; results must be given back in the file's ids.",
+    cause="A subset of categories, or counting from 0.",
+    remedy="Nothing, if that is meant.",
+)
+def category_id_gaps(file: File) -> Iterable[Hit]:
+    ids = sorted(set(_integer_ids(file)))
+    if ids and ids != list(range(1, len(ids) + 1)) and not _from_zero(file):
         yield Hit(None, "ids " + ", ".join(map(str, ids[:20])))
 
 
-def _name_duplicate(document: Document) -> Hits:
-    names = repeated(e["name"] for e in document.categories if "name" in e)
-    return _where(document, lambda e: e.get("name") in names, lambda e: repr(e["name"]))
+@file_check(
+    "category-name-duplicate",
+    "error",
+    "category",
+    "Two categories have the same name.",
+    affects="MMDetection finds categories by name and gives both the same label: results of one count for the other.",
+    cause="Files were merged, or names were copied.",
+    remedy="Give every category its own name.",
+)
+def category_name_duplicate(file: File) -> Iterable[Hit]:
+    names = repeated(e["name"] for e in file.categories if "name" in e)
+    return file.categories_where(
+        lambda e: type(e.get("name")) is str and e["name"] in names, lambda e: repr(e["name"])
+    )
 
 
-def _renamed(document: Document) -> Hits:
-    known = {id(entry): category for entry, category in garments(document)}
-    if not known:
+@file_check(
+    "supercategory-missing",
+    "note",
+    "category",
+    "A category has no supercategory.",
+    affects="sahi before 0.11, MMDetection's tools (browse_coco_json) and RF-DETR's loader of Roboflow files stop with "
+    "a KeyError.",
+    cause="A converter left it out.",
+    remedy='Add "supercategory", such as the name itself.',
+)
+def supercategory_missing(file: File) -> Iterable[Hit]:
+    return file.categories_where(lambda e: "supercategory" not in e)
+
+
+# ---------------------------------------------------------------- DeepFashion2's
+
+
+def _from_zero(file: File) -> bool:
+    """DeepFashion2's categories, numbered 0 to 12."""
+    known = file.garments
+    return len(known) > 1 and all(known[key].id == key + 1 for key in known)
+
+
+@file_check(
+    "category-numbered-from-0",
+    "warning",
+    "file",
+    "DeepFashion2's categories are numbered from 0.",
+    affects="Their ids are not the dataset's 1 to 13: results with its ids are scored as the next category's.",
+    cause="Labels of a framework were written for ids.",
+    remedy="Add 1 to every category id, in categories and in annotations.",
+    garments=True,
+)
+def category_numbered_from_0(file: File) -> Iterable[Hit]:
+    if _from_zero(file):
+        yield Hit(None, f"{len(file.garments)} categories")
+
+
+@file_check(
+    "category-spelling",
+    "warning",
+    "category",
+    "A category has DeepFashion2's name in another spelling.",
+    affects="MMDetection finds categories by name, letter by letter, and drops the items of all others silently.",
+    cause="Names were capitalised, or blanks became underscores.",
+    remedy="Use the dataset's names as they are, or give MMDetection's metainfo these.",
+    garments=True,
+)
+def category_spelling(file: File) -> Iterable[Hit]:
+    for number, entry in enumerate(file.categories):
+        category = file.garments.get(_id(entry))
+        if category is not None and entry["name"] not in CATEGORY_BY_NAME:
+            yield Hit(identify(entry, number), f"{entry['name']!r} for {category.name!r}")
+
+
+def _id(entry: Entry) -> Any:
+    found = entry.get("id")
+    return found if type(found) is int else None
+
+
+@file_check(
+    "category-renamed",
+    "warning",
+    "category",
+    "A DeepFashion2 category does not have the name that belongs to its id.",
+    affects="MMDetection keeps only names that its metainfo lists, and drops or mislabels the others silently.",
+    cause="Names were edited, or ids were shuffled.",
+    remedy="Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).",
+    garments=True,
+)
+def category_renamed(file: File) -> Iterable[Hit]:
+    if not file.garments or _from_zero(file):
         return
-    for index, entry in enumerate(document.categories):
-        expected = CATEGORY_BY_ID.get(entry["id"]) if is_integer(entry.get("id")) else None
-        if "name" in entry and expected is not known.get(id(entry), ...):
-            told = (
+    for number, entry in enumerate(file.categories):
+        expected = CATEGORY_BY_ID.get(_id(entry))
+        if "name" in entry and expected is not file.garments.get(_id(entry), ...):
+            right = (
                 f"expected {expected.name!r}" if expected else "DeepFashion2 has no such category"
             )
-            yield Hit(identify(entry, index), f"{entry['name']!r}, {told}")
+            yield Hit(identify(entry, number), f"{entry['name']!r}, {right}")
 
 
-def _official_names(document: Document) -> Hits:
-    for entry, category in garments(document):
-        if entry["name"] != category.name:
+@file_check(
+    "category-official-name",
+    "note",
+    "category",
+    "A category has the official converter's name, which is not the dataset's.",
+    affects="MMDetection drops all items of a category that its metainfo spells differently.",
+    cause="The file is from the official converter, or from --preset official.",
+    remedy="Give MMDetection's metainfo the names as they stand in this file.",
+    garments=True,
+)
+def category_official_name(file: File) -> Iterable[Hit]:
+    for entry, category in _garment_entries(file):
+        if entry["name"] != category.name and entry["name"] in CATEGORY_BY_NAME:
             yield Hit(identify(entry, 0), f"{entry['name']!r} for {category.name!r}")
 
 
-def _incomplete(document: Document) -> Hits:
-    present = {category.id for _, category in garments(document)}
+def _garment_entries(file: File) -> Iterator[tuple[Entry, Any]]:
+    for entry in file.categories:
+        category = file.garments.get(_id(entry))
+        if category is not None and same_name(entry.get("name")) is category:
+            yield entry, category
+
+
+@file_check(
+    "category-absent",
+    "warning",
+    "category",
+    "Some of the 13 DeepFashion2 categories are not listed.",
+    affects="Frameworks number classes by position: a model of 13 classes does not fit, labels shift.",
+    cause="Only categories that occur in a split or a subset were written.",
+    remedy="List all 13 categories, used or not.",
+    garments=True,
+)
+def category_absent(file: File) -> Iterable[Hit]:
+    present = {category.id for category in file.garments.values()}
     # A file of one category is meant so: MMPose trains one model for each.
-    if 1 < len(present) < len(CATEGORIES) and len(present) == len(document.categories):
+    if 1 < len(present) < len(CATEGORIES) and len(present) == len(file.categories):
         for category in CATEGORIES:
             if category.id not in present:
                 yield Hit(category.id, category.name)
 
 
-def _keypoint_name_duplicate(document: Document) -> Hits:
-    return _where(
-        document,
+# ---------------------------------------------------------------- landmarks
+
+
+@file_check(
+    "landmark-name-duplicate",
+    "warning",
+    "category",
+    "A landmark name stands twice in one category.",
+    affects="Detectron2 finds the flip partner by name and takes the first: flipped images get wrong landmarks.",
+    cause="Names are unique within a category only, or were copied.",
+    remedy="Make names unique over all slots.",
+)
+def landmark_name_duplicate(file: File) -> Iterable[Hit]:
+    return file.categories_where(
         lambda e: bool(repeated(names_of(e))),
         lambda e: ", ".join(repr(name) for name in repeated(names_of(e))[:3]),
     )
@@ -123,280 +226,150 @@ _PERSON: Final = frozenset(
 )  # fmt: skip
 
 
-def _person_names(document: Document) -> Hits:
-    if not garments(document):
+@file_check(
+    "landmark-name-person",
+    "note",
+    "category",
+    "A garment's landmark has the name of a person's keypoint.",
+    affects="Detectron2's visualizer draws a person's spine and shoulders between such names.",
+    cause="Names were taken from COCO's person.",
+    remedy="Use other names, such as short_sleeve_top_1.",
+    garments=True,
+)
+def landmark_name_person(file: File) -> Iterable[Hit]:
+    if not file.garments:
         return ()
-    return _where(
-        document,
+    return file.categories_where(
         lambda e: not _PERSON.isdisjoint(n for n in names_of(e) if type(n) is str),
         lambda e: ", ".join(sorted(n for n in names_of(e) if n in _PERSON)),
     )
 
 
-def _names_missing(document: Document) -> Hits:
+@file_check(
+    "landmark-names-absent",
+    "warning",
+    "category",
+    "Annotations have keypoints, but their category names none.",
+    affects="Nothing says how many there are; pycocotools' showAnns stops with a KeyError.",
+    cause="A converter wrote keypoints and left out categories[].keypoints.",
+    remedy="Add categories[].keypoints and categories[].skeleton.",
+)
+def landmark_names_absent(file: File) -> Iterable[Hit]:
+    columns = file.columns
     with_keypoints = {
-        each
-        for each, keypoints in zip(
-            document.column("category_id"), document.column("keypoints"), strict=True
-        )
-        if keypoints and is_integer(each)
+        category_id
+        for category_id, length in zip(columns.category_ids, columns.lengths, strict=True)
+        if length
     }
-    return _where(
-        document,
-        lambda e: is_integer(e.get("id")) and e["id"] in with_keypoints and not names_of(e),
+    return file.categories_where(
+        lambda e: type(e.get("id")) is int and e["id"] in with_keypoints and not names_of(e)
     )
 
 
-def _skeleton_missing(document: Document) -> Hits:
-    return _where(document, lambda e: bool(names_of(e)) and "skeleton" not in e)
+@file_check(
+    "skeleton-missing",
+    "warning",
+    "category",
+    "A category names landmarks but has no skeleton.",
+    affects="pycocotools' showAnns stops with a KeyError.",
+    cause="A converter left it out.",
+    remedy='Add "skeleton": [], or the edges.',
+)
+def skeleton_missing(file: File) -> Iterable[Hit]:
+    return file.categories_where(lambda e: bool(names_of(e)) and "skeleton" not in e)
 
 
-def edges_of(entry: Entry) -> list[Any]:
-    """A category's skeleton; [] when it has none."""
+def _edges_of(entry: Entry) -> list[list[int]]:
+    """The edges of a category's skeleton that are pairs of whole numbers."""
     found = entry.get("skeleton")
-    return found if type(found) is list else []
+    edges = found if type(found) is list else []
+    return [e for e in edges if type(e) is list and len(e) == 2 and all(type(n) is int for n in e)]
 
 
-def _is_edge(edge: Any, slots: range) -> bool:
-    return (
-        type(edge) is list
-        and len(edge) == 2
-        and all(is_integer(number) and number in slots for number in edge)
-    )
+@file_check(
+    "skeleton-range",
+    "warning",
+    "category",
+    "A skeleton edge joins landmarks that do not exist (COCO counts them from 1).",
+    affects="Drawing only: pycocotools' showAnns stops with an IndexError, or draws an edge to the last landmark for 0.",
+    cause="Edges were counted from 0, or are of another layout.",
+    remedy="Count from 1 over the names in categories[].keypoints.",
+)
+def skeleton_range(file: File) -> Iterable[Hit]:
+    lengths = file.once(_commonest_lengths)
+    for number, entry in enumerate(file.categories):
+        # Without names, the annotations say how many landmarks there are.
+        count = len(names_of(entry)) or lengths.get(_id(entry), 0) // 3
+        slots = range(1, count + 1)
+        wrong = [edge for edge in _edges_of(entry) if edge[0] not in slots or edge[1] not in slots]
+        if wrong:
+            yield Hit(identify(entry, number), f"{wrong[0]} among {count} landmarks")
 
 
-def _skeleton_range(document: Document) -> Hits:
-    for index, entry in enumerate(document.categories):
-        slots = range(1, len(names_of(entry)) + 1)
-        wrong = [edge for edge in edges_of(entry) if not _is_edge(edge, slots)]
-        if wrong or ("skeleton" in entry and type(entry["skeleton"]) is not list):
-            detail = f"{wrong[0]} among {len(slots)} landmarks" if wrong else "not a list"
-            yield Hit(identify(entry, index), detail)
+def _commonest_lengths(file: File) -> dict[Any, int]:
+    """Category id -> numbers in the longest `keypoints` of its annotations."""
+    result: dict[Any, int] = {}
+    columns = file.columns
+    for category_id, length in zip(columns.category_ids, columns.lengths, strict=True):
+        if length is not None and length > result.get(category_id, 0):
+            result[category_id] = length
+    return result
 
 
-def own_slots(entry: Entry, category: Category) -> range | None:
-    """A garment's own slots (from 0) among those its entry names, where the layout is known."""
-    layouts = {NUM_LANDMARKS: category.slots, category.num_landmarks: range(category.num_landmarks)}
-    return layouts.get(len(names_of(entry)))
-
-
-def _skeleton_elsewhere(document: Document) -> Hits:
-    for entry, category in garments(document):
-        slots = own_slots(entry, category)
-        every = range(1, len(names_of(entry)) + 1)
-        if slots is None:
-            continue
-        own = range(slots.start + 1, slots.stop + 1)
-        for edge in edges_of(entry):
-            if _is_edge(edge, every) and not _is_edge(edge, own):
-                yield Hit(identify(entry, 0), f"{edge}, its landmarks are {own[0]} to {own[-1]}")
+@file_check(
+    "skeleton-elsewhere",
+    "warning",
+    "category",
+    "A skeleton edge joins landmarks that belong to another category.",
+    affects="pycocotools' showAnns draws few or wrong lines.",
+    cause="Edges are numbered within the category, but keypoints hold the slots of all categories.",
+    remedy="Write the numbers of the category's own slots.",
+    garments=True,
+)
+def skeleton_elsewhere(file: File) -> Iterable[Hit]:
+    for entry, category in _garment_entries(file):
+        count = len(names_of(entry))
+        slots = own_slots(category, count) or ()
+        own = {slot + 1 for slot in slots}
+        for edge in _edges_of(entry) if own else ():
+            if set(edge) <= set(range(1, count + 1)) and not set(edge) <= own:
+                yield Hit(identify(entry, 0), f"{edge}, its landmarks are {min(own)} to {max(own)}")
                 break
 
 
-def _lengths(document: Document) -> list[int]:
-    return sorted({len(names_of(entry)) for entry in document.categories} - {0})
+def _lengths(file: File) -> list[int]:
+    return sorted({len(names_of(entry)) for entry in file.categories} - {0})
 
 
-def _mixed_lengths(document: Document) -> Hits:
-    lengths = _lengths(document)
+@file_check(
+    "landmark-counts-differ",
+    "note",
+    "file",
+    "Categories have different numbers of landmarks.",
+    affects="Detectron2 and MMPose need one length for all; COCOeval must be run one category at a time.",
+    cause="Each category has its own landmarks only.",
+    remedy="To train on all categories at once, give every category the slots of all.",
+)
+def landmark_counts_differ(file: File) -> Iterable[Hit]:
+    lengths = _lengths(file)
     if len(lengths) > 1:
         yield Hit(None, f"{lengths[0]} to {lengths[-1]} landmarks a category")
 
 
-def _not_17(document: Document) -> Hits:
-    lengths = _lengths(document)
+@file_check(
+    "landmarks-not-17",
+    "note",
+    "file",
+    "The number of landmarks is not the 17 of COCO's person.",
+    affects="COCOeval stops without sigmas, guesses areas from results without bbox (wrong AP by size), and MMPose's "
+    "oks_nms deletes neighbours of other categories.",
+    cause="Only COCO's person has 17.",
+    remedy="Set kpt_oks_sigmas, put bbox into results, and use nms_mode='none' in MMPose.",
+)
+def landmarks_not_17(file: File) -> Iterable[Hit]:
+    lengths = _lengths(file)
     if lengths and lengths != [17]:
         yield Hit(None, f"{', '.join(map(str, lengths))} landmarks")
 
 
-CHECKS: Final = (
-    Check(
-        "category-key-missing",
-        "error",
-        "category",
-        "A category has no id or no name.",
-        "pycocotools, Detectron2 and MMDetection stop with a KeyError.",
-        "The file was written or edited by hand, or cut.",
-        "Give every category an id and a name.",
-        _key_missing,
-        whole=True,
-    ),
-    Check(
-        "category-id-type",
-        "error",
-        "category",
-        "A category id is no integer.",
-        "No annotation refers to it: COCOeval and Detectron2 compare with integers.",
-        "Ids were written as text or as 1.0.",
-        "Write ids as JSON integers.",
-        _id_type,
-        whole=True,
-    ),
-    Check(
-        "category-id-duplicate",
-        "error",
-        "category",
-        "Two categories have the same id.",
-        "pycocotools keeps the last one; class names and counts are wrong everywhere.",
-        "Files were merged without renumbering.",
-        "Give every category its own id.",
-        _id_duplicate,
-        whole=True,
-    ),
-    Check(
-        "category-order",
-        "error",
-        "category",
-        "Categories do not stand in ascending order of their ids.",
-        "MMDetection numbers labels in file order, Detectron2 in id order: labels are permuted silently.",
-        "Categories were written from an unordered collection.",
-        "Sort the categories by id.",
-        _order,
-        whole=True,
-    ),
-    Check(
-        "category-id-gaps",
-        "note",
-        "file",
-        "Category ids are not 1, 2, 3, ... without a gap.",
-        "Detectron2 warns and renumbers the classes; results must be given back in the file's ids.",
-        "A subset of categories, or counting from 0.",
-        "Nothing, if that is meant.",
-        _gaps,
-        whole=True,
-    ),
-    Check(
-        "category-name-duplicate",
-        "error",
-        "category",
-        "Two categories have the same name.",
-        "MMDetection finds categories by name and gives both the same label.",
-        "Files were merged, or names were copied.",
-        "Give every category its own name.",
-        _name_duplicate,
-        whole=True,
-    ),
-    Check(
-        "category-renamed",
-        "warning",
-        "category",
-        "A DeepFashion2 category does not have the name that belongs to its id.",
-        "MMDetection keeps only names that its metainfo lists, and drops or mislabels the others silently.",
-        "Names were edited, or ids were shuffled.",
-        "Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).",
-        _renamed,
-        whole=True,
-    ),
-    Check(
-        "category-official-name",
-        "note",
-        "category",
-        "A category has the official converter's name, which is not the dataset's.",
-        "MMDetection drops all items of a category that its metainfo spells differently.",
-        "The file is from the official converter, or from --preset official.",
-        "Give MMDetection's metainfo the names as they stand in this file.",
-        _official_names,
-        whole=True,
-    ),
-    Check(
-        "category-absent",
-        "warning",
-        "category",
-        "Some of the 13 DeepFashion2 categories are not listed.",
-        "Frameworks number classes by position: a model of 13 classes does not fit, labels shift.",
-        "Only categories that occur in a split or a subset were written.",
-        "List all 13 categories, used or not.",
-        _incomplete,
-        whole=True,
-    ),
-    Check(
-        "landmark-name-duplicate",
-        "error",
-        "category",
-        "A landmark name stands twice in one category.",
-        "Detectron2 finds the flip partner by name and takes the first: flipped images get wrong landmarks.",
-        "Names are unique within a category only, or were copied.",
-        "Make names unique over all slots.",
-        _keypoint_name_duplicate,
-        whole=True,
-    ),
-    Check(
-        "landmark-name-person",
-        "note",
-        "category",
-        "A landmark has the name of a person's keypoint.",
-        "Detectron2's visualizer draws a person's spine and shoulders between such names.",
-        "Names were taken from COCO's person.",
-        "Use other names, such as short_sleeve_top_1.",
-        _person_names,
-        whole=True,
-    ),
-    Check(
-        "landmark-names-absent",
-        "warning",
-        "category",
-        "Annotations have keypoints, but their category names none.",
-        "Nothing tells how many there are; pycocotools' showAnns stops with a KeyError.",
-        "A converter wrote keypoints and left out categories[].keypoints.",
-        "Add categories[].keypoints and categories[].skeleton.",
-        _names_missing,
-        whole=True,
-    ),
-    Check(
-        "skeleton-missing",
-        "warning",
-        "category",
-        "A category names landmarks but has no skeleton.",
-        "pycocotools' showAnns stops with a KeyError.",
-        "A converter left it out.",
-        'Add "skeleton": [], or the edges.',
-        _skeleton_missing,
-        whole=True,
-    ),
-    Check(
-        "skeleton-range",
-        "error",
-        "category",
-        "A skeleton edge joins landmarks that do not exist (COCO counts them from 1).",
-        "pycocotools' showAnns stops with an IndexError, or 0 draws to the last landmark.",
-        "Edges were counted from 0, or are of another layout.",
-        "Count from 1 over the names in categories[].keypoints.",
-        _skeleton_range,
-        whole=True,
-    ),
-    Check(
-        "skeleton-elsewhere",
-        "warning",
-        "category",
-        "A skeleton edge joins landmarks that belong to another category.",
-        "pycocotools' showAnns draws few or wrong lines.",
-        "Edges are numbered within the category, but keypoints hold all 294 slots.",
-        "Add the category's first slot to both numbers.",
-        _skeleton_elsewhere,
-        whole=True,
-    ),
-    Check(
-        "landmark-counts-differ",
-        "note",
-        "file",
-        "Categories have different numbers of landmarks.",
-        "Detectron2 and MMPose need one length for all; COCOeval must be run one category at a time.",
-        "The file was written with --layout category.",
-        "Use --layout unified to train on all categories at once.",
-        _mixed_lengths,
-        whole=True,
-    ),
-    Check(
-        "landmarks-not-17",
-        "note",
-        "file",
-        "The number of landmarks is not the 17 of COCO's person.",
-        "COCOeval stops without sigmas, guesses areas from results without bbox (wrong AP by size), "
-        "and MMPose's oks_nms deletes neighbours of other categories.",
-        "That is how DeepFashion2 is.",
-        "Evaluate with df2coco evaluate keypoints; or set kpt_oks_sigmas, put bbox into results, "
-        "and nms_mode='none' in MMPose (see df2coco metainfo).",
-        _not_17,
-        whole=True,
-    ),
-)  # fmt: skip
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

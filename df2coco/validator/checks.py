@@ -1,0 +1,145 @@
+"""What every check is made of: the row that describes it, and the function that finds its defect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from df2coco.validator.view import File, Part
+
+__all__ = [
+    "LEVELS",
+    "NEEDS",
+    "Check",
+    "Found",
+    "Hit",
+    "Level",
+    "Need",
+    "Position",
+    "file_check",
+    "identify",
+    "part_check",
+]
+
+Level: TypeAlias = Literal["error", "warning", "note"]
+
+LEVELS: Final[Mapping[Level, str]] = MappingProxyType(
+    {
+        "error": "a consumer stops, or ground truth scored against itself is below AP 1",
+        "warning": "a consumer drops or alters something, or the file is hardly what was meant",
+        "note": "worth knowing",
+    }
+)
+
+Need: TypeAlias = Literal["always", "masks", "images", "source"]
+
+NEEDS: Final[Mapping[Need, str]] = MappingProxyType(
+    {
+        "always": "always",
+        "masks": "unless --quick",
+        "images": "with --images",
+        "source": "with --against",
+    }
+)
+"""When a check runs."""
+
+
+class Position(NamedTuple):
+    """Stands for an entry that has no id: its place in its list, from 0."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+
+class Hit(NamedTuple):
+    """One place where a check finds its defect."""
+
+    id: Any
+    """The entry's `id`, or its `Position`; None: the file."""
+    detail: str = ""
+    """What is wrong there: values as they stand in the file."""
+
+
+def identify(entry: Mapping[str, Any], number: int) -> Any:
+    """How a hit names an entry: by its id, or by its place in its list."""
+    found = entry.get("id")
+    return found if type(found) in (int, str) else Position(number)
+
+
+Found: TypeAlias = "tuple[int, str]"
+"""The position in a part of the annotations where a check finds its defect, and the hit's detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule that consumers of COCO files need kept."""
+
+    code: str
+    """Stable: it never changes its meaning."""
+    level: Level
+    about: str
+    """What the ids of its hits are: "annotation", "image", "category" or "file"."""
+    sentence: str
+    """The defect."""
+    affects: str
+    """Which consumer is affected, and how."""
+    cause: str
+    remedy: str
+    needs: Need
+    garments: bool
+    """It only applies to DeepFashion2's categories: others' files are never measured by it."""
+    find_in_part: Callable[[Part], Iterable[Found]] | None = None
+    """Looks at some annotations, one after the other."""
+    find_in_file: Callable[[File], Iterable[Hit]] | None = None
+    """Looks at the file as a whole. A check has one of the two."""
+
+
+def part_check(
+    code: str,
+    level: Level,
+    sentence: str,
+    *,
+    affects: str,
+    cause: str,
+    remedy: str,
+    needs: Need = "always",
+    garments: bool = False,
+) -> Callable[[Callable[[Part], Iterable[Found]]], Check]:
+    """Make a function that looks at some annotations into a `Check`."""
+
+    def make(function: Callable[[Part], Iterable[Found]]) -> Check:
+        row = (code, level, "annotation", sentence, affects, cause, remedy, needs, garments)
+        return Check(*row, find_in_part=function)
+
+    return make
+
+
+def file_check(
+    code: str,
+    level: Level,
+    about: str,
+    sentence: str,
+    *,
+    affects: str,
+    cause: str,
+    remedy: str,
+    needs: Need = "always",
+    garments: bool = False,
+) -> Callable[[Callable[[File], Iterable[Hit]]], Check]:
+    """Make a function that looks at the file as a whole into a `Check`."""
+
+    def make(function: Callable[[File], Iterable[Hit]]) -> Check:
+        row = (code, level, about, sentence, affects, cause, remedy, needs, garments)
+        return Check(*row, find_in_file=function)
+
+    return make
+
+
+def checks_in(module: Mapping[str, Any]) -> Iterator[Check]:
+    """The checks that a module defines, in their order."""
+    return (value for value in module.values() if isinstance(value, Check))

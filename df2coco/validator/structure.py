@@ -1,0 +1,446 @@
+"""Whether what stands in the file has the type that it must have: made from the schema of COCO's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from df2coco.coco.reader import find_not_finite
+from df2coco.coco.schema import FIELDS, is_id, is_mask, is_too_large
+from df2coco.errors import shorten
+from df2coco.validator.checks import Check, Found, Hit, checks_in, file_check, part_check
+from df2coco.validator.view import Entry, File, Part
+
+__all__ = ["CHECKS"]
+
+_USUAL: Final = {
+    "area": frozenset({int, float}),
+    "num_keypoints": frozenset({int}),
+}
+"""Types that fit, whatever the value; else each value is looked at."""
+
+
+def _misfits(part: Part, *fields: str) -> Iterator[Found]:
+    """Values of those fields that are not what the schema wants."""
+    for field in fields:
+        fits = FIELDS["annotations"][field].fits
+        for position, annotation in enumerate(part.annotations):
+            if field in annotation and not fits(annotation[field]):
+                value = annotation[field]
+                if not _is_not_finite(value):
+                    yield position, f"{field} {shorten(value)}"
+
+
+def _is_not_finite(value: Any) -> bool:
+    """It holds NaN or infinity, which has a finding of its own."""
+    return any(True for _ in find_not_finite(value))
+
+
+def _entry_misfits(entries: list[Entry], name: str, *fields: str) -> Iterator[tuple[int, str]]:
+    """The same for images and categories: their number, and what is wrong."""
+    for number, entry in enumerate(entries):
+        wrong = [
+            f"{field} {shorten(entry[field])}"
+            for field in fields
+            if field in entry
+            and not FIELDS[name][field].fits(entry[field])
+            and not _is_not_finite(entry[field])
+        ]
+        if wrong:
+            yield number, ", ".join(wrong)
+
+
+def _hits(entries: list[Entry], found: Iterable[tuple[int, str]]) -> Iterator[Hit]:
+    from df2coco.validator.checks import identify
+
+    return (Hit(identify(entries[number], number), detail) for number, detail in found)
+
+
+# ---------------------------------------------------------------- the file
+
+
+@file_check(
+    "not-finite",
+    "error",
+    "file",
+    "A number is NaN or infinite, which is not JSON.",
+    affects="df2coco, hotcoco, supervision and every strict JSON reader refuse the file; Detectron2 and MMDetection "
+    "drop the item.",
+    cause="A division by zero or a missing value, written by Python's json.",
+    remedy="Correct the number, or leave its key out.",
+)
+def not_finite(file: File) -> Iterable[Hit]:
+    return file.not_finite
+
+
+@file_check(
+    "key-repeated",
+    "error",
+    "file",
+    "One of the outermost keys stands twice.",
+    affects="Readers take the last one and drop the first without a word; df2coco refuses the file.",
+    cause="Files were joined as text.",
+    remedy="Join the two lists, or remove one.",
+)
+def key_repeated(file: File) -> Iterable[Hit]:
+    return (Hit(None, f"{key}: the last one is judged here") for key in file.repeated_keys)
+
+
+@file_check(
+    "number-as-decimal",
+    "warning",
+    "file",
+    "A whole number is written with a decimal point (1.0).",
+    affects="Results get ids such as 1.0; files named after an id become 1.0.jpg; strictly typed readers stop.",
+    cause="pandas turns whole numbers into floats where a column has a gap.",
+    remedy="Write whole numbers as JSON integers. df2coco reads 1.0 as 1.",
+)
+def number_as_decimal(file: File) -> Iterable[Hit]:
+    return (Hit(None, f"{field}: {count:,} times") for field, count in file.decimal.items())
+
+
+@file_check(
+    "id-large",
+    "note",
+    "file",
+    "An id does not fit into 32 bits.",
+    affects="Tools that hold ids in 32 bits, such as a database column or an int32 tensor, cut or refuse it.",
+    cause="Ids were made from hashes or time stamps.",
+    remedy="Number from 1, or make sure that your tools hold ids in 64 bits.",
+)
+def id_large(file: File) -> Iterable[Hit]:
+    columns = file.columns
+    for name, ids in (
+        ("images", [entry.get("id") for entry in file.images]),
+        ("annotations", columns.ids),
+        ("categories", [entry.get("id") for entry in file.categories]),
+    ):
+        large = [each for each in ids if type(each) is int and is_id(each) and each >> 31]
+        if large:
+            yield Hit(None, f"{name}: id {large[0]}; {len(large):,} in all")
+
+
+@file_check(
+    "annotations-missing",
+    "error",
+    "file",
+    'The file has no key "annotations".',
+    affects="pycocotools' COCOeval and Detectron2's COCOEvaluator stop with a KeyError, MMPose with a ValueError.",
+    cause="The file is of a split without annotations.",
+    remedy='Write "annotations": [], and use no evaluator with it.',
+)
+def annotations_missing(file: File) -> Iterable[Hit]:
+    if not file.has_annotations:
+        yield Hit(None)
+
+
+@file_check(
+    "no-annotations",
+    "note",
+    "file",
+    "The file has no annotations.",
+    affects="It can be used to run a model, not to train or evaluate one.",
+    cause="The file is of a split without annotations.",
+    remedy="Nothing, if that is meant.",
+)
+def no_annotations(file: File) -> Iterable[Hit]:
+    if file.has_annotations and not file.columns.ids:
+        yield Hit(None)
+
+
+@file_check(
+    "info-missing",
+    "note",
+    "file",
+    'The file has no key "info".',
+    affects="pycocotools 2.0.9 and 2.0.10 stop in loadRes with a KeyError, so that nothing can be evaluated.",
+    cause="A converter left it out.",
+    remedy='Add "info": {}.',
+)
+def info_missing(file: File) -> Iterable[Hit]:
+    if "info" not in file.document:
+        yield Hit(None)
+
+
+@file_check(
+    "licenses-missing",
+    "note",
+    "file",
+    'The file has no key "licenses".',
+    affects="CVAT refuses to import it.",
+    cause="A converter left it out.",
+    remedy='Add "licenses": [].',
+)
+def licenses_missing(file: File) -> Iterable[Hit]:
+    if "licenses" not in file.document:
+        yield Hit(None)
+
+
+# ---------------------------------------------------------------- images
+
+
+@file_check(
+    "image-key-missing",
+    "error",
+    "image",
+    "An image has no id, file_name, width or height.",
+    affects="Detectron2, MMDetection, MMPose and supervision stop with a KeyError.",
+    cause="A converter did not read the images' sizes.",
+    remedy="Add the missing keys; sizes are in pixels, after the rotation that EXIF asks for.",
+)
+def image_key_missing(file: File) -> Iterable[Hit]:
+    names = ("id", "file_name", "width", "height")
+    return file.images_where(
+        lambda e: not e.keys() >= set(names),
+        lambda e: ", ".join(name for name in names if name not in e),
+    )
+
+
+@file_check(
+    "image-id-type",
+    "error",
+    "image",
+    "An image id is not a whole number from 0 that fits into 64 bits.",
+    affects="Results with whole numbers match nothing; hotcoco refuses the file, MMPose stops with a TypeError.",
+    cause='Ids were written as text ("000001"), or are below 0.',
+    remedy="Write ids as JSON integers, from 1, in images and in annotations.",
+)
+def image_id_type(file: File) -> Iterable[Hit]:
+    return _hits(file.images, _entry_misfits(file.images, "images", "id"))
+
+
+@file_check(
+    "image-size-type",
+    "error",
+    "image",
+    "A width or height is not a whole number from 1 to 65535, or the image has more than 2^30 pixels.",
+    affects="supervision stops with a TypeError; masks cannot be drawn.",
+    cause="Sizes were written as floats or text, or were never filled in.",
+    remedy="Write the size in pixels as JSON integers.",
+)
+def image_size_type(file: File) -> Iterable[Hit]:
+    wrong = dict(_entry_misfits(file.images, "images", "width", "height"))
+    for number, entry in enumerate(file.images):
+        sides = entry.get("width"), entry.get("height")
+        if number not in wrong and all(map(is_id, sides)) and is_too_large(entry):
+            wrong[number] = f"{sides[0]} x {sides[1]}"
+    return _hits(file.images, sorted(wrong.items()))
+
+
+# ---------------------------------------------------------------- categories
+
+
+@file_check(
+    "category-key-missing",
+    "error",
+    "category",
+    "A category has no id or no name.",
+    affects="pycocotools, Detectron2 and MMDetection stop with a KeyError.",
+    cause="The file was written or edited by hand, or cut.",
+    remedy="Give every category an id and a name.",
+)
+def category_key_missing(file: File) -> Iterable[Hit]:
+    return file.categories_where(
+        lambda e: not e.keys() >= {"id", "name"},
+        lambda e: ", ".join(sorted({"id", "name"} - e.keys())),
+    )
+
+
+@file_check(
+    "category-id-type",
+    "error",
+    "category",
+    "A category id is not a whole number from 0 that fits into 64 bits.",
+    affects="hotcoco refuses the file; results with whole numbers match nothing.",
+    cause="Ids were written as text, or are below 0.",
+    remedy="Write ids as JSON integers, in categories and in annotations.",
+)
+def category_id_type(file: File) -> Iterable[Hit]:
+    return _hits(file.categories, _entry_misfits(file.categories, "categories", "id"))
+
+
+@file_check(
+    "category-name-type",
+    "error",
+    "category",
+    "A category's name is not text.",
+    affects="hotcoco refuses the file; Detectron2 and MMDetection have a class without a name.",
+    cause="The name was never filled in.",
+    remedy="Give every category a name.",
+)
+def category_name_type(file: File) -> Iterable[Hit]:
+    return _hits(file.categories, _entry_misfits(file.categories, "categories", "name"))
+
+
+@file_check(
+    "landmark-names-type",
+    "error",
+    "category",
+    "A category's keypoints are not a list of names.",
+    affects="Nothing says how many landmarks there are; df2coco refuses the file.",
+    cause="A number, or numbers, were written for the names.",
+    remedy="Write a list of texts, one name a landmark.",
+)
+def landmark_names_type(file: File) -> Iterable[Hit]:
+    return _hits(file.categories, _entry_misfits(file.categories, "categories", "keypoints"))
+
+
+@file_check(
+    "skeleton-malformed",
+    "error",
+    "category",
+    "A skeleton is not a list of pairs of whole numbers.",
+    affects="pycocotools' showAnns stops; df2coco refuses the file.",
+    cause="Names were written for numbers, or an edge has more than two ends.",
+    remedy="Write [[1, 2], ...], counted from 1 over the names in categories[].keypoints.",
+)
+def skeleton_malformed(file: File) -> Iterable[Hit]:
+    return _hits(file.categories, _entry_misfits(file.categories, "categories", "skeleton"))
+
+
+# ---------------------------------------------------------------- annotations
+
+_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+
+
+@part_check(
+    "annotation-key-missing",
+    "error",
+    "An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.",
+    affects="pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area: in COCOeval).",
+    cause="A converter left it out.",
+    remedy="Add the key; iscrowd is 0.",
+)
+def annotation_key_missing(part: Part) -> Iterable[Found]:
+    required = frozenset(_REQUIRED)
+    for position, annotation in enumerate(part.annotations):
+        if not annotation.keys() >= required:
+            yield position, ", ".join(name for name in _REQUIRED if name not in annotation)
+
+
+@part_check(
+    "annotation-id-type",
+    "error",
+    "An annotation's id, image_id or category_id is not a whole number from 0 that fits into 64 bits.",
+    affects="hotcoco refuses the file; an image_id or category_id of another type belongs to nothing.",
+    cause="Ids were written as text, or are below 0.",
+    remedy="Write ids as JSON integers.",
+)
+def annotation_id_type(part: Part) -> Iterable[Found]:
+    for field in ("id", "image_id", "category_id"):
+        if all(map(is_id, part.column(field))):
+            continue
+        for position, detail in _misfits(part, field):
+            value = part.annotations[position][field]
+            # Where an image has just this id, the finding is the image's.
+            same = type(value) in (str, int, float) and value in part.header.other_ids
+            if field == "id" or not same:
+                yield position, detail
+
+
+@part_check(
+    "bbox-malformed",
+    "error",
+    "bbox is not 4 numbers x, y, width, height.",
+    affects="Every consumer stops, with an empty list too.",
+    cause="A converter wrote something else.",
+    remedy="Write [x, y, width, height] in pixels.",
+)
+def bbox_malformed(part: Part) -> Iterable[Found]:
+    return _misfits(part, "bbox") if _has_nan(part.boxes) else ()
+
+
+def _has_nan(values: Any) -> bool:
+    return bool((values != values).any())
+
+
+@part_check(
+    "area-wrong",
+    "error",
+    "area is not a number.",
+    affects="COCOeval stops with a TypeError; df2coco and hotcoco refuse the file.",
+    cause="It was never computed, or written as text.",
+    remedy="Write the mask's pixels, or the box's width times height.",
+)
+def area_wrong(part: Part) -> Iterable[Found]:
+    usual = _USUAL["area"].issuperset(map(type, part.column("area")))
+    return () if usual else _misfits(part, "area")
+
+
+@part_check(
+    "iscrowd-malformed",
+    "error",
+    "iscrowd is not 0 or 1 (or false or true).",
+    affects="COCOeval stops with a TypeError or counts the item as a crowd; hotcoco and df2coco refuse the file.",
+    cause="null or text was written where nothing was known.",
+    remedy="Write 0.",
+)
+def iscrowd_malformed(part: Part) -> Iterable[Found]:
+    values = part.column("iscrowd")
+    if all(type(value) is int for value in values) and set(values) <= {0, 1}:
+        return ()
+    return _misfits(part, "iscrowd")
+
+
+@part_check(
+    "num-keypoints-type",
+    "error",
+    "num_keypoints is not a whole number from 0.",
+    affects="hotcoco and df2coco refuse the file.",
+    cause="It was written as text or null, or is below 0.",
+    remedy="Write the number of landmarks with v above 0.",
+)
+def num_keypoints_type(part: Part) -> Iterable[Found]:
+    values = part.column("num_keypoints")
+    if all(type(value) is int for value in values) and min(values, default=0) >= 0:
+        return ()
+    return _misfits(part, "num_keypoints")
+
+
+@part_check(
+    "polygon-malformed",
+    "error",
+    "segmentation is not a list of polygons, each an even number of at least 6 numbers.",
+    affects="pycocotools, torchvision and supervision stop; Detectron2 drops the item, MMDetection ignores it.",
+    cause="A polygon that is not in a list of its own, points as pairs, a polygon of one or two points, a number too "
+    "many, or coordinates that are far outside of any image.",
+    remedy="Write [[x1, y1, x2, y2, ...], ...]: put a flat polygon into a list of its own, write the pairs of points "
+    "in a row, and leave out polygons of fewer than 3 points.",
+)
+def polygon_malformed(part: Part) -> Iterable[Found]:
+    yield from part.outlines.faults
+    for position, annotation in enumerate(part.annotations):
+        if annotation.get("segmentation", ...) is None:
+            yield position, "segmentation None"
+
+
+@part_check(
+    "rle-malformed",
+    "error",
+    "An RLE does not fill an image of the annotation's size.",
+    affects="pycocotools reads or writes beyond the mask.",
+    cause="size is width x height instead of height x width, or counts are cut.",
+    remedy="Encode the mask again.",
+)
+def rle_malformed(part: Part) -> Iterable[Found]:
+    for position in part.outlines.rles:
+        rle, size = part.annotations[position]["segmentation"], part.sizes[position]
+        if not is_mask(rle):
+            yield position, shorten(rle)
+        elif size is not None and rle["size"] != [size[1], size[0]]:
+            yield position, f"size {rle['size']}, the image has {[size[1], size[0]]}"
+
+
+@part_check(
+    "keypoints-no-numbers",
+    "error",
+    "keypoints hold something that is not a number, or too large a one.",
+    affects="Every consumer stops.",
+    cause="null or text was written for a missing landmark.",
+    remedy="Write 0, 0, 0 for a missing landmark.",
+)
+def keypoints_no_numbers(part: Part) -> Iterable[Found]:
+    return part.landmarks.faults
+
+
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))
