@@ -24,7 +24,7 @@ from df2coco.validator import SCORED_IMAGES, Finding, Report, validate
 def validate_command(
     path: Annotated[
         Path,
-        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file, by whomever."),
+        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file of any origin."),
     ],
     against: Annotated[
         Path | None,
@@ -37,9 +37,16 @@ def validate_command(
     images: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Folder or zip of the images: all must be there, with their sizes."
+            metavar="PATH",
+            help="Folder or zip of the images: all must be there, whole, and of the right size.",
         ),
     ] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="With --images: decode each picture in full.")
+    ] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Show notes in full, not only their codes.")
+    ] = False,
     json: JsonOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
     quick: Annotated[
@@ -52,7 +59,7 @@ def validate_command(
     workers: WorkersOption = None,
     password: PasswordOption = None,
 ) -> None:
-    """Tell what is wrong with a COCO file, and who suffers from it.
+    """Report what is wrong with a COCO file, and who is affected.
 
     Exit code 0: no errors; 1: errors (with --strict: or warnings); 2: it cannot be read as COCO.
     """
@@ -63,6 +70,7 @@ def validate_command(
                 path,
                 against=against,
                 images=images,
+                decode=decode,
                 quick=quick,
                 score_images=score,
                 password=password,
@@ -71,7 +79,7 @@ def validate_command(
             )
 
     report = with_password(password, work)
-    print(_as_json(report) if json else _as_text(report))
+    print(_as_json(report) if json else _as_text(report, notes=notes))
     raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
 
 
@@ -81,7 +89,7 @@ def _as_json(report: Report) -> str:
     return orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode()
 
 
-def _as_text(report: Report) -> str:
+def _as_text(report: Report, *, notes: bool) -> str:
     counts = f"{report.images:,} images, {report.annotations:,} annotations, {report.categories} categories"
     lines = [printable(str(report.path)), f"  {counts}"]
     if report.loaded is not None:
@@ -90,13 +98,18 @@ def _as_text(report: Report) -> str:
         lines.append(f"  compared with {printable(str(report.compared))}, value by value")
     if report.scored:
         lines.append(f"  ground truth of {report.scored:,} images scored against itself")
-    for finding in report.findings:
+    shown = [finding for finding in report.findings if notes or finding.check.level != "note"]
+    for finding in shown:
         lines += ["", *_finding(finding)]
-    told = ", ".join(
+    hidden = [finding.check.code for finding in report.findings if finding not in shown]
+    lines.append("")
+    if hidden:
+        lines += _wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
+    amounts = ", ".join(
         f"{report.count(level)} {level}{'s' * (report.count(level) != 1)}"
         for level in ("error", "warning", "note")
     )
-    return "\n".join([*lines, "", f"{'valid' if report.is_valid() else 'not valid'}: {told}"])
+    return "\n".join([*lines, f"{'valid' if report.is_valid() else 'not valid'}: {amounts}"])
 
 
 _SHOWN = 5
@@ -107,7 +120,7 @@ def _finding(finding: Finding) -> list[str]:
     lines = [f"{check.level}: {check.code}", f"  {check.sentence}"]
     lines += _places(finding)
     for label, text in (
-        ("suffers", check.suffers),
+        ("affects", check.affects),
         ("cause", check.cause),
         ("remedy", check.remedy),
     ):

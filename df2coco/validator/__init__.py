@@ -1,22 +1,25 @@
 """What is wrong with a COCO file: checks in a table, findings as values.
 
-A check is an entry in the `CHECKS` of one of the modules here, and a file in `fixtures/findings` that has
-its defect and no other.
+A check is one function with its row beside it (`checks.part_check`, `checks.file_check`) in one of the
+modules here, and a file in `fixtures/findings` that has its defect and no other.
 """
 
-from df2coco.validator.document import LEVELS, Check, Hit
-from df2coco.validator.examination import SCORED_IMAGES, validate
+from df2coco.validator.checks import LEVELS, NEEDS, Check, Hit
 from df2coco.validator.report import Finding, Report
-from df2coco.validator.table import CHECKS, checks_table
+from df2coco.validator.run import SCORED_IMAGES, validate
+from df2coco.validator.table import CHECK_BY_CODE, CHECKS, checks_sections, checks_table
 
 __all__ = [
     "CHECKS",
+    "CHECK_BY_CODE",
     "LEVELS",
+    "NEEDS",
     "SCORED_IMAGES",
     "Check",
     "Finding",
     "Hit",
     "Report",
+    "checks_sections",
     "checks_table",
     "validate",
 ]

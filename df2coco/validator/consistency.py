@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from df2coco.validator.annotations import in_fractions
 from df2coco.validator.checks import Check, Found, checks_in, part_check
+from df2coco.validator.items import in_fractions
 from df2coco.validator.view import Array, Part
 
 __all__ = ["CHECKS"]
@@ -155,7 +155,7 @@ def landmarks_not_of_box(part: Part) -> Iterable[Found]:
     labelled = np.bincount(item, minlength=count)
     # A person's hand may be far from what is seen of the person; a garment's landmarks are on it.
     own = np.array([each is not None for each in part.garment_of], bool)
-    wrong = np.where(own, outside > 0, 2 * outside > labelled) | _is_shrunk(
+    wrong = np.where(own, 4 * outside > labelled, 2 * outside > labelled) | _is_shrunk(
         part, item, x, y, corners
     )
     for position in (wrong & ~in_fractions(part)).nonzero()[0].tolist():
@@ -169,11 +169,12 @@ def landmarks_not_of_box(part: Part) -> Iterable[Found]:
 
 
 _SHRUNK: Final = 0.3
-_MOST: Final = 0.9
+_MOST: Final = 0.6
+"""With so many of them labelled, a garment's landmarks never fill less of its box."""
 
 
 def _is_shrunk(part: Part, item: Array, x: Array, y: Array, corners: Array) -> Array:
-    """(N,): nearly all landmarks of a garment are labelled, and yet fill a small part of its box."""
+    """(N,): most landmarks of a garment are labelled, and yet fill a small part of its box; or all lie together."""
     import numpy as np
 
     result = np.zeros(len(part.annotations), bool)
@@ -187,7 +188,8 @@ def _is_shrunk(part: Part, item: Array, x: Array, y: Array, corners: Array) -> A
     total = np.array([0 if g is None else g.num_landmarks for g in part.garment_of])[here]
     x1, y1, x2, y2 = corners[here].T
     small = wide * high < _SHRUNK * (x2 - x1) * (y2 - y1)
-    result[here] = (total > 0) & (counts >= _MOST * total) & small
+    together = (np.maximum(wide, high) <= 1) & (np.minimum(x2 - x1, y2 - y1) > 10) & (counts > 2)
+    result[here] = ((total > 0) & (counts >= _MOST * total) & small) | together
     return result
 
 

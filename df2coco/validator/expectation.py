@@ -1,6 +1,6 @@
 """What a file should hold, worked out from the parser's records alone.
 
-Nothing is shared with `layout`, which writes files, so that a mistake there is found.
+Nothing is shared with the converter, which writes files, so that a mistake there is found.
 """
 
 from __future__ import annotations
@@ -8,35 +8,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from df2coco.coco.info import Conversion
 from df2coco.layouts import NUM_AGGREGATED
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
-from df2coco.validator.categories import names_of
-from df2coco.validator.document import Document, Entry, garments
+from df2coco.validator.view import Entry, File, names_of
 
-__all__ = [
-    "OPTIONAL_FIELDS",
-    "Shape",
-    "expected_annotation",
-    "expected_image",
-    "shape_of",
-    "sizes_unknown",
-]
+__all__ = ["OPTIONAL_FIELDS", "Shape", "expected_annotation", "expected_image", "shape_of"]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How the file was made, as far as it tells."""
+    """How the file was made, as far as it says."""
 
     own: bool
-    """df2coco wrote it with its own layout of fields: these are known to the last key."""
+    """df2coco wrote it with its own layout of fields: none of these may be missing."""
     keypoints: bool
     slots: int
     """294, 81, or another number for each category's own landmarks."""
     visible: bool
     area: str | None
-    """"mask", "box", or None: the file does not tell."""
+    """"mask", "box", or None: the file does not say, so that either is right."""
+    category_ids: dict[int, int]
+    """DeepFashion2's category -> the file's id for it."""
     categories: frozenset[int]
+    """DeepFashion2's categories in the file, if these are only some; else none."""
     only: str | None
     limit: int | None
     sizes: bool
@@ -49,37 +45,35 @@ class Shape:
 OPTIONAL_FIELDS: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
 
 
-def shape_of(document: Document) -> Shape:
-    told = document.converted or {}
-    listed = frozenset(category.id for _, category in garments(document))
-    lengths = {len(names_of(entry)) for entry in document.categories}
-    fields = frozenset().union(*(each.keys() for each in document.annotations))
-    reader = document.source.reader if document.source else None
-    chosen = frozenset(told.get("categories") or ())
+def shape_of(file: File) -> Shape:
+    """How the file was made, by its `info` and by what it holds."""
+    conversion = file.conversion
+    said = conversion or Conversion()
+    lengths = {len(names_of(entry)) for entry in file.categories}
+    fields = frozenset().union(*(each.keys() for each in file.annotations))
+    reader = file.source.reader if file.source else None
+    garments = {category.id: own for own, category in file.garments.items()}
+    # Fewer than 13 are a subset; a renamed one of 13 is still there.
+    listed = frozenset(garments) if len(file.categories) < len(CATEGORIES) else frozenset()
     return Shape(
-        own=document.converted is not None,
-        keypoints=told["task"] == "keypoints" if "task" in told else "keypoints" in fields,
+        own=conversion is not None,
+        keypoints=said.task == "keypoints" if said.task else "keypoints" in fields,
         slots=next((count for count in (NUM_LANDMARKS, NUM_AGGREGATED) if count in lengths), 0),
-        visible=told.get("landmarks") == "visible",
-        # The official converter leaves `info` empty.
-        area=told.get("area", None if document.info else "box"),
-        categories=chosen or (listed if len(listed) < len(CATEGORIES) else frozenset()),
-        only=told.get("only"),
-        limit=told.get("limit"),
-        sizes=reader is not None and (reader.images is not None or sizes_unknown(document)),
+        visible=said.landmarks == "visible",
+        area=said.area if said.area in ("mask", "box") else None,
+        category_ids={each.id: garments.get(each.id, each.id) for each in CATEGORIES},
+        categories=frozenset(said.categories) or listed,
+        only=said.only if said.only in ("user", "shop") else None,
+        limit=said.limit,
+        sizes=reader is not None and (reader.images is not None or not said.sizes_known),
         annotation_fields=fields,
-        image_fields=frozenset().union(*(each.keys() for each in document.images)),
+        image_fields=frozenset().union(*(each.keys() for each in file.images)),
     )
 
 
-def sizes_unknown(document: Document) -> bool:
-    """The file says that there were no images, so that its sizes are the smallest possible."""
-    told = (document.converted or {}).get("image_sizes", "")
-    return str(told).startswith("unknown")
-
-
 def expected_image(record: ImageRecord, shape: Shape) -> Entry:
-    expected: Entry = {"id": record.image_id, "file_name": record.file_name}
+    """The entry of `images` for a record, without its id."""
+    expected: Entry = {"file_name": record.file_name}
     if shape.sizes:
         expected |= {"width": record.width, "height": record.height}
     if record.source is not None:
@@ -90,17 +84,19 @@ def expected_image(record: ImageRecord, shape: Shape) -> Entry:
 
 
 def expected_annotation(record: ImageRecord, item: Item, mask: int | None, shape: Shape) -> Entry:
+    """The entry of `annotations` for an item, without its ids of annotation and image.
+
+    `mask` is how many pixels its mask has; without it there is no `area` of masks to expect.
+    """
     x1, y1, x2, y2 = item.bounding_box
     box_area = (x2 - x1) * (y2 - y1)
     expected: Entry = {
-        "image_id": record.image_id,
-        "category_id": item.category_id,
+        "category_id": shape.category_ids[item.category_id],
         "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "area": box_area if shape.area == "box" else mask or box_area,
         "iscrowd": 0,
         "segmentation": item.segmentation,
     }
-    if shape.area is not None:
-        expected["area"] = (mask or box_area) if shape.area == "mask" else box_area
     if shape.keypoints:
         expected |= _expected_keypoints(item, shape)
     values = {"pair_id": record.pair_id, **{name: getattr(item, name) for name in OPTIONAL_FIELDS}}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
+from df2coco.validator.checks import Check, Hit, checks_in, file_check
 from df2coco.validator.view import Entry, File, repeated
 
 __all__ = ["CHECKS"]
@@ -169,7 +169,7 @@ def item_repeated(file: File) -> Iterable[Hit]:
     for number, each in enumerate(columns.prints) if twice else ():
         if each in twice and each is not None:
             if each in first:
-                yield Hit(columns.ids[number], f"the same as annotation {first[each]}")
+                yield file.annotation_hit(number, f"the same as annotation {first[each]}")
             first.setdefault(each, columns.ids[number])
 
 
@@ -228,10 +228,7 @@ def segmentation_empty(file: File) -> Iterable[Hit]:
 
 
 def _without(file: File, kind: int) -> Iterator[Hit]:
-    columns = file.columns
-    for number, (own_id, mask) in enumerate(zip(columns.ids, columns.masks, strict=True)):
-        if mask == kind:
-            yield Hit(identify({"id": own_id}, number))
+    return (file.annotation_hit(n) for n, mask in enumerate(file.columns.masks) if mask == kind)
 
 
 @file_check(

@@ -1,215 +1,353 @@
-"""Checks of what an annotation is and what it refers to; its geometry is in `shapes` and `landmarks`."""
+"""What an annotation refers to, and its box, mask and area."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
+from df2coco.coco.schema import is_id
 from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
-from df2coco.validator.categories import repeated
-from df2coco.validator.document import (
-    Check,
-    Document,
-    Hit,
-    category_of,
-    garments,
-    image_of,
-    is_integer,
-)
+from df2coco.validator.checks import Check, Found, checks_in, part_check
+from df2coco.validator.view import Part
 
 __all__ = ["CHECKS"]
 
-Hits = Iterable[Hit]
 
-_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
-
-
-def _no_key(document: Document) -> Hits:
-    if not document.has_annotations:
-        yield Hit(None)
-
-
-def _none(document: Document) -> Hits:
-    if document.has_annotations and not document.annotations:
-        yield Hit(None)
+@part_check(
+    "annotation-id-zero",
+    "error",
+    "An annotation has the id 0.",
+    affects="COCOeval stores a match as the id, and 0 means unmatched: AP falls from 1.000 to 0.942, silently.",
+    cause="Annotations were counted from 0.",
+    remedy="Count from 1.",
+)
+def annotation_id_zero(part: Part) -> Iterable[Found]:
+    return ((n, "") for n, each in enumerate(part.column("id")) if each == 0 and type(each) is int)
 
 
-def _key_missing(document: Document) -> Hits:
-    required = frozenset(_REQUIRED)
-    for index, annotation in enumerate(document.annotations):
-        if not annotation.keys() >= required:
-            missing = [name for name in _REQUIRED if name not in annotation]
-            yield document.hit(index, ", ".join(missing))
-
-
-def _id_type(document: Document) -> Hits:
-    for index, each in enumerate(document.column("id")):
-        if type(each) is not int and "id" in document.annotations[index]:
-            yield document.hit(index, f"id {shorten(each)}")
-
-
-def _id_zero(document: Document) -> Hits:
+@part_check(
+    "image-unknown",
+    "error",
+    "An annotation's image_id is not an image of the file.",
+    affects="Detectron2 stops with a KeyError, pycocotools' loadRes with an AssertionError; the others drop the "
+    "annotation.",
+    cause="Images were left out.",
+    remedy="Add the image, or remove the annotation.",
+)
+def image_unknown(part: Part) -> Iterable[Found]:
+    known = part.header.sizes
     return (
-        document.hit(index)
-        for index, each in enumerate(document.column("id"))
-        if each == 0 and is_integer(each)
+        (position, f"image_id {each}")
+        for position, each in enumerate(part.image_ids)
+        if type(each) is int and each not in known and is_id(each)
     )
 
 
-def _id_duplicate(document: Document) -> Hits:
-    ids = document.column("id")
-    return (Hit(each) for each in repeated(ids) if is_integer(each))
+@part_check(
+    "category-unknown",
+    "error",
+    "An annotation's category_id is not a category of the file.",
+    affects="Detectron2 stops with a KeyError; MMDetection drops the annotation.",
+    cause="Categories were left out, or counted from 0.",
+    remedy="Add the category, or correct category_id.",
+)
+def category_unknown(part: Part) -> Iterable[Found]:
+    known = part.header.lengths
+    return (
+        (position, f"category_id {each}")
+        for position, each in enumerate(part.category_ids)
+        if type(each) is int and each not in known and is_id(each)
+    )
 
 
-def _image_unknown(document: Document) -> Hits:
-    for index, image in enumerate(document.once(image_of)):
-        annotation = document.annotations[index]
-        if image is None and "image_id" in annotation:
-            yield document.hit(index, f"image_id {shorten(annotation['image_id'])}")
+@part_check(
+    "iscrowd-set",
+    "warning",
+    "iscrowd is 1.",
+    affects="Detectron2, MMDetection and MMPose drop the item from training; COCOeval ignores it.",
+    cause="DeepFashion2 has no crowds: a converter's mistake.",
+    remedy="Write 0.",
+    garments=True,
+)
+def iscrowd_set(part: Part) -> Iterable[Found]:
+    return part.where(part.crowds) if part.header.garments else ()
 
 
-def _category_unknown(document: Document) -> Hits:
-    for index, category in enumerate(document.once(category_of)):
-        annotation = document.annotations[index]
-        if category is None and "category_id" in annotation:
-            yield document.hit(index, f"category_id {shorten(annotation['category_id'])}")
+@part_check(
+    "crowd",
+    "note",
+    "An annotation is a crowd (iscrowd is 1).",
+    affects="Detectron2, MMDetection and MMPose leave it out of training; COCOeval ignores it and what it matches.",
+    cause="It stands for a group of items that were not marked one by one.",
+    remedy="Nothing, if that is meant.",
+)
+def crowd(part: Part) -> Iterable[Found]:
+    return () if part.header.garments else part.where(part.crowds)
 
 
-def _crowd(document: Document) -> Hits:
-    for index, crowd in enumerate(document.column("iscrowd")):
-        if crowd is not None and (crowd != 0 or type(crowd) is not int):
-            yield document.hit(index, f"iscrowd {shorten(crowd)}")
-
-
-def _ignore(document: Document) -> Hits:
-    for index, ignore in enumerate(document.column("ignore")):
+@part_check(
+    "ignore-set",
+    "error",
+    "An annotation has ignore set.",
+    affects="Detectron2 refuses the whole file; MMDetection drops the item.",
+    cause="The file is of another benchmark's format.",
+    remedy="Remove the key, or the annotation.",
+)
+def ignore_set(part: Part) -> Iterable[Found]:
+    for position, ignore in enumerate(part.column("ignore")):
         if ignore:
-            yield document.hit(index, f"ignore {shorten(ignore)}")
+            yield position, f"ignore {shorten(ignore)}"
 
 
-def _attributes(document: Document) -> Hits:
-    if not garments(document):
-        return
-    for name, meanings in ATTRIBUTES.items():
-        allowed = tuple(range(1, len(meanings) + 1))  # no set: a value may be a list
-        for index, value in enumerate(document.column(name)):
-            if value not in allowed and value is not None:
-                yield document.hit(index, f"{name} {shorten(value)}")
+@part_check(
+    "attribute-range",
+    "warning",
+    "scale, occlusion, zoom_in or viewpoint is not 1, 2 or 3.",
+    affects="Evaluation by attribute (df2coco evaluate --by) leaves the item out of every group.",
+    cause="Attributes were edited, or counted from 0.",
+    remedy="Write 1, 2 or 3, or leave the key out.",
+    garments=True,
+)
+def attribute_range(part: Part) -> Iterable[Found]:
+    for name in ATTRIBUTES if part.header.garments else ():
+        for position, value in enumerate(part.column(name)):
+            if value is not None and (type(value) is not int or not 1 <= value <= 3):
+                yield position, f"{name} {shorten(value)}"
 
 
-CHECKS: Final = (
-    Check(
-        "annotations-missing",
-        "error",
-        "file",
-        'The file has no key "annotations".',
-        "MMPose stops (need at least one array), Detectron2's COCOEvaluator with a KeyError.",
-        "The file is of a split without annotations.",
-        'Write "annotations": [], and use no evaluator with it.',
-        _no_key,
-        whole=True,
-    ),
-    Check(
-        "no-annotations",
-        "note",
-        "file",
-        "The file has no annotations.",
-        "It can be used to run a model, not to train or evaluate one.",
-        "The file is of a split without annotations.",
-        "Nothing, if that is meant.",
-        _none,
-        whole=True,
-    ),
-    Check(
-        "annotation-key-missing",
-        "error",
-        "annotation",
-        "An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.",
-        "pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area: in COCOeval).",
-        "A converter left it out.",
-        "Add the key; iscrowd is 0.",
-        _key_missing,
-    ),
-    Check(
-        "annotation-id-type",
-        "error",
-        "annotation",
-        "An annotation id is no integer.",
-        "COCOeval stores matches as numbers; hotcoco refuses the file.",
-        "Ids were written as text or floats.",
-        "Write ids as JSON integers.",
-        _id_type,
-    ),
-    Check(
-        "annotation-id-zero",
-        "error",
-        "annotation",
-        "An annotation has the id 0.",
-        "COCOeval stores a match as the id, and 0 means unmatched: AP falls from 1.000 to 0.942, silently.",
-        "Annotations were counted from 0.",
-        "Count from 1.",
-        _id_zero,
-    ),
-    Check(
-        "annotation-id-duplicate",
-        "error",
-        "annotation",
-        "Two annotations have the same id.",
-        "Detectron2 and MMDetection stop; pycocotools keeps one of them and lowers AP silently.",
-        "Files were merged, or ids restart in every image.",
-        "Number the annotations from 1 through the file.",
-        _id_duplicate,
-        whole=True,
-    ),
-    Check(
-        "image-unknown",
-        "error",
-        "annotation",
-        "An annotation's image_id is no image of the file.",
-        "Detectron2 stops with a KeyError; the others drop the annotation.",
-        "Images were left out, or image_id is text.",
-        "Add the image, or remove the annotation.",
-        _image_unknown,
-    ),
-    Check(
-        "category-unknown",
-        "error",
-        "annotation",
-        "An annotation's category_id is no category of the file.",
-        "Detectron2 stops with a KeyError; MMDetection drops the annotation.",
-        "Categories were left out, or counted from 0.",
-        "Add the category, or correct category_id.",
-        _category_unknown,
-    ),
-    Check(
-        "iscrowd-set",
-        "warning",
-        "annotation",
-        "iscrowd is not 0.",
-        "Detectron2, MMDetection and MMPose drop the item from training; COCOeval ignores it.",
-        "DeepFashion2 has no crowds: a converter's mistake.",
-        "Write 0.",
-        _crowd,
-    ),
-    Check(
-        "ignore-set",
-        "error",
-        "annotation",
-        "An annotation has ignore set.",
-        "Detectron2 refuses the whole file; MMDetection drops the item.",
-        "The file is of another benchmark's format.",
-        "Remove the key, or the annotation.",
-        _ignore,
-    ),
-    Check(
-        "attribute-range",
-        "warning",
-        "annotation",
-        "scale, occlusion, zoom_in or viewpoint is not 1, 2 or 3.",
-        "Evaluation by attribute (df2coco evaluate --by) leaves the item out of every group.",
-        "Attributes were edited, or counted from 0.",
-        "Write 1, 2 or 3, or leave the key out.",
-        _attributes,
-    ),
-)  # fmt: skip
+# ---------------------------------------------------------------- boxes
+
+
+@part_check(
+    "bbox-empty",
+    "error",
+    "A box's width or height is 0 or less.",
+    affects="Nothing can match it, so that AP stays below 1; all frameworks drop the item.",
+    cause="Corners x1, y1, x2, y2 were subtracted the wrong way round, or the item is degenerate.",
+    remedy="Correct the box, or remove the item.",
+)
+def bbox_empty(part: Part) -> Iterable[Found]:
+    _, _, width, height = part.boxes.T
+    return part.where((width <= 0) | (height <= 0), "bbox")
+
+
+@part_check(
+    "bbox-small",
+    "warning",
+    "A box is less than 1 pixel wide or high.",
+    affects="MMDetection drops the item.",
+    cause="The item is degenerate, or the box is in other units than pixels.",
+    remedy="Correct the box, or remove the item.",
+)
+def bbox_small(part: Part) -> Iterable[Found]:
+    _, _, width, height = part.boxes.T
+    small = (width > 0) & (height > 0) & ((width < 1) | (height < 1))
+    return part.where(small & ~in_fractions(part), "bbox")
+
+
+_ROUNDING: Final = 0.01
+"""x + w of floats may miss the border by a rounding error."""
+
+
+@part_check(
+    "bbox-outside",
+    "warning",
+    "A box reaches beyond its image.",
+    affects="MMPose and Detectron2 cut it; MMDetection drops it when nothing is inside.",
+    cause="Corners were written for x, y, width, height; or the image's size is wrong.",
+    remedy="Correct the box or the size, or cut the box at the border.",
+)
+def bbox_outside(part: Part) -> Iterable[Found]:
+    x, y, width, height = part.boxes.T
+    across, down = part.size_arrays
+    right, bottom = x + width > across + _ROUNDING, y + height > down + _ROUNDING
+    for position, detail in part.where((x < 0) | (y < 0) | right | bottom, "bbox"):
+        size = part.sizes[position]
+        corners = ""
+        if size is not None:
+            a, b, c, d = part.boxes[position].tolist()
+            if 0 <= a < c <= size[0] and 0 <= b < d <= size[1]:
+                corners = "; as corners x1, y1, x2, y2 it is inside"
+            yield position, f"{detail} in {size[0]} x {size[1]}{corners}"
+        else:
+            yield position, detail
+
+
+@part_check(
+    "bbox-integers",
+    "warning",
+    "All 4 numbers of a box are written as integers (103, not 103.0).",
+    affects="Detectron2 truncates the box to whole pixels whenever it resizes the image.",
+    cause="Most converters write them so.",
+    remedy="Write floats.",
+)
+def bbox_integers(part: Part) -> Iterable[Found]:
+    for position, (box, fits) in enumerate(
+        zip(part.column("bbox"), (part.boxes[:, 0] == part.boxes[:, 0]).tolist(), strict=True)
+    ):
+        if fits and type(sum(box)) is int:
+            yield position, f"bbox {box}"
+
+
+# ---------------------------------------------------------------- masks and areas
+
+
+@part_check(
+    "polygon-integers",
+    "warning",
+    "All numbers of a polygon are written as integers (103, not 103.0).",
+    affects="Detectron2 truncates its points to whole pixels whenever it resizes the image.",
+    cause="Most converters write them so.",
+    remedy="Write floats.",
+)
+def polygon_integers(part: Part) -> Iterable[Found]:
+    return ((position, "") for position in part.outlines.integers)
+
+
+@part_check(
+    "segmentation-rle",
+    "warning",
+    "segmentation is an RLE and not a list of polygons.",
+    affects="Detectron2 needs INPUT.MASK_FORMAT = 'bitmask', MMDetection poly2mask=True; else they stop.",
+    cause="Masks were written as pixels.",
+    remedy="Set these options, or write polygons.",
+)
+def segmentation_rle(part: Part) -> Iterable[Found]:
+    # Crowds are RLEs in COCO's own files, and no framework trains on them.
+    return ((position, "") for position in part.outlines.rles if not part.crowds[position])
+
+
+@part_check(
+    "area-not-positive",
+    "warning",
+    "area is 0 or less.",
+    affects="MMDetection drops the item; COCOeval counts it as small, and divides by it for landmarks.",
+    cause="It was never computed.",
+    remedy="Write the mask's pixels, or the box's width times height.",
+)
+def area_not_positive(part: Part) -> Iterable[Found]:
+    for position, area in enumerate(part.column("area")):
+        if type(area) in (int, float) and area <= 0:
+            yield position, f"area {area}"
+
+
+_SLIP: Final = 3.0
+"""Drawn polygons leave the image by a fraction of a pixel; this much is not a slip any more."""
+
+
+@part_check(
+    "polygon-outside",
+    "warning",
+    f"A polygon leaves its image by more than {_SLIP:g} pixels.",
+    affects="The part outside is cut off when the mask is drawn, so mask and box do not fit.",
+    cause="The image was resized, or its size is wrong.",
+    remedy="Correct the polygon or the image's size.",
+)
+def polygon_outside(part: Part) -> Iterable[Found]:
+    widths, heights = part.size_arrays
+    x1, y1, x2, y2 = part.outlines.extents.T
+    wholly = (x2 <= 0) | (y2 <= 0) | (x1 >= widths) | (y1 >= heights)  # an empty mask
+    for position in ((part.overshoot > _SLIP) & ~wholly).nonzero()[0].tolist():
+        yield position, f"by {part.overshoot[position]:g} pixels"
+
+
+@part_check(
+    "mask-empty",
+    "error",
+    "The mask covers no pixel of its image.",
+    affects="Nothing can match it, so mask AP stays below 1; Detectron2 drops the item with bitmask masks.",
+    cause="A polygon without area, or outside the image.",
+    remedy="Correct the polygon, or remove the item.",
+    needs="masks",
+)
+def mask_empty(part: Part) -> Iterable[Found]:
+    fractions = in_fractions(part)
+    for position, area in enumerate(part.areas):
+        if area == 0 and not fractions[position]:
+            outside = part.overshoot[position] > 1
+            yield position, "it lies outside the image" if outside else ""
+
+
+def _explanations(part: Part) -> Iterator[tuple[int, float, int | None, float | None]]:
+    """Position, area, mask's area and box's area of annotations whose area is not their mask's.
+
+    An empty mask and an area of 0 or less have their own checks.
+    """
+    boxes = part.boxes.tolist()
+    for position, (area, pixels) in enumerate(zip(part.column("area"), part.areas, strict=True)):
+        if pixels and type(area) in (int, float) and area > 0 and area != pixels:
+            _, _, width, height = boxes[position]
+            box = width * height if width > 0 and height > 0 else None
+            yield position, area, pixels, box
+
+
+def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
+    return abs(value - other) <= max(pixels, share * other)
+
+
+@part_check(
+    "area-unexplained",
+    "warning",
+    "area is neither the mask's nor the box's.",
+    affects="AP by size, and landmark AP altogether, are computed with a wrong scale.",
+    cause="Areas of overlapping polygons were added up, or the file was resized without its areas.",
+    remedy="Write the pixels of the polygons' union, or the box's width times height.",
+    needs="masks",
+)
+def area_unexplained(part: Part) -> Iterable[Found]:
+    for position, area, mask, box in _explanations(part):
+        # Exact areas of polygons differ from counted pixels by some of those at the border.
+        if (
+            mask is None
+            or _is_about(area, mask, 0.1, 32)
+            or (box and _is_about(area, box, 0.01, 1))
+        ):
+            continue
+        other = "there is no box" if box is None else f"the box {box:g}"
+        yield position, f"area {area:g}; the mask has {mask} pixels, {other}"
+
+
+@part_check(
+    "area-of-box",
+    "note",
+    "area is the box's width times height, not the mask's.",
+    affects="AP by size and landmark AP are not those of COCO's own definition, which takes the mask's area.",
+    cause="A converter took the box.",
+    remedy="Compare scores only among files with the same kind of area.",
+    needs="masks",
+)
+def area_of_box(part: Part) -> Iterable[Found]:
+    for position, area, _, box in _explanations(part):
+        if box and _is_about(area, box, 1e-6, 0):
+            yield position, ""
+
+
+# ---------------------------------------------------------------- units
+
+
+def in_fractions(part: Part) -> Any:
+    """(N,): whether box and mask lie in the first pixel of a larger image: they are fractions of it."""
+    import numpy as np
+
+    _, _, width, height = part.boxes.T
+    across, down = part.size_arrays
+    large = (across > 4) & (down > 4)
+    inside = (np.nan_to_num(part.boxes) >= 0).all(axis=1) & (part.boxes <= 1).all(axis=1)
+    outlines = np.nan_to_num(part.outlines.extents, nan=0.0)
+    return large & inside & (width > 0) & (height > 0) & (outlines <= 1).all(axis=1)
+
+
+@part_check(
+    "coordinates-in-fractions",
+    "warning",
+    "An item's coordinates are fractions of its image, not pixels.",
+    affects="Every consumer takes them for pixels: the item is smaller than one, and MMDetection drops it.",
+    cause="They were normalised, as YOLO's labels are.",
+    remedy="Multiply x and width by the image's width, y and height by its height.",
+)
+def coordinates_in_fractions(part: Part) -> Iterable[Found]:
+    return part.where(in_fractions(part), "bbox")
+
+
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

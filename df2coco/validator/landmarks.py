@@ -41,7 +41,7 @@ def keypoints_missing(file: File) -> Iterable[Hit]:
         expected = file.once(_expected_lengths)
         for number, length in enumerate(columns.lengths):
             if length is None and expected[number]:
-                yield Hit(columns.ids[number])
+                yield file.annotation_hit(number)
 
 
 @file_check(
@@ -63,9 +63,9 @@ def keypoints_length(file: File) -> Iterable[Hit]:
         zip(columns.lengths, file.once(_expected_lengths), strict=True)
     ):
         if length == -1:
-            yield Hit(columns.ids[number], "keypoints are not a list")
+            yield file.annotation_hit(number, "keypoints are not a list")
         elif length is not None and (length != (expected or length) or length % 3):
-            yield Hit(columns.ids[number], f"{length} numbers, expected {expected}")
+            yield file.annotation_hit(number, f"{length} numbers, expected {expected}")
 
 
 # ---------------------------------------------------------------- each landmark

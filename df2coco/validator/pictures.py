@@ -1,323 +1,205 @@
-"""Checks of the list of images, and with --images of the images themselves."""
+"""With --images: the pictures that the file lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
-from df2coco.parser.mapping import map_entries
-from df2coco.parser.reader import Entry as PictureEntry
-from df2coco.parser.reader import Reader
-from df2coco.validator.categories import repeated
-from df2coco.validator.document import (
-    MAX_SIDE,
-    Check,
-    Document,
-    Entry,
-    Hit,
-    identify,
-    is_integer,
-    sized_images,
-)
+from df2coco.pictures import Picture, Pictures
+from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
+from df2coco.validator.view import File, size_of
+from df2coco.workers import map_ordered, worthwhile
 
 __all__ = ["CHECKS"]
 
-Hits = Iterable[Hit]
+_CHUNK: Final = 100
+"""Pictures that a worker looks at in one go."""
 
 
-def _where(
-    document: Document, wrong: Callable[[Entry], bool], detail: Callable[[Entry], str]
-) -> Hits:
-    for index, entry in enumerate(document.images):
-        if wrong(entry):
-            yield Hit(identify(entry, index), detail(entry))
+class _Seen(NamedTuple):
+    """What looking at a picture has shown."""
+
+    header: ImageHeader | None
+    fault: str
+    """Why it cannot be read; "": it can."""
 
 
-def _key_missing(document: Document) -> Hits:
-    names = ("id", "file_name", "width", "height")
-    if all(map(frozenset(names).issubset, document.images)):
-        return ()
-    return _where(
-        document,
-        lambda e: any(name not in e for name in names),
-        lambda e: ", ".join(name for name in names if name not in e),
-    )
+def _look(pictures: Pictures, decode: bool, chosen: list[Picture]) -> list[_Seen]:
+    return [_look_at(pictures, decode, picture) for picture in chosen]
 
 
-def _id_type(document: Document) -> Hits:
-    if {type(e.get("id")) for e in document.images} == {int}:
-        return ()
-    return _where(
-        document, lambda e: "id" in e and not is_integer(e["id"]), lambda e: f"id {e['id']!r}"
-    )
+def _look_at(pictures: Pictures, decode: bool, picture: Picture) -> _Seen:
+    try:
+        header = pictures.header(picture)
+        fault = _fault_of_end(pictures, picture) if not decode else ""
+        return _Seen(header, fault or (_fault_of_decoding(pictures, picture) if decode else ""))
+    except ImageError as error:
+        return _Seen(None, error.text)
 
 
-def _is_side(value: Any) -> bool:
-    return is_integer(value) and 0 < value <= MAX_SIDE
+def _fault_of_end(pictures: Pictures, picture: Picture) -> str:
+    """What is wrong with the end of a JPEG or a PNG; "" for other kinds, and for whole ones."""
+    head, tail = _ends(pictures, picture)
+    if head.startswith(b"\xff\xd8"):
+        # Cameras put data behind the end mark; then it stands further in front.
+        complete = b"\xff\xd9" in tail
+    elif head.startswith(b"\x89PNG"):
+        complete = b"IEND" in tail
+    else:
+        complete = True
+    return "" if complete else "it is cut off: the mark of its end is missing"
 
 
-def _size_type(document: Document) -> Hits:
-    if len(list(sized_images(document))) == len(document.images):
-        return ()
-    return _where(
-        document,
-        lambda e: not (_is_side(e.get("width", 1)) and _is_side(e.get("height", 1))),
-        lambda e: f"{e.get('width')!r} x {e.get('height')!r}",
-    )
+_TAIL: Final = 1 << 16
 
 
-def _id_duplicate(document: Document) -> Hits:
-    return (Hit(each) for each in repeated(e["id"] for e in document.images if "id" in e))
+def _ends(pictures: Pictures, picture: Picture) -> tuple[bytes, bytes]:
+    """The first bytes of a picture and the last ones."""
+    path = os.path.join(pictures.path, str(picture.reference))
+    if not os.path.isdir(pictures.path):
+        data = pictures.read(picture)
+        return data[:8], data[-_TAIL:]
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(8)
+            size = os.fstat(stream.fileno()).st_size
+            # The end mark is nearly always the last thing.
+            stream.seek(max(0, size - 64))
+            tail = stream.read()
+            if b"\xff\xd9" not in tail and b"IEND" not in tail:
+                stream.seek(max(0, size - _TAIL))
+                tail = stream.read()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror}).", file=path) from None
+    return head, tail
 
 
-def _name_duplicate(document: Document) -> Hits:
-    found = [e.get("file_name") for e in document.images]
-    names = set(repeated(name for name in found if type(name) is str))
-    for index, name in enumerate(found) if names else ():
-        if type(name) is str and name in names:
-            yield Hit(identify(document.images[index], index), repr(name))
+def _fault_of_decoding(pictures: Pictures, picture: Picture) -> str:
+    """What goes wrong when a picture is decoded in full; "": nothing."""
+    import io
+
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(pictures.read(picture))) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f"it cannot be decoded ({error})"
+    return ""
 
 
-def _is_outside(name: Any) -> bool:
-    if type(name) is not str:
-        return True
-    if "/" not in name and "\\" not in name:
-        return name in ("", ".", "..")
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or name[1:2] == ":"
-
-
-def _name_outside(document: Document) -> Hits:
-    return _where(
-        document, lambda e: _is_outside(e.get("file_name", "a")), lambda e: repr(e["file_name"])
-    )
-
-
-def _without_annotations(document: Document) -> Hits:
-    used = {each for each in document.column("image_id") if is_integer(each)}
-    return _where(document, lambda e: is_integer(e.get("id")) and e["id"] not in used, lambda _: "")
-
-
-# ---------------------------------------------------------------- with --images
-
-
-def _headers(reader: Reader, entries: list[PictureEntry]) -> list[ImageHeader | str]:
-    result: list[ImageHeader | str] = []
-    for entry in entries:
-        try:
-            result.append(reader.header(entry))
-        except ImageError as error:
-            result.append(str(error))
-    return result
-
-
-def _stem(entry: Entry) -> str | None:
-    """Under which name `Split` knows an image."""
-    name = entry.get("file_name")
-    if type(name) is not str or not name.endswith(".jpg"):
-        return None
-    return name.rpartition("/")[2][:-4]
-
-
-def _looked_up(document: Document) -> list[ImageHeader | str | None]:
-    """The header of each image that the file lists; None: there is none; text: why it is unreadable."""
-    split = document.pictures
-    if split is None:
+def _seen(file: File) -> list[_Seen | None]:
+    """What each image of the file shows; None: it is not there."""
+    if file.pictures is None:
         return []
-    by_stem = {entry.stem: entry for entry in split.entries}
-    found = [by_stem.get(_stem(entry) or "") for entry in document.images]
-    present = [entry for entry in found if entry is not None]
-    parts = map_entries(
-        partial(_headers, split.reader),
-        present,
-        phase="reading image headers",
-        workers=document.workers,
-        progress=document.progress,
-    )
-    answers = iter([header for part in parts for header in part])
-    return [None if entry is None else next(answers) for entry in found]
+    found = [file.pictures.find(entry.get("file_name")) for entry in file.images]
+    present = [picture for picture in found if picture is not None]
+    chunks = [present[i : i + _CHUNK] for i in range(0, len(present), _CHUNK)]
+    workers = worthwhile(file.workers, len(chunks))
+    answers: list[_Seen] = []
+    file.progress("reading image headers", 0, len(present))
+    look = partial(_look, file.pictures, file.decode)
+    for chunk in map_ordered(look, chunks, workers=workers):
+        answers += chunk
+        file.progress("reading image headers", len(answers), len(present))
+    left = iter(answers)
+    return [None if picture is None else next(left) for picture in found]
 
 
-def _picture_missing(document: Document) -> Hits:
-    headers = document.once(_looked_up)
-    for index, (entry, header) in enumerate(zip(document.images, headers, strict=True)):
-        if header is None:
-            yield Hit(identify(entry, index), str(entry.get("file_name")))
+def _each(file: File) -> Iterator[tuple[Any, dict[str, Any], _Seen | None]]:
+    for number, (entry, seen) in enumerate(zip(file.images, file.once(_seen), strict=True)):
+        yield identify(entry, number), entry, seen
 
 
-def _picture_unreadable(document: Document) -> Hits:
-    for index, (entry, header) in enumerate(
-        zip(document.images, document.once(_looked_up), strict=True)
-    ):
-        if isinstance(header, str):
-            yield Hit(identify(entry, index), header)
+@file_check(
+    "picture-missing",
+    "error",
+    "image",
+    "An image is not there.",
+    affects="Every loader stops when it comes to it.",
+    cause="It was not unpacked or downloaded, or lies in another folder than file_name says.",
+    remedy="Unpack the images again, name the right folder with --images, or correct file_name.",
+    needs="images",
+)
+def picture_missing(file: File) -> Iterable[Hit]:
+    for name, entry, seen in _each(file):
+        if seen is None and file.pictures is not None:
+            error = file.pictures.missing(entry.get("file_name"))
+            where = error.file.removeprefix(f"{file.pictures.label}/")
+            yield Hit(name, f"{where}: {error.text}" if error.file else error.text)
 
 
-def _picture_size(document: Document) -> Hits:
-    headers = {id(e): h for e, h in zip(document.images, document.once(_looked_up), strict=True)}
-    for entry, width, height in sized_images(document):
-        header = headers[id(entry)]
-        if isinstance(header, ImageHeader) and header.size != (width, height):
-            turned = ", rotated by EXIF" if header.orientation != 1 else ""
-            real = f"{header.size[0]} x {header.size[1]}{turned}"
-            yield Hit(identify(entry, 0), f"{width} x {height}, the image is {real}")
+@file_check(
+    "picture-unreadable",
+    "error",
+    "image",
+    "An image cannot be read to its end.",
+    affects="Every loader stops when it comes to it, or fills the rest with grey.",
+    cause="The file is damaged or cut off, or is not an image.",
+    remedy="Download it again.",
+    needs="images",
+)
+def picture_unreadable(file: File) -> Iterable[Hit]:
+    for name, entry, seen in _each(file):
+        if seen is not None and seen.fault:
+            yield Hit(name, f"{entry.get('file_name')}: {seen.fault}")
 
 
-def _picture_rotated(document: Document) -> Hits:
-    for index, (entry, header) in enumerate(
-        zip(document.images, document.once(_looked_up), strict=True)
-    ):
-        if isinstance(header, ImageHeader) and header.orientation != 1:
-            yield Hit(identify(entry, index), f"EXIF orientation {header.orientation}")
+@file_check(
+    "picture-size",
+    "error",
+    "image",
+    "Width and height are not the image's.",
+    affects="Detectron2 stops with a SizeMismatchError; MMDetection and MMPose train on shifted items.",
+    cause="The images were resized, or width and height were exchanged or guessed.",
+    remedy="Write the sizes of the images that you train on, or use the original images.",
+    needs="images",
+)
+def picture_size(file: File) -> Iterable[Hit]:
+    for name, entry, seen in _each(file):
+        size = size_of(entry)
+        if seen and seen.header and size is not None and seen.header.size != size:
+            turned = ", rotated by EXIF" if seen.header.orientation != 1 else ""
+            real = f"{seen.header.size[0]} x {seen.header.size[1]}{turned}"
+            yield Hit(name, f"{size[0]} x {size[1]}, the image is {real}")
 
 
-def _picture_not_listed(document: Document) -> Hits:
-    listed = {_stem(entry) for entry in document.images}
-    for entry in document.pictures.entries if document.pictures else ():
-        if entry.stem not in listed:
-            yield Hit(f"{entry.stem}.jpg")
+@file_check(
+    "picture-rotated",
+    "warning",
+    "image",
+    "An image is stored rotated (EXIF orientation is not 1).",
+    affects="Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one of them only.",
+    cause="The image was taken with a turned camera and saved as it was.",
+    remedy="Save the image upright, without the EXIF orientation.",
+    needs="images",
+)
+def picture_rotated(file: File) -> Iterable[Hit]:
+    for name, _, seen in _each(file):
+        if seen and seen.header and seen.header.orientation != 1:
+            yield Hit(name, f"EXIF orientation {seen.header.orientation}")
 
 
-CHECKS: Final = (
-    Check(
-        "image-key-missing",
-        "error",
-        "image",
-        "An image has no id, file_name, width or height.",
-        "Detectron2, MMDetection, MMPose and supervision stop with a KeyError.",
-        "A converter did not read the images' sizes.",
-        "Add the missing keys; df2coco convert reads sizes from the images.",
-        _key_missing,
-        whole=True,
-    ),
-    Check(
-        "image-id-type",
-        "error",
-        "image",
-        "An image id is no integer.",
-        "Results with integer ids match nothing; MMPose stops with a TypeError.",
-        'Ids were written as text ("000001"), as many rewrites of the official converter do.',
-        "Write ids as JSON integers: 000001.jpg is 1.",
-        _id_type,
-        whole=True,
-    ),
-    Check(
-        "image-size-type",
-        "error",
-        "image",
-        "A width or height is no integer from 1 to 65535.",
-        "supervision stops with a TypeError; masks cannot be drawn.",
-        "Sizes were written as floats or text, or were never filled in.",
-        "Write the size in pixels as JSON integers.",
-        _size_type,
-        whole=True,
-    ),
-    Check(
-        "image-id-duplicate",
-        "error",
-        "image",
-        "Two images have the same id.",
-        "pycocotools keeps the last one, and gives it the items of both.",
-        "Splits were merged: DeepFashion2's numbers repeat in train and validation.",
-        "Number one of the splits anew, in images and annotations.",
-        _id_duplicate,
-        whole=True,
-    ),
-    Check(
-        "file-name-duplicate",
-        "warning",
-        "image",
-        "Two images have the same file_name.",
-        "Both ids show one picture, and the items of one of them do not fit it.",
-        "Splits were merged: DeepFashion2's names repeat in train and validation.",
-        "Put the split's folder into file_name.",
-        _name_duplicate,
-        whole=True,
-    ),
-    Check(
-        "file-name-outside",
-        "error",
-        "image",
-        "A file_name is no path inside the image folder.",
-        "supervision refuses the file; on another machine no loader finds the image.",
-        "An absolute path, or one with .., was written.",
-        "Write names relative to the image folder.",
-        _name_outside,
-        whole=True,
-    ),
-    Check(
-        "image-without-annotations",
-        "note",
-        "image",
-        "An image has no annotation.",
-        "Detectron2 leaves it out of training; MMDetection keeps it unless filter_empty_gt is set.",
-        "Its items were left out, or it has none.",
-        "Nothing, if that is meant.",
-        _without_annotations,
-        whole=True,
-    ),
-    Check(
-        "picture-missing",
-        "error",
-        "image",
-        "An image is not there.",
-        "Every loader stops when it comes to it.",
-        "Not unpacked or not downloaded, or file_name differs.",
-        "Unpack the images again, or name the right folder with --images.",
-        _picture_missing,
-        stage="images",
-        whole=True,
-    ),
-    Check(
-        "picture-unreadable",
-        "error",
-        "image",
-        "An image cannot be read.",
-        "Every loader stops when it comes to it.",
-        "The file is damaged, or no JPEG.",
-        "Download it again.",
-        _picture_unreadable,
-        stage="images",
-        whole=True,
-    ),
-    Check(
-        "picture-size",
-        "error",
-        "image",
-        "Width and height are not the image's.",
-        "Detectron2 stops with a SizeMismatchError; MMDetection and MMPose train on shifted items.",
-        "The images were resized, or width and height were exchanged or guessed.",
-        "Convert again with the images at hand.",
-        _picture_size,
-        stage="images",
-        whole=True,
-    ),
-    Check(
-        "picture-rotated",
-        "warning",
-        "image",
-        "An image is stored rotated (EXIF orientation is not 1).",
-        "Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one of them only.",
-        "The image was taken with a turned camera and saved as it was.",
-        "Save the image upright, without the EXIF orientation.",
-        _picture_rotated,
-        stage="images",
-        whole=True,
-    ),
-    Check(
-        "picture-not-listed",
-        "note",
-        "image",
-        "The image folder holds an image that the file does not list.",
-        "No consumer looks at it.",
-        "The file is of a subset, or of another split.",
-        "Nothing, if that is meant.",
-        _picture_not_listed,
-        stage="images",
-        whole=True,
-    ),
-)  # fmt: skip
+@file_check(
+    "picture-not-listed",
+    "note",
+    "image",
+    "The image folder holds an image that the file does not list.",
+    affects="No consumer looks at it.",
+    cause="The file is of a subset, or of another split.",
+    remedy="Nothing, if that is meant.",
+    needs="images",
+)
+def picture_not_listed(file: File) -> Iterable[Hit]:
+    if file.pictures is not None:
+        found = (file.pictures.find(entry.get("file_name")) for entry in file.images)
+        listed = {picture.name for picture in found if picture is not None}
+        for name in sorted(set(file.pictures.names()) - listed):
+            yield Hit(name)
+
+
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from df2coco.errors import printable
-from df2coco.validator.document import LEVELS, Check, Hit
+from df2coco.validator.checks import LEVELS, Check, Hit
 
 __all__ = ["Finding", "Report"]
 
@@ -26,7 +26,7 @@ class Finding:
             "level": self.check.level,
             "about": self.check.about,
             "sentence": self.check.sentence,
-            "suffers": self.check.suffers,
+            "affects": self.check.affects,
             "cause": self.check.cause,
             "remedy": self.check.remedy,
             "count": len(self.hits),

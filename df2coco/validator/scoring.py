@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from df2coco.coco.reader import index
+from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
-from df2coco.validator.areas import measure
-from df2coco.validator.categories import names_of
-from df2coco.validator.document import Check, Document, Entry, Hit, garments
-from df2coco.validator.folding import keypoints_of
+from df2coco.validator.checks import Check, Hit, checks_in, file_check
+from df2coco.validator.view import Entry, File, names_of
 
 __all__ = ["CHECKS", "chosen_images"]
 
@@ -20,48 +19,56 @@ _PERFECT: Final = 1 - 1e-9
 """COCOeval gives perfect results 0.9999999999999998."""
 
 
-def chosen_images(document: Document) -> list[int]:
+def chosen_images(file: File) -> list[int]:
     """Ids of the images to score, spread evenly over the file."""
-    ids = [entry["id"] for entry in document.images if type(entry.get("id")) is int]
-    count = min(document.score_images, len(ids))
+    ids = [entry["id"] for entry in file.images if type(entry.get("id")) is int]
+    count = min(file.score_images, len(ids))
     return [ids[number * len(ids) // count] for number in range(count)]
 
 
-def _imperfect(document: Document) -> Iterable[Hit]:
-    chosen = set(chosen_images(document))
+@file_check(
+    "score-imperfect",
+    "error",
+    "category",
+    "Ground truth scored against itself does not give AP 1.",
+    affects="No detector can reach AP 1 on this file.",
+    cause="More than 20 items of a category with landmarks, or 100 items, in one image: COCOeval looks at "
+    "no more. Or items that cannot be distinguished.",
+    remedy="Look at the images with most items; remove what is not meant to be evaluated.",
+    needs="source",
+)
+def score_imperfect(file: File) -> Iterable[Hit]:
+    chosen = set(chosen_images(file))
     truth = [
-        # A mask without pixels cannot be matched; `mask-empty` tells of it.
-        {**annotation, "drawn": bool(measured and measured.area)}
-        for annotation, measured in zip(document.annotations, document.once(measure), strict=True)
+        # A mask without pixels cannot be matched; `mask-empty` reports it.
+        {**annotation, "drawn": bool(area)}
+        for annotation, area in zip(file.annotations, file.areas, strict=True)
         if annotation.get("image_id") in chosen
     ]
-    for annotation in truth:
-        found = keypoints_of(annotation)
-        if found is not None:
-            annotation["keypoints"] = found.numbers()
     kinds: dict[str, list[Entry]] = {
         "bbox": truth,
         "segm": [each for each in truth if each["drawn"]],
         "keypoints": [each for each in truth if "keypoints" in each],
     }
-    images = [entry for entry in document.images if entry.get("id") in chosen]
+    images = [entry for entry in file.images if entry.get("id") in chosen]
     for kind, chosen_truth in kinds.items():
-        for sigmas, categories in _sigmas(document) if kind == "keypoints" else [((), None)]:
+        for sigmas, categories in _sigmas(file) if kind == "keypoints" else [((), None)]:
             for category_id, score in _scores(
-                images, document.categories, chosen_truth, kind, sigmas, categories
+                images, file.categories, chosen_truth, kind, sigmas, categories
             ):
                 if score < _PERFECT:
                     yield Hit(category_id, f"{kind} AP {score:.3f}")
 
 
-def _sigmas(document: Document) -> list[tuple[tuple[float, ...], list[Any]]]:
+def _sigmas(file: File) -> list[tuple[tuple[float, ...], list[Any]]]:
     """OKS sigmas, and the categories that they are for."""
-    known = {id(entry): category for entry, category in garments(document)}
     groups: dict[tuple[float, ...], list[Any]] = {}
-    for entry in document.categories:
-        length, category = len(names_of(entry)), known.get(id(entry))
+    for entry in file.categories:
+        length, category = len(names_of(entry)), file.garments.get(entry["id"])
         if length == NUM_LANDMARKS:
             sigmas: tuple[float, ...] = SIGMAS
+        elif length == NUM_AGGREGATED:
+            sigmas = AGGREGATED.sigmas
         elif category is not None and length == category.num_landmarks:
             sigmas = category.sigmas
         else:
@@ -111,18 +118,4 @@ def _scores(
             yield category_id, float(values[values > -1].mean())
 
 
-CHECKS: Final = (
-    Check(
-        "score-imperfect",
-        "error",
-        "category",
-        "Ground truth scored against itself does not give AP 1.",
-        "No detector can reach AP 1 on this file.",
-        "More than 20 items of a category with landmarks, or 100 items, in one image: COCOeval looks at "
-        "no more. Or items that cannot be told apart.",
-        "Look at the images with most items; remove what is not meant to be evaluated.",
-        _imperfect,
-        stage="against",
-        whole=True,
-    ),
-)  # fmt: skip
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 from df2coco.validator import (
-    areas,
     categories,
+    consistency,
+    images,
     items,
     landmarks,
     pictures,
-    roundtrip,
     scoring,
-    shapes,
+    source,
+    structure,
 )
-from df2coco.validator.document import STAGES, Check
+from df2coco.validator.checks import NEEDS, Check
 
-__all__ = ["CHECKS", "checks_table"]
+__all__ = ["CHECKS", "CHECK_BY_CODE", "checks_sections", "checks_table"]
 
 CHECKS: Final[tuple[Check, ...]] = (
-    *pictures.CHECKS,
+    *structure.CHECKS,
+    *images.CHECKS,
     *items.CHECKS,
-    *shapes.CHECKS,
-    *areas.CHECKS,
+    *consistency.CHECKS,
     *landmarks.CHECKS,
     *categories.CHECKS,
-    *roundtrip.CHECKS,
+    *pictures.CHECKS,
+    *source.CHECKS,
     *scoring.CHECKS,
 )
-"""Codes are stable: they never change their meaning."""
+
+CHECK_BY_CODE: Final = MappingProxyType({check.code: check for check in CHECKS})
 
 
 def checks_table() -> str:
-    """All checks as a Markdown table, for the README."""
-    lines = [
-        "| code | level | when | defect | who suffers, and how | remedy |",
-        "|---|---|---|---|---|---|",
-    ]
+    """All checks as a Markdown table: code (a link to its section), level, when, defect."""
+    lines = ["| code | level | when | defect |", "|---|---|---|---|"]
     for check in CHECKS:
-        cells = (
-            f"`{check.code}`", check.level, STAGES[check.stage],
-            check.sentence, check.suffers, check.remedy,
-        )  # fmt: skip
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        sentence = check.sentence.replace("|", "\\|")
+        cells = f"[`{check.code}`](#{check.code})", check.level, NEEDS[check.needs], sentence
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def checks_sections() -> str:
+    """All checks as Markdown, a section each, whose anchor is the code."""
+    return "\n".join(
+        f"### {check.code}\n\n"
+        f"*{check.level}, {NEEDS[check.needs]}{', DeepFashion2 only' * check.garments}.* {check.sentence}\n\n"
+        f"- affects: {check.affects}\n- cause: {check.cause}\n- remedy: {check.remedy}\n"
+        for check in CHECKS
+    )

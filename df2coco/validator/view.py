@@ -59,7 +59,7 @@ class Columns:
     """What is kept of every annotation, for checks of the file as a whole. One entry an annotation."""
 
     ids: list[Any] = field(default_factory=list)
-    """As `identify` gives them."""
+    """None where it is neither a number nor text."""
     image_ids: list[Any] = field(default_factory=list)
     """None where it is not a whole number."""
     category_ids: list[Any] = field(default_factory=list)
@@ -71,6 +71,8 @@ class Columns:
     """It takes part in an evaluation: not a crowd."""
     labelled: list[bool] = field(default_factory=list)
     """It has a labelled landmark."""
+    linked: list[bool] = field(default_factory=list)
+    """It has an id, an image_id and a category_id of a kind that can be looked up."""
     prints: list[int | None] = field(default_factory=list)
     """Equal for equal items: of image, category, box, mask and landmarks; None: there is no box."""
 
@@ -102,6 +104,8 @@ class File:
     """"annotations[].image_id" -> how often it is written with a decimal point."""
     workers: int = 1
     pictures: Pictures | None = None
+    decode: bool = False
+    """Pictures are decoded in full."""
     source: Split | None = None
     score_images: int = 0
     """How many images of ground truth to score against itself."""
@@ -153,6 +157,10 @@ class File:
     ) -> Iterator[Hit]:
         """A hit for each image that is wrong."""
         return _where(self.images, wrong, detail)
+
+    def annotation_hit(self, number: int, detail: str = "") -> Hit:
+        """A hit at an annotation of the file."""
+        return Hit(identify({"id": self.columns.ids[number]}, number), detail)
 
     def categories_where(
         self, wrong: Callable[[Entry], bool], detail: Callable[[Entry], str] = lambda _: ""
@@ -340,10 +348,17 @@ class Part:
             [not crowd for crowd in crowds],
             (landmarks.labelled > 0).tolist(),
             [
+                all(type(a.get(name)) in (int, float, str) for name in _LINKS)
+                for a in self.annotations
+            ],
+            [
                 _print(a.get("image_id"), a.get("category_id"), box, total, a.get("keypoints"))
                 for a, box, total in zip(self.annotations, boxes, outlines.totals, strict=True)
             ],
         )
+
+
+_LINKS: Final = ("id", "image_id", "category_id")
 
 
 def _print(image_id: Any, category_id: Any, box: Any, total: float, keypoints: Any) -> int | None:

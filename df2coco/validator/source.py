@@ -1,0 +1,432 @@
+"""The round trip (--against): is what the file holds what the dataset says, no more and no less?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from df2coco.errors import shorten
+from df2coco.parser.mapping import ReadImage, map_images
+from df2coco.parser.records import ImageRecord, Item
+from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
+from df2coco.validator.expectation import (
+    OPTIONAL_FIELDS,
+    Shape,
+    expected_annotation,
+    expected_image,
+    shape_of,
+)
+from df2coco.validator.view import Entry, File
+
+__all__ = ["CHECKS"]
+
+
+@dataclass
+class Comparison:
+    """What comparing a file with its source has found."""
+
+    missing_images: list[Hit] = field(default_factory=list)
+    extra_images: list[Hit] = field(default_factory=list)
+    missing_items: list[Hit] = field(default_factory=list)
+    extra_items: list[Hit] = field(default_factory=list)
+    differences: list[Hit] = field(default_factory=list)
+    absent: list[Hit] = field(default_factory=list)
+    unusable: list[Hit] = field(default_factory=list)
+    source_fields: set[str] = field(default_factory=set)
+    """Fields that anything in the source has."""
+
+
+# ---------------------------------------------------------------- the source
+
+
+def _as_they_are(images: list[ReadImage]) -> list[ReadImage]:
+    return images
+
+
+def _images(file: File) -> Iterator[ReadImage]:
+    split = file.source
+    assert split is not None
+    reader = split.reader
+    if file.conversion is not None and not file.conversion.sizes_known:
+        reader = dataclasses.replace(reader, images=None)
+    elif not file.document.get("info"):
+        reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
+    parts = map_images(
+        _as_they_are,
+        reader,
+        split.entries,
+        phase="comparing with the source",
+        workers=file.workers,
+        progress=file.progress,
+    )
+    with closing(parts):
+        for part in parts:
+            yield from part
+
+
+def _selected(record: ImageRecord, shape: Shape) -> list[Item] | None:
+    """The items that belong into the file; None: not even the image does."""
+    if shape.only is not None and record.source != shape.only:
+        return None
+    if not shape.categories:
+        return list(record.items)
+    return [item for item in record.items if item.category_id in shape.categories] or None
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def _base_name(name: Any) -> Any:
+    return name.rpartition("/")[2] if isinstance(name, str) else name
+
+
+class _Images:
+    """The images of a file, found by what they are called, or else by their id."""
+
+    def __init__(self, file: File) -> None:
+        self.by_id = file.image_by_id
+        counts = Counter(_base_name(entry.get("file_name")) for entry in self.by_id.values())
+        self.by_name = {
+            name: entry
+            for entry in self.by_id.values()
+            if counts[name := _base_name(entry.get("file_name"))] == 1
+        }
+
+    def find(self, record: ImageRecord) -> Entry | None:
+        named = self.by_name.get(record.file_name)
+        return named if named is not None else self.by_id.get(record.image_id)
+
+
+def compare(file: File) -> Comparison:
+    """Compare the whole file with its source."""
+    found = Comparison()
+    shape = shape_of(file)
+    images = _Images(file)
+    items: dict[int, list[int]] = {}
+    for number, annotation in enumerate(file.annotations):
+        if type(annotation.get("image_id")) is int:
+            items.setdefault(annotation["image_id"], []).append(number)
+    seen: set[int] = set()
+    for image in _images(file):
+        record = image.record
+        if record is None:
+            found.unusable.append(Hit(f"{image.entry.stem}.json"))
+            continue
+        bad = (notice for notice in record.notices if notice.level == "error")
+        found.unusable += [Hit(_file(record), str(notice)) for notice in bad]
+        selected = _selected(record, shape)
+        if selected is None:
+            continue
+        entry = images.find(record)
+        if entry is None or entry["id"] in seen:
+            found.missing_images.append(Hit(record.image_id, record.file_name))
+        else:
+            seen.add(entry["id"])
+            _compare_image(found, record, entry, shape)
+            _compare_items(found, record, selected, items.get(entry["id"], []), file, shape)
+        if len(seen) + len(found.missing_images) == shape.limit:
+            break
+    for image_id, entry in images.by_id.items():
+        if image_id not in seen:
+            found.extra_images.append(Hit(image_id, str(entry.get("file_name"))))
+    _look_for_absent(found, file, shape)
+    return found
+
+
+def _look_for_absent(found: Comparison, file: File, shape: Shape) -> None:
+    if shape.own:
+        return  # an absent field of an own file is a difference
+    for name in (*OPTIONAL_FIELDS, "pair_id"):
+        if file.annotations and name in found.source_fields - shape.annotation_fields:
+            found.absent.append(Hit(None, f"annotations[].{name}"))
+    if file.images and "source" in found.source_fields - shape.image_fields:
+        found.absent.append(Hit(None, "images[].source"))
+
+
+def _compare_image(found: Comparison, record: ImageRecord, entry: Entry, shape: Shape) -> None:
+    expected = expected_image(record, shape)
+    found.source_fields |= expected.keys()
+    present = dict(entry)
+    if shape.own:
+        expected["id"] = record.image_id
+    else:
+        present["file_name"] = _base_name(present.get("file_name"))
+        # Another converter leaves fields out, and numbers images as it likes.
+        expected = {n: v for n, v in expected.items() if n in shape.image_fields}
+    for name, text in _differences(expected, present):
+        hit = Hit(f"image {record.image_id}", f"{_file(record)}: {name}: {text}")
+        found.differences.append(hit)
+
+
+def _file(record: ImageRecord) -> str:
+    return f"{record.file_name.rpartition('.')[0]}.json"
+
+
+def _compare_items(
+    found: Comparison,
+    record: ImageRecord,
+    selected: list[Item],
+    present: list[int],
+    file: File,
+    shape: Shape,
+) -> None:
+    annotations = [file.annotations[number] for number in present]
+    expected = [expected_annotation(record, item, None, shape) for item in selected]
+    pairs = _matched(expected, annotations, [item.key for item in selected])
+    for each in expected:
+        found.source_fields |= each.keys()
+    for place, item in enumerate(selected):
+        if place not in pairs:
+            hit = Hit(f"image {record.image_id}", f"{_file(record)} {item.key}")
+            found.missing_items.append(hit)
+            continue
+        number = present[pairs[place]]
+        annotation = file.annotations[number]
+        mask = file.areas[number] if number < len(file.areas) else None
+        right = expected_annotation(record, item, mask, shape)
+        _allow_either_area(right, annotation, shape)
+        if not shape.own:
+            right = {name: right[name] for name in right if name in shape.annotation_fields}
+        for name, text in _differences(right, annotation):
+            where = f"{_file(record)} {item.key}: {name}: {text}"
+            found.differences.append(Hit(identify(annotation, number), where))
+    taken = set(pairs.values())
+    for place, number in enumerate(present):
+        if place not in taken:
+            annotation = annotations[place]
+            detail = f"image {record.image_id}, {shorten(annotation.get('item', 'no item key'))}"
+            found.extra_items.append(Hit(identify(annotation, number), detail))
+
+
+def _allow_either_area(expected: Entry, annotation: Entry, shape: Shape) -> None:
+    """Where the file does not say what its areas are, take the box's or the mask's for right."""
+    if shape.area is not None:
+        return
+    area, (_, _, width, height) = annotation.get("area"), expected["bbox"]
+    if type(area) in (int, float):
+        of_box = abs(area - width * height) < 1e-6 * width * height
+        of_mask = abs(area - expected["area"]) <= max(32, 0.1 * expected["area"])
+        if of_box or of_mask:
+            expected["area"] = area
+
+
+# ---------------------------------------------------------------- which item is which
+
+
+def _matched(expected: list[Entry], present: list[Entry], keys: Sequence[str]) -> dict[int, int]:
+    """Place among the expected -> place among those present, of items that are the same.
+
+    By their key, if the file has it; else by how much they have in common.
+    """
+    pairs: dict[int, int] = {}
+    left = list(range(len(present)))
+    if len({shorten(each.get("item")) for each in present}) == len(present):
+        for place, key in enumerate(keys):
+            same = [number for number in left if present[number].get("item") == key]
+            if same:
+                pairs[place] = same[0]
+                left.remove(same[0])
+    scores = sorted(
+        (-_likeness(expected[place], present[number]), abs(place - number), place, number)
+        for place in range(len(expected))
+        if place not in pairs
+        for number in left
+    )
+    for likeness, _, place, number in scores:
+        if likeness < 0 and place not in pairs and number in left:
+            pairs[place] = number
+            left.remove(number)
+    return pairs
+
+
+def _likeness(expected: Entry, present: Entry) -> float:
+    """How sure it is that two entries are the same item; 0: it is not."""
+    names = ("bbox", "segmentation", "keypoints")
+    same = sum(bool(name in expected and expected[name] == present.get(name)) for name in names)
+    overlap = _overlap(expected["bbox"], present.get("bbox"))
+    if not same and overlap < _OVERLAP:
+        return 0
+    alike = bool(expected["category_id"] == present.get("category_id"))
+    return same + overlap + 0.5 * alike
+
+
+_OVERLAP: Final = 0.5
+
+
+def _overlap(box: list[float], other: Any) -> float:
+    """IoU of two boxes x, y, w, h; 0 where the other is not one."""
+    if (
+        type(other) is not list
+        or len(other) != 4
+        or any(type(n) not in (int, float) for n in other)
+    ):
+        return 0
+    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    common = max(0, width) * max(0, height)
+    both = box[2] * box[3] + other[2] * other[3] - common
+    return float(common / both) if both > 0 else 0.0
+
+
+_OF_THE_DATASET: Final = frozenset(
+    (*OPTIONAL_FIELDS, "pair_id", "source", "item", "float_polygons", "keypoints", "num_keypoints")
+)
+"""Fields that only the source can give: one that it lacks was made up. Other tools may add others."""
+
+
+def _differences(expected: Entry, present: Entry) -> Iterator[tuple[str, str]]:
+    """Fields that differ, and how."""
+    names = expected.keys() | (present.keys() & _OF_THE_DATASET)
+    if all(
+        name in present and name in expected and expected[name] == present[name] for name in names
+    ):
+        return
+    for name in sorted(names):
+        if name not in present:
+            yield name, f"{shorten(expected[name])} in the source, missing in the file"
+        elif name not in expected:
+            yield name, f"not in the source, {shorten(present[name])} in the file"
+        elif expected[name] != present[name]:
+            where, source, here = _first_difference(expected[name], present[name])
+            yield name + where, f"{shorten(source)} in the source, {shorten(here)} in the file"
+
+
+def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:
+    """Where two values differ first: in which element of a list, and what stands there."""
+    if isinstance(source, list) and isinstance(file, list) and len(source) == len(file):
+        for number, (a, b) in enumerate(zip(source, file, strict=True)):
+            if a != b:
+                where, a, b = _first_difference(a, b)
+                return f"[{number}]{where}", a, b
+    return "", source, file
+
+
+# ---------------------------------------------------------------- the checks
+
+
+@file_check(
+    "source-image-missing",
+    "error",
+    "image",
+    "An image of the source is not in the file.",
+    affects="It is missing from training and evaluation.",
+    cause="The file is a subset that does not say so, or the conversion was not finished.",
+    remedy="Convert again.",
+    needs="source",
+    garments=True,
+)
+def source_image_missing(file: File) -> Iterable[Hit]:
+    return file.once(compare).missing_images
+
+
+@file_check(
+    "source-image-extra",
+    "error",
+    "image",
+    "An image of the file is not in the source, or its annotation file cannot be used.",
+    affects="It does not belong to this split.",
+    cause="Another split, or files were merged.",
+    remedy="Name the source that was converted.",
+    needs="source",
+    garments=True,
+)
+def source_image_extra(file: File) -> Iterable[Hit]:
+    return file.once(compare).extra_images
+
+
+@file_check(
+    "source-item-missing",
+    "error",
+    "image",
+    "An item of the source is not in the file.",
+    affects="It is missing from training, and a detection of it counts as a false alarm.",
+    cause="It was dropped or removed.",
+    remedy="Convert again.",
+    needs="source",
+    garments=True,
+)
+def source_item_missing(file: File) -> Iterable[Hit]:
+    return file.once(compare).missing_items
+
+
+@file_check(
+    "source-item-extra",
+    "error",
+    "annotation",
+    "An item of the file is not in the source.",
+    affects="A detector that does not find it counts as wrong.",
+    cause="It was added, or belongs to another image.",
+    remedy="Convert again.",
+    needs="source",
+    garments=True,
+)
+def source_item_extra(file: File) -> Iterable[Hit]:
+    return file.once(compare).extra_items
+
+
+@file_check(
+    "source-value",
+    "error",
+    "annotation",
+    "A value of the file is not the source's.",
+    affects="All consumers take the wrong value.",
+    cause="The file was changed, or its converter has a mistake.",
+    remedy="Convert again.",
+    needs="source",
+    garments=True,
+)
+def source_value(file: File) -> Iterable[Hit]:
+    return file.once(compare).differences
+
+
+@file_check(
+    "source-field-absent",
+    "note",
+    "file",
+    "A field of the source is nowhere in the file, so it was not compared.",
+    affects="What needs it cannot be computed: evaluation by attribute, retrieval.",
+    cause="The official converter leaves it out.",
+    remedy="Convert without --preset official.",
+    needs="source",
+    garments=True,
+)
+def source_field_absent(file: File) -> Iterable[Hit]:
+    return file.once(compare).absent
+
+
+@file_check(
+    "source-unusable",
+    "note",
+    "file",
+    "The source has a file or an item that cannot be used, so it is not expected.",
+    affects="It is missing from training and evaluation.",
+    cause="The source is damaged; the file was written with --on-error skip.",
+    remedy="Download the source again.",
+    needs="source",
+    garments=True,
+)
+def source_unusable(file: File) -> Iterable[Hit]:
+    return file.once(compare).unusable
+
+
+@file_check(
+    "source-no-images",
+    "note",
+    "file",
+    "The source's images were not found, so sizes were not compared.",
+    affects="Boxes that leave their image cannot be compared either.",
+    cause="The images lie elsewhere.",
+    remedy="Name them with --images.",
+    needs="source",
+    garments=True,
+)
+def source_no_images(file: File) -> Iterable[Hit]:
+    if not shape_of(file).sizes:
+        yield Hit(None)
+
+
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))
