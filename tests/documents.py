@@ -18,7 +18,7 @@ from df2coco.cli import load_commands
 from df2coco.cli.app import app
 from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES
-from df2coco.validator import checks_table
+from df2coco.validator import checks_sections, checks_table
 from tests.conftest import ROOT
 
 PAGES = {
@@ -107,7 +107,7 @@ MARKED: Mapping[str, Any] = {
     "notices": notices_table,
     "landmarks": landmarks_table,
     "commands": commands_reference,
-    "checks": checks_table,
+    "checks": lambda: f"{checks_table()}\n{checks_sections()}",
 }
 """Mark -> what makes the text between."""
 

@@ -117,7 +117,7 @@ _SHOWN = 5
 
 def _finding(finding: Finding) -> list[str]:
     check = finding.check
-    lines = [f"{check.level}: {check.code}", f"  {check.sentence}"]
+    lines = [f"{check.level}: {check.code}", *_wrapped("  ", check.sentence)]
     lines += _places(finding)
     for label, text in (
         ("affects", check.affects),

@@ -21,6 +21,10 @@ Box: TypeAlias = Sequence[float]
 _APART: Final = 0.5
 """Box and mask with a smaller IoU are not of one item."""
 
+_CLOSE: Final = 0.9
+_BETTER: Final = 0.15
+"""A box is not right either if it fits so well when read as corners, and by so much better than as it is."""
+
 _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
 
@@ -65,7 +69,12 @@ def _one_iou(a: Box, b: Box) -> float:
 )
 def box_not_of_mask(part: Part) -> Iterable[Found]:
     corners, extents = _corners(part), part.outlines.extents
-    apart = (_iou(corners, extents) < _APART) & ~in_fractions(part) & ~part.crowds
+    overlap = _iou(corners, extents)
+    # Near the image's corner, a box written as corners is not far from the right one.
+    as_corners = _iou(part.boxes, extents)
+    nearly = (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
+    has_area = ((extents[:, 2:] - extents[:, :2]) > 0).all(axis=1)
+    apart = ((overlap < _APART) | nearly) & has_area & ~in_fractions(part) & ~part.crowds
     for position in apart.nonzero()[0].tolist():
         box, extent = part.boxes[position].tolist(), extents[position].tolist()
         x1, y1, x2, y2 = (round(n, 1) for n in extent)
@@ -76,6 +85,12 @@ def box_not_of_mask(part: Part) -> Iterable[Found]:
 
 def _cause_of_box(part: Part, position: int, box: Box, extent: Box) -> str:
     """What explains a box that is not the mask's; "" when nothing does."""
+    corners = _corners(part)
+    for other in _neighbours(part, position):
+        if _one_iou(corners[other].tolist(), extent) >= _FITS:
+            return f"the mask fits the box of annotation {_name(part, other)}"
+        if _one_iou(corners[position].tolist(), part.outlines.extents[other].tolist()) >= _FITS:
+            return f"the box fits the mask of annotation {_name(part, other)}"
     x, y, w, h = box
     width, height = part.sizes[position] or (0, 0)
     if [x, y, w, h] == [0, 0, width, height]:
@@ -93,13 +108,7 @@ def _cause_of_box(part: Part, position: int, box: Box, extent: Box) -> str:
     }  # fmt: skip
     ways = {cause: way for cause, way in ways.items() if way[2] > way[0] and way[3] > way[1]}
     best = max(ways, key=lambda cause: _one_iou(ways[cause], extent), default="")
-    if best and _one_iou(ways[best], extent) >= _FITS:
-        return best
-    corners = _corners(part)
-    for other in _neighbours(part, position):
-        if _one_iou(corners[other].tolist(), extent) >= _FITS:
-            return f"the mask fits the box of annotation {_name(part, other)}"
-    return ""
+    return best if best and _one_iou(ways[best], extent) >= _FITS else ""
 
 
 def _neighbours(part: Part, position: int) -> Iterator[int]:
@@ -214,12 +223,12 @@ def _cause_of_landmarks(part: Part, position: int, points: Array, corners: Array
         filled = (x.max() - x.min()) * (y.max() - y.min())
         return bool(filled > 0.2 * (box[2] - box[0]) * (box[3] - box[1]))
 
-    for cause, way in ways.items():
-        if fit(way, position):
-            return cause
     for other in _neighbours(part, position):
         if fit(points, other):
             return f"they fit the box of annotation {_name(part, other)}"
+    for cause, way in ways.items():
+        if fit(way, position):
+            return cause
     return ""
 
 

@@ -215,7 +215,8 @@ def polygon_integers(part: Part) -> Iterable[Found]:
 )
 def segmentation_rle(part: Part) -> Iterable[Found]:
     # Crowds are RLEs in COCO's own files, and no framework trains on them.
-    return ((position, "") for position in part.outlines.rles if not part.crowds[position])
+    faults, crowds = part.rle_faults, part.crowds
+    return ((p, "") for p in part.outlines.rles if p not in faults and not crowds[p])
 
 
 @part_check(
@@ -296,7 +297,10 @@ def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
     needs="masks",
 )
 def area_unexplained(part: Part) -> Iterable[Found]:
+    fractions = in_fractions(part)
     for position, area, mask, box in _explanations(part):
+        if fractions[position]:
+            continue
         # Exact areas of polygons differ from counted pixels by some of those at the border.
         if (
             mask is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -35,47 +34,13 @@ def _look(pictures: Pictures, decode: bool, chosen: list[Picture]) -> list[_Seen
 def _look_at(pictures: Pictures, decode: bool, picture: Picture) -> _Seen:
     try:
         header = pictures.header(picture)
-        fault = _fault_of_end(pictures, picture) if not decode else ""
-        return _Seen(header, fault or (_fault_of_decoding(pictures, picture) if decode else ""))
+        cut = pictures.find_cut(picture)
+        fault = f"it is cut off ({cut})" if cut else ""
+        if decode and not fault:
+            fault = _fault_of_decoding(pictures, picture)
+        return _Seen(header, fault)
     except ImageError as error:
         return _Seen(None, error.text)
-
-
-def _fault_of_end(pictures: Pictures, picture: Picture) -> str:
-    """What is wrong with the end of a JPEG or a PNG; "" for other kinds, and for whole ones."""
-    head, tail = _ends(pictures, picture)
-    if head.startswith(b"\xff\xd8"):
-        # Cameras put data behind the end mark; then it stands further in front.
-        complete = b"\xff\xd9" in tail
-    elif head.startswith(b"\x89PNG"):
-        complete = b"IEND" in tail
-    else:
-        complete = True
-    return "" if complete else "it is cut off: the mark of its end is missing"
-
-
-_TAIL: Final = 1 << 16
-
-
-def _ends(pictures: Pictures, picture: Picture) -> tuple[bytes, bytes]:
-    """The first bytes of a picture and the last ones."""
-    path = os.path.join(pictures.path, str(picture.reference))
-    if not os.path.isdir(pictures.path):
-        data = pictures.read(picture)
-        return data[:8], data[-_TAIL:]
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(8)
-            size = os.fstat(stream.fileno()).st_size
-            # The end mark is nearly always the last thing.
-            stream.seek(max(0, size - 64))
-            tail = stream.read()
-            if b"\xff\xd9" not in tail and b"IEND" not in tail:
-                stream.seek(max(0, size - _TAIL))
-                tail = stream.read()
-    except OSError as error:
-        raise ImageError(f"cannot be read ({error.strerror}).", file=path) from None
-    return head, tail
 
 
 def _fault_of_decoding(pictures: Pictures, picture: Picture) -> str:

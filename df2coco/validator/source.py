@@ -89,12 +89,10 @@ class _Images:
 
     def __init__(self, file: File) -> None:
         self.by_id = file.image_by_id
-        counts = Counter(_base_name(entry.get("file_name")) for entry in self.by_id.values())
-        self.by_name = {
-            name: entry
-            for entry in self.by_id.values()
-            if counts[name := _base_name(entry.get("file_name"))] == 1
-        }
+        names = [str(_base_name(entry.get("file_name"))) for entry in self.by_id.values()]
+        counts = Counter(names)
+        named = zip(names, self.by_id.values(), strict=True)
+        self.by_name = {name: entry for name, entry in named if counts[name] == 1}
 
     def find(self, record: ImageRecord) -> Entry | None:
         named = self.by_name.get(record.file_name)
@@ -191,6 +189,9 @@ def _compare_items(
         _allow_either_area(right, annotation, shape)
         if not shape.own:
             right = {name: right[name] for name in right if name in shape.annotation_fields}
+            annotation = {
+                n: v for n, v in annotation.items() if n not in ("item", "float_polygons")
+            }
         for name, text in _differences(right, annotation):
             where = f"{_file(record)} {item.key}: {name}: {text}"
             found.differences.append(Hit(identify(annotation, number), where))

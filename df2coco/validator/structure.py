@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from df2coco.coco.reader import find_not_finite
-from df2coco.coco.schema import FIELDS, is_id, is_mask, is_too_large
+from df2coco.coco.schema import FIELDS, is_id, is_too_large
 from df2coco.errors import shorten
 from df2coco.validator.checks import Check, Found, Hit, checks_in, file_check, part_check
 from df2coco.validator.view import Entry, File, Part
@@ -423,12 +423,7 @@ def polygon_malformed(part: Part) -> Iterable[Found]:
     remedy="Encode the mask again.",
 )
 def rle_malformed(part: Part) -> Iterable[Found]:
-    for position in part.outlines.rles:
-        rle, size = part.annotations[position]["segmentation"], part.sizes[position]
-        if not is_mask(rle):
-            yield position, shorten(rle)
-        elif size is not None and rle["size"] != [size[1], size[0]]:
-            yield position, f"size {rle['size']}, the image has {[size[1], size[0]]}"
+    return part.rle_faults.items()
 
 
 @part_check(

@@ -301,6 +301,18 @@ class Part:
         return _outlines(self.column("segmentation"))
 
     @cached_property
+    def rle_faults(self) -> dict[int, str]:
+        """Why RLEs cannot be used, by the position of their annotation."""
+        faults = {}
+        for position in self.outlines.rles:
+            rle, size = self.annotations[position]["segmentation"], self.sizes[position]
+            if not is_mask(rle):
+                faults[position] = shorten(rle)
+            elif size is not None and rle["size"] != [size[1], size[0]]:
+                faults[position] = f"size {rle['size']}, the image has {[size[1], size[0]]}"
+        return faults
+
+    @cached_property
     def landmarks(self) -> Landmarks:
         return _landmarks(self)
 
@@ -327,8 +339,8 @@ class Part:
         for position, area in zip(drawable, pixels, strict=True):
             result[position] = area
         for position in self.outlines.rles:
-            size = self.sizes[position]
-            result[position] = _area_of_rle(self.annotations[position]["segmentation"], size)
+            if position not in self.rle_faults and self.sizes[position] is not None:
+                result[position] = _area_of_rle(self.annotations[position]["segmentation"])
         return result
 
     def columns(self) -> Columns:
@@ -369,11 +381,9 @@ def _print(image_id: Any, category_id: Any, box: Any, total: float, keypoints: A
     return None
 
 
-def _area_of_rle(rle: Any, size: tuple[int, int] | None) -> int | None:
+def _area_of_rle(rle: Any) -> int:
     from pycocotools import mask as coco_mask
 
-    if size is None or not is_mask(rle) or rle["size"] != [size[1], size[0]]:
-        return None
     packed = coco_mask.frPyObjects(rle, *rle["size"]) if type(rle["counts"]) is list else rle
     return int(coco_mask.area(packed))
 
@@ -415,7 +425,7 @@ def _flat(segmentation: list[Any]) -> str:
         if len(first[0]) == 2 and all(type(each) in (int, float) for each in first[0]):
             return "points as pairs [x, y], not in a row"
         return "lists in lists in lists"
-    if type(first) is dict:
+    if type(first) is dict or (type(first) is list and first and type(first[0]) is dict):
         return "points as objects, not numbers in a row"
     return ""
 
