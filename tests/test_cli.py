@@ -310,7 +310,7 @@ class TestEverywhere:
                 [
                     "looking for annotation files ...",
                     "reading coco{{}}.json ...",
-                    "measuring masks:",
+                    "checking annotations:",
                     "checking the file as a whole ...",
                     "comparing with the source:",
                     "scoring the ground truth against itself ...",

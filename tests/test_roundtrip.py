@@ -419,7 +419,9 @@ def test_whatever_is_converted_validates(split: dict[int, Any], chosen: dict[str
         convert(folder, out, **chosen)
         # Random landmarks of two items may coincide, which COCOeval cannot tell apart: not scored.
         report = validate(out, against=folder, images=folder / "image", score_images=0)
-        assert report.is_valid(), told(report)
+        # A polygon that covers no pixel is an error, and may well be in the source.
+        errors = {f.check.code for f in report.findings if f.check.level == "error"}
+        assert errors <= {"mask-empty"}, told(report)
         assert report.annotations == sum(len(content) - 2 for content in split.values())
 
 

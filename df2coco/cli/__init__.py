@@ -42,7 +42,11 @@ def main() -> None:
 COMMANDS: Final = {
     "convert": ("convert", "Convert DeepFashion2 annotations to COCO."),
     "image-info": ("convert", "Write a COCO file without annotations, for the test split."),
-    "validate": ("validate", "Tell what is wrong with a COCO file, and who suffers from it."),
+    "validate": ("validate", "Report what is wrong with a COCO file, and who is affected."),
+    "explain": (
+        "explain",
+        "Explain a finding of validate: what it means, who is affected, what to do.",
+    ),
     "evaluate": (
         "evaluate",
         "Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
