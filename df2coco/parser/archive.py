@@ -47,7 +47,7 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
 
     Files that macOS adds (`__MACOSX`) are left out.
 
-    Raises `SourceError` when it is no zip archive or is damaged.
+    Raises `SourceError` when it is not a zip archive or is damaged.
     """
     if not os.path.isfile(path):  # opening a FIFO would wait for a writer
         raise SourceError(

@@ -32,7 +32,7 @@ Reference: TypeAlias = "str | Member"
 """How `Files` finds a file: its name in a folder, or its place in an archive."""
 
 MAX_HEADER_BYTES: Final = 64 << 20
-"""An image whose size is not told by then has none."""
+"""An image whose header does not end by then has no size."""
 
 
 class Files(Protocol):
@@ -55,7 +55,7 @@ class FolderFiles:
         self._prefix = os.path.join(path, "")
 
     def read(self, reference: str, size: int) -> tuple[bytes, bool]:
-        """See `Files.read`. Raises `SourceError` for what is no readable regular file."""
+        """See `Files.read`. Raises `SourceError` for what is not a readable regular file."""
         try:
             descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
             try:
