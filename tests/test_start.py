@@ -25,7 +25,7 @@ from tests.test_source import pack
 load_commands()
 
 # Older versions of typer look whether there is a `rich`, but do not load its parts.
-OWN_HELP = {"rich.console"} if version("typer") == "0.19.0" else set()
+OWN_HELP = {"rich.console"} if version("typer") == "0.26.0" else set()
 """What the lowest version of typer loads for the help of a command, whatever it is told."""
 BAIT = {"rich.console", "pydantic", "numpy", "PIL", "pycocotools", "orjson", "tqdm"}
 
