@@ -1,4 +1,4 @@
-"""How many images and items were released, to tell whether a download is complete.
+"""How many images and items were released, to see whether a download is complete.
 
 Counted on the released files. The paper's table counts more: half of train was never released.
 """

@@ -74,7 +74,7 @@ COMMANDS: Final = {
     ),
     "metainfo": (
         "metainfo",
-        "Print what a training framework must be told, as a file that it loads as it is.",
+        "Print what a training framework must know, as a file that it loads as it is.",
     ),
 }
 """The module of each command and the first sentence of its help, in the order of the list of commands.

@@ -108,7 +108,7 @@ def fail(message: str, *, code: int = 2) -> NoReturn:
 
 
 def choice(help: str, table: Mapping[str, str] | Sequence[str], **kwargs: Any) -> Any:
-    """An option whose values are the keys of `table`, told in its help."""
+    """An option whose values are the keys of `table`, which its help explains."""
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in table:

@@ -39,7 +39,7 @@ def restore_command(
 ) -> None:
     """Write the dataset's annotation files again, one an image.
 
-    What the COCO file cannot give back is told before anything is written.
+    What the COCO file cannot give back is reported before anything is written.
     """
     from df2coco.converter.restore import restore
 

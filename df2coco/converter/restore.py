@@ -1,6 +1,6 @@
 """The inverse of a conversion: a COCO file becomes the dataset's annotation files again.
 
-What the file does not hold cannot come back; it is told before anything is written.
+What the file does not hold cannot come back; it is reported before anything is written.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def restore(
 
 
 class _Named(NamedTuple):
-    """An item's name, where the file tells it, and its JSON."""
+    """An item's name, where the file has it, and its JSON."""
 
     name: Any
     text: str
@@ -112,7 +112,7 @@ class _Reader:
     items: dict[int, list[_Named]] = field(default_factory=dict)
     """Image id -> its items in the file's order."""
     pair_ids: dict[int, int] = field(default_factory=dict)
-    """Image id -> the pair_id that its annotations tell."""
+    """Image id -> the pair_id of its annotations."""
     counts: Counter[str] = field(default_factory=Counter)
 
     def take(self, part: list[dict[str, Any]]) -> None:
@@ -190,7 +190,7 @@ def _integer(entry: dict[str, Any], name: str) -> int | None:
 
 
 def _whole(number: float) -> float:
-    """An integer, where it is one and a float tells no more (-0.0 does)."""
+    """An integer, where it is one and a float says no more (-0.0 does)."""
     whole = int(number)
     return whole if whole == number and (whole or math.copysign(1, number) > 0) else number
 
@@ -319,7 +319,7 @@ _SUBSETS: Final = MappingProxyType(
 def _losses(document: dict[str, Any], reader: _Reader) -> Iterable[str]:
     made, counts = conversion_of(document.get("info")), reader.counts
     if made:
-        yield "what the conversion repaired or left out stays so (convert --report FILE tells it)"
+        yield "what the conversion repaired or left out stays so (convert --report FILE lists it)"
     if made and made.landmarks == "visible":
         yield "occluded landmarks were left out (--landmarks visible) and come back as not labelled"
     for name, what in _SUBSETS.items():
@@ -352,7 +352,7 @@ _COUNTED: Final = MappingProxyType(
 
 
 def _check_folder(path: Path, folder: Path, force: bool) -> None:
-    """Tell now what would fail after the work."""
+    """Report now what would fail after the work."""
     target = Path(os.path.realpath(folder))
     try:
         if target.is_dir():

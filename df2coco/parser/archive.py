@@ -170,7 +170,7 @@ class ZipFiles:
                 )
         inflate = zlib.decompressobj(-15) if member.method == zipfile.ZIP_DEFLATED else None
         data = b""
-        # One byte more than asked for tells whether there is more; max_length keeps bombs small.
+        # One byte more than asked for shows whether there is more; max_length keeps bombs small.
         while len(data) <= size and left > 0:
             raw = file.read(min(left, max(size + 1 - len(data), 64)))
             if not raw:

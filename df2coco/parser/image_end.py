@@ -22,7 +22,7 @@ def find_cut(files: Files, reference: Reference) -> str | None:
 
     A JPEG must have its end marker after the beginning of the scan, a PNG its last chunk, a GIF its
     trailer, and a WebP or BMP as many bytes as its header says. Other formats, and damage before the end, are
-    not looked for: only decoding finds that. More bytes after the end are no fault, since loaders ignore them.
+    not looked for: only decoding finds that. More bytes after the end are not a fault, since loaders ignore them.
 
     Raises `SourceError` without the name of the file, `PasswordError`.
     """

@@ -117,7 +117,7 @@ def _style(foreground: str = "#222222", fonttype: str = "path") -> Iterator[Call
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
-        "text.parse_math": False,  # names are no formulas
+        "text.parse_math": False,  # names are not formulas
         "figure.dpi": _DPI,
         "savefig.transparent": foreground == _CURRENT,
         "svg.hashsalt": "df2coco",
