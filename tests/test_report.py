@@ -153,7 +153,7 @@ def test_examples_cover_all_categories_and_are_small(
         assert len({(a["alt"] or "").split(",")[0] for a in pictures}) == number
     data = [base64.b64decode((a["src"] or "").partition(",")[2]) for a in pictures]
     with Image.open(io.BytesIO(data[0])) as image:
-        assert max(image.size) == 400
+        assert max(image.size) == 560
     # Sixty such stay well below 5 MB.
     assert 60 * 4 / 3 * max(map(len, data)) < 4_000_000
 
@@ -162,12 +162,12 @@ def test_a_file_of_the_official_converter(validation: Path, tmp_path: Path) -> N
     convert(validation, tmp_path / "official.json", **asked(preset="official"))
     write_report(tmp_path / "official.json", validation / "image", tmp_path / "report.html")
     page = Page(tmp_path / "report.html")
-    assert [a["name"] for a in page.all("select")] == ["category"]  # it tells nothing else
+    assert [a["name"] for a in page.all("select")] == ["category"]  # it has nothing else
     assert "Not in the input: user and shop, pairs, scale" in page.text
     assert len(page.all("img")) == 40
 
 
-def test_images_that_cannot_be_opened_are_told(
+def test_images_that_cannot_be_opened_are_reported(
     folder: Path, validation: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(validation / "image", tmp_path / "image")
@@ -179,7 +179,47 @@ def test_images_that_cannot_be_opened_are_told(
     assert 30 < len(page.all("img")) < 40
     assert "Not shown" in page.text
     assert "000001.jpg: is missing" in page.text
-    assert "Not valid" in page.text  # the validator tells it too
+    assert "Not valid" in page.text  # the validator reports it too
+
+
+@pytest.fixture(scope="module")
+def faulty(folder: Path, validation_images: Path) -> Path:
+    """The report of a file with faults in an image and in annotations."""
+    document = json.loads((folder / "keypoints_validation.json").read_bytes())
+    document["images"][2]["width"] = 9
+    document["annotations"][3]["area"] *= 3
+    document["annotations"][12]["keypoints"][2] = 7
+    (folder / "faulty.json").write_text(json.dumps(document))
+    write_report(folder / "faulty.json", validation_images, folder / "faulty.html", examples=13)
+    return folder / "faulty.html"
+
+
+@pytest.fixture(scope="module")
+def validation_images() -> Path:
+    return Path(__file__).parent.parent / "fixtures/validation/image"
+
+
+def test_findings_link_to_their_pictures(faulty: Path) -> None:
+    """Also among two examples: what has a finding comes first in its category."""
+    page = Page(faulty)
+    ids = {f"#{a['id']}" for a in page.all("li") if "id" in a}
+    links = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("#item-")}
+    assert len(page.all("img")) == len(ids) == 13
+    assert {"#item-4", "#item-13", "#item-39"} <= links <= ids
+    assert page.text.count("image 3 :") == 1
+    document = json.loads((faulty.parent / "faulty.json").read_bytes())
+    of_image = {f"#item-{a['id']}" for a in document["annotations"] if a["image_id"] == 3}
+    assert links & of_image
+
+
+def test_without_examples_findings_have_no_links(
+    faulty: Path, validation_images: Path, tmp_path: Path
+) -> None:
+    source = faulty.parent / "faulty.json"
+    write_report(source, validation_images, tmp_path / "r.html", examples=0)
+    page = Page(tmp_path / "r.html")
+    assert not [a for a in page.all("a") if (a["href"] or "").startswith("#item-")]
+    assert "annotation 13: v = 7" in page.text
 
 
 def test_from_an_archive(folder: Path, validation: Path, tmp_path: Path) -> None:
@@ -194,7 +234,10 @@ def test_from_an_archive(folder: Path, validation: Path, tmp_path: Path) -> None
         ("no.json", "image", "r.html", "no.json: cannot be read"),
         ("out.json", "nowhere", "r.html", "nowhere: no such file or folder"),
         ("out.json", "image", "no/r.html", "there is no folder"),
-        ("out.json", "image", "out.json", "is read by this command"),
+        ("out.json", "image", "out.json", "the name must end with .html"),
+        ("out.json", "image", "image/000001.jpg", "the name must end with .html"),
+        ("out.html", "image", "out.html", "is read by this command"),
+        ("out.json", "image.zip", "image.zip", "the name must end with .html"),
     ],
 )
 def test_what_cannot_be_done(
@@ -202,13 +245,14 @@ def test_what_cannot_be_done(
 ) -> None:
     split = make_split({1: make_annotation()})
     convert(split, split / "out.json")
-    before = (split / "out.json").read_bytes()
+    shutil.copy(split / "out.json", split / "out.html")
+    shutil.make_archive(str(split / "image"), "zip", split / "image")
+    before = {path: path.read_bytes() for path in split.rglob("*") if path.is_file()}
     result = run(split / file, "--images", split / images, "--out", split / out)
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
-    assert (split / "out.json").read_bytes() == before
-    assert not (split / "r.html").exists()
+    assert {path: path.read_bytes() for path in split.rglob("*") if path.is_file()} == before
 
 
 def test_without_jinja2(
@@ -333,7 +377,7 @@ class Browser:
         self._call("DELETE", "")
 
 
-TAB, DOWN, ENTER = "\ue004", "\ue015", "\ue007"
+TAB, DOWN, ENTER, RIGHT, LEFT, ESCAPE = "\ue004", "\ue015", "\ue007", "\ue014", "\ue012", "\ue00c"
 
 
 @pytest.fixture(scope="module")
@@ -416,6 +460,43 @@ def test_filters_work_by_keyboard(page: Browser) -> None:
     assert page.js("document.activeElement.id") == "all"
     page.keys(ENTER)
     assert page.js(SHOWN) == 40
+
+
+ENLARGED = (
+    "document.getElementById('enlarged').open && document.querySelector('#enlarged p').textContent"
+)
+ALTS = "[...document.querySelectorAll('#gallery img')].map(e => e.alt)"
+
+
+def test_pictures_enlarge_by_keyboard(page: Browser) -> None:
+    alts = page.js(ALTS)
+    page.js("document.querySelector('#gallery .enlarge').focus()")
+    page.keys(ENTER)
+    assert page.js(ENLARGED) == alts[0]
+    assert page.js("document.querySelector('#enlarged img').getBoundingClientRect().height") > 500
+    for key, expected in ((RIGHT, alts[1]), (RIGHT, alts[2]), (LEFT, alts[1])):
+        page.keys(key)
+        assert page.js(ENLARGED) == expected
+    page.keys(ESCAPE)
+    assert page.js(ENLARGED) is False
+    assert page.js("document.activeElement.querySelector('img').alt") == alts[1]
+    # What a filter hides is passed over.
+    page.click("select[name=category] option:nth-child(9)")
+    page.click("#gallery > li:not([hidden]) .enlarge")
+    page.keys(LEFT)
+    assert page.js(ENLARGED).startswith("trousers")
+    page.click("#close")
+    assert page.js(ENLARGED) is False
+    assert page.console() == []
+
+
+def test_a_finding_leads_to_its_picture(browser: Browser, faulty: Path) -> None:
+    browser.open(faulty)
+    browser.click("select[name=category] option:nth-child(9)")
+    browser.click("#findings a[href='#item-13']")
+    place = "document.getElementById('item-13').getBoundingClientRect()"
+    assert browser.js(f"{place}.top >= 0 && {place}.top < innerHeight")
+    assert browser.console() == []
 
 
 def brightness(page: Browser) -> float:

@@ -23,7 +23,9 @@ from df2coco.cli.app import (
 def report_command(
     path: Annotated[
         Path,
-        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file, by whomever."),
+        typer.Argument(
+            metavar="OUT.json", show_default=False, help="A COCO file, whoever wrote it."
+        ),
     ],
     images: Annotated[
         Path,

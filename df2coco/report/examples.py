@@ -6,10 +6,11 @@ import base64
 import heapq
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco.lists import read_annotations
 from df2coco.drawing import Photos, draw_image
@@ -17,16 +18,22 @@ from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
-__all__ = ["FACETS", "UNTOLD", "Example", "Gallery", "make_gallery"]
+__all__ = ["FACETS", "UNKNOWN", "Example", "Gallery", "Place", "make_gallery"]
 
 FACETS: Final = ("category", "source", *ATTRIBUTES)
 """What examples are filtered by."""
 
-UNTOLD: Final = "not told"
+UNKNOWN: Final = "unknown"
 
-_SIZE: Final = 400
-"""The longer side of a picture in pixels: sharp on dense screens too."""
-_QUALITY: Final = 78
+_SIZE: Final = 560
+"""The longer side of a picture in pixels: sharp on dense screens, and large enough to be enlarged."""
+_QUALITY: Final = 70
+
+_MOST_PLACES: Final = 24
+"""Places of findings that are examples before all others, so that there is room for the others."""
+
+Place: TypeAlias = "tuple[str, int]"
+"""What a finding is about, "image" or "annotation", and its id."""
 
 _ALIKE: Final = 3
 """Candidates that are kept of one category and the same attributes, so that rare ones are among them."""
@@ -37,6 +44,7 @@ class Example:
     """One item and its picture."""
 
     annotation_id: int
+    image_id: int
     file_name: str
     facets: Mapping[str, str]
     """Facet -> value: "short sleeve top", "user", "modest", ..."""
@@ -64,10 +72,18 @@ class Gallery:
                 found[facet] = sorted(values, key=order.index)
         return found
 
+    def of_places(self) -> dict[Place, int]:
+        """Each annotation and image among the examples -> the annotation of (the first of) its examples."""
+        found: dict[Place, int] = {}
+        for example in self.examples:
+            found["annotation", example.annotation_id] = example.annotation_id
+            found.setdefault(("image", example.image_id), example.annotation_id)
+        return found
+
 
 _ORDER: Final[Mapping[str, list[str]]] = {
-    "source": [*SOURCES, UNTOLD],
-    **{name: [*values, UNTOLD] for name, values in ATTRIBUTES.items()},
+    "source": [*SOURCES, UNKNOWN],
+    **{name: [*values, UNKNOWN] for name, values in ATTRIBUTES.items()},
 }
 
 
@@ -75,16 +91,18 @@ def make_gallery(
     coco_file: Path,
     photos: Photos,
     number: int,
+    places: Iterable[Place] = (),
     *,
     progress: Progress = no_progress,
 ) -> Gallery:
     """Choose and draw `number` examples of a COCO file. The same file gives the same examples.
 
-    Images that cannot be opened and items that cannot be drawn are left out and told.
+    The first of `places`, where the findings are, come before others of their categories.
+    Images that cannot be opened and items that cannot be drawn are left out and reported.
     Raises `CocoFileError` when the file cannot be read, `PasswordError` for the images' password.
     """
     progress(f"reading {coco_file.name}", 0, 0)
-    candidates = _Candidates(number)
+    candidates = _Candidates(number, islice(dict.fromkeys(places), _MOST_PLACES))
     document = read_annotations(coco_file, candidates.take)
     images = {image["id"]: image for image in document["images"]}
     categories = document["categories"]
@@ -95,7 +113,9 @@ def make_gallery(
         name = names.get(annotation.get("category_id"))
         if image is not None and name is not None:
             facets = {"category": name} | _facets(image, annotation)
-            pools[name].append(_Candidate(annotation, image, facets))
+            pools[name].append(
+                _Candidate(annotation, image, facets, candidates.is_place(annotation))
+            )
     examples: list[tuple[_Candidate, Example]] = []
     faults = []
     for candidate in _choose(pools, number):
@@ -118,6 +138,7 @@ class _Candidate(NamedTuple):
     annotation: Mapping[str, Any]
     image: Mapping[str, Any]
     facets: Mapping[str, str]
+    is_place: bool
 
 
 def _rank(annotation: Mapping[str, Any]) -> int:
@@ -128,8 +149,10 @@ def _rank(annotation: Mapping[str, Any]) -> int:
 class _Candidates:
     """Takes a file's annotations in parts and keeps some of each category, also of the rare kinds."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, places: Iterable[Place]) -> None:
         self._limits = number, _ALIKE
+        self._places = frozenset(places)
+        self._of_places: dict[Place, tuple[int, dict[str, Any]]] = {}
         self._kept: dict[tuple[int, ...], list[tuple[int, int, dict[str, Any]]]] = {}
         self._taken = 0
 
@@ -140,6 +163,9 @@ class _Candidates:
             self._taken += 1
             # The largest rank is dropped first; the second number only keeps dicts from being compared.
             entry = -_rank(annotation), self._taken, annotation
+            for place in _places_of(annotation):
+                if place in self._places:
+                    self._of_places.setdefault(place, (self._taken, annotation))
             category = annotation["category_id"]
             alike = category, *(_level(annotation, name) for name in ATTRIBUTES)
             for key, limit in zip(((category,), alike), self._limits, strict=True):
@@ -151,7 +177,19 @@ class _Candidates:
         kept = {
             number: annotation for heap in self._kept.values() for _, number, annotation in heap
         }
+        kept.update(self._of_places.values())
         return [kept[number] for number in sorted(kept)]
+
+    def is_place(self, annotation: Mapping[str, Any]) -> bool:
+        """Whether a finding is about it or its image."""
+        return any(
+            self._of_places.get(place, (0, None))[1] is annotation
+            for place in _places_of(annotation)
+        )
+
+
+def _places_of(annotation: Mapping[str, Any]) -> tuple[Place, Place]:
+    return ("annotation", annotation["id"]), ("image", annotation["image_id"])
 
 
 def _level(annotation: Mapping[str, Any], name: str) -> int:
@@ -162,8 +200,8 @@ def _level(annotation: Mapping[str, Any], name: str) -> int:
 
 def _facets(image: Mapping[str, Any], annotation: Mapping[str, Any]) -> dict[str, str]:
     source = image.get("source")
-    return {"source": source if source in SOURCES else UNTOLD} | {
-        name: (UNTOLD, *values)[_level(annotation, name)] for name, values in ATTRIBUTES.items()
+    return {"source": source if source in SOURCES else UNKNOWN} | {
+        name: (UNKNOWN, *values)[_level(annotation, name)] for name, values in ATTRIBUTES.items()
     }
 
 
@@ -173,10 +211,11 @@ def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Can
     seen: Counter[Any] = Counter()
     chosen: list[_Candidate] = []
 
-    def seldom(candidate: _Candidate) -> tuple[int, int, int]:
+    def seldom(candidate: _Candidate) -> tuple[bool, int, int, int]:
         category = candidate.facets["category"]
         facets = sum(seen[category, facet] for facet in candidate.facets.items())
-        return seen[candidate.image["id"]], facets, _rank(candidate.annotation)
+        of_image = seen[candidate.image["id"]]
+        return not candidate.is_place, of_image, facets, _rank(candidate.annotation)
 
     while left and len(chosen) < number:
         for name in list(left)[: number - len(chosen)]:
@@ -200,6 +239,7 @@ def _draw(candidate: _Candidate, photos: Photos, categories: Sequence[Any]) -> E
     picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     return Example(
         candidate.annotation["id"],
+        candidate.image["id"],
         str(candidate.image.get("file_name")),
         candidate.facets,
         "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(),

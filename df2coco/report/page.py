@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from df2coco.drawing import Photos
-from df2coco.errors import Df2cocoError, printable
+from df2coco.errors import Df2cocoError, OutputError, printable
 from df2coco.files import atomic_write, check_outputs
 from df2coco.progress import Progress, no_progress
-from df2coco.report.examples import UNTOLD, make_gallery
+from df2coco.report.examples import UNKNOWN, Place, make_gallery
 from df2coco.stats import (
     DISTRIBUTION_HEAD,
     MEANINGS,
@@ -24,7 +24,7 @@ from df2coco.stats import (
 )
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg, require_matplotlib
-from df2coco.validator import LEVELS, validate
+from df2coco.validator import LEVELS, Report, validate
 from df2coco.version import __version__
 
 __all__ = ["ReportError", "write_report"]
@@ -55,17 +55,19 @@ def write_report(
     `examples` items are shown, as evenly as the categories allow and as different as possible. The same
     file and images give the same page. `progress` is called as `Progress` says.
 
-    Raises `CocoFileError` when the file cannot be read or the page not be written, `SourceError` and
-    `PasswordError` for the images, `ReportError` and `PlotError` when Jinja2 or matplotlib is missing.
+    Raises `CocoFileError` when the file cannot be read, `OutputError` when the page cannot be written,
+    `SourceError` and `PasswordError` for the images, `ReportError` and `PlotError` when Jinja2 or matplotlib is missing.
     """
     coco_file, out = Path(coco_file), Path(out)
-    check_outputs([out], [coco_file, Path(images)])
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise OutputError("the name must end with .html. Choose another name.", file=out)
+    check_outputs([out], [coco_file, *([Path(images)] if Path(images).is_file() else [])])
     require_matplotlib()
     render = _template()
     photos = Photos(images, password)
     numbers = statistics(coco_file)
     report = validate(coco_file, images=images, password=password, workers=workers)
-    gallery = make_gallery(coco_file, photos, examples, progress=progress)
+    gallery = make_gallery(coco_file, photos, examples, _places(report), progress=progress)
     script, style = _part("page.js"), _part("page.css")
     page = render(
         version=__version__,
@@ -77,7 +79,8 @@ def write_report(
         rows=_ROWS,
         meanings=MEANINGS,
         distribution_head=DISTRIBUTION_HEAD,
-        untold=UNTOLD,
+        unknown=UNKNOWN,
+        places=gallery.of_places(),
         charts=_charts(numbers),
         distributions=distributions(numbers),
         remarks=list(remarks(numbers)),
@@ -90,6 +93,16 @@ def write_report(
     )
     with atomic_write(out) as stream:
         stream.write(page.encode())
+
+
+def _places(report: Report) -> Iterator[Place]:
+    """The annotations and images that the findings on the page name; of each finding the first one first."""
+    for number in range(_HITS):
+        for finding in report.findings:
+            if finding.check.about in ("annotation", "image") and number < len(finding.hits):
+                hit = finding.hits[number]
+                if type(hit.id) is int:
+                    yield finding.check.about, hit.id
 
 
 class _Chart(NamedTuple):
@@ -126,6 +139,6 @@ def _template() -> Callable[..., str]:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["printable"] = lambda value: printable(str(value))
-    # Ours, and no strings of the data: the script, the style, and what matplotlib has escaped.
+    # Ours, and not strings of the data: the script, the style, and what matplotlib has escaped.
     environment.filters["ours"] = Markup
     return environment.from_string(_part("page.html.jinja")).render
