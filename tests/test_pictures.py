@@ -131,6 +131,12 @@ def test_an_archive_may_have_a_top_folder(
 
 
 @pytest.mark.posix
+@pytest.mark.skipif(os.name == "nt", reason="no file can have such a name")
+def test_a_backslash_is_never_found_even_where_a_file_has_that_name(tmp_path: Path) -> None:
+    pictures = Pictures(fill(tmp_path / "root", ["a\\1.jpg"]))
+    assert pictures.find("a\\1.jpg") is None
+
+
 def test_all_names(tmp_path: Path) -> None:
     names = ["1.jpg", "2.JPEG", "a/3.png", "a/b/4.webp", "5.bmp"]
     root = fill(tmp_path / "root", [*names, "notes.txt", ".hidden.jpg", "__MACOSX/6.jpg"])

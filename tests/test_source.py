@@ -504,7 +504,7 @@ class TestArchives:
         ("damage", "message"),
         [
             (lambda data: data[: len(data) // 2], "not a readable zip archive"),
-            (lambda _: b"", "not a readable zip archive"),
+            (lambda _: b"", "the file is empty. Download it again."),
             (
                 lambda data: data.replace(b"PK\x03\x04", b"PK\x03\x05", 1),
                 "no member where the directory says",
