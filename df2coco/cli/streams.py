@@ -32,7 +32,7 @@ def guard_streams() -> None:
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            _occupy(number)
+            # It takes the lowest free number, which is the one that was closed.
             stream = io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8")
             setattr(sys, name, _ClosedStdout(stream.detach(), "utf-8") if number == 1 else stream)
         elif number and type(stream) is io.TextIOWrapper:
@@ -49,13 +49,6 @@ def guard_streams() -> None:
             guarded = kind(stream.detach(), **options)
             setattr(sys, name, guarded)
             setattr(sys, f"__{name}__", guarded)
-
-
-def _occupy(number: int) -> None:
-    try:
-        os.fstat(number)
-    except OSError:
-        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which this is
 
 
 class _Stderr(io.TextIOWrapper):
