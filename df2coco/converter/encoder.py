@@ -22,7 +22,7 @@ from df2coco.converter.options import AreaKind, Selection, Shape
 from df2coco.layouts import AGGREGATED, UNIFIED, Layout, layout_of_category, own_slots
 from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.records import ImageRecord, Item, Number
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
+from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
 
 __all__ = ["Encoder", "Measured", "make_encoder", "make_info", "measure", "to_coco"]
@@ -72,26 +72,28 @@ def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:
 
 
 def _measured(item: Item, pixels: int, area: AreaKind) -> Measured:
-    whole = [
-        number
-        for number, polygon in enumerate(item.segmentation)
-        if type(sum(polygon)) is float and all(n == int(n) for n in polygon)
-    ]
     return Measured(
-        _floats(item.segmentation),
-        whole,
+        *_polygons(item.segmentation),
         area_or_box(pixels, item.bounding_box),
         from_box=not pixels and area == "mask",
     )
 
 
-def _floats(polygons: list[list[Number]]) -> bytes:
-    """JSON of polygons, all numbers written as floats."""
-    if any(type(sum(polygon)) is float for polygon in polygons):
-        return orjson.dumps([list(map(float, polygon)) for polygon in polygons])
-    # Text costs a tenth of making the numbers anew.
-    numbers = orjson.dumps(polygons)[2:-2].replace(b",", b".0,").replace(b"].0,[", b".0],[")
-    return b"[[" + numbers + b".0]]"
+def _polygons(polygons: list[list[Number]]) -> tuple[bytes, list[int]]:
+    """JSON of polygons with all numbers as floats, and `Measured.float_polygons`."""
+    text = orjson.dumps(polygons)
+    if b"." not in text and b"e" not in text:
+        # All are integers: changing the text costs a tenth of making the numbers anew.
+        numbers = text[2:-2].replace(b",", b".0,").replace(b"].0,[", b".0],[")
+        return b"[[" + numbers + b".0]]", []
+    whole = [
+        number
+        for number, polygon in enumerate(polygons)
+        if type(sum(polygon)) is float and all(n == int(n) for n in polygon)
+    ]
+    if all(set(map(type, polygon)) == {float} for polygon in polygons):
+        return text, whole
+    return orjson.dumps([list(map(float, polygon)) for polygon in polygons]), whole
 
 
 class Encoder:
@@ -136,7 +138,31 @@ class Encoder:
 
     def annotation(self, record: ImageRecord, item: Item, measured: Measured) -> bytes:
         """JSON of an item's annotation, with `%d` for its id: the writer numbers them."""
-        return orjson.dumps(self._annotation(record, item, measured))
+        # Text joined, rather than a dict for orjson or one large format, which both take longer.
+        parts = [
+            b'{"id":%%d,"image_id":%d,"category_id":%d,"bbox":'
+            % (record.image_id, item.category_id),
+            _box(item.bounding_box),
+            b',"area":',
+            orjson.dumps(measured.area),
+            b',"iscrowd":0,"segmentation":',
+            measured.segmentation,
+        ]
+        if self._has_keypoints:
+            # Keypoints are integers, which cost readers 2.6 times less memory than floats.
+            landmarks, labelled = self._landmarks(item)
+            numbers = self._keypoints[item.category_id](landmarks)
+            parts += (b',"keypoints":', *numbers, b',"num_keypoints":%d' % labelled)
+        attributes = _attributes(
+            item.style, item.scale, item.occlusion, item.zoom_in, item.viewpoint
+        )
+        if record.pair_id is not None:
+            parts.append(b',"pair_id":%d' % record.pair_id)
+        parts += (attributes, b',"item":"', item.key.encode(), b'"')
+        if measured.float_polygons:
+            parts += (b',"float_polygons":', orjson.dumps(measured.float_polygons))
+        parts.append(b"}")
+        return b"".join(parts)
 
     def _image(self, record: ImageRecord) -> dict[str, Any]:
         image: dict[str, Any] = {
@@ -151,37 +177,6 @@ class Encoder:
             image["pair_id"] = record.pair_id
         return image
 
-    def _annotation(self, record: ImageRecord, item: Item, measured: Measured) -> dict[str, Any]:
-        x1, y1, x2, y2 = item.bounding_box
-        # Boxes and polygons are floats: Detectron2 scales them in place and would cut integers off.
-        annotation: dict[str, Any] = {
-            "id": OPEN_ID,
-            "image_id": record.image_id,
-            "category_id": item.category_id,
-            "bbox": (float(x1), float(y1), float(x2 - x1), float(y2 - y1)),
-            "area": measured.area,
-            "iscrowd": 0,
-            "segmentation": orjson.Fragment(measured.segmentation),
-        }
-        if self._has_keypoints:
-            # Keypoints are integers, which cost readers 2.6 times less memory than floats.
-            landmarks, labelled = self._landmarks(item)
-            annotation["keypoints"] = orjson.Fragment(self._keypoints[item.category_id](landmarks))
-            annotation["num_keypoints"] = labelled
-        optional = {
-            "pair_id": record.pair_id,
-            "style": item.style,
-            "scale": item.scale,
-            "occlusion": item.occlusion,
-            "zoom_in": item.zoom_in,
-            "viewpoint": item.viewpoint,
-        }
-        annotation.update((name, value) for name, value in optional.items() if value is not None)
-        annotation["item"] = item.key
-        if measured.float_polygons:
-            annotation["float_polygons"] = measured.float_polygons
-        return annotation
-
     def _landmarks(self, item: Item) -> tuple[list[Number], int]:
         """A category's numbers x1, y1, v1, ... and how many landmarks are labelled."""
         if self.shape.landmarks == "all" or 1 not in item.landmarks[2::3]:
@@ -193,18 +188,35 @@ class Encoder:
         return numbers, numbers[2::3].count(2)
 
 
-def _placement(slots: Sequence[int], count: int) -> Callable[[list[Number]], bytes]:
-    """What puts the numbers of a category's landmarks into `slots` of `count`, as JSON."""
+def _box(corners: tuple[Number, Number, Number, Number]) -> bytes:
+    """JSON of [x, y, width, height], all floats: Detectron2 scales them in place, which cuts integers off."""
+    x1, y1, x2, y2 = corners
+    if type(x1) is type(y1) is type(x2) is type(y2) is int:
+        return b"[%d.0,%d.0,%d.0,%d.0]" % (x1, y1, x2 - x1, y2 - y1)
+    return orjson.dumps((float(x1), float(y1), float(x2 - x1), float(y2 - y1)))
+
+
+@functools.lru_cache(4096)
+def _attributes(*values: int | None) -> bytes:
+    """JSON of the attributes that are not None, each behind a comma."""
+    found = zip(("style", *ATTRIBUTES), values, strict=True)
+    return b"".join(
+        b',"%b":%d' % (name.encode(), value) for name, value in found if value is not None
+    )
+
+
+def _placement(slots: Sequence[int], count: int) -> Callable[[list[Number]], tuple[bytes, ...]]:
+    """What puts the numbers of a category's landmarks into `slots` of `count`, as JSON in parts."""
     if slots[-1] - slots[0] + 1 == len(slots) and list(slots) == sorted(slots):
         # The zeros around them are made once: an annotation has up to 882 numbers.
         before = b"[" + b"0,0,0," * slots[0]
         after = b",0,0,0" * (count - slots[-1] - 1) + b"]"
-        return lambda numbers: before + orjson.dumps(numbers)[1:-1] + after
+        return lambda numbers: (before, orjson.dumps(numbers)[1:-1], after)
     places = {slot: number for number, slot in enumerate(slots)}
     pick = itemgetter(
         *(3 * places[slot] + n if slot in places else -1 for slot in range(count) for n in range(3))
     )
-    return lambda numbers: orjson.dumps(pick((*numbers, 0)))
+    return lambda numbers: (orjson.dumps(pick((*numbers, 0))),)
 
 
 class OfficialEncoder(Encoder):
@@ -231,14 +243,14 @@ class OfficialEncoder(Encoder):
             "height": record.height,
         }
 
-    def _annotation(self, record: ImageRecord, item: Item, measured: Measured) -> dict[str, Any]:
+    def annotation(self, record: ImageRecord, item: Item, _: Measured) -> bytes:
         x1, y1, x2, y2 = item.bounding_box
         keypoints = [0.0] * (3 * NUM_LANDMARKS)
         slots = CATEGORY_BY_ID[item.category_id].slots
         keypoints[3 * slots.start : 3 * slots.stop] = map(float, item.landmarks)
         annotation = {
             "id": OPEN_ID,
-            "area": measured.area,
+            "area": (x2 - x1) * (y2 - y1),
             "bbox": (x1, y1, x2 - x1, y2 - y1),
             "category_id": item.category_id,
             "pair_id": record.pair_id,
@@ -249,7 +261,7 @@ class OfficialEncoder(Encoder):
             "keypoints": keypoints,
             "segmentation": item.segmentation,
         }
-        return {name: value for name, value in annotation.items() if value is not None}
+        return orjson.dumps({name: v for name, v in annotation.items() if v is not None})
 
 
 @functools.cache
