@@ -679,7 +679,12 @@ GROSS: list[tuple[str, Any, str]] = [
     *(
         ("attribute-range", set_in("annotations", name, value), f"{name} {value}")
         for name in ("scale", "occlusion", "zoom_in", "viewpoint")
-        for value in (0, 4, 2.5)
+        for value in (0, 4)
+    ),
+    *(
+        ("attribute-type", set_in("annotations", name, value), f"{name} {value!r}")
+        for name in ("scale", "occlusion", "zoom_in", "viewpoint", "style", "pair_id")
+        for value in (2.5, True, "x")
     ),
     ("num-keypoints-type", set_in("annotations", "num_keypoints", -1), "num_keypoints -1"),
     ("num-keypoints-wrong", set_in("annotations", "num_keypoints", 0), "num_keypoints 0, 25 are"),

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 from df2coco.errors import CocoFileError, shorten
 
 __all__ = [
+    "DATASET_FIELDS",
     "FIELDS",
     "MAX_NUMBER",
     "MAX_PIXELS",
@@ -201,6 +202,30 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
 """List -> field -> what it must be."""
 
 
+def _is_whole_or_null(value: Any) -> bool:
+    return value is None or type(value) is int
+
+
+_WHOLE: Final = Field("a whole number", _is_whole_or_null, "attribute-type")
+
+DATASET_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
+    {
+        "images": {
+            "source": Field(
+                "user or shop",
+                lambda value: value is None or type(value) is str,
+                "image-attribute-type",
+            ),
+            "pair_id": _WHOLE._replace(code="image-attribute-type"),
+        },
+        "annotations": dict.fromkeys(
+            ("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE
+        ),
+    }
+)
+"""The same for what only DeepFashion2 has. Files of others may use these names for anything."""
+
+
 class Use(NamedTuple):
     """What a command or a kind of evaluation needs of an annotation, beside its ids."""
 
@@ -208,6 +233,8 @@ class Use(NamedTuple):
     """Fields that must be there."""
     others: bool = True
     """The other fields must fit too, where they are present; `iscrowd` must always."""
+    dataset: bool = False
+    """So must those of `DATASET_FIELDS`."""
 
 
 UseName: TypeAlias = Literal[
@@ -221,7 +248,7 @@ USES: Final[Mapping[UseName, Use]] = MappingProxyType(
         "segm": Use(("area", "segmentation"), others=False),
         "keypoints": Use(("bbox", "keypoints"), others=False),
         "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation"), others=False),
-        "restore": Use(("bbox", "segmentation", "keypoints")),
+        "restore": Use(("bbox", "segmentation", "keypoints"), dataset=True),
         "boxes": Use(("bbox",), others=False),
         "boxes and masks": Use(("bbox", "segmentation"), others=False),
     }
@@ -247,6 +274,8 @@ def check_fields(
     for name, fields in FIELDS.items():
         required = _REQUIRED[name]
         start = 0
+        if needs.dataset:
+            fields = {**fields, **DATASET_FIELDS.get(name, {})}
         if name == "annotations":
             start = first
             required = required.union(needs.required)

@@ -112,7 +112,7 @@ def ignore_set(part: Part) -> Iterable[Found]:
 def attribute_range(part: Part) -> Iterable[Found]:
     for name in ATTRIBUTES if part.header.garments else ():
         for position, value in enumerate(part.column(name)):
-            if value is not None and (type(value) is not int or not 1 <= value <= 3):
+            if type(value) is int and not 1 <= value <= 3:
                 yield position, f"{name} {shorten(value)}"
 
 

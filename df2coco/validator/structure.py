@@ -6,18 +6,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from df2coco.coco.reader import find_not_finite
-from df2coco.coco.schema import FIELDS, is_id, is_too_large
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id, is_too_large
 from df2coco.errors import shorten
-from df2coco.validator.checks import Check, Found, Hit, checks_in, file_check, part_check
+from df2coco.validator.checks import (
+    Check,
+    Found,
+    Hit,
+    checks_in,
+    file_check,
+    identify,
+    part_check,
+)
 from df2coco.validator.view import Entry, File, Part
 
 __all__ = ["CHECKS"]
-
-_USUAL: Final = {
-    "area": frozenset({int, float}),
-    "num_keypoints": frozenset({int}),
-}
-"""Types that fit, whatever the value; else each value is looked at."""
 
 
 def _misfits(part: Part, *fields: str) -> Iterator[Found]:
@@ -51,8 +53,6 @@ def _entry_misfits(entries: list[Entry], name: str, *fields: str) -> Iterator[tu
 
 
 def _hits(entries: list[Entry], found: Iterable[tuple[int, str]]) -> Iterator[Hit]:
-    from df2coco.validator.checks import identify
-
     return (Hit(identify(entries[number], number), detail) for number, detail in found)
 
 
@@ -363,8 +363,7 @@ def _has_nan(values: Any) -> bool:
     remedy="Write the mask's pixels, or the box's width times height.",
 )
 def area_wrong(part: Part) -> Iterable[Found]:
-    usual = _USUAL["area"].issuperset(map(type, part.column("area")))
-    return () if usual else _misfits(part, "area")
+    return _misfits(part, "area")
 
 
 @part_check(
@@ -391,9 +390,6 @@ def iscrowd_malformed(part: Part) -> Iterable[Found]:
     remedy="Write the number of landmarks with v above 0.",
 )
 def num_keypoints_type(part: Part) -> Iterable[Found]:
-    values = part.column("num_keypoints")
-    if all(type(value) is int for value in values) and min(values, default=0) >= 0:
-        return ()
     return _misfits(part, "num_keypoints")
 
 
@@ -436,6 +432,41 @@ def rle_malformed(part: Part) -> Iterable[Found]:
 )
 def keypoints_no_numbers(part: Part) -> Iterable[Found]:
     return part.landmarks.faults
+
+
+@file_check(
+    "image-attribute-type",
+    "error",
+    "image",
+    "An image's source is not text, or its pair_id is not a whole number.",
+    affects="df2coco restore refuses the file; retrieval pairs by these.",
+    cause="Values were written as text, or by another program.",
+    remedy="Write the dataset's values, or leave the key out.",
+    garments=True,
+)
+def image_attribute_type(file: File) -> Iterable[Hit]:
+    for number, entry in enumerate(file.images if file.garments else ()):
+        for field, (_, fits, _) in DATASET_FIELDS["images"].items():
+            if field in entry and not fits(entry[field]) and not _is_not_finite(entry[field]):
+                yield Hit(identify(entry, number), f"{field} {shorten(entry[field])}")
+
+
+@part_check(
+    "attribute-type",
+    "error",
+    "scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number.",
+    affects="df2coco restore refuses the file; evaluation by attribute leaves the item out.",
+    cause="Values were written as text or names.",
+    remedy="Write whole numbers, or leave the key out.",
+    garments=True,
+)
+def attribute_type(part: Part) -> Iterable[Found]:
+    for field, (_, fits, _) in (
+        DATASET_FIELDS["annotations"].items() if part.header.garments else ()
+    ):
+        for position, value in enumerate(part.column(field)):
+            if type(value) is not int and not fits(value) and not _is_not_finite(value):
+                yield position, f"{field} {shorten(value)}"
 
 
 CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))
