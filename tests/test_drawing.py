@@ -373,6 +373,9 @@ def test_a_label_finds_the_one_free_place_at_its_box() -> None:
     obstacles = [each for each in everywhere if not each.place.overlaps(free)]
     (place,) = place_labels([wish], size, obstacles[::10] + obstacles)
     assert place is not None
+    # Where all places are equally bad, the first of them.
+    whole = Obstacle(Rectangle(0, 0, 600, 600), 1)
+    assert place_labels([wish], size, [whole]) == [Rectangle(100, 80, 80, 20)]
     # Where all is taken, what is least bad: a face is worse than a landmark.
     face = Obstacle(Rectangle(100, 60, 200, 60), 8)
     (place,) = place_labels([wish], size, [face, dot(320, 200), dot(60, 200)])
@@ -839,8 +842,9 @@ def test_oks_is_pycocotools(category: Category, shift: int) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_results_of_each_kind_are_drawn(part: str) -> None:
-    """Visibility is no matter of results: landmarks of any v are drawn, filled."""
+    """Visibility does not matter in results: landmarks of any v are drawn, filled."""
     whole = trousers(1) | {"score": 0.5}
+    whole["keypoints"][2::3] = [0, 1, 2] * 98
     field = {"boxes": "bbox", "masks": "segmentation", "landmarks": "keypoints"}[part]
     alone = {name: whole[name] for name in ("category_id", "score", field)}
     picture = draw_image(grey(), [alone], category_entries("unified"), predicted=True)

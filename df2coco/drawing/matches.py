@@ -17,7 +17,7 @@ THRESHOLD: Final = 0.5
 
 MATCHED: Final = "#0072b2"
 UNMATCHED: Final = "#d55e00"
-"""Blue and orange, which color-blind eyes can tell apart."""
+"""Blue and orange, which look different to color-blind eyes, too."""
 
 
 class Overlap(NamedTuple):
