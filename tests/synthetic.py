@@ -44,6 +44,7 @@ IMAGE_SIZES: Final = (
 
 DENSE_SHARE: Final = 0.1
 """Share of items whose mask is one open polygon of floats."""
+OPEN_OUTWEAR: Final = (3, 4)
 UNLABELLED_SHARE: Final = 0.005
 """Share of items without any labelled landmark."""
 
@@ -134,12 +135,17 @@ def _item(
     rounded = np.clip(np.rint(points), 0, (width_px - 1, height_px - 1)).astype(int)
     landmarks = np.column_stack((rounded, visibility)) * (visibility > 0)[:, None]
 
-    if rng.random() < DENSE_SHARE:
+    # Open outwear has two halves, which one polygon does not show.
+    if rng.random() < DENSE_SHARE and category not in OPEN_OUTWEAR:
         segmentation: list[list[Any]] = [_dense(points, category, size, rng)]
     else:
         segmentation = _parts(rounded, category, rng)
-    corners = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in segmentation])
-    margins = np.clip(np.rint(rng.normal(7, 4, size=4)), -3, 20)
+    corners = np.concatenate(
+        [rounded[visibility > 0], *(np.reshape(polygon, (-1, 2)) for polygon in segmentation)]
+    )
+    # As in the dataset: no box is much larger than its item, and no landmark far outside of it.
+    margins = np.clip(np.rint(rng.normal(7, 4, size=4)), -2, 20)
+    margins = np.minimum(margins, np.floor(0.06 * np.tile(np.ptp(corners, axis=0), 2)))
     low = np.maximum(np.floor(corners.min(axis=0)) - margins[:2], 0)
     high = np.ceil(corners.max(axis=0)) + margins[2:]
     high = np.maximum(np.minimum(high, (width_px - 1, height_px - 1)), low + 1)

@@ -25,6 +25,7 @@ from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
+from df2coco.validator import validate
 from tests.conftest import MakeSplit
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
@@ -739,6 +740,10 @@ class TestSample:
         ]
         assert document["info"]["df2coco"]["sample"] == size
         assert document["info"]["df2coco"]["seed"] == 5
+
+    def test_a_sample_is_compared_with_the_source(self, validation: Path, tmp_path: Path) -> None:
+        self.sampled(validation, tmp_path / "o.json", sample=6)
+        assert validate(tmp_path / "o.json", against=validation).is_valid(strict=True)
 
     def test_the_seed_alone_decides(self, validation: Path, tmp_path: Path) -> None:
         documents = [

@@ -93,7 +93,7 @@ def test_parts_have_large_and_small_groups_alike() -> None:
 # ---------------------------------------------------------------- split
 
 
-def test_pairs_are_not_torn_apart(whole: Path, tmp_path: Path) -> None:
+def test_pairs_are_not_torn_apart(source: Path, whole: Path, tmp_path: Path) -> None:
     parts = split(whole, tmp_path, parts={"train": 0.8, "val": 0.1, "test": 0.1}, seed=3)
     assert [part.path for part in parts] == [
         tmp_path / "train.json",
@@ -120,6 +120,16 @@ def test_pairs_are_not_torn_apart(whole: Path, tmp_path: Path) -> None:
             len({image["pair_id"] for image in document["images"]}),
         )
         assert validate(part.path).is_valid(strict=True)
+    test = parts[-1].path
+    assert validate(test, against=source, score_images=50).is_valid(strict=True)
+    # What a part has must be the source's, also where the rest is not expected.
+    document = read(test)
+    document["annotations"][0]["style"] += 1
+    del document["annotations"][1]
+    test.write_text(json.dumps(document))
+    codes = {finding.check.code for finding in validate(test, against=source).findings}
+    assert {"source-value", "source-item-missing"} <= codes
+    assert "source-image-missing" not in codes
 
 
 def test_the_shares_that_are_reported_are_the_files(whole: Path, tmp_path: Path) -> None:
@@ -244,6 +254,8 @@ def test_two_splits_with_equal_numbers(source: Path, whole: Path, tmp_path: Path
     ids = [each["id"] for each in after["annotations"]]
     assert len(set(ids)) == len(ids)
     assert validate(out).is_valid(strict=True)
+    with pytest.raises(CocoFileError, match="merged from train, validation"):
+        validate(out, against=source)
     pictures = Pictures(root)
     assert all(pictures.find(image["file_name"]) is not None for image in images)
 

@@ -35,6 +35,8 @@ class Shape:
     """DeepFashion2's categories in the file, if these are only some; else none."""
     only: str | None
     limit: int | None
+    some_images: bool
+    """The file is a sample or a part: images that it does not have are not missing."""
     sizes: bool
     """Sizes can be compared."""
     annotation_fields: frozenset[str]
@@ -65,6 +67,7 @@ def shape_of(file: File) -> Shape:
         categories=frozenset(said.categories) or listed,
         only=said.only if said.only in ("user", "shop") else None,
         limit=said.limit,
+        some_images=said.sample is not None or said.part is not None,
         sizes=reader is not None and (reader.images is not None or not said.sizes_known),
         annotation_fields=fields,
         image_fields=frozenset().union(*(each.keys() for each in file.images)),

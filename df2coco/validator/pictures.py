@@ -35,7 +35,7 @@ def _look_at(pictures: Pictures, decode: bool, picture: Picture) -> _Seen:
     try:
         header = pictures.header(picture)
         cut = pictures.find_cut(picture)
-        fault = f"it is cut off ({cut})" if cut else ""
+        fault = str(cut or "")
         if decode and not fault:
             fault = _fault_of_decoding(pictures, picture)
         return _Seen(header, fault)

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from df2coco.errors import shorten
+from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
@@ -101,6 +101,13 @@ class _Images:
 
 def compare(file: File) -> Comparison:
     """Compare the whole file with its source."""
+    if file.conversion is not None and file.conversion.merged:
+        splits = ", ".join(file.conversion.merged)
+        raise CocoFileError(
+            f"was merged from {splits}, so that no one source holds all of it. Compare each file "
+            "before it is merged.",
+            file=file.path,
+        )
     found = Comparison()
     shape = shape_of(file)
     images = _Images(file)
@@ -120,6 +127,8 @@ def compare(file: File) -> Comparison:
         if selected is None:
             continue
         entry = images.find(record)
+        if entry is None and shape.some_images:
+            continue
         if entry is None or entry["id"] in seen:
             found.missing_images.append(Hit(record.image_id, record.file_name))
         else:
