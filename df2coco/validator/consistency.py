@@ -177,8 +177,8 @@ def landmarks_not_of_box(part: Part) -> Iterable[Found]:
         yield position, detail + (f"; {cause}" if cause else "")
 
 
-_SHRUNK: Final = 0.3
-_MOST: Final = 0.6
+_SHRUNK: Final = 0.25
+_MOST: Final = 0.7
 """With so many of them labelled, a garment's landmarks never fill less of its box."""
 
 
