@@ -57,7 +57,7 @@ def test_exports(workplace: Path) -> None:
         arguments = command.split()[1:]
         subprocess.run([sys.executable, "-m", "df2coco", *arguments], cwd=workplace, check=True)
     assert len(commands) == 5
-    for name in re.findall(r"data=(\S+)", TRAINING):
+    for name in re.findall(r"data=(\S+\.yaml)", TRAINING):
         data = check_det_dataset(workplace / name)
         assert len(list(Path(data["val"]).iterdir())) > 0
     for split in ("train", "valid"):
