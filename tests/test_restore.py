@@ -189,6 +189,21 @@ def test_any_annotation_converts_to_the_same_bytes_again(
 JPEG = make_jpeg(WIDTH, HEIGHT)
 
 
+def test_which_numbers_come_back_to_the_letter(tmp_path: Path) -> None:
+    item = make_item(9, bounding_box=[-0.0, 1.0, 60, 70.5], segmentation=[[-0.0, 1, 5, 6.0, 7, 8]])
+    item["segmentation"] += [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 2, 3, 4, 5, 6]]
+    item["landmarks"][:6] = [-0.0, 12.0, 1, 12.5, 1.0, 2.0]
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/000001.json").write_text(json.dumps(make_annotation(item)))
+    annos = there_and_back(tmp_path / "there", tmp_path, asked(), images=None)
+    restored = json.loads((annos / "000001.json").read_text())["item1"]
+    assert repr(restored["bounding_box"]) == "[-0.0, 1, 60, 70.5]"
+    mixed, *others = restored["segmentation"]
+    assert repr(mixed) == "[-0.0, 1.0, 5.0, 6.0, 7.0, 8.0]"
+    assert repr(others) == str(item["segmentation"][1:])
+    assert repr(restored["landmarks"][:6]) == "[0, 12, 1, 12.5, 1, 2]"
+
+
 def without_names(annotation: dict[str, Any]) -> Any:
     """All but `category_name`, which restore always writes."""
     for key, value in annotation.items():

@@ -75,6 +75,10 @@ def restore(
     `Progress` says. With `force` a folder with files in it is written to: files of the same
     names are replaced, others stay.
 
+    All numbers come back with their values; polygons of integers alone or of floats alone also as such.
+    Elsewhere 12 and 12.0 may take each other's place: in landmarks, boxes, and polygons of both kinds
+    (a landmark of -0.0 comes back as 0).
+
     Raises `CocoFileError` when no annotation files can be made of the file, `SourceError` when the
     folder cannot be written to. Nothing has been written then, unless the folder was there before.
     """
