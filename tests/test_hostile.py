@@ -144,8 +144,9 @@ def _device(path: Path) -> None:
 def _socket(path: Path) -> None:
     import socket
 
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(os.path.relpath(path))
+    with socket.socket(socket.AF_UNIX) as server, tempfile.TemporaryDirectory() as folder:
+        server.bind(f"{folder}/socket")  # a path that may not be long
+        shutil.move(f"{folder}/socket", path)
 
 
 ODD_FILES: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -227,7 +228,7 @@ def test_names_that_are_no_numbers_are_told(name: bytes, make_split: MakeSplit) 
         make_jpeg()
     )
     told = refused_conversion(source)
-    assert "the name is no number, so it gives no image id" in told
+    assert "the name is not a number, so it gives no image id" in told
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9", b"two\nlines", b"\x1b[31mred", "\u202eevil".encode()])
@@ -381,7 +382,7 @@ def test_members_with_any_name_are_read_and_never_unpacked(tmp_path: Path, folde
 def test_a_bomb_is_told_with_the_limit(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "validation.zip", {"annos/000001.json": bytes(1 << 27)})
     assert refused_conversion(source) == (
-        f"{source}/annos/000001.json: larger than 8 MB, so no annotation of one image. "
+        f"{source}/annos/000001.json: larger than 8 MB, so not the annotations of one image. "
         "Replace the file."
     )
 

@@ -173,6 +173,17 @@ def test_unusual_headers_are_read_as_pillow_reads_them(
     assert header.orientation == orientation or orientation is None
 
 
+@pytest.mark.parametrize(("bits", "layers"), [(8, 2), (8, 5), (12, 3), (16, 1)])
+def test_frames_that_pillow_refuses_are_refused(bits: int, layers: int) -> None:
+    data = make_jpeg()
+    start = data.index(b"\xff\xc0")
+    frame = struct.pack(">BHHB", bits, 40, 60, layers) + bytes((1, 0x11, 0)) * layers
+    data = data[:start] + segment(0xC0, frame) + data[start + 19 :]
+    assert fuzz.header_by_pillow(data) is None
+    with pytest.raises(SourceError, match="header is damaged or cut off"):
+        read_header(data, complete=True)
+
+
 def test_mutated_headers_are_read_as_pillow_reads_them() -> None:
     outcome = fuzz.fuzz_headers(3000, seed=1)
     assert outcome.failures == []
