@@ -337,6 +337,23 @@ def skeleton_elsewhere(file: File) -> Iterable[Hit]:
                 break
 
 
+@file_check(
+    "landmark-count-unknown",
+    "error",
+    "category",
+    "A garment's category names a number of landmarks that no layout of DeepFashion2 has.",
+    affects="df2coco evaluate keypoints refuses the file: which landmark has which sigma is not known.",
+    cause="Names were left out or added, or the landmarks are of another dataset.",
+    remedy="Name the category's own landmarks, or the 294 or 81 slots of all.",
+    garments=True,
+)
+def landmark_count_unknown(file: File) -> Iterable[Hit]:
+    for entry, category in _garment_entries(file):
+        count = len(names_of(entry))
+        if count and own_slots(category, count) is None:
+            yield Hit(identify(entry, 0), f"{count}, expected {category.num_landmarks}, 294 or 81")
+
+
 def _lengths(file: File) -> list[int]:
     return sorted({len(names_of(entry)) for entry in file.categories} - {0})
 
