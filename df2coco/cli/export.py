@@ -59,7 +59,10 @@ CategoryOption = Annotated[
 
 def _split_off_folder(paths: list[Path]) -> tuple[list[Path], Path]:
     if len(paths) < 2:
-        raise typer.BadParameter("name what to export, and then the folder to write")
+        raise typer.BadParameter(
+            "name what to export, and then the folder to write.",
+            param_hint="SOURCE|OUT.json... DIR",
+        )
     return paths[:-1], paths[-1]
 
 
