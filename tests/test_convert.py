@@ -693,6 +693,25 @@ def test_landmarks_survive_each_layout(
     assert annotation["num_keypoints"] == sum(v > 0 for _, _, v in points)
 
 
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        [10, 11, 50, 12, 30, 60],
+        [10.0, 11.0, 50.0, 12.0, 30.0, 60.0],
+        [10, 11.5, 50, 12, 30, 60],
+        [1e-7, 11, 50, 12, 30, 60],  # JSON of it has no point
+        [1e-7, 11, 50, 12, 30, 2e-9],
+    ],
+)
+def test_polygons_become_floats_whatever_they_were(polygon: list[float]) -> None:
+    whole = [[20, 21, 50, 22, 30, 60], polygon, [0, 1, 2, 3, 4, 5]]
+    raw = json.dumps(make_annotation(make_item(segmentation=whole))).encode()
+    record = parse_annotation(raw, "f", image_id=1, file_name="1.jpg", size=(100, 120))
+    _, (annotation,) = to_coco(record)
+    assert annotation["segmentation"] == whole
+    assert all(whole_floats(each) for each in annotation["segmentation"])
+
+
 coordinate = st.one_of(
     st.integers(-3, 130), st.floats(-3, 130, allow_nan=False).map(lambda x: round(x, 3))
 )
