@@ -6,6 +6,7 @@ An error knows its file, the field in it, the fault and the remedy.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "PasswordError",
     "SourceError",
     "WorkerError",
+    "check_choice",
     "printable",
     "shorten",
 ]
@@ -77,6 +79,14 @@ class OptionError(Df2cocoError, ValueError):
 
 class WorkerError(Df2cocoError):
     """A worker process could not be started, or ended before its work was done."""
+
+
+def check_choice(option: str, value: object, values: Iterable[object]) -> None:
+    """Raise `OptionError` when `value` is not one of `values`; None among them means "not given"."""
+    allowed = list(values)
+    if not any(type(value) is type(each) and value == each for each in allowed):
+        names = ", ".join(str(each) for each in allowed if each is not None)
+        raise OptionError(f"{shorten(value)} is not one of {names}.", field=option)
 
 
 def shorten(value: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from df2coco.errors import OptionError, shorten
+from df2coco.errors import OptionError, check_choice, shorten
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, SOURCES
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Selection",
     "Shape",
     "Task",
-    "check_choice",
     "check_preset",
 ]
 
@@ -158,14 +157,6 @@ _TABLES: Final[Mapping[str, Mapping[Any, str]]] = MappingProxyType(
     {"task": TASKS, "layout": LAYOUTS, "landmarks": LANDMARKS, "area": AREAS, "preset": PRESETS}
 )
 """Field of `Shape` -> its values."""
-
-
-def check_choice(option: str, value: object, values: Iterable[object]) -> None:
-    """Raise `OptionError` when `value` is not one of `values`; None among them means "not given"."""
-    allowed = list(values)
-    if not any(type(value) is type(each) and value == each for each in allowed):
-        names = ", ".join(str(each) for each in allowed if each is not None)
-        raise OptionError(f"{shorten(value)} is not one of {names}.", field=option)
 
 
 def check_preset(preset: str, given: Mapping[str, object]) -> None:

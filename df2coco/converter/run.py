@@ -13,11 +13,11 @@ from typing import Final
 from df2coco.coco.writer import Writer
 from df2coco.converter.chunk import Converted, Job, convert_chunk
 from df2coco.converter.encoder import make_encoder, make_info
-from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, check_choice
+from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape
 from df2coco.converter.plan import Output, is_folder, plan_outputs
 from df2coco.converter.sample import take_sample
 from df2coco.converter.summary import ConversionError, Summary, report_json
-from df2coco.errors import SourceError
+from df2coco.errors import SourceError, check_choice
 from df2coco.files import Outputs, atomic_write, check_outputs
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos

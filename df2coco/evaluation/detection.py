@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.reader import no_collection
-from df2coco.converter.options import check_choice
-from df2coco.errors import CocoFileError
+from df2coco.errors import CocoFileError, check_choice
 from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes

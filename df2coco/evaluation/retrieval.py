@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from df2coco.coco.reader import no_collection
-from df2coco.converter.options import check_choice
-from df2coco.errors import CocoFileError
+from df2coco.errors import CocoFileError, check_choice
 from df2coco.evaluation import structs
 from df2coco.evaluation.detection import Attribute
 from df2coco.evaluation.entries import (

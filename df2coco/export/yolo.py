@@ -22,8 +22,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import iter_annotations
 from df2coco.coco.schema import USES, UseName, check_fields
-from df2coco.converter.options import LayoutName, Selection, Shape, check_choice
-from df2coco.errors import CocoFileError
+from df2coco.converter.options import LayoutName, Selection, Shape
+from df2coco.errors import CocoFileError, check_choice
 from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.files import atomic_folder
