@@ -284,7 +284,7 @@ class TestEverywhere:
         source = make_split({n: make_annotation() for n in range(1, 500)})
         arguments = command("convert", source, tmp_path / "o.json", "--workers", 1)
         piped = subprocess.run(arguments, capture_output=True, text=True, check=True)
-        assert "%" not in piped.stderr
+        assert "%|" not in piped.stderr
         code, shown = on_terminal(arguments)
         assert code == 0
         assert b"looking for annotation files ..." in shown

@@ -76,9 +76,10 @@ def parse_annotation(
 
     Raises `SourceError` when the file as a whole cannot be used.
     """
-    record = parse_strictly(raw, image_id=image_id, file_name=file_name, size=size)
-    if record is not None:
-        return record
+    if len(raw) <= MAX_ANNOTATION_BYTES:
+        record = parse_strictly(raw, image_id=image_id, file_name=file_name, size=size)
+        if record is not None:
+            return record
     try:
         return _parse_slowly(raw, file, image_id, file_name, size)
     except _FaultError as fault:
