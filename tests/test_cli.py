@@ -8,6 +8,7 @@ import os
 import pkgutil
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -61,6 +62,8 @@ def on_terminal(
     """Run a command as a person does; its exit code and what the terminal showed."""
     process, terminal = pty.fork()
     if process == 0:
+        # A shell's background jobs ignore Ctrl-C, and so would all that they start.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execv(arguments[0], arguments)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     shown = b""
