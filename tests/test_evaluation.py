@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -484,3 +485,36 @@ def test_real_ground_truth_against_itself(real: Path, tmp_path: Path, engine: st
         assert evaluate(kind, truth, results, engine=engine).scores.metrics["AP"] == pytest.approx(
             1
         )
+
+
+def test_results_of_81_slots_score_as_the_same_in_294(validation: Path, tmp_path: Path) -> None:
+    """Each category's own sigmas count, whatever the layout of ground truth and results."""
+    truths = {}
+    for layout in ("unified", "aggregated", "category"):
+        truths[layout] = tmp_path / f"{layout}.json"
+        convert(validation, truths[layout], **asked(layout=layout))
+    rng = random.Random(0)
+    shared, wide, perfect = [], [], []
+    for annotation in json.loads(truths["aggregated"].read_bytes())["annotations"]:
+        category = CATEGORY_BY_ID[annotation["category_id"]]
+        keypoints = [
+            n + rng.gauss(0, 4) if number % 3 < 2 else n
+            for number, n in enumerate(annotation["keypoints"])
+        ]
+        expanded = [0.0] * 882
+        for slot, group in zip(category.slots, category.groups, strict=True):
+            expanded[3 * slot : 3 * slot + 3] = keypoints[3 * group - 3 : 3 * group]
+        common = {name: annotation[name] for name in ("image_id", "category_id", "bbox")}
+        common["score"] = rng.random()
+        shared.append({**common, "keypoints": keypoints})
+        wide.append({**common, "keypoints": expanded})
+        if annotation["num_keypoints"]:  # nothing fits an item without landmarks
+            perfect.append({**common, "keypoints": annotation["keypoints"]})
+    by_hand = evaluate("keypoints", truths["unified"], wide, engine="pycocotools").scores
+    assert 0.1 < by_hand.metrics["AP"] < 0.999
+    for truth in truths.values():
+        scores = evaluate("keypoints", truth, shared).scores
+        assert scores.metrics == pytest.approx(by_hand.metrics, abs=1e-9)
+        for name, metrics in scores.per_category.items():
+            assert metrics == pytest.approx(by_hand.per_category[name], abs=1e-9)
+        assert evaluate("keypoints", truth, perfect).scores.metrics["AP"] == pytest.approx(1)
