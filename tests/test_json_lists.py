@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from df2coco.coco import lists as json_lists
-from df2coco.coco.lists import iter_list, read_annotations
+from df2coco.coco.lists import cut, iter_list, read_annotations, read_span
 from df2coco.coco.reader import read
 from df2coco.errors import CocoFileError
 
@@ -177,6 +177,18 @@ def test_the_work_is_linear(
     assert taken == annotations
     assert parsed <= 4 * size
     assert brackets <= 3 * len(pattern.findall(path.read_bytes()))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_cuts_are_between_annotations(tmp_path: Path, exact: bool) -> None:
+    annotations = [{"id": n, "a": [[n], {"b": "]}"}]} for n in range(30)]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps({"annotations": annotations, "images": [], "categories": []}))
+    found = cut(path, exact=exact)
+    assert found is not None
+    assert len(found.spans) > 10
+    assert found.document == {"annotations": [], "images": [], "categories": []}
+    assert [e for span in found.spans for e in read_span(path, span) or ()] == annotations
 
 
 # ---------------------------------------------------------------- what JSON has not, or has twice

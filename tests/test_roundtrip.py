@@ -329,6 +329,37 @@ def test_what_is_no_difference(name: str, validation: Path, tmp_path: Path) -> N
     assert report.is_valid(), told(report)
 
 
+def test_items_that_have_moved_a_little_are_the_same_items(
+    validation: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    convert(validation, out)
+    document = json.loads(out.read_text())
+    other_order(document)
+    for each in document["annotations"]:
+        each["bbox"][0] += 1
+        each["segmentation"] = [[n + 1 for n in polygon] for polygon in each["segmentation"]]
+        each["keypoints"] = [n + bool(n) for n in each["keypoints"]]
+    out.write_text(json.dumps(document))
+    report = validate(out, against=validation, score_images=0)
+    assert "source-value" in codes(report)
+    assert not codes(report) & {"source-item-missing", "source-item-extra"}
+
+
+def test_landmarks_are_scored_against_themselves(tmp_path: Path) -> None:
+    """21 items of a category are too many for landmarks, and not for boxes."""
+    source = tmp_path / "split"
+    (source / "annos").mkdir(parents=True)
+    items = {f"item{n}": make_item(7) for n in range(1, 22)}
+    content = make_annotation() | items
+    (source / "annos" / "000001.json").write_text(json.dumps(content))
+    out = tmp_path / "out.json"
+    convert(source, out)
+    report = validate(out, against=source)
+    found = {f.check.code: f.hits for f in report.findings}
+    assert {hit.detail.split()[0] for hit in found["score-imperfect"]} == {"keypoints"}
+
+
 @pytest.mark.parametrize("value", [None, "0", [], {}, 2, -1, True])
 def test_iscrowd_of_any_type(value: Any, validation: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"

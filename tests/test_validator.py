@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import io
 import json
 import os
 import random
@@ -592,6 +593,18 @@ def box(document: dict[str, Any], *numbers: float, item: int = 1) -> None:
     document["annotations"][item]["bbox"] = [float(n) for n in numbers]
 
 
+def outside(document: dict[str, Any], count: int) -> None:
+    """So many of the first item's 25 landmarks are moved out of its box."""
+    numbers = document["annotations"][0]["keypoints"]
+    numbers[0 : 3 * count : 3] = [190] * count
+
+
+def without_names(document: dict[str, Any], length: int) -> None:
+    del document["categories"][0]["keypoints"], document["categories"][0]["skeleton"]
+    for each in document["annotations"]:
+        each["keypoints"] = each["keypoints"][:length]
+
+
 def fractions(document: dict[str, Any]) -> None:
     for each in document["annotations"]:
         x, y, w, h = each["bbox"]
@@ -605,6 +618,7 @@ def fractions(document: dict[str, Any]) -> None:
 
 GROSS: list[tuple[str, Any, str]] = [
     ("box-not-of-mask", lambda d: box(d, 100, 40, 160, 130), "these fit as corners"),
+    ("box-not-of-mask", lambda d: box(d, 10, 40, 70, 130, item=0), "these fit as corners"),
     ("box-not-of-mask", lambda d: box(d, 0, 0, 5, 5), ""),
     ("box-not-of-mask", lambda d: box(d, 0, 0, W, H), "the box is the whole image"),
     ("box-not-of-mask", lambda d: box(d, 130, 85, 60, 90), "these fit as centre"),
@@ -630,12 +644,23 @@ GROSS: list[tuple[str, Any, str]] = [
     ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (x / W, y / H)), "as fractions"),
     ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (y, x), 1), "x and y exchanged"),
     ("landmark-at-origin", lambda d: d["annotations"][0]["keypoints"].__setitem__(slice(3, 5), [0, 0]), "landmark 2"),
+    ("landmarks-not-of-box", lambda d: outside(d, 7), "7 of 25 lie outside"),
     ("coordinates-in-fractions", fractions, "bbox [0.05"),
+    *(
+        ("annotation-key-missing", lambda d, name=name: d["annotations"][1].pop(name), name)
+        for name in ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+    ),
+    *(
+        ("image-key-missing", lambda d, name=name: d["images"][0].pop(name), name)
+        for name in ("id", "file_name", "width", "height")
+    ),
+    ("keypoints-length", lambda d: without_names(d, 50), "50 numbers"),
     ("polygon-malformed", set_in("annotations", "segmentation", SQUARE), "not in a list of its own"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[[1, 2], [3, 4], [5, 6]]]), "pairs"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[{"x": 1, "y": 2}]]), "points as objects"),
     ("polygon-malformed", set_in("annotations", "segmentation", [1e8, 0, 0, 0, 5, 5]), "list of its own"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[1e8, 0.0, 0.0, 0.0, 5.0, 5.0]]), "too large"),
+    ("polygon-malformed", set_in("annotations", "segmentation", [[1e8, 1e8, 1e8 + 5, 1e8, 1e8, 1e8 + 5]]), "too large"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[10**400, 0, 0, 0, 5, 5]]), "too large"),
     ("polygon-malformed", set_in("annotations", "segmentation", None), "segmentation None"),
     ("polygon-malformed", set_in("annotations", "segmentation", [["1", "2", "3", "4", "5", "6"]]), "not all"),
@@ -745,6 +770,68 @@ def test_what_must_be_found(number: int, pair: dict[str, Any], tmp_path: Path) -
 
 def test_two_tops_are_in_order(pair: dict[str, Any], tmp_path: Path) -> None:
     assert codes(examined(pair, tmp_path)) == {"landmarks-not-17"}
+
+
+def test_a_few_landmarks_may_stray(pair: dict[str, Any], tmp_path: Path) -> None:
+    report = examined(changed(pair, lambda d: outside(d, 6)), tmp_path)
+    assert codes(report) == {"landmarks-not-17"}
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def jpeg(width: int, height: int) -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.effect_noise((width, height), 90).convert("RGB").save(stream, "JPEG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (jpeg(W, H), set()),
+        (jpeg(W + 1, H), {"picture-size"}),
+        (jpeg(W, H + 1), {"picture-size"}),
+        (jpeg(H, W), {"picture-size"}),
+        (jpeg(W, H)[:-2000], {"picture-unreadable"}),
+        (jpeg(W, H) + b"data of the camera", set()),
+        (b"<html>", {"picture-unreadable"}),
+    ],
+    ids=["right", "wide", "high", "turned", "cut", "longer", "page"],
+)
+def test_pictures(picture: bytes, expected: set[str], pair: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "000001.jpg").write_bytes(picture)
+    for decode in (False, True):
+        report = examined(pair, tmp_path, images=tmp_path / "photos", decode=decode)
+        assert codes(report) - {"landmarks-not-17"} == expected
+
+
+def test_only_decoding_finds_damage_in_the_middle(pair: dict[str, Any], tmp_path: Path) -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.effect_noise((W, H), 90).save(stream, "PNG")
+    damaged = bytearray(stream.getvalue())
+    damaged[len(damaged) // 2] ^= 0xFF
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "000001.png").write_bytes(damaged)
+    document = changed(pair, set_in("images", "file_name", "000001.png"))
+    found = [
+        codes(examined(document, tmp_path, images=tmp_path / "photos", decode=decode))
+        for decode in (False, True)
+    ]
+    assert "picture-unreadable" not in found[0]
+    assert "picture-unreadable" in found[1]
+
+
+def test_each_kind_is_scored_against_itself() -> None:
+    """101 items are too many for boxes and for masks."""
+    report = examine(FINDINGS / "score-imperfect.json")
+    found = next(f for f in report.findings if f.check.code == "score-imperfect")
+    assert {hit.detail.split()[0] for hit in found.hits} == {"bbox", "segm"}
 
 
 @pytest.mark.parametrize(
