@@ -424,6 +424,22 @@ def source_unusable(file: File) -> Iterable[Hit]:
 
 
 @file_check(
+    "source-image-without-annotations",
+    "warning",
+    "file",
+    "An image of the source has no annotation file.",
+    affects="It is missing from training and evaluation.",
+    cause="The archive was not unpacked to its end, or the annotations are a subset.",
+    remedy="Unpack the archive again and convert again; nothing, if a subset is meant.",
+    needs="source",
+    garments=True,
+)
+def source_image_without_annotations(file: File) -> Iterable[Hit]:
+    for name in file.source.unannotated if file.source is not None else ():
+        yield Hit(name)
+
+
+@file_check(
     "source-no-images",
     "note",
     "file",
