@@ -24,6 +24,9 @@ import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.errors import CocoFileError, OptionError
 from df2coco.evaluation import Evaluation, ResultsError, evaluate
+from df2coco.evaluation.ground_truth import read_ground_truth
+from df2coco.evaluation.results import read_results
+from df2coco.evaluation.sources import Loaded
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS
 
 Change = Callable[[dict[str, Any], list[dict[str, Any]]], Any]
@@ -475,6 +478,10 @@ def test_landmarks_of_other_datasets_are_refused(
     run = _run(tmp_path, "keypoints", document, [result])
     assert (run.exit_code, run.stdout, run.stderr.count("\n")) == (2, "", 1)
     assert "is not a category of DeepFashion2" in run.stderr or "expected 294 or" in run.stderr
+    if name not in {category.name for category in CATEGORIES}:
+        # Also where there is nothing to be scored.
+        run = _run(tmp_path, "keypoints", {**document, "annotations": []}, [])
+        assert "is not a category of DeepFashion2" in run.stderr
     # Its boxes are scored.
     assert _run(tmp_path, "bbox", document, [result]).exit_code == 0
 
@@ -638,3 +645,34 @@ def test_the_fast_way_of_reading_refuses_the_same(kind: Any, data: st.DataObject
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("df2coco.evaluation.structs.decoder", lambda _: lambda _: None)
             assert fast == outcome()
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_slots_of_other_categories_count_where_they_are_not_zero(
+    tmp_path: Path, seen: bool
+) -> None:
+    """COCO compares all slots with an item without labelled landmarks: those behind its own, too."""
+    document, results = _split()
+    document["annotations"], results = document["annotations"][:2], results[:2]
+    slots = CATEGORY_BY_ID[3].slots
+    item, result = document["annotations"][0], results[0]
+    item["keypoints"], item["num_keypoints"] = [0] * (3 * NUM_LANDMARKS), 0
+    # Digits as short as the zeros that are usually there; the box reaches the corner of the image.
+    item["bbox"] = result["bbox"] = [0, 0, 300, 300]
+    far = [9, 9, 1] if seen else [0, 0, 0]
+    result["keypoints"] = [
+        *[0] * (3 * slots.start),
+        *[500, 400, 1] * len(slots),
+        *far * (NUM_LANDMARKS - slots.stop),
+    ]
+    item["bbox"] = [1, 1, 4, 4] if seen else item["bbox"]
+    paths = tmp_path / "gt.json", tmp_path / "results.json"
+    for path, value in zip(paths, (document, results), strict=True):
+        path.write_text(json.dumps(value, separators=(",", ":")))
+    expected = _pycocotools("keypoints", document, results)
+    for engine in ("hotcoco", "pycocotools"):
+        pytest.importorskip(engine)
+        metrics = evaluate("keypoints", *paths, engine=engine).scores.metrics  # type: ignore[arg-type]
+        assert metrics == pytest.approx(expected, abs=1e-9)
+    truth = read_ground_truth(Loaded(paths[0]), "keypoints")
+    assert bool(read_results(Loaded(paths[1]), "keypoints", truth).all_slots) == seen

@@ -235,6 +235,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"query_score": None}, "results[1].query_score: None"),
     ({"query_bbox": [1, 2, 3]}, "results[1].query_bbox: [1, 2, 3], expected 4 numbers"),
     ({"query_bbox": [5, 5, 1, 1]}, "results[1].query_bbox: [5, 5, 1, 1]"),
+    ({"query_bbox": [5, 5, 1, 9]}, "results[1].query_bbox: [5, 5, 1, 9]"),
+    ({"query_bbox": [5, 5, 9, 1]}, "results[1].query_bbox: [5, 5, 9, 1]"),
     ({"query_cls": 0}, "0 is not one of the categories 1 to 13. They seem to be counted from 0"),
     (
         {"gallery_image_id": ["100"]},

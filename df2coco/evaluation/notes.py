@@ -249,8 +249,6 @@ def _as_corners(boxes: Any, truth: GroundTruth, image_ids: Any) -> Any:
 
     del truth, image_ids
     sides = boxes[:, 2:] - boxes[:, :2]
-    if (sides > 0).all(axis=1).mean() < _NEARLY_ALL:
-        return None
     return np.concatenate([boxes[:, :2], np.maximum(sides, 0)], axis=1)
 
 
@@ -270,7 +268,6 @@ def _as_fractions(boxes: Any, truth: GroundTruth, image_ids: Any) -> Any:
     return boxes * np.concatenate([sizes, sizes], axis=1)
 
 
-_NEARLY_ALL: Final = 0.95
 _FRACTION: Final = 2.0
 """No side in pixels is so small, and no fraction of the image larger."""
 
