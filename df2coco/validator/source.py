@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,6 +20,7 @@ from df2coco.validator.expectation import (
     expected_image,
     shape_of,
 )
+from df2coco.validator.matching import match
 from df2coco.validator.view import Entry, File
 
 __all__ = ["CHECKS"]
@@ -183,7 +184,7 @@ def _compare_items(
 ) -> None:
     annotations = [file.annotations[number] for number in present]
     expected = [expected_annotation(record, item, None, shape) for item in selected]
-    pairs = _matched(expected, annotations, [item.key for item in selected])
+    pairs = match(expected, annotations, [item.key for item in selected])
     for each in expected:
         found.source_fields |= each.keys()
     for place, item in enumerate(selected):
@@ -224,62 +225,7 @@ def _allow_either_area(expected: Entry, annotation: Entry, shape: Shape) -> None
             expected["area"] = area
 
 
-# ---------------------------------------------------------------- which item is which
-
-
-def _matched(expected: list[Entry], present: list[Entry], keys: Sequence[str]) -> dict[int, int]:
-    """Place among the expected -> place among those present, of items that are the same.
-
-    By their key, if the file has it; else by how much they have in common.
-    """
-    pairs: dict[int, int] = {}
-    left = list(range(len(present)))
-    if len({shorten(each.get("item")) for each in present}) == len(present):
-        for place, key in enumerate(keys):
-            same = [number for number in left if present[number].get("item") == key]
-            if same:
-                pairs[place] = same[0]
-                left.remove(same[0])
-    scores = sorted(
-        (-_likeness(expected[place], present[number]), abs(place - number), place, number)
-        for place in range(len(expected))
-        if place not in pairs
-        for number in left
-    )
-    for likeness, _, place, number in scores:
-        if likeness < 0 and place not in pairs and number in left:
-            pairs[place] = number
-            left.remove(number)
-    return pairs
-
-
-def _likeness(expected: Entry, present: Entry) -> float:
-    """How sure it is that two entries are the same item; 0: it is not."""
-    names = ("bbox", "segmentation", "keypoints")
-    same = sum(bool(name in expected and expected[name] == present.get(name)) for name in names)
-    overlap = _overlap(expected["bbox"], present.get("bbox"))
-    if not same and overlap < _OVERLAP:
-        return 0
-    alike = bool(expected["category_id"] == present.get("category_id"))
-    return same + overlap + 0.5 * alike
-
-
-_OVERLAP: Final = 0.5
-
-
-def _overlap(box: list[float], other: Any) -> float:
-    """IoU of two boxes x, y, w, h; 0 where the other is not one."""
-    if (
-        type(other) is not list
-        or len(other) != 4
-        or any(type(n) not in (int, float) for n in other)
-    ):
-        return 0
-    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
-    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
-    common = max(0, width) * max(0, height)
-    both = box[2] * box[3] + other[2] * other[3] - common
-    return float(common / both) if both > 0 else 0.0
+# ---------------------------------------------------------------- values that differ
 
 
 _OF_THE_DATASET: Final = frozenset(

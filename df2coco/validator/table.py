@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from df2coco.validator import (
+    annotation_fields,
     categories,
     consistency,
     images,
@@ -22,6 +23,7 @@ __all__ = ["CHECKS", "CHECK_BY_CODE", "checks_sections", "checks_table"]
 
 CHECKS: Final[tuple[Check, ...]] = (
     *structure.CHECKS,
+    *annotation_fields.CHECKS,
     *images.CHECKS,
     *items.CHECKS,
     *consistency.CHECKS,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from array import array
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from df2coco.coco.garments import find_garments, own_slots
+from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.schema import FIELDS, MAX_NUMBER, MAX_OUTLINE, MAX_SIDE, is_id, is_mask
+from df2coco.coco.schema import FIELDS, MAX_SIDE, is_id, is_mask
 from df2coco.errors import shorten
 from df2coco.masks import union_area, union_areas
 from df2coco.parser.reader import Split
@@ -22,8 +20,10 @@ from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.validator.checks import Found, Hit, identify
+from df2coco.validator.outlines import Outlines, read_outlines
+from df2coco.validator.slots import Landmarks, read_landmarks
 
-__all__ = ["Columns", "Entry", "File", "Header", "Landmarks", "Outlines", "Part", "repeated"]
+__all__ = ["Columns", "Entry", "File", "Header", "Part", "repeated"]
 
 Entry: TypeAlias = "dict[str, Any]"
 Array: TypeAlias = Any
@@ -194,44 +194,6 @@ def names_of(category: Mapping[str, Any]) -> list[Any]:
 # ---------------------------------------------------------------- a part of the annotations
 
 
-class Outlines(NamedTuple):
-    """The polygons of a part."""
-
-    polygons: list[list[list[float]]]
-    """Of each annotation, those that can be drawn; [] where there are none."""
-    extents: Array
-    """(N, 4): x1, y1, x2, y2 of each annotation's polygons; NaN where there are none."""
-    empty: list[int]
-    rles: list[int]
-    integers: list[int]
-    """All numbers of a polygon are written as integers."""
-    faults: list[Found]
-    totals: list[float]
-    """The sum of each annotation's coordinates."""
-
-
-class Landmarks(NamedTuple):
-    """The landmarks of a part, those in unlabelled slots of other categories left out. M landmarks."""
-
-    item: Array
-    """(M,): the position of its annotation."""
-    slot: Array
-    """(M,): its place in `keypoints`, from 0."""
-    x: Array
-    y: Array
-    v: Array
-    labelled: Array
-    """(N,): labelled landmarks of each annotation; -1 where there are no usable keypoints."""
-    lengths: list[int | None]
-    """As in `Columns`."""
-    own: list[Sequence[int] | None]
-    """The slots of the annotation's own category, where the layout is known."""
-    floats: list[int]
-    """They are written as floats."""
-    faults: list[Found]
-    """Something in `keypoints` is not a number, or is too large a one."""
-
-
 @dataclass
 class Part:
     """Some annotations of a file, one after the other in it. N annotations."""
@@ -240,10 +202,13 @@ class Part:
     annotations: list[Entry]
     exact: bool = False
     """Masks are measured by pycocotools itself."""
+    _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
 
     def column(self, name: str) -> list[Any]:
         """A field of every annotation; None where it is missing."""
-        return [annotation.get(name) for annotation in self.annotations]
+        if name not in self._columns:
+            self._columns[name] = [annotation.get(name) for annotation in self.annotations]
+        return self._columns[name]
 
     @cached_property
     def image_ids(self) -> list[Any]:
@@ -298,7 +263,7 @@ class Part:
 
     @cached_property
     def outlines(self) -> Outlines:
-        return _outlines(self.column("segmentation"))
+        return read_outlines(self.column("segmentation"))
 
     @cached_property
     def rle_faults(self) -> dict[int, str]:
@@ -314,7 +279,7 @@ class Part:
 
     @cached_property
     def landmarks(self) -> Landmarks:
-        return _landmarks(self)
+        return read_landmarks(self.column("keypoints"), self.annotations, self.garment_of)
 
     @cached_property
     def overshoot(self) -> Array:
@@ -359,25 +324,35 @@ class Part:
             landmarks.lengths,
             [not crowd for crowd in crowds],
             (landmarks.labelled > 0).tolist(),
+            _linked(*map(self.column, ("id", "image_id", "category_id"))),
             [
-                all(type(a.get(name)) in (int, float, str) for name in _LINKS)
-                for a in self.annotations
-            ],
-            [
-                _print(a.get("image_id"), a.get("category_id"), box, total, a.get("keypoints"))
-                for a, box, total in zip(self.annotations, boxes, outlines.totals, strict=True)
+                _print(*each)
+                for each in zip(
+                    self.image_ids,
+                    self.category_ids,
+                    boxes,
+                    outlines.totals,
+                    landmarks.totals,
+                    strict=True,
+                )
             ],
         )
 
 
-_LINKS: Final = ("id", "image_id", "category_id")
+def _linked(*columns: list[Any]) -> list[bool]:
+    """Whether all fields of an annotation are of a kind that can be looked up."""
+    if all(set(map(type, column)) <= {int} for column in columns):
+        return [True] * len(columns[0])
+    return [all(type(v) in (int, float, str) for v in row) for row in zip(*columns, strict=True)]
 
 
-def _print(image_id: Any, category_id: Any, box: Any, total: float, keypoints: Any) -> int | None:
+def _print(
+    image_id: Any, category_id: Any, box: Any, outlines: float, landmarks: float
+) -> int | None:
     if not box or not isinstance(box, list):
         return None
     with contextlib.suppress(TypeError):
-        return hash((image_id, category_id, *box, total, sum(keypoints or ())))
+        return hash((image_id, category_id, *box, outlines, landmarks))
     return None
 
 
@@ -386,186 +361,3 @@ def _area_of_rle(rle: Any) -> int:
 
     packed = coco_mask.frPyObjects(rle, *rle["size"]) if type(rle["counts"]) is list else rle
     return int(coco_mask.area(packed))
-
-
-# ---------------------------------------------------------------- polygons
-
-
-def _outlines(segmentations: list[Any]) -> Outlines:
-    import numpy as np
-
-    found = Outlines([], np.full((len(segmentations), 4), np.nan), [], [], [], [], [])
-    for position, segmentation in enumerate(segmentations):
-        polygons: list[Any] = []
-        total = 0.0
-        if type(segmentation) is list:
-            if not segmentation:
-                found.empty.append(position)
-            elif not (fault := _flat(segmentation)):
-                polygons, total = _usable(found, position, segmentation)
-            else:
-                found.faults.append((position, f"segmentation {shorten(segmentation)}: {fault}"))
-        elif type(segmentation) is dict:
-            found.rles.append(position)
-            total = float(hash(str(segmentation.get("counts"))))
-        elif segmentation is not None:
-            found.faults.append((position, f"segmentation {shorten(segmentation)}"))
-        found.polygons.append(polygons)
-        found.totals.append(total)
-    _measure_extents(found)
-    return found
-
-
-def _flat(segmentation: list[Any]) -> str:
-    """What is wrong with a list in which numbers or pairs stand where polygons belong; "": nothing."""
-    first = segmentation[0]
-    if type(first) in (int, float):
-        return "the polygon is not in a list of its own"
-    if type(first) is list and first and type(first[0]) is list:
-        if len(first[0]) == 2 and all(type(each) in (int, float) for each in first[0]):
-            return "points as pairs [x, y], not in a row"
-        return "lists in lists in lists"
-    if type(first) is dict or (type(first) is list and first and type(first[0]) is dict):
-        return "points as objects, not numbers in a row"
-    return ""
-
-
-def _usable(found: Outlines, position: int, segmentation: list[Any]) -> tuple[list[Any], float]:
-    """The polygons of a segmentation that can be drawn; what is wrong with the others is noted."""
-    polygons, sums, integers = [], [], False
-    for number, polygon in enumerate(segmentation):
-        what = ""
-        if type(polygon) is not list:
-            what = shorten(polygon)
-        elif len(polygon) < 6 or len(polygon) & 1:
-            what = f"{len(polygon)} numbers"
-        else:
-            try:
-                total = sum(polygon)
-            except TypeError:
-                what = "not all are numbers"
-            else:
-                if not abs(total) < MAX_NUMBER**2 and not is_mask([polygon]):
-                    if total == total:
-                        found.faults.append((position, f"segmentation[{number}]: too large"))
-                    continue
-                integers |= type(total) is int
-                sums.append(total)
-                polygons.append(polygon)
-        if what:
-            found.faults.append((position, f"segmentation[{number}]: {what}"))
-    if integers:
-        found.integers.append(position)
-    return polygons, sum(sums)
-
-
-def _measure_extents(found: Outlines) -> None:
-    """Fill in the extents; polygons that are too far away or too long to be drawn are faults."""
-    import numpy as np
-
-    items = [position for position, polygons in enumerate(found.polygons) if polygons]
-    if not items:
-        return
-    flat = list(chain.from_iterable(found.polygons))
-    lengths = np.fromiter(map(len, flat), np.intp, len(flat))
-    # An array module's array takes floats faster than numpy does, and as strictly.
-    numbers = np.frombuffer(array("d", chain.from_iterable(flat)), float)
-    firsts = (np.cumsum(lengths) - lengths) // 2
-    counts = np.array([len(found.polygons[position]) for position in items])
-    groups = np.cumsum(counts) - counts
-    extents = np.stack(
-        [
-            edge.reduceat(edge.reduceat(numbers[axis::2], firsts), groups)
-            for edge in (np.minimum, np.maximum)
-            for axis in (0, 1)
-        ],
-        axis=1,
-    )
-    sizes = np.add.reduceat(lengths, groups)
-    # Quick, and never less than the outline of any polygon.
-    spans = (extents[:, 2:] - extents[:, :2]).max(axis=1) * sizes
-    suspects = (np.abs(extents).max(axis=1) > MAX_NUMBER) | (spans > MAX_OUTLINE)
-    suspects |= ~np.isfinite(extents).all(axis=1)
-    found.extents[items] = extents
-    for number in suspects.nonzero()[0].tolist():
-        position = items[number]
-        if not is_mask(found.polygons[position]):
-            if np.isfinite(extents[number]).all():
-                text = f"a polygon from {extents[number].min():g} to {extents[number].max():g}"
-                found.faults.append((position, f"segmentation: {text} is too large to be drawn"))
-            found.polygons[position] = []
-            found.extents[position] = np.nan
-
-
-# ---------------------------------------------------------------- landmarks
-
-_FEW: Final = 8
-"""Other numbers than zero outside of an item's own slots: more are looked at one by one anyway."""
-
-
-def _landmarks(part: Part) -> Landmarks:
-    """Take an item's own slots out of its keypoints, and all others that are not zero."""
-    import numpy as np
-
-    taken: list[list[Any]] = []
-    items: list[int] = []
-    slots: list[Sequence[int]] = []
-    lengths: list[int | None] = []
-    owns: list[Sequence[int] | None] = []
-    floats: list[int] = []
-    faults: list[Found] = []
-    known: dict[tuple[int, int], Sequence[int] | None] = {}
-    fits = FIELDS["annotations"]["keypoints"].fits
-    for position, keypoints in enumerate(part.column("keypoints")):
-        own = None
-        if type(keypoints) is not list:
-            missing = keypoints is None and "keypoints" not in part.annotations[position]
-            lengths.append(None if missing else -1)
-            owns.append(None)
-            continue
-        length = len(keypoints)
-        lengths.append(length)
-        category = part.garment_of[position]
-        if category is not None:
-            key = category.id, length
-            if key not in known:
-                known[key] = own_slots(category, length // 3)
-            own = known[key]
-        owns.append(own)
-        if length % 3:
-            continue
-        core, chosen = keypoints, range(length // 3)
-        if type(own) is range:
-            mine = keypoints[3 * own.start : 3 * own.stop]
-            # Nothing but zeros elsewhere, as nearly always: then only its own are looked at.
-            if keypoints.count(0) == mine.count(0) + length - len(mine):
-                core, chosen = mine, own
-        if not _are_small_numbers(core) and not fits(core):
-            wrong = [n for n in core if type(n) not in (int, float)]
-            if wrong:
-                faults.append((position, f"keypoints: {shorten(wrong[0])} is not a number"))
-            elif all(n == n and abs(n) != float("inf") for n in core):
-                faults.append((position, f"keypoints: {max(core, key=abs):g} is too large"))
-            continue
-        if core and type(sum(core)) is float:
-            floats.append(position)
-        taken.append(core)
-        items.append(position)
-        slots.append(chosen)
-    numbers = np.frombuffer(array("d", chain.from_iterable(taken)), float).reshape(-1, 3)
-    counts = np.fromiter(map(len, slots), np.intp, len(slots))
-    item = np.repeat(np.array(items, np.intp), counts)
-    labelled = np.full(len(part.annotations), -1)
-    labelled[items] = 0
-    np.add.at(labelled, item[numbers[:, 2] != 0], 1)
-    slot = np.fromiter(chain.from_iterable(slots), np.intp, len(item))
-    x, y, v = numbers.T
-    return Landmarks(item, slot, x, y, v, labelled, lengths, owns, floats, faults)
-
-
-def _are_small_numbers(values: list[Any]) -> bool:
-    """A quick test that nearly all keypoints pass."""
-    try:
-        return bool(sum(values) < MAX_NUMBER and min(values, default=0) >= 0)
-    except TypeError:
-        return False

@@ -1,0 +1,181 @@
+"""Whether the fields of annotations are what they must be: made from the schema of COCO's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id
+from df2coco.errors import shorten
+from df2coco.validator.checks import Check, Found, checks_in, part_check
+from df2coco.validator.structure import is_not_finite
+from df2coco.validator.view import Part
+
+__all__ = ["CHECKS"]
+
+
+def _misfits(part: Part, *fields: str) -> Iterator[Found]:
+    """Values of those fields that are not what the schema wants."""
+    for field in fields:
+        fits = FIELDS["annotations"][field].fits
+        for position, annotation in enumerate(part.annotations):
+            if field in annotation and not fits(annotation[field]):
+                value = annotation[field]
+                if not is_not_finite(value):
+                    yield position, f"{field} {shorten(value)}"
+
+
+_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+
+
+@part_check(
+    "annotation-key-missing",
+    "error",
+    "An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.",
+    affects="pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area: in COCOeval).",
+    cause="A converter left it out.",
+    remedy="Add the key; iscrowd is 0.",
+)
+def annotation_key_missing(part: Part) -> Iterable[Found]:
+    required = frozenset(_REQUIRED)
+    for position, annotation in enumerate(part.annotations):
+        if not annotation.keys() >= required:
+            yield position, ", ".join(name for name in _REQUIRED if name not in annotation)
+
+
+@part_check(
+    "annotation-id-type",
+    "error",
+    "An annotation's id, image_id or category_id is not a whole number from 0 that fits into 64 bits.",
+    affects="hotcoco refuses the file; an image_id or category_id of another type belongs to nothing.",
+    cause="Ids were written as text, or are below 0.",
+    remedy="Write ids as JSON integers.",
+)
+def annotation_id_type(part: Part) -> Iterable[Found]:
+    for field in ("id", "image_id", "category_id"):
+        values = part.column(field)
+        if set(map(type, values)) == {int} and is_id(min(values)) and is_id(max(values)):
+            continue
+        for position, detail in _misfits(part, field):
+            value = part.annotations[position][field]
+            # Where an image has just this id, the finding is the image's.
+            same = type(value) in (str, int, float) and value in part.header.other_ids
+            if field == "id" or not same:
+                yield position, detail
+
+
+@part_check(
+    "bbox-malformed",
+    "error",
+    "bbox is not 4 numbers x, y, width, height.",
+    affects="Every consumer stops, with an empty list too.",
+    cause="A converter wrote something else.",
+    remedy="Write [x, y, width, height] in pixels.",
+)
+def bbox_malformed(part: Part) -> Iterable[Found]:
+    return _misfits(part, "bbox") if _has_nan(part.boxes) else ()
+
+
+def _has_nan(values: Any) -> bool:
+    return bool((values != values).any())
+
+
+@part_check(
+    "area-wrong",
+    "error",
+    "area is not a number.",
+    affects="COCOeval stops with a TypeError; df2coco and hotcoco refuse the file.",
+    cause="It was never computed, or written as text.",
+    remedy="Write the mask's pixels, or the box's width times height.",
+)
+def area_wrong(part: Part) -> Iterable[Found]:
+    return _misfits(part, "area")
+
+
+@part_check(
+    "iscrowd-malformed",
+    "error",
+    "iscrowd is not 0 or 1 (or false or true).",
+    affects="COCOeval stops with a TypeError or counts the item as a crowd; hotcoco and df2coco refuse the file.",
+    cause="null or text was written where nothing was known.",
+    remedy="Write 0.",
+)
+def iscrowd_malformed(part: Part) -> Iterable[Found]:
+    values = part.column("iscrowd")
+    if all(type(value) is int for value in values) and set(values) <= {0, 1}:
+        return ()
+    return _misfits(part, "iscrowd")
+
+
+@part_check(
+    "num-keypoints-type",
+    "error",
+    "num_keypoints is not a whole number from 0.",
+    affects="hotcoco and df2coco refuse the file.",
+    cause="It was written as text or null, or is below 0.",
+    remedy="Write the number of landmarks with v above 0.",
+)
+def num_keypoints_type(part: Part) -> Iterable[Found]:
+    return _misfits(part, "num_keypoints")
+
+
+@part_check(
+    "polygon-malformed",
+    "error",
+    "segmentation is not a list of polygons, each an even number of at least 6 numbers.",
+    affects="pycocotools, torchvision and supervision stop; Detectron2 drops the item, MMDetection ignores it.",
+    cause="A polygon that is not in a list of its own, points as pairs, a polygon of one or two points, a number too "
+    "many, or coordinates that are far outside of any image.",
+    remedy="Write [[x1, y1, x2, y2, ...], ...]: put a flat polygon into a list of its own, write the pairs of points "
+    "in a row, and leave out polygons of fewer than 3 points.",
+)
+def polygon_malformed(part: Part) -> Iterable[Found]:
+    yield from part.outlines.faults
+    for position, annotation in enumerate(part.annotations):
+        if annotation.get("segmentation", ...) is None:
+            yield position, "segmentation None"
+
+
+@part_check(
+    "rle-malformed",
+    "error",
+    "An RLE does not fill an image of the annotation's size.",
+    affects="pycocotools reads or writes beyond the mask.",
+    cause="size is width x height instead of height x width, or counts are cut.",
+    remedy="Encode the mask again.",
+)
+def rle_malformed(part: Part) -> Iterable[Found]:
+    return part.rle_faults.items()
+
+
+@part_check(
+    "keypoints-no-numbers",
+    "error",
+    "keypoints hold something that is not a number, or too large a one.",
+    affects="Every consumer stops.",
+    cause="null or text was written for a missing landmark.",
+    remedy="Write 0, 0, 0 for a missing landmark.",
+)
+def keypoints_no_numbers(part: Part) -> Iterable[Found]:
+    return part.landmarks.faults
+
+
+@part_check(
+    "attribute-type",
+    "error",
+    "scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number.",
+    affects="df2coco restore refuses the file; evaluation by attribute leaves the item out.",
+    cause="Values were written as text or names.",
+    remedy="Write whole numbers, or leave the key out.",
+    garments=True,
+)
+def attribute_type(part: Part) -> Iterable[Found]:
+    for field, (_, fits, _) in (
+        DATASET_FIELDS["annotations"].items() if part.header.garments else ()
+    ):
+        for position, value in enumerate(part.column(field)):
+            if type(value) is not int and not fits(value) and not is_not_finite(value):
+                yield position, f"{field} {shorten(value)}"
+
+
+CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))
