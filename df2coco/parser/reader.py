@@ -35,6 +35,10 @@ MAX_HEADER_BYTES: Final = 64 << 20
 """An image whose header does not end by then has no size."""
 
 
+_BLOCK: Final = 1 << 16
+"""Bytes of a file that are read at first: hardly any annotation file has more."""
+
+
 class Files(Protocol):
     """A folder's files or an archive's members."""
 
@@ -56,13 +60,17 @@ class FolderFiles:
 
     def read(self, reference: str, size: int) -> tuple[bytes, bool]:
         """See `Files.read`. Raises `SourceError` for what is not a readable regular file."""
+        wanted = size + 1
         try:
             descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
             try:
-                wanted = min(size + 1, _length(descriptor))
-                data = os.read(descriptor, wanted)
-                while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
-                    data += more
+                data = os.read(descriptor, min(wanted, _BLOCK))
+                # What ends after its first bytes is a regular file; asking takes as long as reading.
+                if len(data) != wanted and (not data or os.read(descriptor, 1)):
+                    data = _read_whole(descriptor, wanted)
+            except OSError:
+                _length(descriptor)
+                raise
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -82,6 +90,16 @@ class FolderFiles:
                 os.close(descriptor)
         except OSError as error:
             raise _unreadable(error) from None
+
+
+def _read_whole(descriptor: int, size: int) -> bytes:
+    """The first `size` bytes of a regular file."""
+    wanted = min(size, _length(descriptor))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    data = b""
+    while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
+        data += more
+    return data
 
 
 def _length(descriptor: int) -> int:
@@ -142,12 +160,16 @@ class Reader:
         assert self.annotations is not None
         assert entry.annotation is not None
         file = self.annotation_file(entry)
-        raw, _ = _read(self.annotations, entry.annotation, MAX_ANNOTATION_BYTES + 1, file)
+        try:
+            raw, _ = self.annotations.read(entry.annotation, MAX_ANNOTATION_BYTES + 1)
+            image_id = parse_image_id(entry.stem)
+        except SourceError as error:
+            raise SourceError(error.text, file=file) from None
         header = None if self.images is None else self.header(entry)
         record = parse_annotation(
             raw,
             file,
-            image_id=_image_id(entry.stem, file),
+            image_id=image_id,
             file_name=entry.file_name,
             size=None if header is None else self._size(header),
         )
@@ -177,13 +199,12 @@ class Reader:
     def header(self, entry: Entry) -> ImageHeader:
         """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
         assert self.images is not None
-        file = f"{self.images_label}/{entry.file_name}"
-        if entry.image is None:
-            raise ImageError("is missing. Download or unpack it again.", file=file)
         try:
+            if entry.image is None:
+                raise SourceError("is missing. Download or unpack it again.")
             return read_image_header(self.images, entry.image)
         except SourceError as error:
-            raise ImageError(error.text, file=file) from None
+            raise ImageError(error.text, file=f"{self.images_label}/{entry.file_name}") from None
 
 
 def read_image_header(files: Files, reference: Reference) -> ImageHeader:
@@ -198,20 +219,6 @@ def read_image_header(files: Files, reference: Reference) -> ImageHeader:
             return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
         except HeaderTooShortError:
             size *= 16
-
-
-def _read(files: Files, reference: Reference, size: int, file: str) -> tuple[bytes, bool]:
-    try:
-        return files.read(reference, size)
-    except SourceError as error:
-        raise SourceError(error.text, file=file) from None
-
-
-def _image_id(stem: str, file: str) -> int:
-    try:
-        return parse_image_id(stem)
-    except SourceError as error:
-        raise SourceError(error.text, file=file) from None
 
 
 @dataclass(frozen=True)
