@@ -311,6 +311,8 @@ def _image_split(place: Place) -> Split:
 
 
 def _reject_same_ids(place: Place, stems: Iterable[str]) -> None:
+    if len(set(map(len, stems))) < 2:
+        return  # different names of one length are different numbers
     seen: dict[int, str] = {}
     for stem in sorted(stems):
         if stem.isascii() and stem.isdecimal() and len(stem) <= 18:
