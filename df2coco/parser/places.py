@@ -15,6 +15,7 @@ from df2coco.parser.reader import Files, FolderFiles, Reference
 
 __all__ = [
     "IMAGE_FOLDERS",
+    "JPG",
     "Place",
     "annotations_prefix",
     "archive_places",
@@ -29,7 +30,10 @@ __all__ = [
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""
 
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
+JPG: Final = ".jpg"
+"""The suffix of all images of the dataset."""
+
+IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
 """In lower case; of two images of one name, that of the first suffix is taken."""
 
 _ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos?|annots?|annotations?)", re.IGNORECASE)
@@ -95,8 +99,9 @@ class Place:
         self.files = files
         self.doubles: list[str] = []
         """Images not taken, since another one has the same name but for the suffix."""
+        self.suffixes: dict[str, str] = {}
+        """Those of the images that are not `JPG`, by their names without suffix."""
         self._list = list_files
-        self._suffixes: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -124,21 +129,17 @@ class Place:
         found = {
             name[:-4]: reference
             for name, reference in listed.items()
-            if name.endswith(".jpg") and name[0] != "."
+            if name.endswith(JPG) and name[0] != "."
         }
-        others = [n for n in listed if not n.endswith(".jpg") and is_image_name(n)]
+        others = [n for n in listed if not n.endswith((JPG, ".json")) and is_image_name(n)]
         for name in sorted(others, key=_rank):
             stem, suffix = os.path.splitext(name)
             if stem in found:
                 self.doubles.append(name)
             else:
                 found[stem] = listed[name]
-                self._suffixes[stem] = suffix
+                self.suffixes[stem] = suffix
         return found
-
-    def suffix(self, stem: str) -> str:
-        """The suffix of an image: ".jpg"."""
-        return self._suffixes.get(stem, ".jpg")
 
     @property
     def has_numbered_annotations(self) -> bool:

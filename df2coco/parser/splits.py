@@ -15,6 +15,7 @@ from df2coco.parser.candidates import Candidates, find_candidates
 from df2coco.parser.file_kind import recognise_file
 from df2coco.parser.places import (
     IMAGE_FOLDERS,
+    JPG,
     Place,
     annotations_prefix,
     archive_places,
@@ -280,13 +281,11 @@ def _image_place(images: Path, split: str | None, password: str | None, label: s
 def _split(place: Place, pictures: Place | None) -> Split:
     stems = place.annotations
     images = pictures.images if pictures is not None else {}
-    if pictures is None:
-        entries = [Entry(stem, stems[stem], None) for stem in sorted(stems)]
-    else:
-        entries = [
-            Entry(stem, stems[stem], images.get(stem), pictures.suffix(stem))
-            for stem in sorted(stems)
-        ]
+    suffixes = pictures.suffixes if pictures is not None else {}
+    entries = [
+        Entry(stem, reference, images.get(stem), suffixes.get(stem, JPG))
+        for stem, reference in sorted(stems.items())
+    ]
     _reject_same_ids(place, stems)
     reader = Reader(
         place.files,
@@ -296,13 +295,13 @@ def _split(place: Place, pictures: Place | None) -> Split:
     )
     if pictures is None:
         return Split(place.split, reader, entries)
-    unannotated = sorted(stem + pictures.suffix(stem) for stem in images.keys() - stems.keys())
+    unannotated = sorted(stem + suffixes.get(stem, JPG) for stem in images.keys() - stems.keys())
     return Split(place.split, reader, entries, unannotated, pictures.doubles)
 
 
 def _image_split(place: Place) -> Split:
     entries = [
-        Entry(stem, None, reference, place.suffix(stem))
+        Entry(stem, None, reference, place.suffixes.get(stem, JPG))
         for stem, reference in sorted(place.images.items())
     ]
     _reject_same_ids(place, place.images)
