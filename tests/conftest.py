@@ -34,6 +34,22 @@ SYSTEMS = {
 """What a test may need by a mark, and whether it is here."""
 
 
+MEASURED = {"test_cli.py", "test_workers.py"}
+"""Modules whose child processes are measured by coverage, too. That doubles the time of a short process, and
+what the others start was measured in these already."""
+
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"
+_configuration: list[str] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _COVERAGE in os.environ:
+        _configuration[:] = [os.environ.pop(_COVERAGE)]
+    if item.path.name in MEASURED and _configuration:
+        os.environ[_COVERAGE] = _configuration[0]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name, (here, reason) in SYSTEMS.items():
