@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+import typer.main
+import typer.testing
 
 from tests.samples import make_jpeg
 
@@ -23,6 +26,18 @@ hypothesis.settings.load_profile("df2coco")
 
 # The tests start the command line a thousand times; it should not be compiled each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@functools.cache
+def _build_commands(app: typer.Typer) -> Any:
+    from df2coco.cli import load_commands  # here, because coverage starts after this module
+
+    load_commands()
+    return typer.main.get_command(app)
+
+
+# CliRunner builds all commands for each call, which takes far longer than most commands take here.
+typer.testing._get_command = _build_commands  # type: ignore[attr-defined]
 
 SYSTEMS = {
     "posix": (
