@@ -14,7 +14,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -155,20 +155,20 @@ def _resident(process: psutil.Process) -> float:
 
 
 def table(title: str, rows: Sequence[Row], rounds: int) -> None:
-    """Time rows in turn and print them: how many times less the first one's seconds each takes."""
+    """Time rows in turn and print them; a ratio is how many times less than the first row one takes."""
     for _ in range(rounds):
         for row in rows:
             row.run()
     for row in rows:
         row.weigh()
     print(f"\n**{title}** (median of {rounds})\n")
-    print(f"| {'':<46} | CPU seconds | ratio | seconds | peak MB |")
-    print(f"|{'-' * 48}|------------:|------:|--------:|--------:|")
-    first = statistics.median(rows[0].cpu)
+    print(f"| {'':<46} | CPU seconds | ratio | seconds | ratio | peak MB |")
+    print(f"|{'-' * 48}|------------:|------:|--------:|------:|--------:|")
+    first = rows[0]
     for row in rows:
-        cpu, seconds = statistics.median(row.cpu), statistics.median(row.seconds)
         print(
-            f"| {row.name:<46} | {cpu:11.2f} | {first / cpu:5.1f} | {seconds:7.2f} "
+            f"| {row.name:<46} | {median(row.cpu):11.2f} | {median(first.cpu) / median(row.cpu):5.1f} "
+            f"| {median(row.seconds):7.2f} | {median(first.seconds) / median(row.seconds):5.1f} "
             f"| {row.megabytes:7.0f} |"
         )
     sys.stdout.flush()
