@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from df2coco.errors import SourceError
 from df2coco.parser.annotation import (
-    _FaultError,
     _parse_slowly,
     parse_annotation,
     parse_image_id,
 )
+from df2coco.parser.item import FaultError
 from df2coco.parser.records import NOTICES, ImageRecord, Item
 from df2coco.parser.strict_annotation import parse_strictly
 from tests import fuzz
@@ -359,7 +359,7 @@ def both_ways(raw: bytes, size: tuple[int, int] | None) -> tuple[ImageRecord | N
     strict = parse_strictly(raw, image_id=7, file_name="000007.jpg", size=size)
     try:
         return strict, _parse_slowly(raw, "a/000007.json", 7, "000007.jpg", size)
-    except _FaultError as fault:
+    except FaultError as fault:
         return strict, fault
 
 
