@@ -1,9 +1,10 @@
 """What df2coco costs, side by side with the usual way: `make bench`, in about ten minutes.
 
 Every row is a process of its own. Its seconds are those of all cores together (user + system, with its
-children), since the clock on the wall tells more about the machine than about the program; both are
+children), since the clock on the wall says more about the machine than about the program; both are
 shown. Rows of one table take turns, and medians count. In a further round the peak of the resident memory
-of the process and its children is measured (pages that they share count for each).
+of the process and its children is measured (pages that they share count for each). What takes longer than
+5 seconds runs once, and its peak is that of the largest process.
 Results are compared before anything is timed.
 """
 
@@ -104,6 +105,10 @@ print(json.dumps(list(map(float, evaluation.stats))))
 """
 
 
+_SLOW = 5.0
+"""Seconds from which a command runs once."""
+
+
 @dataclass
 class Row:
     """A command and what it cost, round by round."""
@@ -117,6 +122,10 @@ class Row:
     megabytes: float = 0
     output: bytes = b""
 
+    @property
+    def is_slow(self) -> bool:
+        return max(self.seconds, default=0) > _SLOW
+
     def run(self) -> None:
         """Run the command once, for its time."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
@@ -126,6 +135,7 @@ class Row:
             process.returncode = os.waitstatus_to_exitcode(status)
             self.seconds.append(time.perf_counter() - started)
             self.cpu.append(usage.ru_utime + usage.ru_stime)
+            self.megabytes = usage.ru_maxrss / 1e3
             out.seek(0)
             self.output = out.read()
             if process.returncode:
@@ -156,11 +166,13 @@ def _resident(process: psutil.Process) -> float:
 
 def table(title: str, rows: Sequence[Row], rounds: int) -> None:
     """Time rows in turn and print them; a ratio is how many times less than the first row one takes."""
-    for _ in range(rounds):
+    for number in range(rounds):
         for row in rows:
-            row.run()
+            if number == 0 or not row.is_slow:
+                row.run()
     for row in rows:
-        row.weigh()
+        if not row.is_slow:
+            row.weigh()
     print(f"\n**{title}** (median of {rounds})\n")
     print(f"| {'':<46} | CPU seconds | ratio | seconds | ratio | peak MB |")
     print(f"|{'-' * 48}|------------:|------:|--------:|------:|--------:|")
