@@ -16,9 +16,10 @@ import typer
 
 from df2coco.cli import load_commands
 from df2coco.cli.app import app
+from df2coco.errors import printable
 from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES
-from df2coco.validator import checks_sections, checks_table
+from df2coco.validator import CHECKS, NEEDS, Check, validate
 from tests.conftest import ROOT
 
 PAGES = {
@@ -26,6 +27,10 @@ PAGES = {
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 }
 """Name -> file of each page that people read."""
+
+FINDINGS = ROOT / "fixtures" / "findings"
+SOURCE = FINDINGS / "source"
+"""What most of the files in it were converted from."""
 
 
 def marked(text: str, name: str) -> str | None:
@@ -49,6 +54,43 @@ def landmarks_table() -> str:
     ]
     head = "| id | category | landmarks | slots in the 294, from 0 | edges | mirror pairs |"
     return "\n".join([head, "|--:|---|--:|---|--:|--:|", *rows])
+
+
+def checks_table() -> str:
+    """All checks: code (a link to its section), level, when, defect."""
+    lines = ["| code | level | when | defect |", "|---|---|---|---|"]
+    for check in CHECKS:
+        sentence = check.sentence.replace("|", "\\|")
+        cells = f"[`{check.code}`](#{check.code})", check.level, NEEDS[check.needs], sentence
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def checks_sections() -> str:
+    """A section for each check, whose anchor is the code."""
+    return "\n".join(
+        f"### {check.code}\n\n"
+        f"*{check.level}, {NEEDS[check.needs]}{', DeepFashion2 only' * check.garments}.* {check.sentence}\n\n"
+        f"- affects: {check.affects}\n- cause: {check.cause}\n- remedy: {check.remedy}\n"
+        f"- example: {_example(check)}\n"
+        for check in CHECKS
+    )
+
+
+def _example(check: Check) -> str:
+    """The file of `fixtures/findings` that fails the check, and the place that `validate` names."""
+    path = FINDINGS / f"{check.code}.json"
+    source = path.with_suffix(".source") if path.with_suffix(".source").is_dir() else SOURCE
+    options = {"images": ("images", source / "image"), "source": ("against", source)}
+    name, value = options.get(check.needs, ("", None))
+    report = validate(path, **({name: value} if name else {}))
+    (hit,) = (f.hits[0] for f in report.findings if f.check.code == check.code)
+    words = ["df2coco validate", path.relative_to(ROOT).as_posix()]
+    words += [f"--{name}", value.relative_to(ROOT).as_posix()] if value else []
+    words += ["--notes"] if check.level == "note" else []
+    place = "" if hit.id is None else f"{check.about} {hit.id}"
+    text = printable(": ".join(each for each in (place, hit.detail) if each))
+    return f"`{' '.join(words)}`" + (f" names `{text}`" if text else "")
 
 
 def commands_reference() -> str:
@@ -126,6 +168,11 @@ def python_blocks(text: str) -> list[str]:
 def commands_of(block: str) -> list[tuple[str, str]]:
     """The commands of a console block, each with what stands below it."""
     return re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
+
+
+def normalized(text: str) -> str:
+    """An output without what differs from run to run."""
+    return re.sub(r"\d+\.\d seconds", "0.0 seconds", text).strip()
 
 
 def environment() -> dict[str, str]:

@@ -18,6 +18,7 @@ from tests.documents import (
     console_blocks,
     environment,
     marked,
+    normalized,
     python_blocks,
 )
 from tests.test_cli import run
@@ -60,10 +61,6 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def normalized(text: str) -> str:
-    return re.sub(r"\d+\.\d seconds", "0.0 seconds", text).strip()
-
-
 @pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if console_blocks(text)])
 @pytest.mark.posix
 def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
@@ -91,6 +88,7 @@ def test_links_lead_somewhere(page: str) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", TEXTS[page]):
         file = PAGES[page].parent / target if target else PAGES[page]
         assert file.exists(), target
+        assert ".." not in target, "is not on the site"
         if anchor:
             assert anchor in anchors(file.read_text()), f"{target}#{anchor}"
 

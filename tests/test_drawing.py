@@ -416,6 +416,15 @@ def test_items_of_one_category_differ_in_shade_and_stand_out() -> None:
     ]
 
 
+def test_the_two_of_a_match_have_one_shade() -> None:
+    truth = [{"bbox": [200 * n, 9, 90, 90], "category_id": 8} for n in range(3)]
+    found = [{**truth[n], "score": 0.2 + 0.1 * n} for n in (1, 2)]
+    sides = [read_drawables(truth, []), read_drawables(found, [], predicted=True)]
+    left, right = (distinguish(side) for side in mark_matches(*sides, (600, 600)))
+    assert [each.color for each in left[1:]] == [each.color for each in right]
+    assert len({each.color for each in left}) == 3
+
+
 def test_two_garments_of_one_category_are_drawn_in_two_colors() -> None:
     annotations = [
         {"id": n, "category_id": 8, "segmentation": [[x, 50, x + 200, 50, x + 200, 500, x, 500]]}
@@ -782,6 +791,8 @@ def test_matches_are_those_of_cocos_rule() -> None:
         for each in itertools.chain(*marked):
             missed = each.note == "missed" or each.note.startswith("no match")
             assert each.color == (UNMATCHED if missed else MATCHED)
+        shades = [[d.shade for d in side if d.shade is not None] for side in marked]
+        assert sorted(shades[0]) == sorted(shades[1]) == list(range(len(shades[0])))
         return [d.note for d in marked[0]], [d.note for d in marked[1]]
 
     box, half, third = [0, 0, 90, 90], [0, 0, 90, 45], [0, 0, 90, 44]

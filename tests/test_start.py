@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,13 @@ def test_the_list_of_commands_says_what_the_commands_say() -> None:
     assert said == {name: summary for name, (_, summary) in COMMANDS.items()}
 
 
+@pytest.mark.parametrize("group", [(), ("evaluate",), ("export",)])
+def test_no_command_is_cut_short_in_a_list_of_commands(group: tuple[str, ...]) -> None:
+    result = subprocess.run(command(*group, "--help"), capture_output=True, text=True, check=True)
+    assert "..." not in result.stdout.partition("Commands:")[2]
+    assert "{" not in result.stdout
+
+
 @pytest.mark.parametrize("arguments", [["convrt"], ["--hlp"], ["convrt", "--help"]])
 def test_a_command_or_option_that_is_none(arguments: list[str]) -> None:
     result = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
@@ -129,7 +137,8 @@ class TestValues:
             seen.append((path, text, number, share, names, flag, checked))
 
         result = CliRunner().invoke(own, arguments)
-        return (result.exit_code, result.output, repr(seen))
+        # Some versions of typer put required arguments in braces, which ours leaves out.
+        return (result.exit_code, re.sub("[{}]", "", result.output), repr(seen))
 
     @pytest.mark.parametrize(
         "line",

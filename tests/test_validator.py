@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from df2coco.cli.app import app
 from df2coco.coco import lists
 from df2coco.errors import CocoFileError
-from df2coco.validator import CHECKS, LEVELS, Report, checks_sections, checks_table, validate
+from df2coco.validator import CHECKS, LEVELS, Report, validate
+from tests.documents import checks_sections, checks_table
 
 NAN = float("nan")
 FINDINGS = Path(__file__).resolve().parent.parent / "fixtures" / "findings"
@@ -201,7 +202,8 @@ def test_text_is_capped_and_json_is_complete(tmp_path: Path) -> None:
     assert found["annotation-id-zero"]["ids"] == [0]
     assert report["counts"]["error"] == sum(f["level"] == "error" for f in report["findings"])
     assert set(found["bbox-malformed"]) == {
-        "code", "level", "about", "sentence", "affects", "cause", "remedy", "count", "ids", "details",
+        "code", "level", "about", "sentence", "affects", "cause", "remedy", "link", "count", "ids",
+        "details",
     }  # fmt: skip
 
 
@@ -908,7 +910,8 @@ def test_explain_knows_every_code() -> None:
         assert result.exit_code == 0
         assert check.code in result.stdout.splitlines()[0]
         assert " ".join(check.remedy.split()) in " ".join(result.stdout.split())
-        assert max(map(len, result.stdout.splitlines())) <= 100
+        assert max(map(len, result.stdout.splitlines()[:-1])) <= 100
+        assert result.stdout.endswith(f"docs/checks.md#{check.code}\n")
     result = CliRunner().invoke(app, ["explain", "bbox-smal"])
     assert result.exit_code == 2
     assert "Did you mean bbox-small" in result.stderr

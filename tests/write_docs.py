@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.documents import MARKED, PAGES, commands_of, environment
+from tests.documents import MARKED, PAGES, commands_of, environment, normalized
 
 
 def with_marked(text: str) -> str:
@@ -30,7 +30,7 @@ def with_output(text: str, folder: Path) -> str:
 
     def rerun(match: re.Match[str]) -> str:
         shown = ""
-        for command, _ in commands_of(match[1]):
+        for command, old in commands_of(match[1]):
             result = subprocess.run(
                 ["bash", "-c", f"{command} 2>&1"],
                 cwd=folder,
@@ -38,7 +38,8 @@ def with_output(text: str, folder: Path) -> str:
                 capture_output=True,
                 text=True,
             )
-            shown += f"$ {command}\n{result.stdout.rstrip()}\n"
+            same = normalized(result.stdout) == normalized(old)
+            shown += f"$ {command}\n{(old if same else result.stdout).rstrip()}\n"
         return f"```console\n{shown}```"
 
     return re.sub(r"^```console\n(.*?)^```", rerun, text, flags=re.M | re.S)

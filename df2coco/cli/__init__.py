@@ -43,41 +43,20 @@ COMMANDS: Final = {
     "convert": ("convert", "Convert DeepFashion2 annotations to COCO."),
     "image-info": ("convert", "Write a COCO file without annotations, for the test split."),
     "validate": ("validate", "Report what is wrong with a COCO file, and who is affected."),
-    "explain": (
-        "explain",
-        "Explain a finding of validate: what it means, who is affected, what to do.",
-    ),
-    "evaluate": (
-        "evaluate",
-        "Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
-    ),
-    "retrieval": (
-        "retrieval",
-        "Write the ground truth of consumer-to-shop retrieval, and all positive pairs.",
-    ),
+    "explain": ("explain", "Explain a finding of validate."),
+    "evaluate": ("evaluate", "Score results as the DeepFashion2 benchmarks do."),
+    "retrieval": ("retrieval", "Write the ground truth of consumer-to-shop retrieval."),
     "restore": ("restore", "Write the dataset's annotation files again, one an image."),
     "split": ("subsets", "Split one COCO file into several, without tearing pairs apart."),
     "merge": ("subsets", "Merge COCO files of several splits into one."),
-    "export": (
-        "export",
-        "Write the dataset folder that a training tool reads, with links to the photos.",
-    ),
-    "stats": (
-        "stats",
-        "Print the numbers of a split, beside what was released and what the paper says.",
-    ),
+    "export": ("export", "Write the dataset folder that a training tool reads."),
+    "stats": ("stats", "Print the numbers of a split."),
     "draw": ("draw", "Draw images with their boxes, masks and landmarks."),
     "skeletons": ("draw", "Draw a poster of the 13 landmark definitions."),
-    "report": (
-        "report",
-        "Write one page of HTML: numbers, findings and their remedies, charts, examples to filter.",
-    ),
-    "metainfo": (
-        "metainfo",
-        "Print what a training framework must know, as a file that it loads as it is.",
-    ),
+    "report": ("report", "Write one page of HTML about a COCO file."),
+    "metainfo": ("metainfo", "Print the settings that a training framework needs."),
 }
-"""The module of each command and the first sentence of its help, in the order of the list of commands.
+"""The module of each command and the first line of its help (at most 64 characters), in the order of the list.
 
 That list needs no module then: importing all of them would double its time.
 """

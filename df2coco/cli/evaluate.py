@@ -25,10 +25,7 @@ from df2coco.evaluation.engines import ENGINES
 from df2coco.evaluation.retrieval import TOP
 from df2coco.taxonomy import ATTRIBUTES
 
-group = command_group(
-    "evaluate",
-    "Score results as the DeepFashion2 benchmarks do: boxes, masks, landmarks, retrieval.",
-)
+group = command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
 
 GroundTruthArgument = Annotated[
     Path,
@@ -114,9 +111,9 @@ def keypoints_command(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Landmark estimation: COCO's average precision by OKS, with the official sigmas.
+    """Landmark estimation: COCO's average precision by OKS.
 
-    The benchmark has two numbers: of all labelled landmarks, and with --landmarks visible.
+    The sigmas are the official ones. The benchmark has two numbers: of all labelled landmarks, and with --landmarks visible.
     """
     options = {"by": by, "engine": engine, "landmarks": landmarks, "oks_area": oks_area}
     _evaluate("keypoints", ground_truth, results, options, per_category, as_json, quiet)

@@ -11,6 +11,7 @@ import typer
 from df2coco.cli.app import command
 from df2coco.errors import OptionError
 from df2coco.validator import CHECK_BY_CODE, NEEDS
+from df2coco.validator.checks import PAGE
 
 
 @command("explain")
@@ -20,11 +21,14 @@ def explain_command(
         typer.Argument(metavar="CODE", show_default=False, help="A code that validate prints."),
     ],
 ) -> None:
-    """Explain a finding of validate: what it means, who is affected, what to do."""
+    """Explain a finding of validate.
+
+    What it means, who is affected, what to do, and where an example is.
+    """
     check = CHECK_BY_CODE.get(code)
     if check is None:
         near = difflib.get_close_matches(code, CHECK_BY_CODE, n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else "docs/checks.md lists all codes."
+        hint = f"Did you mean {', '.join(near)}?" if near else f"All codes: {PAGE}"
         raise OptionError(f"there is no finding {code!r}. {hint}")
     only = ", on files of DeepFashion2" if check.garments else ""
     lines = [f"{check.code} ({check.level}; checked {NEEDS[check.needs]}{only})"]
@@ -41,4 +45,4 @@ def explain_command(
             subsequent_indent=" " * (2 + len(label)),
             break_on_hyphens=False,
         )
-    print("\n".join(lines))
+    print("\n".join([*lines, f"  example: {check.link}"]))

@@ -23,9 +23,7 @@ from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
 from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo
 from df2coco.parser.records import NOTICES
 
-group = command_group(
-    "export", "Write the dataset folder that a training tool reads, with links to the photos."
-)
+group = command_group("export", "Write the dataset folder that a training tool reads.")
 
 SourcesArgument = Annotated[
     list[Path],
@@ -118,7 +116,10 @@ def roboflow_command(
     password: PasswordOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write train, valid and test with _annotations.coco.json beside links to the photos, for RF-DETR."""
+    """Write the folders that RF-DETR trains from.
+
+    They are train, valid and test, each with _annotations.coco.json beside links to the photos.
+    """
     sources, folder = _split_off_folder(paths)
 
     def work(password: str | None) -> Exported:

@@ -48,7 +48,10 @@ def metainfo_command(
         typer.Option(metavar="FILE", help="Write it there rather than to stdout."),
     ] = None,
 ) -> None:
-    """Print what a training framework must know, as a file that it loads as it is."""
+    """Print the settings that a training framework needs.
+
+    They are a file that the framework loads as it is.
+    """
     source = importlib.import_module(f"df2coco.integrations.{framework}").source(SHARED[layout])
     if out is None:
         print(source, end="")

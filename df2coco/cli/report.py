@@ -41,9 +41,9 @@ def report_command(
     password: PasswordOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write one page of HTML: numbers, findings and their remedies, charts, examples to filter.
+    """Write one page of HTML about a COCO file.
 
-    It opens from disk and loads nothing.
+    Numbers, findings and their remedies, charts, and examples to filter. It opens from disk and loads nothing.
     """
     from df2coco.report import write_report
 

@@ -57,9 +57,9 @@ def retrieval_command(
     password: PasswordOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the ground truth of consumer-to-shop retrieval, and all positive pairs.
+    """Write the ground truth of consumer-to-shop retrieval.
 
-    The pairs are the items of a query and a gallery image with the same pair_id and style. Query items
+    That is query items, gallery items, and all positive pairs. The pairs are the items of a query and a gallery image with the same pair_id and style. Query items
     whose style no gallery item has are written with style 0, which means that they have no partner.
     """
 

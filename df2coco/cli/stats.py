@@ -49,7 +49,10 @@ def stats_command(
     password: PasswordOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Print the numbers of a split, beside what was released and what the paper says."""
+    """Print the numbers of a split.
+
+    Beside them stand those of the released split and of the paper.
+    """
     from df2coco.stats import split_statistics
 
     if plot is not None:

@@ -21,6 +21,10 @@ __all__ = ["Command", "Group"]
 class Command(TyperCommand):
     """A command whose parameters ask typer's validators only when they must."""
 
+    def collect_usage_pieces(self, ctx: Any) -> Any:
+        """`[OPTIONS] SOURCE OUT`: some versions of typer put what is required in braces."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def get_params(self, ctx: Any) -> Any:
         """All parameters, `--help` among them."""
         return _spare_validators(super().get_params(ctx))

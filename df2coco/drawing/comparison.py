@@ -73,8 +73,12 @@ def _captions(
     truth: list[Drawable], results: list[Drawable], every: int, min_score: float
 ) -> tuple[str, str]:
     matches = sum(each.color == MATCHED for each in truth)
-    shown = f"{len(results)} of {every} results, score at least {min_score:g}"
-    return f"ground truth: {matches} of {len(truth)} found", f"{shown}: {matches} matched"
+    hidden = every - len(results)
+    below = f", {hidden} below {min_score:g}" if hidden else ""
+    return (
+        f"ground truth: {matches} of {len(truth)} found",
+        f"results: {matches} of {len(results)} match{below}",
+    )
 
 
 def _counts(result: Mapping[str, Any], min_score: float) -> bool:

@@ -59,6 +59,8 @@ class Drawable:
     """The skeleton, between these numbers."""
     note: str = ""
     """What the label says after name and score."""
+    shade: int | None = None
+    """Which shade of its color; None: the next one that is left."""
 
     def extent(self, parts: Iterable[str]) -> Box | None:
         """The box around those parts; None when there are none of them."""

@@ -31,7 +31,7 @@ class Overlap(NamedTuple):
 def mark_matches(
     truth: Sequence[Drawable], found: Sequence[Drawable], size: tuple[int, int]
 ) -> tuple[list[Drawable], list[Drawable]]:
-    """The same drawables, colored and labelled by whether they match.
+    """The same drawables, colored and labelled by whether they match; the two of a match have one shade.
 
     Results in the order of their scores take, among the annotations of their category that are left, the
     one they fit best, if by at least 0.5. Compared are landmarks where both have them (OKS, for garments),
@@ -55,8 +55,9 @@ def mark_matches(
             marked_found[index] = replace(marked_found[index], note=f"no match, {note}")
             continue
         del left[best]
-        marked_truth[best] = replace(marked_truth[best], color=MATCHED, note="")
-        marked_found[index] = replace(marked_found[index], color=MATCHED, note=note)
+        shade = len(truth) - len(left) - 1
+        marked_truth[best] = replace(marked_truth[best], color=MATCHED, shade=shade, note="")
+        marked_found[index] = replace(marked_found[index], color=MATCHED, shade=shade, note=note)
     return marked_truth, marked_found
 
 

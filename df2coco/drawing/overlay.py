@@ -343,9 +343,12 @@ def distinguish(drawables: Iterable[Drawable]) -> list[Drawable]:
     result = []
     for drawable in drawables:
         shades = _OF_DARK if casing_of(drawable.color) == "#ffffff" else _OF_LIGHT
-        shade = shades[seen[drawable.color] % len(shades)]
-        seen[drawable.color] += 1
-        result.append(replace(drawable, color=_mixed(drawable.color, *shade)))
+        number = drawable.shade
+        if number is None:
+            number = seen[drawable.color]
+            seen[drawable.color] += 1
+        color = _mixed(drawable.color, *shades[number % len(shades)])
+        result.append(replace(drawable, color=color))
     return result
 
 

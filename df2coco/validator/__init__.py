@@ -7,7 +7,7 @@ modules here, and a file in `fixtures/findings` that has its defect and no other
 from df2coco.validator.checks import LEVELS, NEEDS, Check, Hit
 from df2coco.validator.examination import SCORED_IMAGES, validate
 from df2coco.validator.report import Finding, Report
-from df2coco.validator.table import CHECK_BY_CODE, CHECKS, checks_sections, checks_table
+from df2coco.validator.table import CHECK_BY_CODE, CHECKS
 
 __all__ = [
     "CHECKS",
@@ -19,7 +19,5 @@ __all__ = [
     "Finding",
     "Hit",
     "Report",
-    "checks_sections",
-    "checks_table",
     "validate",
 ]

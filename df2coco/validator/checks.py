@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LEVELS",
     "NEEDS",
+    "PAGE",
     "Check",
     "Found",
     "Hit",
@@ -45,6 +46,9 @@ NEEDS: Final[Mapping[Need, str]] = MappingProxyType(
     }
 )
 """When a check runs."""
+
+PAGE: Final = "https://github.com/df2coco/df2coco/blob/main/docs/checks.md"
+"""Has an entry for each check, with an example."""
 
 
 class Position(NamedTuple):
@@ -97,6 +101,11 @@ class Check:
     """Looks at some annotations, one after the other."""
     find_in_file: Callable[[File], Iterable[Hit]] | None = None
     """Looks at the file as a whole. A check has one of the two."""
+
+    @property
+    def link(self) -> str:
+        """The address of its entry in the documentation."""
+        return f"{PAGE}#{self.code}"
 
 
 def part_check(

@@ -29,6 +29,7 @@ class Finding:
             "affects": self.check.affects,
             "cause": self.check.cause,
             "remedy": self.check.remedy,
+            "link": self.check.link,
             "count": len(self.hits),
             "ids": [_json_id(hit.id) for hit in self.hits if hit.id is not None],
             "details": [hit.detail for hit in self.hits],

@@ -189,8 +189,7 @@ def _compare_items(
         found.source_fields |= each.keys()
     for place, item in enumerate(selected):
         if place not in pairs:
-            hit = Hit(f"image {record.image_id}", f"{_file(record)} {item.key}")
-            found.missing_items.append(hit)
+            found.missing_items.append(Hit(record.image_id, f"{_file(record)} {item.key}"))
             continue
         number = present[pairs[place]]
         annotation = file.annotations[number]

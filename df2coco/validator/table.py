@@ -17,9 +17,9 @@ from df2coco.validator import (
     source,
     structure,
 )
-from df2coco.validator.checks import NEEDS, Check
+from df2coco.validator.checks import Check
 
-__all__ = ["CHECKS", "CHECK_BY_CODE", "checks_sections", "checks_table"]
+__all__ = ["CHECKS", "CHECK_BY_CODE"]
 
 CHECKS: Final[tuple[Check, ...]] = (
     *structure.CHECKS,
@@ -35,23 +35,3 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 CHECK_BY_CODE: Final = MappingProxyType({check.code: check for check in CHECKS})
-
-
-def checks_table() -> str:
-    """All checks as a Markdown table: code (a link to its section), level, when, defect."""
-    lines = ["| code | level | when | defect |", "|---|---|---|---|"]
-    for check in CHECKS:
-        sentence = check.sentence.replace("|", "\\|")
-        cells = f"[`{check.code}`](#{check.code})", check.level, NEEDS[check.needs], sentence
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def checks_sections() -> str:
-    """All checks as Markdown, a section each, whose anchor is the code."""
-    return "\n".join(
-        f"### {check.code}\n\n"
-        f"*{check.level}, {NEEDS[check.needs]}{', DeepFashion2 only' * check.garments}.* {check.sentence}\n\n"
-        f"- affects: {check.affects}\n- cause: {check.cause}\n- remedy: {check.remedy}\n"
-        for check in CHECKS
-    )
