@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -173,6 +174,69 @@ def test_a_pair_may_stand_in_the_annotations_alone(whole: Path, tmp_path: Path) 
     assert not pairs[0] & pairs[1]
 
 
+PAIRS: dict[str, tuple[list[Any], list[list[Any]], list[set[int]]]] = {
+    # pair_id of images 1 to 4, pair_ids of their items, which images belong together
+    "text": (["a", "b", "a", "b"], [[], [], [], []], [{1, 3}, {2, 4}]),
+    "whole numbers written as floats": ([1.0, 2, 1, 2.0], [[], [], [], []], [{1, 3}, {2, 4}]),
+    "something else": ([[1], 2.5, [1], 2.5], [[], [], [], []], [{1, 3}, {2, 4}]),
+    "items of another pair than their image": ([1, 2, 3, 4], [[7], [8], [8], [7]], [{1, 4}, {2, 3}]),
+    "items of two pairs": ([None] * 4, [[1, 2], [2, 3], [3], [4]], [{1, 2, 3}, {4}]),
+    "none": ([None] * 4, [[None], [], [], []], [{1}, {2}, {3}, {4}]),
+    "1 and text of it": ([1, "1", 2, "2"], [[], [], [], []], [{1}, {2}, {3}, {4}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("of_images", "of_items", "together"), PAIRS.values(), ids=PAIRS)
+def test_a_pair_id_of_any_kind_keeps_images_together(
+    of_images: list[Any], of_items: list[list[Any]], together: list[set[int]], tmp_path: Path
+) -> None:
+    path = tmp_path / "o.json"
+    path.write_text(json.dumps(tiny(of_images, of_items)))
+    apart = set()
+    for seed in range(12):
+        split(path, tmp_path, parts={"a": 0.5, "b": 0.5}, seed=seed)
+        part = {image["id"] for image in read(tmp_path / "a.json")["images"]}
+        apart |= {frozenset((i, j)) for i in part for j in {1, 2, 3, 4} - part}
+    assert apart == {
+        frozenset((i, j))
+        for group, another in itertools.combinations(together, 2)
+        for i in group
+        for j in another
+    }
+
+
+def tiny(of_images: list[Any], of_items: list[list[Any]]) -> Document:
+    """Images with these pair_ids, and items with those."""
+    images = [
+        {"id": n, "file_name": f"{n}.jpg", "width": 9, "height": 9, "pair_id": pair}
+        for n, pair in enumerate(of_images, 1)
+    ]
+    owners = [(n, pair) for n, pairs in enumerate(of_items, 1) for pair in pairs]
+    annotations = [
+        {"id": n, "image_id": image_id, "category_id": 1, "bbox": [1, 1, 5, 5], "pair_id": pair}
+        for n, (image_id, pair) in enumerate(owners, 1)
+    ]
+    categories = [{"id": 1, "name": "toy", "supercategory": "x"}]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def test_what_else_a_file_holds_stays(tmp_path: Path) -> None:
+    document = tiny([1, 2], [[1], [2]])
+    extra = {"licenses": [{"id": 1, "name": "free"}], "seasons": {"1": "summer"}}
+    path = tmp_path / "o.json"
+    path.write_text(json.dumps(extra | document))
+    split(path, tmp_path, parts={"a": 0.5, "b": 0.5})
+    for name in "ab":
+        assert {key: read(tmp_path / f"{name}.json").get(key) for key in extra} == extra
+    done = merge([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "m.json")
+    assert {key: read(tmp_path / "m.json").get(key) for key in extra} == extra
+    assert done.left_out == ()
+    path.write_text(json.dumps(document | {"seasons": {}}))
+    merged = run("merge", tmp_path / "a.json", path, tmp_path / "m.json")
+    assert "'seasons' is not the same in all files, and is left out" in merged.stderr
+    assert "seasons" not in read(tmp_path / "m.json")
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -289,6 +353,111 @@ def test_files_that_do_not_fit(
     assert not (tmp_path / "all.json").exists()
 
 
+def noted(**changes: Any) -> dict[str, Any]:
+    return {"df2coco": {"task": "instances", "area": "mask", "only": None, **changes}}
+
+
+def other(**changes: Any) -> Document:
+    """A file of two images, ids 1 and 2, and an item each."""
+    return tiny([1, 2], [[1], [2]]) | changes
+
+
+def item(**changes: Any) -> list[Document]:
+    return [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], **changes}]
+
+
+def image(**changes: Any) -> list[Document]:
+    return [{"id": 1, "file_name": "1.jpg", "width": 9, "height": 9, **changes}]
+
+
+LARGEST = (1 << 63) - 1
+REFUSED: dict[str, tuple[Document, Document, str]] = {
+    "an item of an image of the other file": (
+        other(), other(images=image(id=3), annotations=item(image_id=1)), "image_id 1 is not an image"),
+    "image ids without room behind them": (
+        other(images=image(id=LARGEST), annotations=[]),
+        other(images=image(id=LARGEST), annotations=[]), "image ids would exceed 64 bits"),
+    "pair ids without room behind them": (
+        other(images=image(pair_id=LARGEST), annotations=[]),
+        other(images=image(pair_id=LARGEST), annotations=[]), "pair ids would exceed 64 bits"),
+    "pairs that are text": (
+        other(images=image(pair_id="a")), other(images=image(pair_id="a")), "'a' stands in"),
+    "two licenses of one id": (
+        other(licenses=[{"id": 1, "name": "a"}]), other(licenses=[{"id": 1, "name": "b"}]),
+        "id 1 is another license"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second", "message"), REFUSED.values(), ids=REFUSED)
+def test_files_that_cannot_be_merged(
+    first: Document, second: Document, message: str, tmp_path: Path
+) -> None:
+    paths = write_both(tmp_path, first, second)
+    with pytest.raises(CocoFileError, match=message):
+        merge(paths, tmp_path / "all.json")
+    assert not (tmp_path / "all.json").exists()
+
+
+def write_both(folder: Path, first: Document, second: Document) -> list[Path]:
+    paths = [folder / "train.json", folder / "validation.json"]
+    for path, document in zip(paths, (first, second), strict=True):
+        known = {each["id"] for each in document["images"]} | {1}
+        kept = [each for each in document["annotations"] if each["image_id"] in known]
+        path.write_text(json.dumps(document | {"annotations": kept}))
+    return paths
+
+
+UNKNOWN = "unknown: the smallest that hold the annotations"
+MERGED: dict[str, tuple[Any, Any, Any]] = {
+    # info of the first, of the second, and what is kept
+    "equal": (noted(), noted(), {"task": "instances", "area": "mask", "only": None}),
+    "chosen images": (noted(only="shop"), noted(), {"task": "instances", "area": "mask"}),
+    "sizes unknown": (
+        noted(image_sizes="from the images"), noted(image_sizes=UNKNOWN),
+        {"task": "instances", "area": "mask", "only": None, "image_sizes": UNKNOWN}),
+    "of another tool": (noted(), {}, {}),
+    "ours second": ({"year": 2020}, noted(), {}),
+    "no info": (None, noted(), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second", "kept"), MERGED.values(), ids=MERGED)
+def test_info_says_what_holds_for_all(first: Any, second: Any, kept: Any, tmp_path: Path) -> None:
+    merge(write_both(tmp_path, other(info=first), other(info=second)), tmp_path / "all.json")
+    info = read(tmp_path / "all.json")["info"]
+    assert info.pop("df2coco") == {**kept, "merged": ["train", "validation"]}
+    assert info == {k: v for k, v in (first or {}).items() if k != "df2coco"}
+
+
+def test_files_of_other_tools_keep_their_info(tmp_path: Path) -> None:
+    merge(write_both(tmp_path, other(info={"a": 1}), other(info={})), tmp_path / "all.json")
+    assert read(tmp_path / "all.json")["info"] == {"a": 1}
+
+
+def test_licenses_of_both_files(tmp_path: Path) -> None:
+    one, two = {"id": 1, "name": "a"}, {"id": 2, "name": "b"}
+    paths = write_both(tmp_path, other(licenses=[one]), other(licenses=[one, two]))
+    merge(paths, tmp_path / "all.json")
+    assert read(tmp_path / "all.json")["licenses"] == [one, two]
+
+
+@pytest.mark.parametrize(
+    "name", ["/", "/data", "..", "a/../b", "a\\b", "C:", "s3://a", "a\nb", "."]
+)
+def test_folders_that_lead_elsewhere(name: str, tmp_path: Path) -> None:
+    paths = write_both(tmp_path, other(), other())
+    with pytest.raises(OptionError, match="not the name of a folder"):
+        merge(paths, tmp_path / "all.json", folders=[name, "b"])
+    assert not (tmp_path / "all.json").exists()
+
+
+@pytest.mark.parametrize("name", ["", "a", "./a", "a b/\xe4/", "a.b"])
+def test_folders_below(name: str, tmp_path: Path) -> None:
+    merge(write_both(tmp_path, other(), other()), tmp_path / "all.json", folders=[name, "z"])
+    codes = {finding.check.code for finding in validate(tmp_path / "all.json").findings}
+    assert not [code for code in codes if code.startswith("file-name")]
+
+
 def test_one_file_is_not_merged(whole: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="two files"):
         merge([whole], tmp_path / "all.json")
@@ -315,5 +484,5 @@ def test_the_commands(whole: Path, tmp_path: Path) -> None:
 def test_parts_as_text_that_make_no_sense(whole: Path, tmp_path: Path, text: str) -> None:
     result = run("split", whole, tmp_path / "parts", "--parts", text)
     assert result.exit_code == 2
-    assert "parts" in result.stderr
+    assert "df2coco: --parts: " in result.stderr
     assert "Traceback" not in result.stderr

@@ -64,10 +64,10 @@ def _parse_parts(text: str) -> dict[str, float]:
             number = float(share)
         except ValueError:
             raise OptionError(
-                f"{shorten(each)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="--parts"
+                f"{shorten(each)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="parts"
             ) from None
         if name in parts:
-            raise OptionError(f"{name} stands twice.", field="--parts")
+            raise OptionError(f"{name} stands twice.", field="parts")
         parts[name] = number
     return parts
 
@@ -109,4 +109,6 @@ def merge_command(
             tell(f"{file}: {what} numbered anew")
     for source, name in zip(inputs, done.folders, strict=False):
         tell(f"{source}: file names start with {name}/")
+    for key in done.left_out:
+        tell(f"{shorten(key)} is not the same in all files, and is left out")
     tell(f"{done.images:,} images, {done.annotations:,} annotations -> {out}")

@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 
 from df2coco.version import __version__
 
-__all__ = ["Conversion", "conversion_of"]
+__all__ = ["SIZES_UNKNOWN", "Conversion", "conversion_of"]
 
 Value = TypeVar("Value")
 
 _FROM_IMAGES: Final = "from the images"
-_UNKNOWN: Final = "unknown: the smallest that hold the annotations"
+SIZES_UNKNOWN: Final = "unknown: the smallest that hold the annotations"
+"""The value of `image_sizes` where there were no images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Conversion:
             "only": self.only,
             "limit": self.limit,
             **sample,
-            "image_sizes": _FROM_IMAGES if self.sizes_known else _UNKNOWN,
+            "image_sizes": _FROM_IMAGES if self.sizes_known else SIZES_UNKNOWN,
         }
 
 

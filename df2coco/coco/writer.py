@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
 import orjson
@@ -52,9 +53,9 @@ class Writer:
         info: dict[str, Any],
         categories: Iterable[CocoCategory],
         path: Path,
-        licenses: Any = None,
+        others: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """`stream` is what becomes the file at `path`."""
+        """`stream` is what becomes the file at `path`; `others` are values of further outermost keys."""
         self.num_images = 0
         self.num_annotations = 0
         self._stream = stream
@@ -62,13 +63,12 @@ class Writer:
         # Beside the file, where there is room for it too, and not on a small /tmp.
         folder = os.path.dirname(os.path.realpath(path))
         self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=folder)  # noqa: SIM115
+        for name, value in {"info": info, "licenses": [], **others}.items():
+            start = b",\n" if name != "info" else b"{"
+            stream.write(b"%b%b:%b" % (start, orjson.dumps(name), orjson.dumps(value)))
         stream.write(
-            b'{"info":%b,\n"licenses":%b,\n"categories":[\n%b\n],\n"annotations":['
-            % (
-                orjson.dumps(info),
-                orjson.dumps(licenses or []),
-                b",\n".join(map(orjson.dumps, categories)),
-            )
+            b',\n"categories":[\n%b\n],\n"annotations":['
+            % b",\n".join(map(orjson.dumps, categories))
         )
 
     def add(self, part: Part) -> None:

@@ -326,6 +326,8 @@ def _losses(document: dict[str, Any], reader: _Reader) -> Iterable[str]:
         yield "what the conversion repaired or left out stays so (convert --report FILE lists it)"
     if made and made.landmarks == "visible":
         yield "occluded landmarks were left out (--landmarks visible) and come back as not labelled"
+    if made and made.merged:
+        yield "the file was merged: a pair_id that stood in several files was numbered anew"
     for name, what in _SUBSETS.items():
         if getattr(made, name, None):
             yield f"only {what} are in the file (a subset); the others are missing"

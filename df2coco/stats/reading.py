@@ -248,8 +248,8 @@ def _of_parts(
     for items in by_image.values():  # of images that the file does not have
         for item in items:
             tally.add_item(item, None, None)
-    # A file of one category is a subset too, whoever wrote it.
-    subset = made.is_subset or len(document["categories"]) != len(CATEGORIES)
+    # A file of one category is a subset too, whoever wrote it; a merged one is of no one split.
+    subset = made.is_subset or made.merged or len(document["categories"]) != len(CATEGORIES)
     split = None if subset else _released_split(path.stem, len(document["images"]))
     categories = _counted_categories(document["categories"])
     return tally.statistics(path.stem, split, categories)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields
+from df2coco.errors import CocoFileError
 
-__all__ = ["Entry", "pair_of", "read_checked"]
+__all__ = ["Entry", "Pair", "check_images_known", "others_of", "pair_of", "read_checked"]
 
 Entry = dict[str, Any]
 """An image, an annotation or a category."""
+
+Pair: TypeAlias = "int | str"
+"""A `pair_id`. DeepFashion2 has whole numbers."""
 
 
 def read_checked(path: Path, take: Callable[[list[Entry]], None]) -> dict[str, Any]:
@@ -33,7 +37,29 @@ def read_checked(path: Path, take: Callable[[list[Entry]], None]) -> dict[str, A
     return rest
 
 
-def pair_of(entry: Entry) -> int | None:
-    """The `pair_id` of an image or annotation; None where it has none."""
+def check_images_known(path: Path, used: Iterable[int], images: Iterable[Entry]) -> None:
+    """Raise `CocoFileError` when `used`, the `image_id`s of annotations, are not all ids of `images`."""
+    unknown = set(used).difference(image["id"] for image in images)
+    if unknown:
+        raise CocoFileError(
+            f"image_id {min(unknown)} is not an image of the file. "
+            "df2coco validate reports all that is wrong.",
+            file=path,
+            field="annotations",
+        )
+
+
+def pair_of(entry: Entry) -> Pair | None:
+    """The `pair_id` of an image or annotation; None where it has none.
+
+    What is neither a whole number nor text becomes text, so that equal values stay equal.
+    """
     found = entry.get("pair_id")
-    return found if type(found) is int else None
+    return found if found is None or type(found) in (int, str) else repr(found)
+
+
+def others_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the outermost keys that are written as they are: the licenses and what COCO has not."""
+    own = ("info", "images", "annotations", "categories")
+    others = {name: value for name, value in document.items() if name not in own}
+    return others | {"licenses": others.get("licenses") or []}

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from df2coco.coco.info import conversion_of
+from df2coco.coco.file_names import is_address, is_outside
+from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
+from df2coco.coco.schema import is_id
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, shorten
 from df2coco.files import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
-from df2coco.subsets.entries import Entry, pair_of, read_checked
+from df2coco.subsets.entries import Entry, check_images_known, others_of, pair_of, read_checked
 
 __all__ = ["Merged", "merge"]
 
@@ -33,6 +35,8 @@ class Merged:
     """"image ids", "annotation ids", "pair ids" -> the files in which they were numbered anew."""
     folders: tuple[str, ...]
     """What was put before the names of each file's images; () when the names did not collide."""
+    left_out: tuple[str, ...]
+    """Outermost keys, of no list of COCO, that are not the same in all files."""
 
 
 @dataclass(slots=True)
@@ -42,21 +46,31 @@ class _Input:
     path: Path
     document: dict[str, Any] = field(default_factory=dict)
     ids: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in _IDS})
+    used_images: set[int] = field(default_factory=set)
+    """The `image_id`s of annotations."""
+    other_pairs: set[str] = field(default_factory=set)
+    """Values of `pair_id` that are not whole numbers."""
     offsets: dict[str, int] = field(default_factory=dict)
     folder: str = ""
 
     def take(self, annotations: list[Entry]) -> None:
         """Note the ids of some annotations."""
         self.ids["annotation ids"].update(each["id"] for each in annotations)
+        self.used_images.update(each["image_id"] for each in annotations)
         self._note_pairs(annotations)
 
     def take_images(self) -> None:
-        """Note the ids of the images."""
+        """Note the ids of the images. Raises `CocoFileError` for annotations of no image."""
+        check_images_known(self.path, self.used_images, self.document["images"])
         self.ids["image ids"].update(each["id"] for each in self.document["images"])
         self._note_pairs(self.document["images"])
 
     def _note_pairs(self, entries: Iterable[Entry]) -> None:
-        self.ids["pair ids"].update(p for each in entries if (p := pair_of(each)) is not None)
+        for pair in map(pair_of, entries):
+            if isinstance(pair, int):
+                self.ids["pair ids"].add(pair)
+            elif pair is not None:
+                self.other_pairs.add(pair)
 
     def image(self, entry: Entry) -> Entry:
         """An image as the merged file has it."""
@@ -77,7 +91,7 @@ class _Input:
 
     def _with_pair(self, entry: Entry) -> Entry:
         pair = pair_of(entry)
-        if pair is not None:
+        if isinstance(pair, int):
             entry["pair_id"] = pair + self.offsets["pair ids"]
         return entry
 
@@ -99,7 +113,9 @@ def merge(
     and mean other garments there.) Where file names collide, each file's split and `image` are put before
     them: "train/image/000001.jpg"; `folders` names other folders, one for each file.
 
-    Raises `OptionError` for too few files or folders, `CocoFileError` when a file cannot be read or the
+    Of what df2coco notes in `info`, what holds for all files is kept; all their licenses are.
+
+    Raises `OptionError` for too few files or folders, or folders that are not names below a folder, `CocoFileError` when a file cannot be read or the
     files do not fit together, `OutputError` when `out` cannot be written.
     """
     inputs = [_Input(Path(path)) for path in paths]
@@ -111,18 +127,22 @@ def merge(
             f"{len(folders)} for {len(inputs)} files. Name one folder for each file.",
             field="folder",
         )
+    for name in folders:
+        _check_folder(name)
     check_outputs([out], [each.path for each in inputs])
     for number, each in enumerate(inputs):
         progress("reading files", number, len(inputs))
         each.document = read_checked(each.path, each.take)
         each.take_images()
         _check_fit(inputs[0], each)
+        _check_pairs(inputs[:number], each)
     renumbered = {name: _renumber(inputs, name) for name in _IDS}
     _choose_folders(inputs, folders)
-    first = inputs[0].document
+    categories, licenses = inputs[0].document["categories"], _licenses(inputs)
+    others, left_out = _others(inputs)
     with Outputs() as files, ExitStack() as stack:
         stream = files.open(out)
-        writer = Writer(stream, _info(inputs), first["categories"], out, first.get("licenses"))
+        writer = Writer(stream, _info(inputs), categories, out, {"licenses": licenses, **others})
         stack.callback(writer.discard)
         for number, each in enumerate(inputs):
             progress("writing files", number, len(inputs))
@@ -139,6 +159,7 @@ def merge(
         writer.num_annotations,
         renumbered,
         tuple(each.folder for each in inputs) if any(each.folder for each in inputs) else (),
+        left_out,
     )
 
 
@@ -162,6 +183,28 @@ def _check_fit(first: _Input, other: _Input) -> None:
             )
 
 
+def _check_pairs(before: Sequence[_Input], other: _Input) -> None:
+    """Raise `CocoFileError` for pairs that would be joined, and that have no number to change."""
+    for each in before:
+        shared = each.other_pairs & other.other_pairs
+        if shared:
+            raise CocoFileError(
+                f"{shorten(min(shared))} stands in {each.path}, too, and pairs of two files are not the same. "
+                "Write whole numbers, which merge can change.",
+                file=other.path,
+                field="pair_id",
+            )
+
+
+def _check_folder(name: str) -> None:
+    """Raise `OptionError` when file names would lie outside of the images' folder, or not be portable."""
+    if name and (is_outside(name) or is_address(name) or "\\" in name or not name.isprintable()):
+        raise OptionError(
+            f"{shorten(name)} is not the name of a folder below that of the images. Example: train/image",
+            field="folder",
+        )
+
+
 def _renumber(inputs: Sequence[_Input], name: str) -> tuple[str, ...]:
     """Choose what each file's ids are moved by; the names of the files whose ids move."""
     taken: set[int] = set()
@@ -174,6 +217,12 @@ def _renumber(inputs: Sequence[_Input], name: str) -> tuple[str, ...]:
             each.offsets[name] = max(taken) + 1 - min({1} | ids)
             moved.append(str(each.path))
         taken.update(number + each.offsets[name] for number in ids)
+        if each.offsets[name] and not is_id(max(taken)):
+            raise CocoFileError(
+                f"its {name} would exceed 64 bits behind those of the files before it. Number the images, "
+                "annotations and pairs of all files from 1.",
+                file=each.path,
+            )
     return tuple(moved)
 
 
@@ -212,8 +261,48 @@ def _split_of(path: Path) -> str:
 
 
 def _info(inputs: Sequence[_Input]) -> Any:
-    """The first file's `info`; one of ours also says what was merged."""
-    info = inputs[0].document.get("info")
-    if not isinstance(info, dict) or not isinstance(info.get("df2coco"), dict):
-        return info
-    return {**info, "df2coco": {**info["df2coco"], "merged": [_split_of(i.path) for i in inputs]}}
+    """The first file's `info`. What df2coco notes in it is kept where all files agree."""
+    infos = [each.document.get("info") for each in inputs]
+    noted = [info.get("df2coco") if isinstance(info, dict) else None for info in infos]
+    ours = [each if isinstance(each, dict) else {} for each in noted]
+    if not any(ours):
+        return infos[0]
+    agreed = {
+        name: value
+        for name, value in ours[0].items()
+        if all(name in each and each[name] == value for each in ours)
+    }
+    made = [made for info in infos if (made := conversion_of(info)) is not None]
+    if not all(each.sizes_known for each in made):
+        agreed |= {"image_sizes": SIZES_UNKNOWN}
+    first = infos[0] if isinstance(infos[0], dict) else {}
+    return {**first, "df2coco": {**agreed, "merged": [_split_of(i.path) for i in inputs]}}
+
+
+def _licenses(inputs: Sequence[_Input]) -> list[Any]:
+    """All files' licenses. Raises `CocoFileError` when one id stands for two of them."""
+    found: dict[Any, tuple[Any, _Input]] = {}
+    for each in inputs:
+        licenses = each.document.get("licenses")
+        for entry in licenses if isinstance(licenses, list) else ():
+            key = repr(entry.get("id") if isinstance(entry, dict) else entry)
+            other, source = found.setdefault(key, (entry, each))
+            if other != entry:
+                raise CocoFileError(
+                    f"id {key} is another license in {source.path}. Number them differently.",
+                    file=each.path,
+                    field="licenses",
+                )
+    return [entry for entry, _ in found.values()]
+
+
+def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The further outermost keys that are the same in all files, with their values; the names of all others."""
+    found = [others_of(each.document) for each in inputs]
+    names = dict.fromkeys(name for each in found for name in each if name != "licenses")
+    same = {
+        name: found[0][name]
+        for name in names
+        if all(name in each and each[name] == found[0].get(name) for each in found)
+    }
+    return same, tuple(name for name in names if name not in same)

@@ -9,14 +9,21 @@ from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from df2coco.coco.writer import Writer
-from df2coco.errors import CocoFileError, OptionError, shorten
+from df2coco.errors import OptionError, shorten
 from df2coco.files import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.balance import share_out
-from df2coco.subsets.entries import Entry, pair_of, read_checked
+from df2coco.subsets.entries import (
+    Entry,
+    Pair,
+    check_images_known,
+    others_of,
+    pair_of,
+    read_checked,
+)
 
 __all__ = ["Part", "split"]
 
@@ -50,8 +57,8 @@ def split(
     """Split the COCO file at `path` into `folder`/NAME.json, one file for each of `parts`.
 
     `parts` says what share of the images each part should get: {"train": 0.9, "test": 0.1}; they add up
-    to 1. All images of a `pair_id` stay together, since they show the same garments; an image without
-    one is a group by itself. The 13 categories are balanced as far as whole groups allow. Ids and
+    to 1. All images of a `pair_id` stay together, since they show the same garments: it may be the image's
+    or one of its items', and an image with several joins them. An image without one is a group by itself. The 13 categories are balanced as far as whole groups allow. Ids and
     categories stay as they are. The same file, parts and seed give the same files.
 
     Raises `OptionError` for parts that make no sense, `CocoFileError` when the file cannot be read, and
@@ -62,41 +69,63 @@ def split(
     outputs = {name: folder / f"{name}.json" for name in parts}
     check_outputs(outputs.values(), [path], make_folders=True)
     categories_of: dict[int, Counter[Hashable]] = {}
-    pairs: dict[int, int] = {}
+    pairs = _Pairs()
 
     def count(annotations: list[Entry]) -> None:
         for annotation in annotations:
             image_id = annotation["image_id"]
             categories_of.setdefault(image_id, Counter())[annotation["category_id"]] += 1
-            pair = pair_of(annotation)
-            if pair is not None:
-                pairs.setdefault(image_id, pair)
+            pairs.add(image_id, pair_of(annotation))
 
     document = read_checked(path, count)
     images: list[Entry] = document["images"]
-    groups: dict[tuple[str, int], Counter[Hashable]] = {}
-    group_of: dict[int, tuple[str, int]] = {}
+    check_images_known(path, categories_of, images)
     for image in images:
-        image_id = image["id"]
-        pair = pair_of(image)
-        pair = pairs.get(image_id) if pair is None else pair
-        group = ("image", image_id) if pair is None else ("pair", pair)
-        group_of[image_id] = group
-        kinds = groups.setdefault(group, Counter())
-        kinds.update(categories_of.get(image_id, ()))
+        pairs.add(image["id"], pair_of(image))
+    groups: dict[Group, Counter[Hashable]] = {}
+    group_of = {image["id"]: pairs.group(image["id"]) for image in images}
+    for image in images:
+        kinds = groups.setdefault(group_of[image["id"]], Counter())
+        kinds.update(categories_of.get(image["id"], ()))
         kinds["images"] += 1
-    unknown = categories_of.keys() - group_of.keys()
-    if unknown:
-        raise CocoFileError(
-            f"image_id {min(unknown)} is not an image of the file. "
-            "df2coco validate reports all that is wrong.",
-            file=path,
-            field="annotations",
-        )
     chosen = share_out(groups, list(parts.values()), seed)
     part_of = {image_id: chosen[group] for image_id, group in group_of.items()}
     _write(path, document, part_of, outputs, progress)
     return _describe(parts, outputs, document, part_of, categories_of, chosen)
+
+
+Group: TypeAlias = "tuple[str, Pair]"
+""""pair" and a `pair_id`, or "image" and the id of an image without one."""
+
+
+class _Pairs:
+    """Which images belong together. An image may have several pairs, its own and those of its items."""
+
+    def __init__(self) -> None:
+        self._of_image: dict[int, Pair] = {}
+        self._joined: dict[Pair, Pair] = {}
+        """A pair -> another one of the same group; one that is not here stands for its group."""
+
+    def add(self, image_id: int, pair: Pair | None) -> None:
+        """Note that an image, or one of its items, has a `pair_id`."""
+        if pair is None:
+            return
+        other = self._of_image.setdefault(image_id, pair)
+        if other != pair:
+            # The one that stands for both does not depend on the order.
+            first, second = sorted((self._first(pair), self._first(other)), key=repr)
+            if first != second:
+                self._joined[second] = first
+
+    def group(self, image_id: int) -> Group:
+        """The group that an image is in."""
+        pair = self._of_image.get(image_id)
+        return ("image", image_id) if pair is None else ("pair", self._first(pair))
+
+    def _first(self, pair: Pair) -> Pair:
+        while pair in self._joined:
+            pair = self._joined[pair]
+        return pair
 
 
 _NAME: Final = re.compile(r"\w[\w.-]*")
@@ -130,7 +159,7 @@ def _write(
         for name, output in outputs.items():
             info = _info(document.get("info"), name)
             stream = files.open(output)
-            writer = Writer(stream, info, document["categories"], output, document.get("licenses"))
+            writer = Writer(stream, info, document["categories"], output, others_of(document))
             stack.callback(writer.discard)
             writers.append(writer)
         done = 0
@@ -165,7 +194,7 @@ def _describe(
     document: Mapping[str, Any],
     part_of: Mapping[int, int],
     categories_of: Mapping[int, Counter[Hashable]],
-    chosen: Mapping[tuple[str, int], int],
+    chosen: Mapping[Group, int],
 ) -> list[Part]:
     images = Counter(part_of.values())
     pairs = Counter(part for (kind, _), part in chosen.items() if kind == "pair")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 from typing import Any, Final
 
+from df2coco.coco.file_names import is_address, is_outside
 from df2coco.validator.checks import Check, Hit, checks_in, file_check
 from df2coco.validator.view import Entry, File, repeated
 
@@ -49,10 +49,6 @@ def _name(entry: Entry) -> str:
     return found if type(found) is str else ""
 
 
-def _is_address(name: str) -> bool:
-    return "://" in name
-
-
 @file_check(
     "file-name-outside",
     "error",
@@ -64,18 +60,8 @@ def _is_address(name: str) -> bool:
 )
 def file_name_outside(file: File) -> Iterable[Hit]:
     return file.images_where(
-        lambda e: _is_outside(e.get("file_name", "a")), lambda e: repr(e["file_name"])
+        lambda e: is_outside(e.get("file_name", "a")), lambda e: repr(e["file_name"])
     )
-
-
-def _is_outside(name: Any) -> bool:
-    if type(name) is not str:
-        return True
-    if "/" not in name and "\\" not in name:
-        return name in ("", ".", "..") or name[1:2] == ":"
-    path = PurePosixPath(name.replace("\\", "/"))
-    outside = path.is_absolute() or ".." in path.parts or name[1:2] == ":"
-    return outside and not _is_address(name)
 
 
 @file_check(
@@ -88,7 +74,7 @@ def _is_outside(name: Any) -> bool:
     remedy="Download the pictures, and write their names relative to the image folder.",
 )
 def file_name_address(file: File) -> Iterable[Hit]:
-    return file.images_where(lambda e: _is_address(_name(e)), lambda e: repr(_name(e)))
+    return file.images_where(lambda e: is_address(_name(e)), lambda e: repr(_name(e)))
 
 
 @file_check(
@@ -102,7 +88,7 @@ def file_name_address(file: File) -> Iterable[Hit]:
 )
 def file_name_backslash(file: File) -> Iterable[Hit]:
     return file.images_where(
-        lambda e: "\\" in _name(e) and not _is_outside(_name(e)), lambda e: repr(_name(e))
+        lambda e: "\\" in _name(e) and not is_outside(_name(e)), lambda e: repr(_name(e))
     )
 
 
