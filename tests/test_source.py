@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -359,6 +361,15 @@ class TestNothingIgnoredInSilence:
             find_splits(tmp_path)
 
 
+@functools.lru_cache(maxsize=8)
+def _encrypted(members: tuple[tuple[str, bytes], ...], password: str) -> bytes:
+    """The archive of these members; encrypting photos takes seconds, and many tests want the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "encrypted.zip")
+        write_encrypted_zip(path, members, password, method=zipfile.ZIP_DEFLATED)
+        return path.read_bytes()
+
+
 def pack(folder: Path, path: Path, *, prefix: str = "", password: str | None = None) -> Path:
     """A zip of all files in a folder, deflated, encrypted if there is a password."""
     members = [
@@ -367,7 +378,7 @@ def pack(folder: Path, path: Path, *, prefix: str = "", password: str | None = N
         if file.is_file()
     ]
     if password is not None:
-        write_encrypted_zip(path, members, password, method=zipfile.ZIP_DEFLATED)
+        path.write_bytes(_encrypted(tuple(members), password))
         return path
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
         for name, data in members:
@@ -401,8 +412,8 @@ class TestArchives:
         self, validation: Path, tmp_path: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(archive, "_decrypter", zipfile._ZipDecrypter)  # type: ignore[attr-defined]
-        source = pack(validation, tmp_path / "validation.zip", password="p")
-        convert(source, tmp_path / "zip.json", password="p")
+        source = pack(validation, tmp_path / "validation.zip", password="secret")
+        convert(source, tmp_path / "zip.json", password="secret")
         assert (tmp_path / "zip.json").read_bytes() == expected
 
     def test_members_written_as_to_a_pipe(
@@ -413,8 +424,8 @@ class TestArchives:
             for p in validation.rglob("*")
             if p.is_file()
         ]
-        write_encrypted_zip(tmp_path / "v.zip", members, "p", streamed=True)
-        convert(tmp_path / "v.zip", tmp_path / "zip.json", password="p")
+        write_encrypted_zip(tmp_path / "v.zip", members, "secret", streamed=True)
+        convert(tmp_path / "v.zip", tmp_path / "zip.json", password="secret")
         assert (tmp_path / "zip.json").read_bytes() == expected
 
     @pytest.mark.parametrize("layout", ["zip and zip", "zip and folder", "folder and zip"])
@@ -487,7 +498,7 @@ class TestArchives:
     def test_a_missing_or_wrong_password(
         self, validation: Path, tmp_path: Path, password: str | None
     ) -> None:
-        source = pack(validation, tmp_path / "validation.zip", password="right")
+        source = pack(validation, tmp_path / "validation.zip", password="secret")
         with pytest.raises(PasswordError, match=r"validation\.zip: the"):
             convert(source, tmp_path / "o.json", password=password)
         assert not (tmp_path / "o.json").exists()
@@ -495,7 +506,7 @@ class TestArchives:
     def test_the_one_wrong_password_in_256_that_passes_the_check_byte(
         self, validation: Path, tmp_path: Path
     ) -> None:
-        source = pack(validation, tmp_path / "validation.zip", password="right")
+        source = pack(validation, tmp_path / "validation.zip", password="secret")
         for number in range(600):
             with pytest.raises(PasswordError):
                 convert(source, tmp_path / "o.json", password=f"wrong {number}")
