@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli convert docs integrations plots report source workers))
+UV := $(BIN)/uv
+
+WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli docs integrations plots poster report workers))
 
 .PHONY: demo test check bench fuzz pictures docs write-docs test-consumers test-dist test-lowest test-wheel clean
 
@@ -53,30 +55,29 @@ test-consumers:
 	.venv-trainers/bin/python -m pytest tests/trainers -o addopts="--import-mode=importlib"
 
 # The lowest versions that pyproject.toml admits. LOWEST_TESTS chooses among the tests.
-test-lowest:
-	$(PYTHON) -m venv --clear .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[all,test]'
+test-lowest: $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv-lowest
+	$(UV) pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[all,test]'
 	.venv-lowest/bin/python -m pytest --numprocesses auto --dist worksteal $(LOWEST_TESTS)
 
 # The wheel, with the source tree out of reach: the tests of what is read from the package's own files.
-test-wheel: $(VENV)/tools
+test-wheel: $(UV)
 	rm -rf build/wheel && mkdir -p build/wheel
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
-	$(PYTHON) -m venv --clear build/wheel/venv
-	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls build/wheel/*.whl)[all,test]"
+	$(UV) build --quiet --wheel --out-dir build/wheel .
+	$(UV) venv --quiet --clear --python $(PYTHON) build/wheel/venv
+	$(UV) pip install --quiet --python build/wheel/venv "$$(ls build/wheel/*.whl)[all,test]"
 	elsewhere=$$(mktemp -d) && cp -R tests fixtures docs README.md CHANGELOG.md LICENSE pyproject.toml "$$elsewhere" && \
-	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && "$$python" -m pytest -q $(WHEEL_TESTS); \
+	python="$$PWD/build/wheel/venv/bin/python" && cd "$$elsewhere" && \
+	"$$python" -m pytest -q --numprocesses auto --dist worksteal $(WHEEL_TESTS); \
 	status=$$?; rm -rf "$$elsewhere"; exit $$status
 
 # What is published: sdist and wheel as PyPI wants them, each installed alone and tried.
-test-dist: $(VENV)/bin/python
-	$(PIP) build twine
-	rm -rf dist && $(BIN)/python -m build --outdir dist . >/dev/null
-	$(BIN)/python -m twine check --strict dist/*
+test-dist: $(UV)
+	rm -rf dist && $(UV) build --quiet --out-dir dist .
+	$(UV) tool run --quiet twine check --strict dist/*
 	for file in dist/*.whl dist/*.tar.gz; do \
-	  rm -rf build/dist-venv && $(PYTHON) -m venv build/dist-venv && \
-	  build/dist-venv/bin/python -m pip install --quiet --disable-pip-version-check "$$file" && \
+	  $(UV) venv --quiet --clear --python $(PYTHON) build/dist-venv && \
+	  $(UV) pip install --quiet --python build/dist-venv "$$file" && \
 	  build/dist-venv/bin/df2coco convert fixtures/validation build/dist.json --quiet && \
 	  build/dist-venv/bin/df2coco validate build/dist.json >/dev/null && echo "$$file works" || exit 1; \
 	done
@@ -86,6 +87,11 @@ clean:
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+# Makes environments in seconds; what it has fetched for one it links into the next.
+$(UV): $(VENV)/bin/python
+	$(PIP) uv
+	touch $@
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(PIP) --editable .
