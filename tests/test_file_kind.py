@@ -54,6 +54,10 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "web page": ("train.zip", b"<!DOCTYPE html><html>Virus scan", "this is a web page, not a zip"),
     "web page in capitals": ("train.zip", b"\n <HTML><body>", "this is a web page, not a zip"),
     "web page with an XML head": ("train.zip", b'<?xml version="1.0"?>\n<!doctype html>', "a web page"),
+    "answer of a store": (
+        "train.zip", b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code>', "this is an XML document, not a zip"),
+    "message as zip": ("train.zip", b"Too many users have viewed this file.\n", "this is text, not a zip archive."),
+    "message in another language": ("train.zip", "文件不存在".encode() * 200, "this is text, not a zip archive."),
     "tar": ("train.tar", _tar("w"), f"this is a tar archive, not a zip archive. {UNPACK}"),
     "tar called zip": ("train.zip", _tar("w"), "this is a tar archive, not a zip archive."),
     "tar.gz": ("train.tar.gz", _tar("w:gz"), "this is a compressed tar archive"),
@@ -76,10 +80,11 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "a split in one list": (
         "train.json", json.dumps([make_annotation()] * 2).encode(), "one JSON file for many images"),
     "JSON Lines": ("train.jsonl", ANNOTATION + b"\n" + ANNOTATION, "this is JSON Lines"),
+    "results": ("r.json", b'[ {"image_id": 1, "score": 0.5}]', "this is a file of results of a model. Name the folder"),
     "other JSON": ("train.json", b'{"a": 1}', "this is a JSON file of another form"),
     "byte order mark": ("out.json", b"\xef\xbb\xbf" + COCO, "this is a COCO file already"),
     "UTF-16": ("out.json", COCO.decode().encode("utf-16"), "this is text in UTF-16"),
-    "an image": ("000001.jpg", make_jpeg(), "this is a JPEG image, not a zip archive."),
+    "an image": ("000001.jpg", make_jpeg(), "this is a JPEG image, not a zip archive. Replace it, or name"),
     "empty": ("train.zip", b"", "the file is empty. Download it again."),
     "half a zip": ("train.zip", ARCHIVE[:100], "not a readable zip archive (File is not a zip file). Download"),
     "text": ("list.txt", b"000001.jpg\n", "neither a folder nor a zip archive"),

@@ -66,6 +66,18 @@ def test_the_other_spelling_of_zoom_in_is_read() -> None:
     assert parse(make_annotation(make_item(zoom_in=..., **{"zoom-in": 2}))).items[0].zoom_in == 2
 
 
+@pytest.mark.parametrize("name", ["Item2", "item", "item_2", "garment"])
+def test_what_looks_like_an_item_is_not_ignored_in_silence(name: str) -> None:
+    record = parse(make_annotation(**{name: make_item()}))
+    assert [(notice.code, notice.field) for notice in record.notices] == [("item-ignored", name)]
+    assert len(record.items) == 1
+
+
+def test_a_list_of_items_is_not_ignored_in_silence() -> None:
+    record = parse({"source": "user", "pair_id": 7, "items": [make_item(), make_item()]})
+    assert [notice.code for notice in record.notices] == ["item-ignored", "no-items"]
+
+
 def test_unknown_keys_are_ignored() -> None:
     document = make_annotation(
         make_item(colour="red: dark", extra={"a": True}), split="train", items=[1]
@@ -202,6 +214,16 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ("landmarks of text", {"landmarks": ["1"] * 24}, "landmarks: not all are numbers"),
     ("nested landmarks", {"landmarks": [[1]] * 24}, "landmarks: not all are numbers"),
     (
+        "landmarks as lists",
+        {"landmarks": [[1, 2, 2]] * 8},
+        "landmarks: landmarks as lists [x, y, v]",
+    ),
+    (
+        "points as pairs",
+        {"segmentation": [[[1, 2], [9, 2], [9, 9]]]},
+        "segmentation: no polygon can be used: points as lists [x, y], not in a row",
+    ),
+    (
         "huge landmark",
         {"landmarks": [99999, 1, 2] * 8},
         "landmarks: not all are numbers of at most 65535",
@@ -262,8 +284,8 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
     ("empty", b"", "the file is empty"),
     ("truncated", b'{"source": "us', "not JSON"),
     ("list", b"[]", "not a JSON object"),
-    ("nan", b'{"pair_id": NaN}', "not JSON"),
-    ("infinity", b'{"pair_id": -Infinity}', "not JSON"),
+    ("nan", b'{"pair_id": NaN}', "NaN is not JSON, though Python's json writes it (character 12)"),
+    ("infinity", b'{"pair_id": -Infinity}', "-Infinity is not JSON"),
     ("infinite", b'{"pair_id": 1e999}', "not JSON"),
     ("utf-16", '{"pair_id": 1}'.encode("utf-16"), "this is text in UTF-16, not an annotation"),
     ("gzip", b"\x1f\x8b\x08\0", "this is compressed with gzip, not an annotation file. Unpack"),
@@ -280,7 +302,7 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
         "this is one JSON file for many images, not the",
     ),
     ("latin-1", b'{"source": "\xe9"}', "not JSON"),
-    ("deep", b'{"a":' * 100_000, "not JSON"),
+    ("deep", b'{"a":' * 100_000, "nested too deeply"),
     ("source", b'{"source": "web"}', "source: 'web', expected user or shop"),
     ("source list", b'{"source": ["user"]}', "source: ['user'], expected user or shop"),
     ("pair_id", b'{"pair_id": "7"}', "pair_id: '7', expected a whole number"),

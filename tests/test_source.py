@@ -326,6 +326,8 @@ class TestNothingIgnoredInSilence:
                 ["-001.zip: not read: train-", "-002.zip: not read: train-"],
             ),
             (["train-20240101T000000Z-002.zip"], ["-002.zip: not read: it is a part of train"]),
+            (["train.zip.crdownload"], ["train.zip.crdownload: not read. Complete the download."]),
+            (["test.zip.part", "a.part"], ["test.zip.part: not read. Complete the download."]),
             (["validation.zip", "backup.zip", "notes.txt", "trainer.txt", "value.zip"], []),
         ],
     )
@@ -339,6 +341,26 @@ class TestNothingIgnoredInSilence:
         found = [str(notice) for notice in split.notices()]
         assert len(found) == len(reported)
         assert all(part in line for part, line in zip(reported, found, strict=True)), found
+
+    def test_a_link_has_its_own_name(self, tmp_path: Path) -> None:
+        root = fill(tmp_path / "root", *below("validation"))
+        (fill(tmp_path / "disk", *below("part1")) / "images_1").mkdir()
+        (root / "train").symlink_to(tmp_path / "disk" / "part1")
+        assert [split.name for split in find_splits(root)] == ["train", "validation"]
+
+    def test_annotations_and_images_behind_links(self, tmp_path: Path) -> None:
+        disk = fill(tmp_path / "disk", *below("a"), *below("b"))
+        (tmp_path / "train").mkdir()
+        (tmp_path / "train" / "annos").symlink_to(disk / "a" / "annos")
+        (tmp_path / "train" / "image").symlink_to(disk / "b" / "image")
+        (split,) = find_splits(tmp_path / "train")
+        assert (split.name, split.reader.images_label) == ("train", f"{tmp_path}/train/image")
+
+    def test_images_beside_what_a_link_leads_to(self, tmp_path: Path) -> None:
+        disk = fill(tmp_path / "disk", *below("a"))
+        (tmp_path / "val_annos").symlink_to(disk / "a" / "annos")
+        (split,) = find_splits(tmp_path / "val_annos")
+        assert (split.name, split.reader.images_label) == ("validation", f"{disk}/a/image")
 
     def test_archives_beside_the_annotations(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *numbered("val_annos", "val_images"), *below("train"))

@@ -23,6 +23,7 @@ from df2coco.coco.reader import (
     check_document,
     check_encoding,
     fault_of_json,
+    not_a_file,
     parse_with_nan,
     read,
     refuse_other_kinds,
@@ -319,7 +320,7 @@ def _mapped(path: Path) -> Iterator[Buffer]:
     """The bytes of a file, in memory only where they are looked at."""
     try:
         if path.exists() and not path.is_file():
-            raise CocoFileError("is not a regular file.", file=path)
+            raise not_a_file(path)
         with path.open("rb") as stream:
             start = stream.read(4)
             buffer: Buffer = (

@@ -30,6 +30,7 @@ __all__ = [
     "index",
     "load",
     "no_collection",
+    "not_a_file",
     "parse_with_nan",
     "read",
     "read_bytes",
@@ -65,12 +66,18 @@ def read_bytes(path: Path) -> bytes:
     """What the file at `path` holds. Raises `CocoFileError`, also for an encoding that JSON does not have."""
     try:
         if path.exists() and not path.is_file():
-            raise CocoFileError("is not a regular file. Name a COCO file.", file=path)
+            raise not_a_file(path)
         raw = path.read_bytes()
     except OSError as error:
         raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
     check_encoding(path, raw[:4])
     return raw
+
+
+def not_a_file(path: Path) -> CocoFileError:
+    """The error for a folder, a pipe or a device in the place of a COCO file."""
+    what = "a folder" if path.is_dir() else "not a regular file"
+    return CocoFileError(f"is {what}. Name a COCO file.", file=path)
 
 
 def check_encoding(path: Path, start: bytes) -> None:

@@ -6,6 +6,7 @@ Facts about the format are from the dataset's README and from counting on real f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -63,6 +64,12 @@ def parse_annotation(
         raise SourceError(fault.text, file=file, field=fault.field) from None
 
 
+_IGNORED: Final = (
+    "looks like an item, but items are called item1, item2 ..., so it is left out. Rename it."
+)
+_OF_ITEMS: Final = frozenset(("bounding_box", "landmarks", "segmentation", "category_id"))
+
+
 def _parse_slowly(
     raw: bytes, file: str, image_id: int, file_name: str, size: tuple[int, int] | None
 ) -> ImageRecord:
@@ -74,13 +81,15 @@ def _parse_slowly(
     items: list[Item] = []
     for key, value in document.items():
         if not _is_item_key(key):
+            if _holds_item(value):
+                notices.append(Notice("item-ignored", file, key, _IGNORED))
             continue
         try:
             items.append(parse_item(key, value, size, file, notices))
         except FaultError as fault:
             name = f"{key}.{fault.field}" if fault.field else key
             notices.append(Notice("bad-item", file, name, fault.text))
-    if not items and not notices:
+    if not items and not any(each.code == "bad-item" for each in notices):
         notices.append(Notice("no-items", file, "", "the image has no items"))
     notices += _twice(items, file)
     width, height = size or smallest_size(items)
@@ -95,6 +104,13 @@ def _parse_slowly(
         tuple(notices),
         None if size is None else _reach(document, size),
     )
+
+
+def _holds_item(value: Any) -> bool:
+    """Whether a value is an item by its keys, or a list of some."""
+    if type(value) is list:
+        return any(map(_holds_item, value))
+    return type(value) is dict and not _OF_ITEMS.isdisjoint(value)
 
 
 def _reach(document: dict[str, Any], size: tuple[int, int]) -> float | None:
@@ -161,8 +177,20 @@ def _not_json(raw: bytes, error: Exception) -> str:
         return "the file is empty. Unpack or download the file again."
     kind = recognise(raw)
     if kind is None or (kind.is_json and not kind.is_lines):
+        constant = _NOT_FINITE.search(raw)
+        if constant is not None:
+            return (
+                f"{constant[1].decode()} is not JSON, though Python's json writes it (character "
+                f"{constant.start(1)}). Write a number."
+            )
+        if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
+            return _TOO_DEEP
         return f"not JSON ({error}). Unpack or download the file again."
     return f"this is {kind.what}, not an annotation file. {kind.remedy}".strip()
+
+
+_NOT_FINITE: Final = re.compile(rb"[\[,:]\s*(NaN|-?Infinity)\s*[\],}]")
+_TOO_DEEP: Final = "nested too deeply for an annotation file. Replace the file."
 
 
 def _reject_nesting(raw: bytes, document: dict[str, Any]) -> None:
@@ -175,7 +203,7 @@ def _reject_nesting(raw: bytes, document: dict[str, Any]) -> None:
             if not level:
                 break
         else:
-            raise FaultError(key, "nested too deeply for an annotation file. Replace the file.")
+            raise FaultError(key, _TOO_DEEP)
 
 
 _DEEPEST: Final = 20

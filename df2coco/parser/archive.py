@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from df2coco.errors import PasswordError, SourceError
-from df2coco.parser.file_kind import VOLUME, recognise_file
+from df2coco.parser.file_kind import VOLUME, is_text_file, recognise_file
 
 __all__ = ["Member", "ZipFiles", "read_directory"]
 
@@ -89,6 +89,12 @@ def _not_an_archive(path: Path, error: Exception) -> SourceError:
         return SourceError(f"this is {kind.what}{needed}. {kind.remedy}".strip(), file=path)
     if not os.path.getsize(path):
         return SourceError("the file is empty. Download it again.", file=path)
+    if path.suffix.lower() == ".zip" and is_text_file(path):
+        return SourceError(
+            "this is text, not a zip archive. The download did not work: open the file in an editor, where "
+            "it may say why, and download it again.",
+            file=path,
+        )
     if path.suffix.lower() == ".zip":
         return SourceError(f"not a readable zip archive ({error}). Download it again.", file=path)
     return SourceError(

@@ -16,6 +16,10 @@ _SPLITS: Final = ("train", "validation", "test")
 _ARCHIVE: Final = re.compile(
     r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
 )
+_UNFINISHED: Final = re.compile(
+    r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$", re.IGNORECASE
+)
+"""What browsers and other programs add to a download that is not complete."""
 _LOOKS_LIKE: Final = re.compile(
     r"train|anno|fashion|df2|(?<![a-z])(?:val|valid|validation|test)(?![a-z])", re.IGNORECASE
 )
@@ -46,6 +50,8 @@ def find_candidates(folder: Path, names: list[str]) -> Candidates:
             continue
         path = folder / name
         is_folder = os.path.isdir(path)
+        if not is_folder and _UNFINISHED.search(name) and _LOOKS_LIKE.search(name):
+            found.passed_over.append((str(path), "not read. Complete the download."))
         if not is_folder and not _ARCHIVE.search(name):
             continue
         is_zip = not is_folder and name.lower().endswith(".zip")

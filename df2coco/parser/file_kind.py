@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-__all__ = ["VOLUME", "FileKind", "recognise", "recognise_file"]
+__all__ = ["VOLUME", "FileKind", "is_text_file", "recognise", "recognise_file"]
 
 LOOKED_AT: Final = 1 << 16
 """How many bytes of a file are looked at."""
@@ -28,6 +28,7 @@ class FileKind(NamedTuple):
 
 
 _UNPACK: Final = "Unpack it and name the folder."
+_REPLACE: Final = "Replace it, or name another file or folder."
 _SIGNATURES: Final[tuple[tuple[int, bytes, FileKind], ...]] = (
     # where, the bytes there, what that is
     (0, b"Rar!\x1a\x07", FileKind("a rar archive", _UNPACK)),
@@ -36,16 +37,20 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, FileKind], ...]] = (
     (0, b"BZh", FileKind("a bzip2 archive", _UNPACK)),
     (0, b"\xfd7zXZ\0", FileKind("an xz archive", _UNPACK)),
     (0, b"\x28\xb5\x2f\xfd", FileKind("a zstd archive", _UNPACK)),
-    (0, b"\xff\xd8\xff", FileKind("a JPEG image", "")),
-    (0, b"\x89PNG\r\n\x1a\n", FileKind("a PNG image", "")),
-    (0, b"%PDF", FileKind("a PDF document", "")),
-    (0, b"PAR1", FileKind("a parquet table", "")),
-    (0, b"\x89HDF\r\n", FileKind("an HDF5 file", "")),
+    (0, b"\xff\xd8\xff", FileKind("a JPEG image", _REPLACE)),
+    (0, b"\x89PNG\r\n\x1a\n", FileKind("a PNG image", _REPLACE)),
+    (0, b"%PDF", FileKind("a PDF document", _REPLACE)),
+    (0, b"PAR1", FileKind("a parquet table", _REPLACE)),
+    (0, b"\x89HDF\r\n", FileKind("an HDF5 file", _REPLACE)),
 )  # fmt: skip
 
 _WEB_PAGE: Final = FileKind(
     "a web page",
     "The download did not work: open the page in a browser, which says why, and download the file again.",
+)
+_XML: Final = FileKind(
+    "an XML document",
+    "The download did not work: open the file in an editor, where it says why, and download it again.",
 )
 VOLUME: Final = FileKind(
     "one volume of an archive of several",
@@ -61,6 +66,7 @@ _COCO: Final = FileKind(
     "Use it as it is, or name the folder of DeepFashion2's own annotation files.",
     True,
 )
+_RESULTS: Final = FileKind("a file of results of a model", _NEEDED, True)
 _ANNOTATION: Final = FileKind(
     "the annotation file of one image", "Name the folder that it lies in.", True
 )
@@ -73,6 +79,7 @@ _PAGE: Final = re.compile(
 )
 _COCO_KEY: Final = re.compile(rb'"(?:images|annotations|categories|licenses)"\s*:\s*\[')
 _FIRST_KEY: Final = re.compile(rb'\{\s*"(?:item\d+|source|pair_id)"\s*:')
+_RESULT: Final = re.compile(rb'\[\s*\{[^{}]*"(?:image_id|score)"\s*:')
 _OF_AN_IMAGE: Final = re.compile(rb'"(?:item\d+|bounding_box|landmarks|pair_id)"\s*:')
 
 
@@ -90,7 +97,9 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:2] in (b"{\0", b"\0{", b"[\0", b"\0["):
         return _UTF_16
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _WEB_PAGE if _PAGE.match(text) else _recognise_json(text)
+    if _PAGE.match(text):
+        return _WEB_PAGE
+    return _XML if text.startswith(b"<?xml") else _recognise_json(text)
 
 
 def recognise_file(path: Path) -> FileKind | None:
@@ -100,6 +109,16 @@ def recognise_file(path: Path) -> FileKind | None:
             return recognise(file.read(LOOKED_AT), path.name)
     except OSError:
         return None
+
+
+def is_text_file(path: Path) -> bool:
+    """Whether a file begins with text, without a byte that only other files have."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(1024).decode("utf-8", "ignore")
+    except OSError:
+        return False
+    return bool(start.strip()) and all(c.isprintable() or c in "\t\r\n" for c in start)
 
 
 def _recognise_json(text: bytes) -> FileKind | None:
@@ -113,6 +132,8 @@ def _recognise_json(text: bytes) -> FileKind | None:
         return _COCO
     if _FIRST_KEY.match(text):
         return _ANNOTATION
+    if _RESULT.match(text):
+        return _RESULTS
     if _OF_AN_IMAGE.search(text):
         return _MANY
     return FileKind("a JSON file of another form", _NEEDED, True, is_other=True)

@@ -113,6 +113,8 @@ def _landmarks(
     expected = 3 * category.num_landmarks
     if type(landmarks) is not list or len(landmarks) != expected:
         found = f"{len(landmarks)} numbers" if type(landmarks) is list else shorten(landmarks)
+        if type(landmarks) is list and list in map(type, landmarks):
+            found = "landmarks as lists [x, y, v], not in a row"
         raise FaultError(
             "landmarks",
             f"{found}, expected {expected} ({category.num_landmarks} landmarks x 3 for {category.name}). "
@@ -177,6 +179,8 @@ def _segmentation(
 def _polygon_fault(polygon: Any) -> str | None:
     if type(polygon) is not list:
         return f"{shorten(polygon)} is not a list of numbers"
+    if list in map(type, polygon):
+        return "points as lists [x, y], not in a row"
     length = len(polygon)
     if length < 6 or length % 2:
         return f"{length} numbers, expected an even number of at least 6"

@@ -200,7 +200,8 @@ def list_folder(path: Path) -> list[str]:
 
 def folder_place(path: Path, label: str = "", names: list[str] | None = None) -> Place:
     """A folder on disk; `names` is what it holds, where that is known."""
-    whole = Path(os.path.realpath(path))
+    # Called as the user calls it, also where a link leads to a folder of another name.
+    whole = Path(os.path.abspath(path))
 
     def files() -> dict[str, Reference]:
         return {name: name for name in (list_folder(path) if names is None else names)}

@@ -45,6 +45,10 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
         "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
         "item-twice": NoticeKind("warning", "an item stands twice in one file; both are kept"),
+        "item-ignored": NoticeKind(
+            "warning",
+            "what looks like an item has another name than item1, item2 ...; it is left out",
+        ),
         "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
         "exif-orientation": NoticeKind(
             "warning", "an image is stored rotated (EXIF); its size is that after rotation"

@@ -223,7 +223,11 @@ class _Search:
         if mixed:
             return mixed[0]
         folder = place.files.path.parent if place.archive else Path(around)
-        return _images_in(folder, names, place, self._password)
+        found = _images_in(folder, names, place, self._password)
+        real = os.path.realpath(place.path)
+        if found is None and not place.archive and os.path.dirname(real) != str(around):
+            return _images_in(Path(real).parent, names, folder_place(Path(real)), self._password)
+        return found
 
 
 def _prefixes(place: Place) -> list[str]:
