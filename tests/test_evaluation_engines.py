@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import tempfile
@@ -247,6 +248,21 @@ def _reference(
     kind: str, truths: list[dict[str, Any]], found: list[dict[str, Any]]
 ) -> dict[str, float]:
     """All of COCO's numbers by the slow statement."""
+
+    @functools.cache
+    def overlap(result: int, truth: int) -> float:
+        return OVERLAPS[kind](found[result], truths[truth])
+
+    @functools.cache
+    def curves(category_id: int, area: str, limit: int) -> tuple[list[float], list[float]] | None:
+        own = [
+            [{**e, "number": n} for n, e in enumerate(es) if e["category_id"] == category_id]
+            for es in (truths, found)
+        ]
+        return average_precision(
+            *own, lambda r, t: overlap(r["number"], t["number"]), area=area, limit=limit
+        )
+
     metrics: dict[str, float] = {}
     for name in METRICS["keypoints" if kind == "keypoints" else "instances"]:
         limit = {"AR1": 1, "AR10": 10}.get(name, 20 if kind == "keypoints" else 100)
@@ -254,10 +270,9 @@ def _reference(
         threshold = {"50": 0, "75": 5}.get(name[2:])
         values: list[float] = []
         for category_id in CATEGORIES:
-            own = [[e for e in es if e["category_id"] == category_id] for es in (truths, found)]
-            curves = average_precision(*own, OVERLAPS[kind], area=area, limit=limit)
-            if curves is not None:
-                curve = curves[name.startswith("AR")]
+            both = curves(category_id, area, limit)
+            if both is not None:
+                curve = both[name.startswith("AR")]
                 values += curve if threshold is None else [curve[threshold]]
         metrics[name] = sum(values) / len(values) if values else -1
     return metrics

@@ -9,6 +9,7 @@ import pytest
 from tests import fuzz
 
 
+@pytest.mark.no_cover
 def test_mutated_annotation_files() -> None:
     outcome = fuzz.fuzz_annotations(1000, seed=1)
     assert outcome.failures == []
@@ -17,6 +18,7 @@ def test_mutated_annotation_files() -> None:
     assert 300 < outcome.accepted < 700
 
 
+@pytest.mark.no_cover
 def test_mutated_coco_files() -> None:
     outcome = fuzz.fuzz_coco(60, seed=1)
     assert outcome.failures == []
@@ -24,6 +26,7 @@ def test_mutated_coco_files() -> None:
     assert 10 < outcome.accepted < 50
 
 
+@pytest.mark.no_cover
 def test_mutated_archives() -> None:
     outcome = fuzz.fuzz_archives(300, seed=1)
     assert outcome.failures == []

@@ -566,6 +566,7 @@ FEW = (..., None, True, "x", "\x1b[31m", -1, 2**63, 10**30, 1e300, 0.5, [], {}, 
 """One of each kind of the values that fuzzing puts everywhere."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda part: str(part))
 @pytest.mark.parametrize("name", [name for name in READERS if name not in ("draw", "report")])
 def test_no_value_in_any_field_ends_in_a_traceback(

@@ -428,6 +428,7 @@ def test_the_strict_schema_is_the_common_case() -> None:
     assert all(check_both_ways(json.dumps(each).encode(), SIZE) for each in good)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("only_good", [False, True])
 def test_mutated_files_are_the_same_both_ways(only_good: bool) -> None:
     taken = 0

@@ -129,6 +129,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_any_name(numbers: SplitStatistics, name: str, tmp_path: Path) -> None:
     named = with_names(numbers, name)
@@ -143,6 +144,7 @@ def test_any_name(numbers: SplitStatistics, name: str, tmp_path: Path) -> None:
     assert not ElementTree.parse(tmp_path / "plot.svg").findall(".//{*}script")
 
 
+@pytest.mark.no_cover
 def test_any_numbers(numbers: SplitStatistics, tmp_path: Path) -> None:
     empty = dataclasses.replace(
         numbers, images=0, items=0, landmarks=None, categories=(), image_sizes=(), **NOTHING

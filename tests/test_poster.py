@@ -20,6 +20,7 @@ from df2coco.taxonomy import CATEGORIES, Category
 from fixtures.poster import PAIR_COLORS, Disc, Line, Text, poster
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("slots", [False, True])
 def test_the_poster_has_every_landmark_number_and_edge_once(slots: bool) -> None:
     (width, height), marks = poster(slots=slots)
@@ -45,6 +46,7 @@ def cell(category: Category) -> tuple[list[Disc], list[Text]]:
     return dots[:count], texts[:count]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("category", CATEGORIES, ids=lambda c: c.name)
 def test_mirrored_pairs_mirror_in_place_and_share_a_color(category: Category) -> None:
     dots, texts = cell(category)
@@ -63,6 +65,7 @@ def test_mirrored_pairs_mirror_in_place_and_share_a_color(category: Category) ->
         assert dots[number - 1].color not in PAIR_COLORS
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("category", CATEGORIES, ids=lambda c: c.name)
 def test_each_number_is_nearest_to_its_own_dot_and_covers_no_other(category: Category) -> None:
     dots, texts = cell(category)
@@ -123,6 +126,7 @@ def crosses(a: Line, b: Line) -> bool:
     )
 
 
+@pytest.mark.no_cover
 def test_no_edges_of_a_garment_cross() -> None:
     lines = [mark for mark in poster()[1] if isinstance(mark, Line)]
     assert not [(a, b) for a, b in itertools.combinations(lines, 2) if crosses(a, b)]
