@@ -93,9 +93,28 @@ def real() -> Path:
 MakeSplit = Callable[..., Path]
 
 
+def write_split(
+    folder: Path,
+    annotations: dict[int | str, Any],
+    images: dict[str, bytes] | None = None,
+) -> Path:
+    """Write annotations (number -> content, or the very bytes), each with an image, to a new folder."""
+    (folder / "annos").mkdir(parents=True)
+    (folder / "image").mkdir()
+    photo = make_jpeg()
+    for number, content in annotations.items():
+        stem = number if isinstance(number, str) else f"{number:06d}"
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (folder / "annos" / f"{stem}.json").write_bytes(raw)
+        (folder / "image" / f"{stem}.jpg").write_bytes(photo)
+    for file_name, data in (images or {}).items():
+        (folder / "image" / file_name).write_bytes(data)
+    return folder
+
+
 @pytest.fixture
 def make_split(tmp_path: Path) -> MakeSplit:
-    """Makes a split's folder of annotations (number -> content, or the very bytes), each with an image."""
+    """`write_split` to a folder of the test's own, which is returned."""
 
     def make(
         annotations: dict[int | str, Any],
@@ -103,16 +122,6 @@ def make_split(tmp_path: Path) -> MakeSplit:
         images: dict[str, bytes] | None = None,
         name: str = "validation",
     ) -> Path:
-        folder = tmp_path / name
-        (folder / "annos").mkdir(parents=True)
-        (folder / "image").mkdir()
-        for number, content in annotations.items():
-            stem = number if isinstance(number, str) else f"{number:06d}"
-            raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-            (folder / "annos" / f"{stem}.json").write_bytes(raw)
-            (folder / "image" / f"{stem}.jpg").write_bytes(make_jpeg())
-        for file_name, data in (images or {}).items():
-            (folder / "image" / file_name).write_bytes(data)
-        return folder
+        return write_split(tmp_path / name, annotations, images)
 
     return make

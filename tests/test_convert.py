@@ -26,7 +26,7 @@ from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
 from df2coco.validator import validate
-from tests.conftest import MakeSplit
+from tests.conftest import MakeSplit, write_split
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 
@@ -149,6 +149,15 @@ class TestFile:
             assert annotation["area"] == (union > 0).sum()
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A split that is large enough for three processes."""
+    return write_split(
+        tmp_path_factory.mktemp("large") / "validation",
+        {n: make_annotation(make_item(1 + n % 13)) for n in range(1, 700)},
+    )
+
+
 class TestOptions:
     def test_category_layout_holds_each_categorys_own(
         self, validation: Path, tmp_path: Path
@@ -232,13 +241,12 @@ class TestOptions:
         "options", [{}, {"layout": "category"}, {"task": "instances"}, {"preset": "official"}]
     )
     def test_bytes_are_the_same_for_any_number_of_workers(
-        self, make_split: MakeSplit, tmp_path: Path, options: dict[str, Any]
+        self, large: Path, tmp_path: Path, options: dict[str, Any]
     ) -> None:
-        source = make_split({n: make_annotation(make_item(1 + n % 13)) for n in range(1, 700)})
         files = []
         for workers in (1, 2, 3):
             out = tmp_path / f"{workers}.json"
-            convert(source, out, **asked(**options), workers=workers)
+            convert(large, out, **asked(**options), workers=workers)
             files.append(out.read_bytes())
         assert files[0] == files[1] == files[2]
 

@@ -14,7 +14,7 @@ from df2coco.parser.mapping import ReadImage, map_entries, map_images, read_imag
 from df2coco.parser.reader import Entry, Split
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import no_progress
-from tests.conftest import MakeSplit
+from tests.conftest import write_split
 from tests.samples import make_annotation, make_item
 from tests.test_source import pack
 from tests.worker_tasks import describe, fail_at, stems
@@ -24,9 +24,13 @@ COUNT = 300
 BAD = {7: "bad-file", 100: "bad-image", 299: "bad-file"}
 
 
-@pytest.fixture
-def split(make_split: MakeSplit) -> Split:
-    folder = make_split(dict.fromkeys(range(1, COUNT + 1), make_annotation(make_item())))
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    """Nobody changes it."""
+    folder = write_split(
+        tmp_path_factory.mktemp("mapping") / "validation",
+        dict.fromkeys(range(1, COUNT + 1), make_annotation(make_item())),
+    )
     (folder / "annos" / "000007.json").write_bytes(b"[]")
     (folder / "image" / "000100.jpg").write_bytes(b"no photo")
     (folder / "annos" / "000299.json").write_text(
