@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,10 +22,12 @@ __all__ = [
     "Outputs",
     "atomic_folder",
     "atomic_write",
+    "check_json_name",
     "check_new_folder",
     "check_output_folder",
     "check_outputs",
     "make_folder",
+    "replace_all",
     "reported_for",
 ]
 
@@ -101,6 +103,9 @@ def _same_name(name: str) -> str:
 
 def _check_place(path: Path, target: Path, make_folders: bool) -> Path:
     """The folder that `target`, or its missing folders, would be made in."""
+    _check_name(path)
+    if target.is_symlink():  # a link that ends somewhere is followed to there
+        raise OutputError("is a link that leads back to itself. Name a file.", file=path)
     if target.is_dir():
         raise OutputError("is a folder. Name a file.", file=path)
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
@@ -113,6 +118,17 @@ def _check_place(path: Path, target: Path, make_folders: bool) -> Path:
     if not folder.is_dir():
         raise OutputError(f"{folder} is not a folder. Write elsewhere.", file=path)
     return folder
+
+
+def _check_name(path: Path) -> None:
+    if os.fspath(path) == "-":
+        raise OutputError("is not the name of a file, and nothing is written to stdout.", file=path)
+
+
+def check_json_name(path: Path) -> None:
+    """Raise `OutputError` for an output that is JSON and not called so."""
+    if path.suffix.lower() != ".json":
+        raise OutputError("is not the name of a .json file. Name one.", file=path)
 
 
 def make_folder(folder: Path) -> list[Path]:
@@ -259,6 +275,18 @@ def _rename_all(outputs: Sequence[_Output]) -> None:
                 output.old.unlink(missing_ok=True)
 
 
+def replace_all(files: Mapping[Path, Path]) -> None:
+    """Rename each file to its new name, over what has that name: all or none. Raises `OutputError`."""
+    end = f".{os.urandom(4).hex()}.old.tmp"
+    with _undisturbed():
+        _rename_all(
+            [
+                _Output(new, new, old, new.with_name(f".{new.name}{end}"))
+                for old, new in files.items()
+            ]
+        )
+
+
 def _keep(target: Path, old: Path) -> None:
     """Give a file a second name."""
     try:
@@ -295,6 +323,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 def check_new_folder(path: Path) -> None:
     """Raise `OutputError` when no folder can be made at `path`, or when one with files in it is there."""
     target = Path(os.path.realpath(path))
+    _check_name(path)
     with reported_for(path):
         if target.is_dir():
             if any(target.iterdir()):

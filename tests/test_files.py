@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from df2coco.errors import OutputError
-from df2coco.files import Outputs, atomic_write, check_output_folder, check_outputs, make_folder
+from df2coco.files import (
+    Outputs,
+    atomic_write,
+    check_json_name,
+    check_new_folder,
+    check_output_folder,
+    check_outputs,
+    make_folder,
+    replace_all,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
 
@@ -36,6 +45,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "link.zip").symlink_to("source.zip")
     (tmp_path / "linked").symlink_to("source")
     os.link(tmp_path / "source.zip", tmp_path / "hard.zip")
+    (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
     return tmp_path
 
@@ -57,6 +67,7 @@ class TestGuard:
             (["linked/new.json"], "source, which is read."),
             (["new.json", "new.json"], "is named for two outputs. Name two files."),
             (["new.json", "folder/../new.json"], "is named for two outputs."),
+            (["loop"], "is a link that leads back to itself. Name a file."),
             (["x" * 300], "cannot be written (File name too long)."),
         ],
     )
@@ -73,6 +84,26 @@ class TestGuard:
     )
     def test_what_is_not(self, place: Path, names: list[str]) -> None:
         check_outputs([place / n for n in names], [place / "source", place / "source.zip"])
+
+    def test_no_output_is_called_as_stdout(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(place)
+        for check in (lambda p: check_outputs([p]), check_new_folder, self.write):
+            with pytest.raises(OutputError, match="-: is not the name of a file"):
+                check(Path("-"))
+            check(Path("./-a"))
+
+    @staticmethod
+    def write(path: Path) -> None:
+        with atomic_write(path) as stream:
+            stream.write(b"")
+
+    @pytest.mark.parametrize("name", ["out.txt", "out", "-", "out.json.gz", ".json"])
+    def test_json_is_called_so(self, name: str) -> None:
+        with pytest.raises(OutputError, match=r"is not the name of a \.json file"):
+            check_json_name(Path(name))
+        check_json_name(Path("out.JSON"))
 
     def test_missing_folders_where_they_are_made(self, place: Path) -> None:
         check_outputs([place / "a/b/out.json"], make_folders=True)
@@ -112,6 +143,25 @@ def write_group(folder: Path, before_the_end: Callable[[], None] = lambda: None)
         outputs.open(folder / "new/two.json").write(b"new two")
         before_the_end()
     return outputs
+
+
+class TestReplaceAll:
+    def test_all_are_renamed(self, tmp_path: Path) -> None:
+        for name in ("a", "b", "old"):
+            (tmp_path / name).write_text(name)
+        replace_all({tmp_path / "a": tmp_path / "old", tmp_path / "b": tmp_path / "new"})
+        assert below(tmp_path) == {"old": b"a", "new": b"b"}
+
+    def test_what_was_there_comes_back_when_one_cannot_be(self, tmp_path: Path) -> None:
+        for name in ("a", "b", "c", "old"):
+            (tmp_path / name).write_text(name)
+        (tmp_path / "folder").mkdir()
+        names = {"a": "old", "b": "new", "c": "folder"}
+        with pytest.raises(OutputError, match="folder: cannot be written"):
+            replace_all({tmp_path / old: tmp_path / new for old, new in names.items()})
+        found = below(tmp_path)
+        assert (found["old"], "new" in found, found["folder"]) == (b"old", False, None)
+        assert not [name for name in found if name.endswith(".tmp")]
 
 
 class TestGroup:

@@ -237,6 +237,7 @@ def test_from_an_archive(folder: Path, validation: Path, tmp_path: Path) -> None
         ("out.json", "image", "out.json", "the name must end with .html"),
         ("out.json", "image", "image/000001.jpg", "the name must end with .html"),
         ("out.html", "image", "out.html", "is read by this command"),
+        ("out.json", "image", "image/r.html", "image, which is read. Write elsewhere."),
         ("out.json", "image.zip", "image.zip", "the name must end with .html"),
     ],
 )

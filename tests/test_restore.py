@@ -20,7 +20,7 @@ import df2coco.cli.restore  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.converter.restore import TOP_LEVEL_ORDER, restore
 from df2coco.converter.run import convert
-from df2coco.errors import CocoFileError, Df2cocoError, SourceError
+from df2coco.errors import CocoFileError, Df2cocoError, OutputError, SourceError
 from df2coco.taxonomy import CATEGORIES
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
@@ -401,6 +401,38 @@ def test_a_folder_with_files_is_left_alone_without_force(tmp_path: Path) -> None
     assert "holds 1 other annotation files too" in result.stderr
     assert sorted(texts_in(annos)) == ["000001.json", "000002.json", "000005.json", "notes.txt"]
     assert (annos / "000001.json").read_text() == (annos / "000002.json").read_text()
+
+
+def test_all_files_are_replaced_or_none(tmp_path: Path) -> None:
+    make_coco(tmp_path)
+    annos = tmp_path / "annos"
+    (annos / "000002.json").mkdir(parents=True)
+    (annos / "000001.json").write_text("mine")
+    with pytest.raises(OutputError, match=r"annos/000002\.json: cannot be written"):
+        restore(tmp_path / "out.json", annos, force=True)
+    assert (annos / "000001.json").read_text() == "mine"
+    assert {path.name for path in annos.iterdir()} == {"000001.json", "000002.json"}
+
+
+@pytest.mark.linux
+def test_the_file_behind_a_link_is_not_written_over(tmp_path: Path) -> None:
+    make_coco(tmp_path)
+    (tmp_path / "annos").mkdir()
+    (tmp_path / "out.json").rename(tmp_path / "annos" / "000001.json")
+    (tmp_path / "link.json").symlink_to("annos/000001.json")
+    with pytest.raises(SourceError, match=r"holds link\.json itself"):
+        restore(tmp_path / "link.json", tmp_path / "annos", force=True)
+
+
+@pytest.mark.parametrize("stem", ["1" * 5000, "\u0661", "photo", ""])
+def test_a_file_name_that_is_no_id(tmp_path: Path, stem: str) -> None:
+    make_coco(tmp_path)
+    document = json.loads((tmp_path / "out.json").read_text())
+    document["images"][0]["file_name"] = f"{stem}.jpg"
+    (tmp_path / "out.json").write_text(json.dumps(document))
+    done = restore(tmp_path / "out.json", tmp_path / "annos")
+    assert any("file names that are not their ids" in loss for loss in done.losses)
+    assert (tmp_path / "annos" / "000001.json").is_file()
 
 
 @pytest.mark.parametrize(

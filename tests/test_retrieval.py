@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from typer.testing import CliRunner, Result
 import df2coco.cli.retrieval  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.converter.retrieval_truth import PAIR_COLUMNS, write_retrieval
+from df2coco.errors import SourceError
 from df2coco.evaluation import evaluate_retrieval
 from df2coco.taxonomy import CATEGORY_BY_ID
 from tests.conftest import MakeSplit
@@ -93,7 +96,7 @@ def test_the_documented_formats(split: Path, tmp_path: Path) -> None:
 def test_lists_of_images(split: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     queries, gallery = tmp_path / "list_query.txt", tmp_path / "list_gallery.txt"
-    queries.write_text("000002.jpg\n\n 000004 \r\n")
+    queries.write_text("000002.JPG\n\n 000004 \r\n")
     gallery.write_text("image/000001.jpg\nvalidation\\image\\000003.jpg\n")
     [summary] = write_retrieval(split, out, query_list=queries, gallery_list=gallery)
     assert {q["query_image_id"] for q in read(out, "validation_query.json")} == {2, 4}
@@ -104,6 +107,22 @@ def test_lists_of_images(split: Path, tmp_path: Path) -> None:
     [summary] = write_retrieval(split, out, query_list=queries)
     assert {g["gallery_image_id"] for g in read(out, "validation_gallery.json")} == {3, 5}
     assert summary.pairs == 2
+
+
+@pytest.mark.linux
+def test_a_list_that_is_a_pipe(split: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match=r"is not a file\. Name a list"):
+        write_retrieval(split, tmp_path / "out", query_list=tmp_path / "pipe")
+
+
+def test_an_annotation_file_whose_name_is_too_long_a_number(tmp_path: Path) -> None:
+    names = ["000001", "1" * 5000]
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        for name in names:
+            archive.writestr(f"annos/{name}.json", json.dumps(make_annotation()))
+    with pytest.raises(SourceError, match="the name is not a number"):
+        write_retrieval(tmp_path / "train.zip", tmp_path / "out")
 
 
 def test_many_partners_give_a_product(make_split: MakeSplit, tmp_path: Path) -> None:
@@ -121,8 +140,10 @@ def test_many_partners_give_a_product(make_split: MakeSplit, tmp_path: Path) -> 
         (
             "000009.jpg\nno.jpg\n",
             None,
-            "line 1: 000009.jpg is not an image of the split; 2 of 2 lines",
+            "line 1: '000009.jpg' is not an image of the split; 2 of 2 lines",
         ),
+        ("1" * 5000, None, "1... is not an image of the split; 1 of 1 lines"),
+        ("000001.txt", None, "line 1: '000001.txt' is not an image"),
         ("", None, "names no image"),
         ("000001\n", "000003\n000001\n", "000001.jpg is in"),
         (b"\xff\xfe\x00", None, "is not text"),

@@ -22,7 +22,9 @@ from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields
 from df2coco.errors import CocoFileError, SourceError, shorten
+from df2coco.files import replace_all
 from df2coco.layouts import NUM_AGGREGATED, own_slots
+from df2coco.parser.annotation import find_image_id
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
@@ -80,7 +82,7 @@ def restore(
     (a landmark of -0.0 comes back as 0).
 
     Raises `CocoFileError` when no annotation files can be made of the file, `SourceError` when the
-    folder cannot be written to. Nothing has been written then, unless the folder was there before.
+    folder cannot be written to (`OutputError` where a file is in the way). Nothing has been written then.
     """
     path, folder = Path(path), Path(folder)
     _check_folder(path, folder, force)
@@ -250,7 +252,7 @@ def _texts(path: Path, document: dict[str, Any], reader: _Reader) -> dict[str, s
                 f"images[{number}].id: {image_id} cannot name an annotation file.", file=path
             )
         stem = os.path.splitext(os.path.basename(image.get("file_name", "")))[0]
-        if not (stem.isascii() and stem.isdecimal() and int(stem) == image_id):
+        if find_image_id(stem) != image_id:
             stem = f"{image_id:06d}"
             reader.counts["named by id"] += 1
         if f"{stem}.json" in texts:
@@ -371,7 +373,7 @@ def _check_folder(path: Path, folder: Path, force: bool) -> None:
             raise SourceError("is a file. Name a folder.", file=folder)
         elif not target.parent.is_dir():
             raise SourceError(f"there is no folder {target.parent}. Create it first.", file=folder)
-        if os.path.realpath(path.parent) == os.fspath(target):
+        if target in (Path(os.path.realpath(path.parent)), Path(os.path.realpath(path)).parent):
             raise SourceError(f"holds {path.name} itself. Name another folder.", file=folder)
         with tempfile.TemporaryFile(dir=target if target.is_dir() else target.parent):
             pass
@@ -390,8 +392,7 @@ def _write(folder: Path, texts: Mapping[str, str], progress: Progress) -> None:
             os.mkdir(work)
             _write_files(work, texts, progress)
             if exists:
-                for name in texts:
-                    os.replace(os.path.join(work, name), os.path.join(target, name))
+                replace_all({Path(work, name): Path(target, name) for name in texts})
             else:
                 os.rename(work, target)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.errors import SourceError
+from df2coco.errors import SourceError, shorten
 from df2coco.files import Outputs, check_outputs
+from df2coco.parser.annotation import find_image_id
 from df2coco.parser.mapping import ReadImage, map_images
+from df2coco.parser.places import is_image_name
 from df2coco.parser.reader import Reader, Split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
@@ -128,7 +131,8 @@ def _read_split(
     progress: Progress,
 ) -> tuple[list[_Item], list[_Item], int]:
     """Query items, gallery items, and the number of images of which nobody says who took them."""
-    stems = {int(entry.stem): entry.stem for entry in split.entries if entry.stem.isdecimal()}
+    ids = ((find_image_id(entry.stem), entry.stem) for entry in split.entries)
+    stems = {image_id: stem for image_id, stem in ids if image_id is not None}
     chosen = [None if path is None else _read_list(path, stems) for path in lists]
     if chosen[0] is not None and chosen[1] is not None and chosen[0] & chosen[1]:
         both = stems[min(chosen[0] & chosen[1])]
@@ -206,6 +210,8 @@ def _items(record: ImageRecord, file: str) -> Iterator[_Item]:
 def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     """The image ids of the names in a file: "000001.jpg" or "000001", one a line; empty lines are nothing."""
     try:
+        if path.exists() and not path.is_file():
+            raise SourceError("is not a file. Name a list of image names.", file=path)
         lines = path.read_text("utf-8-sig").splitlines()
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
@@ -216,17 +222,18 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     ids: set[int] = set()
     unknown: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
-        name = line.strip().replace("\\", "/").rpartition("/")[2].removesuffix(".jpg")
+        name = line.strip().replace("\\", "/").rpartition("/")[2]
         if not line.strip():
             continue
-        if name.isascii() and name.isdecimal() and len(name) <= 18 and int(name) in stems:
-            ids.add(int(name))
+        image_id = find_image_id(os.path.splitext(name)[0] if is_image_name(name) else name)
+        if image_id is not None and image_id in stems:
+            ids.add(image_id)
         else:
             unknown.append((number, line.strip()))
     if unknown:
         number, name = unknown[0]
         raise SourceError(
-            f"{path}: line {number}: {name} is not an image of the split; {len(unknown):,} of "
+            f"{path}: line {number}: {shorten(name)} is not an image of the split; {len(unknown):,} of "
             f"{len(lines):,} lines are not."
         )
     if not ids:

@@ -18,7 +18,7 @@ from df2coco.converter.plan import Output, is_folder, plan_outputs
 from df2coco.converter.sample import take_sample
 from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import SourceError, check_choice
-from df2coco.files import Outputs, atomic_write, check_outputs
+from df2coco.files import Outputs, atomic_write, check_json_name, check_outputs
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
@@ -81,6 +81,7 @@ def image_info(
     progress: Progress = no_progress,
 ) -> Summary:
     """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
+    check_json_name(Path(out))
     run = _Run(Selection(), on_error, workers, keep_notices, report, progress)
     progress("looking for images", 0, 0)
     split = find_images(Path(images), password)

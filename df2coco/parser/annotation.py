@@ -22,6 +22,7 @@ from df2coco.taxonomy import SOURCES
 
 __all__ = [
     "MAX_ANNOTATION_BYTES",
+    "find_image_id",
     "parse_annotation",
     "parse_image_id",
 ]
@@ -35,12 +36,18 @@ def parse_image_id(stem: str) -> int:
 
     Raises `SourceError` for anything but 1 to 18 decimal digits.
     """
-    if not (stem.isascii() and stem.isdecimal() and len(stem) <= 18):
+    image_id = find_image_id(stem)
+    if image_id is None:
         raise SourceError(
             f"{stem}: the name is not a number, so it gives no image id. "
             "Name the files as the dataset does: 000123.json, 000123.jpg."
         )
-    return int(stem)
+    return image_id
+
+
+def find_image_id(stem: str) -> int | None:
+    """As `parse_image_id`; None for a name that is not a number."""
+    return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else None
 
 
 def parse_annotation(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.errors import SourceError
+from df2coco.parser.annotation import find_image_id
 from df2coco.parser.candidates import Candidates, find_candidates
 from df2coco.parser.file_kind import recognise_file
 from df2coco.parser.places import (
@@ -318,8 +319,9 @@ def _reject_same_ids(place: Place, stems: Iterable[str]) -> None:
         return  # different names of one length are different numbers
     seen: dict[int, str] = {}
     for stem in sorted(stems):
-        if stem.isascii() and stem.isdecimal() and len(stem) <= 18:
-            other = seen.setdefault(int(stem), stem)
+        image_id = find_image_id(stem)
+        if image_id is not None:
+            other = seen.setdefault(image_id, stem)
             if other != stem:
                 raise SourceError(
                     f"{place.label}: {other} and {stem} stand for one image id. Rename one."

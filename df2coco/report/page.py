@@ -61,7 +61,7 @@ def write_report(
     coco_file, out = Path(coco_file), Path(out)
     if out.suffix.lower() not in (".html", ".htm"):
         raise OutputError("the name must end with .html. Choose another name.", file=out)
-    check_outputs([out], [coco_file, *([Path(images)] if Path(images).is_file() else [])])
+    check_outputs([out], [coco_file, Path(images)])
     require_matplotlib()
     render = _template()
     photos = Photos(images, password)

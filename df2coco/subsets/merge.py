@@ -15,7 +15,7 @@ from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
 from df2coco.coco.schema import is_id
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, shorten
-from df2coco.files import Outputs, check_outputs
+from df2coco.files import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.entries import Entry, check_images_known, others_of, pair_of, read_checked
 
@@ -129,6 +129,7 @@ def merge(
         )
     for name in folders:
         _check_folder(name)
+    check_json_name(out)
     check_outputs([out], [each.path for each in inputs])
     for number, each in enumerate(inputs):
         progress("reading files", number, len(inputs))
