@@ -41,30 +41,34 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """One garment category. Landmark numbers are 1-based within the category, slots 0-based in the 294."""
+    """One garment category. Landmark numbers are 1-based within the category, slots 0-based in the 294.
+
+    - id: 1 to 13.
+    - name: The dataset's name: "short sleeve top".
+    - official_name: The official converter's name: "short_sleeved_shirt".
+    - num_landmarks: 8 to 39.
+    - first_slot: The slot of landmark 1 in the layout of 294.
+    - color: "#rrggbb" for pictures and palettes.
+    - skeleton: Edges between landmark numbers.
+    - flip_pairs: Landmark numbers that change places when the image is mirrored; the others
+      stay.
+    - sigmas: OKS sigmas, one a landmark.
+    - landmark_names: Names that are unique over all 294: "short_sleeve_top_1".
+    - groups: For each landmark the number, 1 to 81, of the aggregated landmark that plays its
+      part.
+    """
 
     id: int
-    """1 to 13."""
     name: str
-    """The dataset's name: "short sleeve top"."""
     official_name: str
-    """The official converter's name: "short_sleeved_shirt"."""
     num_landmarks: int
-    """8 to 39."""
     first_slot: int
-    """The slot of landmark 1 in the layout of 294."""
     color: str
-    """"#rrggbb" for pictures and palettes."""
     skeleton: tuple[tuple[int, int], ...]
-    """Edges between landmark numbers."""
     flip_pairs: tuple[tuple[int, int], ...]
-    """Landmark numbers that change places when the image is mirrored; the others stay."""
     sigmas: tuple[float, ...]
-    """OKS sigmas, one a landmark."""
     landmark_names: tuple[str, ...]
-    """Names that are unique over all 294: "short_sleeve_top_1"."""
     groups: tuple[int, ...]
-    """For each landmark the number, 1 to 81, of the aggregated landmark that plays its part."""
 
     @property
     def slots(self) -> range:

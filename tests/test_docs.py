@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import pydoc
 import re
 import subprocess
 import sys
@@ -10,6 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from df2coco import ImageRecord, Item, Selection, Shape, Summary
+from df2coco.converter.restore import Restored
+from df2coco.converter.retrieval_truth import RetrievalSummary
+from df2coco.evaluation import Evaluation, RetrievalEvaluation
+from df2coco.evaluation.detection import Scores
+from df2coco.evaluation.retrieval import RetrievalScores
+from df2coco.export import Exported
+from df2coco.export.summary import ExportedSplit
+from df2coco.parser.records import Notice
+from df2coco.stats import CategoryStatistics, SplitStatistics
+from df2coco.subsets.merge import Merged
+from df2coco.subsets.split import Part
+from df2coco.taxonomy import Category
+from df2coco.validator import Check, Finding, Hit, Report
 from tests.conftest import ROOT
 from tests.documents import (
     MARKED,
@@ -109,3 +125,18 @@ def test_no_cell_of_a_table_ends_at_a_bar_that_is_part_of_it(page: str) -> None:
     for table in re.findall(r"(?:^\|.*\n)+", TEXTS[page], re.M):
         counts = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(counts) == 1, table.splitlines()[0]
+
+
+RESULTS = (
+    Shape, Selection, Summary, Notice, ImageRecord, Item, Category, Evaluation, Scores,
+    RetrievalEvaluation, RetrievalScores, RetrievalSummary, Report, Finding, Check, Hit, SplitStatistics,
+    CategoryStatistics, Restored, Exported, ExportedSplit, Merged, Part,
+)  # fmt: skip
+"""What the library's functions take and give, and what is in it."""
+
+
+@pytest.mark.parametrize("kind", RESULTS, ids=lambda kind: kind.__name__)
+def test_help_explains_the_fields_of_results(kind: type) -> None:
+    shown = pydoc.render_doc(kind, renderer=pydoc.plaintext)
+    for name in inspect.get_annotations(kind):
+        assert re.search(rf"- {name}: \w*", shown), name

@@ -90,18 +90,21 @@ _PRESET_VALUES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which images and items of a split are converted; the default is all of them."""
+    """Which images and items of a split are converted; the default is all of them.
+
+    - categories: Only items of these categories, and images with one: ids or names, kept as
+      sorted ids; () is all.
+    - only: Only images of this source.
+    - limit: Only the first so many of the images that are left; at least 1.
+    - sample: Only so many of them, or a few more, chosen at random by whole pairs; at least 1.
+    - seed: Another number gives another sample.
+    """
 
     categories: tuple[int | str, ...] = ()
-    """Only items of these categories, and images with one: ids or names, kept as sorted ids; () is all."""
     only: ImageSource | None = None
-    """Only images of this source."""
     limit: int | None = None
-    """Only the first so many of the images that are left; at least 1."""
     sample: int | None = None
-    """Only so many of them, or a few more, chosen at random by whole pairs; at least 1."""
     seed: int = 0
-    """Another number gives another sample."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "categories", _category_ids(self.categories))
@@ -125,15 +128,21 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the file looks like."""
+    """What the file looks like.
+
+    - task: "keypoints" or "instances" (no landmarks); None is "keypoints" for a .json file, and a
+      file of each task for a folder.
+    - layout: "unified" (294 slots), "aggregated" (81) or "category" (8 to 39).
+    - landmarks: "all", or "visible": occluded landmarks become unlabelled.
+    - area: "mask": pixels of the item's union mask; "box": width x height of the box.
+    - preset: "official": the official converter's file. Gives all other fields their values.
+    """
 
     task: Task | None = None
-    """None is "keypoints" for a .json file, and a file of each task for a folder."""
     layout: LayoutName = "unified"
     landmarks: LandmarkChoice = "all"
     area: AreaKind = "mask"
     preset: PresetName | None = None
-    """Gives all other fields their values."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

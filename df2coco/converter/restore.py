@@ -53,14 +53,18 @@ TOP_LEVEL_ORDER: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back."""
+    """What came back.
+
+    - files: Annotation files that were written.
+    - items: Items in them.
+    - losses: What the COCO file could not give back, a sentence each.
+    - strangers: Other annotation files that stand in the folder too.
+    """
 
     files: int
     items: int
     losses: tuple[str, ...]
-    """What the COCO file could not give back, a sentence each."""
     strangers: int
-    """Other annotation files that stand in the folder too."""
 
 
 def restore(

@@ -44,7 +44,20 @@ the query item's name."""
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSummary:
-    """What was written for one split."""
+    """What was written for one split.
+
+    - split: "train", "validation", or what the folder is called.
+    - query_images: Images of the query list.
+    - query_items: Their items.
+    - gallery_images: Images of the gallery list.
+    - gallery_items: Their items.
+    - pairs: Pairs of a query and a gallery item.
+    - scored: Query items with style > 0.
+    - without_partner: Query items whose style no gallery item has: written with style 0.
+    - without_source: Images that no list names and that do not say whether a user or a shop
+      took them: left out.
+    - outputs: The files that were written.
+    """
 
     split: str
     query_images: int
@@ -53,11 +66,8 @@ class RetrievalSummary:
     gallery_items: int
     pairs: int
     scored: int
-    """Query items with style > 0."""
     without_partner: int
-    """Query items whose style no gallery item has: written with style 0."""
     without_source: int
-    """Images that no list names and that do not say whether a user or a shop took them: left out."""
     outputs: tuple[Path, ...]
 
 

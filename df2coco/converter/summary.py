@@ -22,7 +22,17 @@ _SHOWN: Final = 5
 
 @dataclass
 class Summary:
-    """What the conversion of one split read and wrote."""
+    """What the conversion of one split read and wrote.
+
+    - split: "train", "validation", "test", or what the folder is called.
+    - outputs: The files that were written.
+    - images: Images in them.
+    - items: Annotations in them.
+    - items_per_category: Category id (1 to 13) -> items.
+    - notice_counts: Notice code -> how often.
+    - notices: All of them, or the first few of each code.
+    - subset: Options left images or items out, so that counts say nothing of completeness.
+    """
 
     split: str
     outputs: list[Path]
@@ -32,11 +42,8 @@ class Summary:
         default_factory=lambda: {c.id: 0 for c in CATEGORIES}
     )
     notice_counts: Counter[str] = field(default_factory=Counter)
-    """Notice code -> how often."""
     notices: list[Notice] = field(default_factory=list)
-    """All of them, or the first few of each code."""
     subset: bool = False
-    """Options left images or items out, so that counts say nothing of completeness."""
 
     @property
     def errors(self) -> int:

@@ -118,32 +118,41 @@ METRICS: Final[Mapping[str, Mapping[str, _Metric]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """COCO's numbers, from 0 to 1; -1 where there is no ground truth, as in COCO."""
+    """COCO's numbers, from 0 to 1; -1 where there is no ground truth, as in COCO.
+
+    - metrics: Metric -> mean over the categories.
+    - per_category: Category name -> metric -> number, in the order of category ids.
+    """
 
     metrics: dict[str, float]
-    """Metric -> mean over the categories."""
-    per_category: dict[str, dict[str, float]]
-    """Category name -> metric -> number, in the order of category ids."""
+    per_category: dict[str, dict[str, float]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How good results are."""
+    """How good results are.
+
+    - kind: A key of `KINDS`.
+    - engine: "hotcoco" or "pycocotools".
+    - images: Images of the ground truth.
+    - items: Items of the ground truth.
+    - results: Results that were scored.
+    - scores: Over all items.
+    - by: The attribute that `subsets` are by.
+    - subsets: Value of the attribute -> scores, where ground truth with other values is
+      ignored.
+    - notes: What a person must know before believing the scores: one sentence each.
+    """
 
     kind: str
-    """A key of `KINDS`."""
     engine: str
     images: int
     items: int
-    """Items of the ground truth."""
     results: int
     scores: Scores
     by: str | None = None
-    """The attribute that `subsets` are by."""
     subsets: dict[str, Scores] = field(default_factory=dict)
-    """Value of the attribute -> scores, where ground truth with other values is ignored."""
     notes: tuple[str, ...] = ()
-    """What a person must know before believing the scores: one sentence each."""
 
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
         """The metrics by name, with "per_category", below "by" the subsets, and "notes"."""

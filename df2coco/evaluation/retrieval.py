@@ -37,16 +37,19 @@ _MATCH: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RetrievalScores:
-    """Top-k accuracy over some query items."""
+    """Top-k accuracy over some query items.
+
+    - top: k -> share of query items, from 0 to 1, with a right answer among the first k.
+    - queries: Query items with style > 0.
+    - missed: Those for which no detection stands: none in the image is nearest to them and of
+      their class. Unlike `miss_num` of the official code, which prints no such number, items
+      of images without any result are among them; the accuracies are over all query items in
+      both.
+    """
 
     top: dict[int, float]
-    """k -> share of query items, from 0 to 1, with a right answer among the first k."""
     queries: int
-    """Query items with style > 0."""
     missed: int
-    """Those for which no detection stands: none in the image is nearest to them and of their class. Unlike
-    `miss_num` of the official code, which prints no such number, items of images without any result are
-    among them; the accuracies are over all query items in both."""
 
     def as_json(self) -> dict[str, float]:
         tops = {f"top{k}": value for k, value in self.top.items()}
@@ -55,18 +58,24 @@ class RetrievalScores:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalEvaluation:
-    """How good the answers to queries are."""
+    """How good the answers to queries are.
+
+    - gallery_items: Items of the gallery.
+    - results: Detections in query images that were scored.
+    - scores: Over all query items.
+    - per_category: Category name -> scores, for categories with query items.
+    - by: The attribute that `subsets` are by, or None.
+    - subsets: Value of the attribute `by` -> scores, for values with query items.
+    - notes: What a person must know before believing the scores: one sentence each.
+    """
 
     gallery_items: int
     results: int
     scores: RetrievalScores
-    per_category: dict[str, RetrievalScores]
-    """Category name -> scores, for categories with query items."""
+    per_category: dict[str, RetrievalScores] = field(repr=False)
     by: str | None = None
     subsets: dict[str, RetrievalScores] = field(default_factory=dict)
-    """Value of the attribute `by` -> scores, for values with query items."""
     notes: tuple[str, ...] = ()
-    """What a person must know before believing the scores: one sentence each."""
 
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
         """ "top1" to "top20", "queries" and "missed"; with "per_category", below "by" the subsets, and "notes"."""

@@ -23,20 +23,27 @@ NOTES: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ExportedSplit:
-    """One split of an export."""
+    """One split of an export.
+
+    - name: The tool's name of it: "train", "val".
+    - images: Images of the split.
+    - items: Items of the split.
+    - notes: Code of `NOTES` or of `df2coco.parser.records.NOTICES` -> how often.
+    """
 
     name: str
-    """The tool's name of it: "train", "val"."""
     images: int
     items: int
     notes: Counter[str] = field(default_factory=Counter)
-    """Code of `NOTES` or of `df2coco.parser.records.NOTICES` -> how often."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written."""
+    """What was written.
+
+    - splits: One for each source.
+    - classes: In label order.
+    """
 
     splits: tuple[ExportedSplit, ...]
     classes: tuple[str, ...]
-    """In label order."""

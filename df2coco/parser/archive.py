@@ -196,7 +196,7 @@ class ZipFiles:
     def _required_password(self) -> bytes:
         if self._password is None:
             raise PasswordError(
-                "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD.",
+                "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD (in Python: password=).",
                 file=self.path,
             )
         return self._password

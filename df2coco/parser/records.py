@@ -84,15 +84,18 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something dropped, repaired or worth knowing."""
+    """Something dropped, repaired or worth knowing.
+
+    - code: A key of `NOTICES`.
+    - file: The file at fault.
+    - field: The field at fault ("item1.landmarks"), or "".
+    - text: The fault and the remedy.
+    """
 
     code: str
-    """A key of `NOTICES`."""
     file: str
     field: str
-    """The field at fault ("item1.landmarks"), or ""."""
     text: str
-    """The fault and the remedy."""
 
     @property
     def level(self) -> str:
@@ -103,20 +106,29 @@ class Notice:
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
-    """One garment. Coordinates are pixels, 0-based, origin top left, y down."""
+    """One garment. Coordinates are pixels, 0-based, origin top left, y down.
+
+    - key: Its key in the file: "item1".
+    - category_id: 1 to 13.
+    - bounding_box: x1, y1, x2, y2 with x1 < x2 and y1 < y2.
+    - landmarks: x1, y1, v1, ...: 3 numbers a landmark in the category's order; v is 0, 1 or 2.
+    - num_labelled: Landmarks with v > 0.
+    - segmentation: Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the
+      mask is their union.
+    - style: None where the file does not say, as the next four; 0, or equal (with equal
+      pair_id) for the same garment in a user's and a shop's photo.
+    - scale: 1 small, 2 modest, 3 large.
+    - occlusion: 1 slight, 2 medium, 3 heavy.
+    - zoom_in: 1 none, 2 medium, 3 large.
+    - viewpoint: 1 not worn, 2 frontal, 3 side or back.
+    """
 
     key: str
-    """Its key in the file: "item1"."""
     category_id: int
-    """1 to 13."""
     bounding_box: tuple[Number, Number, Number, Number]
-    """x1, y1, x2, y2 with x1 < x2 and y1 < y2."""
     landmarks: list[Number]
-    """x1, y1, v1, ...: 3 numbers a landmark in the category's order; v is 0, 1 or 2."""
     num_labelled: int
-    """Landmarks with v > 0."""
     segmentation: list[list[Number]]
-    """Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the mask is their union."""
     style: int | None
     scale: int | None
     occlusion: int | None
@@ -129,25 +141,31 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
-    """One annotation file, checked; with the size of its image."""
+    """One annotation file, checked; with the size of its image.
+
+    - image_id: The integer of the file's name: 000123.json is 123.
+    - file_name: The image's name: "000123.jpg".
+    - width: Pixels, as image loaders decode it.
+    - height: Pixels, as image loaders decode it.
+    - source: "user" or "shop"; None where the file does not say.
+    - pair_id: Images of the same garment in a shop and by its buyers share it; None where the
+      file does not say.
+    - items: In the order of the file.
+    - notices: What was dropped, repaired or noticed.
+    - reach: The largest x2 / width or y2 / height of a box, as the file gives it: above 1 when
+      a box leaves the image. None without a box, without the image's size, or when EXIF turns
+      the image.
+    """
 
     image_id: int
-    """The integer of the file's name: 000123.json is 123."""
     file_name: str
-    """The image's name: "000123.jpg"."""
     width: int
     height: int
     source: str | None
-    """ "user" or "shop"; None where the file does not say."""
     pair_id: int | None
     items: tuple[Item, ...]
-    """In the order of the file."""
     notices: tuple[Notice, ...] = ()
     reach: float | None = None
-    """The largest x2 / width or y2 / height of a box, as the file gives it: above 1 when a box leaves the image.
-
-    None without a box, without the image's size, or when EXIF turns the image.
-    """
 
 
 def smallest_size(items: Iterable[Item]) -> tuple[int, int]:

@@ -16,66 +16,77 @@ Histogram = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class CategoryStatistics:
-    """The items of one category, and the points of their landmarks."""
+    """The items of one category, and the points of their landmarks.
+
+    - id: As the file has it.
+    - name: As the file has it.
+    - items: Items of the category.
+    - num_landmarks: Landmarks that an item of the category has; 0 where the file has none.
+    - visible: Points with v = 2.
+    - occluded: Points with v = 1.
+    - unlabelled: The category's other points (v = 0); slots of other categories do not count.
+    """
 
     id: int
     name: str
-    """As the file has it."""
     items: int
     num_landmarks: int
-    """Landmarks that an item of the category has; 0 where the file has none."""
     visible: int
-    """Points with v = 2."""
     occluded: int
-    """Points with v = 1."""
     unlabelled: int
-    """The category's other points (v = 0); slots of other categories do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitStatistics:
-    """What a split or a COCO file holds. None and empty histograms: the file does not say."""
+    """What a split or a COCO file holds. None and empty histograms: the file does not say.
+
+    - name: "validation", or the name of the COCO file.
+    - split: The released split that this is, all or most of it: a key of `RELEASES`.
+    - images: Images, with or without items.
+    - items: Boxes.
+    - landmarks: Items with a labelled landmark.
+    - masks: Items with a mask.
+    - pairs: Pairs of a user's item and a shop's of equal pair_id and style > 0.
+    - query_items: Items of user photos that are in a pair.
+    - unpaired_query_items: Items of user photos with style > 0 that no shop photo here shows.
+    - gallery_items: Items of shop photos, in a pair or not.
+    - categories: In the order of the file.
+    - attributes: scale, occlusion, zoom_in, viewpoint -> items with value 1, 2, 3.
+    - images_per_source: user, shop -> images.
+    - items_per_source: user, shop -> items.
+    - items_per_image: Items -> images.
+    - image_sizes: Width, height, images; the most frequent first. Empty when the sizes are not
+      the images' own.
+    - box_sizes: Square root of width x height in pixels -> items.
+    - box_shares: Box area in percent of its image -> items.
+    - mask_shares: Mask area in percent of its box -> items. Empty for files whose area is the
+      box's.
+    - missing_images: First and last number of each gap in a released split.
+    - notices: Code of `df2coco.parser.NOTICES` -> how often; what is left out here, convert
+      leaves out too.
+    """
 
     name: str
-    """"validation", or the name of the COCO file."""
     split: str | None
-    """The released split that this is, all or most of it: a key of `RELEASES`."""
     images: int
     items: int
-    """Boxes."""
     landmarks: int | None
-    """Items with a labelled landmark."""
     masks: int
-    """Items with a mask."""
     pairs: int | None
-    """Pairs of a user's item and a shop's of equal pair_id and style > 0."""
     query_items: int | None
-    """Items of user photos that are in a pair."""
     unpaired_query_items: int | None
-    """Items of user photos with style > 0 that no shop photo here shows."""
     gallery_items: int | None
-    """Items of shop photos, in a pair or not."""
     categories: tuple[CategoryStatistics, ...]
-    """In the order of the file."""
     attributes: Mapping[str, tuple[int, int, int]]
-    """scale, occlusion, zoom_in, viewpoint -> items with value 1, 2, 3."""
     images_per_source: Mapping[str, int]
-    """user, shop -> images."""
     items_per_source: Mapping[str, int]
-    """user, shop -> items."""
-    items_per_image: Histogram
-    image_sizes: tuple[tuple[int, int, int], ...]
-    """Width, height, images; the most frequent first. Empty when the sizes are not the images' own."""
-    box_sizes: Histogram
-    """Square root of width x height in pixels -> items."""
-    box_shares: Histogram
-    """Box area in percent of its image -> items."""
-    mask_shares: Histogram
-    """Mask area in percent of its box -> items. Empty for files whose area is the box's."""
+    items_per_image: Histogram = field(repr=False)
+    image_sizes: tuple[tuple[int, int, int], ...] = field(repr=False)
+    box_sizes: Histogram = field(repr=False)
+    box_shares: Histogram = field(repr=False)
+    mask_shares: Histogram = field(repr=False)
     missing_images: tuple[tuple[int, int], ...] = ()
-    """First and last number of each gap in a released split."""
     notices: Mapping[str, int] = field(default_factory=dict)
-    """Code of `df2coco.parser.NOTICES` -> how often; what is left out here, convert leaves out too."""
 
     @property
     def visible(self) -> int:

@@ -27,16 +27,22 @@ _IDS: Final[tuple[str, ...]] = ("image ids", "annotation ids", "pair ids")
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What `merge` wrote."""
+    """What `merge` wrote.
+
+    - images: Images in the new file.
+    - annotations: Annotations in it.
+    - renumbered: "image ids", "annotation ids", "pair ids" -> the files in which they were
+      numbered anew.
+    - folders: What was put before the names of each file's images; () when the names did not
+      collide.
+    - left_out: Outermost keys, of no list of COCO, that are not the same in all files.
+    """
 
     images: int
     annotations: int
     renumbered: Mapping[str, tuple[str, ...]]
-    """"image ids", "annotation ids", "pair ids" -> the files in which they were numbered anew."""
     folders: tuple[str, ...]
-    """What was put before the names of each file's images; () when the names did not collide."""
     left_out: tuple[str, ...]
-    """Outermost keys, of no list of COCO, that are not the same in all files."""
 
 
 @dataclass(slots=True)

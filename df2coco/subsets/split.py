@@ -30,20 +30,27 @@ __all__ = ["Part", "split"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of the files that a file was split into."""
+    """One of the files that a file was split into.
+
+    - name: "train", as it was asked for.
+    - path: The file.
+    - share: What was asked for, 0 to 1.
+    - images: Images in it.
+    - annotations: Annotations in it.
+    - pairs: Groups of images with one `pair_id`.
+    - image_share: What it got of all images, 0 to 1.
+    - category_shares: Category name -> what it got of the category's annotations; categories
+      without any are left out.
+    """
 
     name: str
     path: Path
     share: float
-    """What was asked for, 0 to 1."""
     images: int
     annotations: int
     pairs: int
-    """Groups of images with one `pair_id`."""
     image_share: float
-    """What it got of all images, 0 to 1."""
     category_shares: Mapping[str, float]
-    """Category name -> what it got of the category's annotations; categories without any are left out."""
 
 
 def split(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -61,12 +61,14 @@ class Position(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """One place where a check finds its defect."""
+    """One place where a check finds its defect.
+
+    - id: The entry's `id`, or its `Position`; None: the file.
+    - detail: What is wrong there: values as they stand in the file.
+    """
 
     id: Any
-    """The entry's `id`, or its `Position`; None: the file."""
     detail: str = ""
-    """What is wrong there: values as they stand in the file."""
 
 
 def identify(entry: Mapping[str, Any], number: int) -> Any:
@@ -81,26 +83,33 @@ Found: TypeAlias = "tuple[int, str]"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule that consumers of COCO files need kept."""
+    """A rule that consumers of COCO files need kept.
+
+    - code: Stable: it never changes its meaning.
+    - level: "error", "warning" or "note": see `LEVELS`.
+    - about: What the ids of its hits are: "annotation", "image", "category" or "file".
+    - sentence: The defect.
+    - affects: Which consumer is affected, and how.
+    - cause: What usually leads to it.
+    - remedy: What to do.
+    - needs: When it runs: see `NEEDS`.
+    - garments: It only applies to DeepFashion2's categories: others' files are never measured
+      by it.
+    - find_in_part: Looks at some annotations, one after the other.
+    - find_in_file: Looks at the file as a whole. A check has one of the two.
+    """
 
     code: str
-    """Stable: it never changes its meaning."""
     level: Level
     about: str
-    """What the ids of its hits are: "annotation", "image", "category" or "file"."""
     sentence: str
-    """The defect."""
     affects: str
-    """Which consumer is affected, and how."""
     cause: str
     remedy: str
     needs: Need
     garments: bool
-    """It only applies to DeepFashion2's categories: others' files are never measured by it."""
-    find_in_part: Callable[[Part], Iterable[Found]] | None = None
-    """Looks at some annotations, one after the other."""
-    find_in_file: Callable[[File], Iterable[Hit]] | None = None
-    """Looks at the file as a whole. A check has one of the two."""
+    find_in_part: Callable[[Part], Iterable[Found]] | None = field(default=None, repr=False)
+    find_in_file: Callable[[File], Iterable[Hit]] | None = field(default=None, repr=False)
 
     @property
     def link(self) -> str:

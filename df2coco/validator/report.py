@@ -14,7 +14,11 @@ __all__ = ["Finding", "Report"]
 
 @dataclass(frozen=True)
 class Finding:
-    """A check that found its defect, and where."""
+    """A check that found its defect, and where.
+
+    - check: What was looked for.
+    - hits: Every place, in the order of the file.
+    """
 
     check: Check
     hits: tuple[Hit, ...]
@@ -44,20 +48,26 @@ def _json_id(value: Any) -> int | str:
 
 @dataclass(frozen=True)
 class Report:
-    """What a validation found."""
+    """What a validation found.
+
+    - path: The file.
+    - images: Images in it.
+    - annotations: Annotations in it.
+    - categories: Categories in it.
+    - loaded: pycocotools loads the file; None: not tried.
+    - findings: Errors first, then warnings, then notes.
+    - compared: The folder or archive of annotations that the file was compared with.
+    - scored: Images of ground truth that were scored against themselves.
+    """
 
     path: Path
     images: int
     annotations: int
     categories: int
     loaded: bool | None
-    """pycocotools loads the file; None: not tried."""
     findings: tuple[Finding, ...]
-    """Errors first, then warnings, then notes."""
     compared: Path | None = None
-    """The folder or archive of annotations that the file was compared with."""
     scored: int = 0
-    """Images of ground truth that were scored against themselves."""
 
     def count(self, level: str) -> int:
         """How many checks of a level found something."""
