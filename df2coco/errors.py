@@ -19,6 +19,7 @@ __all__ = [
     "SourceError",
     "WorkerError",
     "check_choice",
+    "check_list",
     "printable",
     "shorten",
 ]
@@ -87,6 +88,12 @@ def check_choice(option: str, value: object, values: Iterable[object]) -> None:
     if not any(type(value) is type(each) and value == each for each in allowed):
         names = ", ".join(str(each) for each in allowed if each is not None)
         raise OptionError(f"{shorten(value)} is not one of {names}.", field=option)
+
+
+def check_list(option: str, value: object) -> None:
+    """Raise `OptionError` for one path or name where a list of them is expected."""
+    if isinstance(value, (str, bytes, os.PathLike)) or not isinstance(value, Iterable):
+        raise OptionError(f"{shorten(value)} is not a list. Write [...].", field=option)
 
 
 def shorten(value: object) -> str:

@@ -680,7 +680,7 @@ def test_parts_are_known_ones(tmp_path: Path) -> None:
     assert boxes["--parts"] == boxes["--only"]
     result = run("draw", path, *options, "--parts", "boxes,faces")
     assert result.exit_code == 2
-    assert re.fullmatch("df2coco: --parts: 'faces' is none of .*\n", result.stderr)
+    assert re.fullmatch("df2coco: --parts: 'faces' is not one of .*\n", result.stderr)
     assert "--only" not in run("draw", "--help").stdout
 
 

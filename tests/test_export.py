@@ -19,11 +19,13 @@ from df2coco.cli import export as _export  # noqa: F401  registers the commands
 from df2coco.cli.app import app
 from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
-from df2coco.errors import Df2cocoError, OutputError
+from df2coco.errors import CocoFileError, Df2cocoError, OptionError, OutputError
 from df2coco.export import export_roboflow, export_yolo
 from df2coco.export.datasets import Links
 from df2coco.layouts import SHARED, layout_of_category
+from df2coco.masks.outline import outline
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
+from tests.samples import make_jpeg
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 SPLIT = FIXTURES / "validation"
@@ -700,10 +702,87 @@ def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
         (("yolo", SPLIT, FIXTURES), "holds files already"),
         (("yolo", SPLIT), "name what to export, and then the folder to write"),
         (("yolo", SPLIT, tmp_path / "yolo", "--task", "obb"), "'obb' is none of"),
-        (("yolo", SPLIT, tmp_path / "yolo", "--category", "hat"), "'hat' is not one of"),
+        (
+            ("yolo", SPLIT, tmp_path / "yolo", "--category", "hat"),
+            "--category: 'hat' is not one of",
+        ),
         (("roboflow", SPLIT, tmp_path / "rf", "--layout", "x"), "'x' is none of"),
     ):
         done = run(*arguments)
         assert done.exit_code == 2
         assert message in done.output
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("export", [export_yolo, export_roboflow])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sources": "train.json"}, "sources: 'train.json' is not a list"),
+        ({"sources": Path("train.json")}, "is not a list"),
+        ({"sources": None}, "sources: None is not a list"),
+        ({"images": "image"}, "images: 'image' is not a list"),
+        ({"workers": 0}, "workers: 0 is not a number of processes"),
+    ],
+)
+def test_arguments_of_the_library(
+    export: Any, options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        export(**{"sources": ["train.json"], "folder": tmp_path / "new", **options})
+    assert not list(tmp_path.iterdir())
+
+
+ROBOFLOW: dict[str, tuple[str, dict[str, Any], str]] = {
+    "box missing": ("annotations", {"bbox": None}, "annotations[0].bbox: None, expected 4"),
+    "crowd null": ("annotations", {"iscrowd": None}, "annotations[0].iscrowd: None"),
+    "item of no image": ("annotations", {"image_id": 99}, "annotations[0].image_id: 99 is not an id"),
+    "item of no category": ("annotations", {"category_id": 99}, "annotations[0].category_id: 99"),
+    "two images of one name": ("images", {"file_name": "2.jpg"}, "2.jpg is the name of two files"),
+    "two names of one place": ("images", {"file_name": "./2.jpg"}, "is the name of two files"),
+    "the name of the annotations": (
+        "images", {"file_name": "_annotations.coco.json"}, "is the name of two files in train"),
+    "category twice": ("categories", {"id": 2}, "categories: 2 stands twice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes", "message"), ROBOFLOW.values(), ids=ROBOFLOW)
+def test_roboflow_refuses_what_it_would_copy(
+    name: str, changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    document = small_file(tmp_path / "image")
+    export_roboflow([write(tmp_path, document)], tmp_path / "good", images=[tmp_path / "image"])
+    document[name][0].update(changes)
+    with pytest.raises(CocoFileError) as caught:
+        export_roboflow([write(tmp_path, document)], tmp_path / "new", images=[tmp_path / "image"])
+    assert message in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+def small_file(photos: Path) -> dict[str, Any]:
+    """Two images, an item each, two categories, and the photos in a folder."""
+    photos.mkdir()
+    for name in ("1.jpg", "2.jpg", "_annotations.coco.json"):
+        (photos / name).write_bytes(make_jpeg(60, 80))
+    return {
+        "images": [{"id": n, "file_name": f"{n}.jpg", "width": 60, "height": 80} for n in (1, 2)],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": n, "bbox": [5, 5, 20, 30], "iscrowd": 0}
+            | {"segmentation": [[5, 5, 25, 5, 25, 35, 5, 35]], "area": 600}
+            for n in (1, 2)
+        ],
+        "categories": [{"id": 1, "name": "skirt"}, {"id": 2, "name": "vest"}],
+    }
+
+
+def write(folder: Path, document: dict[str, Any]) -> Path:
+    path = folder / "train.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("bad", [[], [1, 2], [1, 1, 2, 2], [1, 1, 9, 1, 9, 9, 1]])
+def test_what_is_no_polygon_is_left_out_of_an_outline(bad: list[float]) -> None:
+    good = [5.0, 5, 25, 5, 25, 35, 5, 35]
+    assert outline([bad, good], 60, 80) == outline([good], 60, 80)
+    assert outline([bad], 60, 80) == []

@@ -255,6 +255,18 @@ def test_parts_that_make_no_sense(
     assert not (tmp_path / "parts").exists()
 
 
+@pytest.mark.parametrize("parts", [None, "a=1", [("a", 0.5), ("b", 0.5)], {1: 0.5, 2: 0.5}])
+def test_parts_of_another_type(whole: Path, tmp_path: Path, parts: Any) -> None:
+    with pytest.raises(OptionError, match=r"^parts: "):
+        split(whole, tmp_path / "parts", parts=parts)
+
+
+@pytest.mark.parametrize("options", [{"paths": "a.json"}, {"folders": "ab"}])
+def test_lists_of_another_type(whole: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="is not a list"):
+        merge(**{"paths": [whole, whole], "out": tmp_path / "all.json", **options})
+
+
 def test_split_writes_nothing_over_its_input(whole: Path) -> None:
     before = whole.read_bytes()
     with pytest.raises(OutputError):

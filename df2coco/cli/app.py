@@ -62,6 +62,9 @@ def command_group(name: str, help: str) -> typer.Typer:
     return group
 
 
+_OPTIONS: Final = {"categories": "category", "folders": "folder"}
+"""A parameter of the library, which takes a list -> the option that may be repeated."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -74,7 +77,8 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
             try:
                 return function(*args, **kwargs)
             except OptionError as error:
-                option = f"--{error.field.replace('_', '-')}: " if error.field else ""
+                name = _OPTIONS.get(error.field, error.field).replace("_", "-")
+                option = f"--{name}: " if name else ""
                 fail(f"{option}{error.text}")
             except Df2cocoError as error:
                 fail(str(error))

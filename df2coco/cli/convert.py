@@ -112,7 +112,8 @@ def convert_command(
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
     shape = _shape(preset, task=task, layout=layout, landmarks=landmarks, area=area)
-    selection = _selection(category or [], only=only, limit=limit, sample=sample, seed=seed)
+    given: Any = {"categories": tuple(category or ()), "only": only}
+    selection = Selection(**given, limit=limit, sample=sample, seed=seed)
 
     def work(password: str | None) -> list[Summary]:
         with progress_bar(quiet=quiet) as progress:
@@ -180,14 +181,6 @@ def _shape(preset: str | None, **options: str | None) -> Shape:
         check_preset(preset, given)
         given["preset"] = preset
     return Shape(**given)
-
-
-def _selection(categories: list[str], **others: Any) -> Selection:
-    try:
-        return Selection(tuple(categories), **others)
-    except OptionError as error:
-        field = "category" if error.field == "categories" else error.field
-        raise OptionError(error.text, field=field) from None
 
 
 def _run(work: Callable[[], list[Summary]], quiet: bool) -> None:

@@ -19,15 +19,10 @@ from df2coco.cli.app import (
 )
 from df2coco.drawing import PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import DEFAULT_SAMPLE, MIN_SCORE
-from df2coco.errors import OptionError
 
 
 def _parts(text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",")]
-    for part in parts:
-        if part not in PARTS:
-            raise OptionError(f"{part!r} is none of {', '.join(PARTS)}.", field="parts")
-    return parts
+    return [part.strip() for part in text.split(",")]
 
 
 @command("draw")

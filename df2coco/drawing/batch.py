@@ -17,7 +17,7 @@ from df2coco.drawing.drawables import PARTS
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.selection import DEFAULT_SAMPLE, annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
-from df2coco.errors import OutputError, printable
+from df2coco.errors import OptionError, OutputError, check_choice, check_list, printable, shorten
 from df2coco.files import (
     atomic_write,
     check_output_folder,
@@ -76,6 +76,13 @@ def draw(
     coco, out = Path(coco), Path(out)
     results = None if results is None else Path(results)
     check_workers(workers)
+    check_list("image_ids", image_ids)
+    check_list("parts", parts)
+    parts = tuple(parts)
+    for part in parts:
+        check_choice("parts", part, PARTS)
+    if sample is not None and (type(sample) is not int or sample < 0):
+        raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")
     photos = Photos(images, password)
     inputs = [coco, *([results] if results else [])]
     _check_out(out, inputs)

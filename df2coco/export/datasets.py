@@ -197,6 +197,8 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
     check_output_folder(folder, [dataset.photos / each for each in folders])
     categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
     for number, entry in enumerate(categories):
+        if number and entry["id"] == categories[number - 1]["id"]:
+            raise CocoFileError(f"{entry['id']} stands twice.", file=path, field="categories")
         if "name" not in entry:
             raise CocoFileError("missing.", file=path, field=f"categories[{number}].name")
     if category is not None:

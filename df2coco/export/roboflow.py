@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from df2coco.coco.lists import read_annotations
+from df2coco.coco.lists import iter_annotations
+from df2coco.coco.schema import check_fields
 from df2coco.converter.options import LayoutName, Selection, Shape, Task
+from df2coco.errors import CocoFileError, check_list
 from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.files import atomic_folder
 from df2coco.progress import Progress, no_progress
+from df2coco.workers import check_workers
 
 __all__ = ["export_roboflow"]
 
@@ -39,6 +42,9 @@ def export_roboflow(
     `sources` are COCO files, which are copied as they are, or anything that `convert` takes, which is
     then converted with `task` and `layout`. Everything else is as `export_yolo` has it.
     """
+    check_list("sources", sources)
+    check_list("images", images)
+    check_workers(workers)
     folder, shape = Path(folder), Shape(task=task, layout=layout)
     with atomic_folder(folder) as work:
         converted = work / "coco"
@@ -66,13 +72,20 @@ def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> Expo
     name = _SPLITS[dataset.split]
     place = work / name
     place.mkdir()
+    _check_names(dataset, head)
     items = 0
-
-    def count(part: Sequence[object]) -> None:
-        nonlocal items
+    categories = {entry["id"] for entry in head.categories}
+    for part in iter_annotations(dataset.coco):
+        check_fields({"annotations": part}, dataset.coco, "boxes", first=items)
+        for number, entry in enumerate(part, items):
+            for field, known in (("image_id", head.photos), ("category_id", categories)):
+                if entry[field] not in known:
+                    raise CocoFileError(
+                        f"{entry[field]} is not an id of the file. df2coco validate reports all that is wrong.",
+                        file=dataset.coco,
+                        field=f"annotations[{number}].{field}",
+                    )
         items += len(part)
-
-    read_annotations(dataset.coco, count)
     shutil.copyfile(dataset.coco, place / _FILE)
     for inner in {os.path.dirname(photo.file_name) for photo in head.photos.values()}:
         (place / inner).mkdir(parents=True, exist_ok=True)
@@ -83,3 +96,17 @@ def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> Expo
         if number % 256 == 0 or number == len(head.photos):
             progress(phase, number, len(head.photos))
     return ExportedSplit(name, len(head.photos), items, dataset.notices)
+
+
+def _check_names(dataset: Dataset, head: Head) -> None:
+    """Raise `CocoFileError` when two images, or an image and the annotations, would have one place."""
+    seen = {_FILE}
+    for photo in head.photos.values():
+        name = os.path.normpath(photo.file_name)
+        if name in seen:
+            raise CocoFileError(
+                f"{photo.file_name} is the name of two files in {_SPLITS[dataset.split]}. Rename one of them.",
+                file=dataset.coco,
+                field="images",
+            )
+        seen.add(name)

@@ -23,7 +23,7 @@ from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import iter_annotations
 from df2coco.coco.schema import USES, UseName, check_fields
 from df2coco.converter.options import LayoutName, Selection, Shape
-from df2coco.errors import CocoFileError, check_choice
+from df2coco.errors import CocoFileError, check_choice, check_list
 from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.files import atomic_folder
@@ -32,7 +32,7 @@ from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
 from df2coco.masks.outline import check_shapely, outline
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
-from df2coco.workers import map_ordered, worthwhile
+from df2coco.workers import check_workers, map_ordered, worthwhile
 
 __all__ = ["YOLO_TASKS", "YoloTask", "export_yolo"]
 
@@ -80,6 +80,9 @@ def export_yolo(
     `CocoFileError` and `SourceError` when a source cannot be read, `Df2cocoError` when shapely is
     missing. Nothing is written then.
     """
+    check_list("sources", sources)
+    check_list("images", images)
+    check_workers(workers)
     folder, paths = Path(folder), [Path(source) for source in sources]
     check_choice("task", task, YOLO_TASKS)
     selection = Selection(categories=() if category is None else (category,))

@@ -54,6 +54,7 @@ def _rings(segmentation: Sequence[Sequence[float]], width: int, height: int) -> 
     polygons = [
         shapely.make_valid(shapely.Polygon(np.asarray(polygon, float).reshape(-1, 2)))
         for polygon in segmentation
+        if len(polygon) >= 6 and len(polygon) % 2 == 0  # pycocotools draws no others
     ]
     inside = shapely.intersection(shapely.union_all(polygons), shapely.box(0, 0, width, height))
     # A collection may hold points and lines too, where a polygon is flat.

@@ -14,7 +14,7 @@ from df2coco.coco.file_names import is_address, is_outside
 from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
 from df2coco.coco.schema import is_id
 from df2coco.coco.writer import Writer
-from df2coco.errors import CocoFileError, OptionError, shorten
+from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.files import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.entries import Entry, check_images_known, others_of, pair_of, read_checked
@@ -124,6 +124,8 @@ def merge(
     Raises `OptionError` for too few files or folders, or folders that are not names below a folder, `CocoFileError` when a file cannot be read or the
     files do not fit together, `OutputError` when `out` cannot be written.
     """
+    check_list("paths", paths)
+    check_list("folders", folders)
     inputs = [_Input(Path(path)) for path in paths]
     out = Path(out)
     if len(inputs) < 2:
@@ -131,7 +133,7 @@ def merge(
     if folders and len(folders) != len(inputs):
         raise OptionError(
             f"{len(folders)} for {len(inputs)} files. Name one folder for each file.",
-            field="folder",
+            field="folders",
         )
     for name in folders:
         _check_folder(name)
@@ -208,7 +210,7 @@ def _check_folder(name: str) -> None:
     if name and (is_outside(name) or is_address(name) or "\\" in name or not name.isprintable()):
         raise OptionError(
             f"{shorten(name)} is not the name of a folder below that of the images. Example: train/image",
-            field="folder",
+            field="folders",
         )
 
 

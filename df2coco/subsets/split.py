@@ -140,10 +140,12 @@ _TOLERANCE: Final = 1e-6
 
 
 def _check_parts(parts: Mapping[str, float]) -> None:
+    if not isinstance(parts, Mapping):
+        raise OptionError(f'{shorten(parts)} is not {{"train": 0.9, "test": 0.1}}.', field="parts")
     if len(parts) < 2:
         raise OptionError("name two parts or more: train=0.9,test=0.1.", field="parts")
     for name, share in parts.items():
-        if not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise OptionError(
                 f"{shorten(name)} cannot name a file. Use letters and digits.", field="parts"
             )
