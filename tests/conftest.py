@@ -61,7 +61,8 @@ _configuration: list[str] = []
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if _COVERAGE in os.environ:
         _configuration[:] = [os.environ.pop(_COVERAGE)]
-    if item.path.name in MEASURED and _configuration:
+    wanted = item.path.name in MEASURED and not item.get_closest_marker("no_cover")
+    if wanted and _configuration:
         os.environ[_COVERAGE] = _configuration[0]
 
 

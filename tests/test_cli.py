@@ -328,6 +328,7 @@ class TestEverywhere:
             ("draw {coco} --images {split} --out {out} --sample 2", ["drawing images:"]),
         ],
     )
+    @pytest.mark.no_cover
     @pytest.mark.posix
     def test_each_phase_has_its_name_and_leaves_nothing_on_the_terminal(
         self, validation: Path, tmp_path: Path, arguments: str, phases: list[str]

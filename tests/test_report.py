@@ -132,12 +132,14 @@ def test_labels_for_those_who_do_not_see_it(folder: Path) -> None:
     assert [tag for tag, _ in page.elements if tag == "h1"] == ["h1"]
 
 
+@pytest.mark.no_cover
 def test_the_same_file_gives_the_same_page(folder: Path, validation: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.html"
     write_report(folder / "keypoints_validation.json", validation / "image", again)
     assert again.read_bytes() == (folder / "report.html").read_bytes()
 
 
+@pytest.mark.no_cover
 def test_examples_cover_all_categories_and_are_small(
     folder: Path, validation: Path, tmp_path: Path
 ) -> None:
@@ -212,6 +214,7 @@ def test_findings_link_to_their_pictures(faulty: Path) -> None:
     assert links & of_image
 
 
+@pytest.mark.no_cover
 def test_without_examples_findings_have_no_links(
     faulty: Path, validation_images: Path, tmp_path: Path
 ) -> None:
@@ -222,6 +225,7 @@ def test_without_examples_findings_have_no_links(
     assert "annotation 13: v = 7" in page.text
 
 
+@pytest.mark.no_cover
 def test_from_an_archive(folder: Path, validation: Path, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "images"), "zip", validation / "image")
     write_report(folder / "keypoints_validation.json", archive, tmp_path / "r.html", examples=3)
