@@ -44,7 +44,7 @@ write-docs: $(VENV)/tools
 
 # The site, into build/site; a broken link is an error.
 docs: $(VENV)/docs
-	$(BIN)/python -m mkdocs build --strict --quiet --config-file .mkdocs.yml --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file .mkdocs.yml --site-dir build/site
 
 # The real Detectron2, MMDetection and MMPose (1.6 GB), then Ultralytics, transformers and RF-DETR (2 GB), each
 # group in an environment of its own.
