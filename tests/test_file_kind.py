@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from df2coco.errors import PasswordError, SourceError
-from df2coco.parser.file_kind import recognise
+from df2coco.file_kind import recognise
 from df2coco.parser.splits import find_splits
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip

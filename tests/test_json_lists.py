@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from df2coco.coco import lists as json_lists
 from df2coco.coco.lists import cut, iter_list, read_annotations, read_span
 from df2coco.coco.reader import read
 from df2coco.errors import CocoFileError
+from df2coco.validator import validate
 
 texts = st.text(st.sampled_from('ab"\\{}[],: \n'), max_size=6)
 values = st.recursive(
@@ -266,3 +269,25 @@ def test_json_lines_are_a_list(tmp_path: Path) -> None:
         {"image_id": 1},
         {"image_id": 2},
     ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"<!DOCTYPE html><html>", "this is a web page, not a COCO file. Name a COCO file."),
+        (b"PK\3\4rest", "this is a zip archive. Unpack it, and name the COCO file."),
+        (gzip.compress(b"{}"), "this is compressed with gzip, not a COCO file."),
+        (pickle.dumps({"a": 1}), "this is a Python pickle, not a COCO file."),
+        (b'{"id": 1}\n{"id": 2}\n', "this is JSON Lines (a JSON object in each line), not a COCO"),
+        (b'{"x": ' + b"[" * 100_000, "nested too deeply for a COCO file."),
+        (b'{"images": [', "not JSON ("),
+        (b"path,category\n", "not JSON ("),
+    ],
+)
+def test_what_is_not_json_is_named(raw: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_bytes(raw)
+    for command in (read, validate):
+        with pytest.raises(CocoFileError) as caught:
+            command(path)
+        assert str(caught.value).startswith(f"{path}: {message}")

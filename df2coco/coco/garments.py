@@ -12,7 +12,7 @@ __all__ = ["find_garments", "own_slots", "same_name"]
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
+    return "".join(filter(str.isalnum, name)).casefold()
 
 
 _BY_PLAIN_NAME: Final = {_plain(name): category for name, category in CATEGORY_BY_NAME.items()}
@@ -21,7 +21,7 @@ _BY_PLAIN_NAME: Final = {_plain(name): category for name, category in CATEGORY_B
 def same_name(name: Any) -> Category | None:
     """DeepFashion2's category of that name, the dataset's or the official converter's.
 
-    Capitals count as small letters, and underscores and hyphens as blanks.
+    Letters alone count, capitals as small ones: "ShortSleeveTop" and "short_sleeve-top" are the same.
     """
     return _BY_PLAIN_NAME.get(_plain(name)) if type(name) is str else None
 

@@ -17,6 +17,7 @@ import orjson
 
 from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError
+from df2coco.file_kind import LOOKED_AT, recognise
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -188,9 +189,16 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
             file=path,
             field=field,
         )
+    kind = recognise(raw[:LOOKED_AT], path.name)
+    if raw.startswith(b"PK\3\4"):
+        return CocoFileError("this is a zip archive. Unpack it, and name the COCO file.", file=path)
+    if kind is not None and (kind.is_lines or not kind.is_json):
+        return CocoFileError(f"this is {kind.what}, not a COCO file. Name a COCO file.", file=path)
     try:
         orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
+            return CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
         return CocoFileError(f"not JSON ({error}). Was it written to the end?", file=path)
     return CocoFileError("not JSON. Was it written to the end?", file=path)
 

@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from df2coco.errors import SourceError
-from df2coco.parser.file_kind import recognise
+from df2coco.file_kind import recognise
 from df2coco.parser.item import FaultError, is_box, optional_choice, optional_integer, parse_item
 from df2coco.parser.records import ImageRecord, Item, Notice, smallest_size
 from df2coco.parser.strict_annotation import ITEM_KEY, parse_strictly

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from df2coco.errors import PasswordError, SourceError
-from df2coco.parser.file_kind import VOLUME, is_text_file, recognise_file
+from df2coco.file_kind import VOLUME, is_text_file, recognise_file
 
 __all__ = ["Member", "ZipFiles", "read_directory"]
 

@@ -12,7 +12,7 @@ import warnings
 from typing import Any, Final, NamedTuple
 
 from df2coco.errors import SourceError
-from df2coco.parser.file_kind import recognise
+from df2coco.file_kind import recognise
 
 __all__ = ["FIRST_BYTES", "HeaderTooShortError", "ImageHeader", "read_header"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.errors import SourceError
+from df2coco.file_kind import recognise_file
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.candidates import Candidates, find_candidates
-from df2coco.parser.file_kind import recognise_file
 from df2coco.parser.places import (
     IMAGE_FOLDERS,
     JPG,

@@ -24,7 +24,7 @@ __all__ = ["CHECKS"]
     remedy="Number one of the splits anew, in images and annotations.",
 )
 def image_id_duplicate(file: File) -> Iterable[Hit]:
-    return (Hit(each) for each in repeated(e["id"] for e in file.images if "id" in e))
+    return (Hit(each) for each in repeated(e["id"] for e in file.images if e.get("id") is not None))
 
 
 @file_check(

@@ -26,6 +26,12 @@ def annotation_id_zero(part: Part) -> Iterable[Found]:
     return ((n, "") for n, each in enumerate(part.column("id")) if each == 0 and type(each) is int)
 
 
+def _numbers(other_ids: Iterable[Any]) -> set[int]:
+    """Ids that are written as text and reported as such: "000001" is 1."""
+    texts = (each for each in other_ids if type(each) is str)
+    return {int(each) for each in texts if each.isdecimal() and len(each) < 20}
+
+
 @part_check(
     "image-unknown",
     "error",
@@ -36,7 +42,7 @@ def annotation_id_zero(part: Part) -> Iterable[Found]:
     remedy="Add the image, or remove the annotation.",
 )
 def image_unknown(part: Part) -> Iterable[Found]:
-    known = part.header.sizes
+    known = part.header.sizes.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"image_id {each}")
         for position, each in enumerate(part.image_ids)
@@ -53,7 +59,7 @@ def image_unknown(part: Part) -> Iterable[Found]:
     remedy="Add the category, or correct category_id.",
 )
 def category_unknown(part: Part) -> Iterable[Found]:
-    known = part.header.lengths
+    known = part.header.lengths.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"category_id {each}")
         for position, each in enumerate(part.category_ids)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-__all__ = ["VOLUME", "FileKind", "is_text_file", "recognise", "recognise_file"]
+__all__ = ["LOOKED_AT", "VOLUME", "FileKind", "is_text_file", "recognise", "recognise_file"]
 
 LOOKED_AT: Final = 1 << 16
 """How many bytes of a file are looked at."""
