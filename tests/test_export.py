@@ -685,7 +685,7 @@ def test_the_command_reports_what_it_wrote(files: Mapping[str, Path], tmp_path: 
     both = run("yolo", crowd, files["instances"], tmp_path / "both", *photos)
     assert both.stderr.splitlines() == [
         "train: 21 images, 39 items",
-        "  crowd                         1  crowds (iscrowd 1) are left out: the labels have no such thing",
+        "  crowd                         1  crowds (iscrowd 1) are left out: labels cannot say it",
         "val: 21 images, 40 items",
         f"  -> {tmp_path / 'both' / 'data.yaml'}",
     ]

@@ -46,7 +46,7 @@ COMMANDS: Final = {
     "explain": ("explain", "Explain a finding of validate."),
     "evaluate": ("evaluate", "Score results as the DeepFashion2 benchmarks do."),
     "retrieval": ("retrieval", "Write the ground truth of consumer-to-shop retrieval."),
-    "restore": ("restore", "Write the dataset's annotation files again, one an image."),
+    "restore": ("restore", "Write the dataset's annotation files again, one per image."),
     "split": ("subsets", "Split one COCO file into several, without tearing pairs apart."),
     "merge": ("subsets", "Merge COCO files of several splits into one."),
     "export": ("export", "Write the dataset folder that a training tool reads."),
@@ -56,7 +56,7 @@ COMMANDS: Final = {
     "report": ("report", "Write one page of HTML about a COCO file."),
     "metainfo": ("metainfo", "Print the settings that a training framework needs."),
 }
-"""The module of each command and the first line of its help (at most 64 characters), in the order of the list.
+"""The module of each command and the first line of its help (at most 60 characters), in the order of the list.
 
 That list needs no module then: importing all of them would double its time.
 """

@@ -152,7 +152,7 @@ WorkersOption = Annotated[
         min=1, metavar="N", help="Processes; by default the cores it may use.", show_default=False
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

@@ -32,7 +32,7 @@ SourcesArgument = Annotated[
         show_default=False,
         help="Files that df2coco convert wrote (train and validation together make one dataset), or "
         "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
-        "Last the folder to write, which must be new or empty.",
+        "The last one is the folder to write, which must be new or empty.",
     ),
 ]
 ImagesOption = Annotated[

@@ -23,9 +23,7 @@ from df2coco.cli.app import (
 def report_command(
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT.json", show_default=False, help="A COCO file, whoever wrote it."
-        ),
+        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file of any origin."),
     ],
     images: Annotated[
         Path,

@@ -37,7 +37,7 @@ def restore_command(
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the dataset's annotation files again, one an image.
+    """Write the dataset's annotation files again, one per image.
 
     What the COCO file cannot give back is reported before anything is written.
     """

@@ -25,7 +25,7 @@ ListOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Names of the images, one a line, with or without .jpg: list_query.txt, list_gallery.txt. "
+        help="Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
         "Without it query images are the users' photos, gallery images the shops'.",
         show_default=False,
     ),

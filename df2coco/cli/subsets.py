@@ -21,7 +21,7 @@ def split_command(
         typer.Argument(
             metavar="DIR",
             show_default=False,
-            help="The folder for one file a part: DIR/train.json.",
+            help="The folder for the files, one for each part: DIR/train.json.",
         ),
     ],
     parts: Annotated[

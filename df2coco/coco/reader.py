@@ -85,7 +85,7 @@ def check_encoding(path: Path, start: bytes) -> None:
     """Raise `CocoFileError` for a file that starts with a byte order mark."""
     if start.startswith(b"\xef\xbb\xbf"):
         raise CocoFileError(
-            "starts with a byte order mark, at which Python's json stops, and so do most readers. "
+            "starts with a byte order mark. Python's json and most other readers stop at it. "
             "Save it as UTF-8 without byte order mark.",
             file=path,
         )

@@ -194,7 +194,9 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
                 is_mask,
                 "polygon-malformed",
             ),
-            "keypoints": Field("3 numbers x, y, v a landmark", _are_landmarks, "keypoints-length"),
+            "keypoints": Field(
+                "3 numbers x, y, v for each landmark", _are_landmarks, "keypoints-length"
+            ),
             "num_keypoints": Field("a whole number from 0", _is_count, "num-keypoints-type"),
         },
     }

@@ -353,7 +353,7 @@ _COUNTED: Final = MappingProxyType(
         "unnamed": "items have no names of their own in the file: named in the dataset's order",
         "named by id": "images have file names that are not their ids: files are named by the ids",
         "outside": "annotations have landmarks outside their category's slots: left out",
-        "crowds": "annotations are crowds (iscrowd 1): the dataset has no such thing",
+        "crowds": "annotations are crowds (iscrowd 1), which the dataset does not have",
         "other pair_id": "annotations have another pair_id than their image: the first one counts",
     }
 )

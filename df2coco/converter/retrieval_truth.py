@@ -227,7 +227,7 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
     except UnicodeDecodeError:
         raise SourceError(
-            "is not text. Name a list of image names, one a line.", file=path
+            "is not text. Name a list of image names, one in each line.", file=path
         ) from None
     ids: set[int] = set()
     unknown: list[tuple[int, str]] = []

@@ -12,7 +12,7 @@ __all__ = ["NOTES", "Exported", "ExportedSplit"]
 
 NOTES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "crowd": "crowds (iscrowd 1) are left out: the labels have no such thing",
+        "crowd": "crowds (iscrowd 1) are left out: labels cannot say it",
         "box-empty": "boxes cover nothing of their photo: their items are left out",
         "outline-from-box": "masks cover nothing: their outline is the box",
         "landmark-outside": "labelled landmarks lie outside their photo: exported as not labelled",

@@ -360,12 +360,12 @@ class _SplitWriter:
 
         photo = self._head.photos.get(annotation["image_id"])
         if photo is None:
-            raise fault("image_id", f"{annotation['image_id']} is the id of no image.")
+            raise fault("image_id", f"{annotation['image_id']} is not the id of an image.")
         label = self._label_of.get(annotation["category_id"])
         if label is None:
             if self._only_labelled:
                 return None
-            raise fault("category_id", f"{annotation['category_id']} is the id of no category.")
+            raise fault("category_id", f"{annotation['category_id']} is not the id of a category.")
         if job.task == "segment" and type(annotation["segmentation"]) is not list:
             raise fault("segmentation", "is an RLE. Labels are made of polygons.")
         if job.slots is not None and len(annotation["keypoints"]) != 3 * job.slots.total:

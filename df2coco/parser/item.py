@@ -91,7 +91,7 @@ def _box(
     x1, y1, x2, y2 = box
     if x1 > x2 or y1 > y2:
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
-        text = f"{box} gives its corners in the other order; put right"
+        text = f"{box} gives its corners in the other order; corrected"
         repairs.append(Notice("corners-swapped", file, f"{key}.bounding_box", text))
     width, height = size or (MAX_COORDINATE, MAX_COORDINATE)
     if x1 < 0 or y1 < 0 or x2 > width or y2 > height:

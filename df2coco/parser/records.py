@@ -70,7 +70,7 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
             "options choose by the annotations, but the split has none: all its images are written",
         ),
         "other-photos": NoticeKind(
-            "warning", "the photos are hardly those that the annotations were made on"
+            "warning", "the photos are probably not those that the annotations were made on"
         ),
         "no-items": NoticeKind("warning", "an image has no items"),
         "no-images": NoticeKind(
@@ -111,7 +111,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     - key: Its key in the file: "item1".
     - category_id: 1 to 13.
     - bounding_box: x1, y1, x2, y2 with x1 < x2 and y1 < y2.
-    - landmarks: x1, y1, v1, ...: 3 numbers a landmark in the category's order; v is 0, 1 or 2.
+    - landmarks: x1, y1, v1, ...: 3 numbers for each landmark in the category's order; v is 0, 1 or 2.
     - num_labelled: Landmarks with v > 0.
     - segmentation: Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the
       mask is their union.

@@ -30,7 +30,7 @@ Level: TypeAlias = Literal["error", "warning", "note"]
 LEVELS: Final[Mapping[Level, str]] = MappingProxyType(
     {
         "error": "a consumer stops, or ground truth scored against itself is below AP 1",
-        "warning": "a consumer drops or alters something, or the file is hardly what was meant",
+        "warning": "a consumer drops or alters something, or the file is probably not what was meant",
         "note": "worth knowing",
     }
 )
