@@ -194,6 +194,13 @@ NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
     ),
     ("one image of three", KINDS, lambda _, r: r.__delitem__(slice(2, None)), "1 of the 3 images"),
     ("image ids shifted", ("bbox",), lambda d, r: _move(d, r), "image ids seem to be shifted"),
+    ("no items", KINDS[:2], lambda d, _: d["annotations"].clear(), "no item that counts"),
+    (
+        "crowds alone",
+        KINDS,
+        lambda d, _: [a.update(iscrowd=1) for a in d["annotations"]],
+        "no item that counts",
+    ),
     ("no results", KINDS, lambda _, r: r.clear(), "There are no results"),
     ("101 results", KINDS[:2], _more(101), "more than 100 results of one category, 101 at most"),
     ("21 results", KINDS[2:], _more(21), "more than 20 results of one category, 21 at most"),
@@ -252,6 +259,11 @@ SILENT: list[tuple[str, tuple[str, ...], Change]] = [
     ("20 results", KINDS[2:], _more(20)),
     ("130 results of 13 categories", KINDS, _more(10, tuple(range(1, 14)))),
     ("an image without items", KINDS, lambda d, _: d["images"].append({**d["images"][0], "id": 4})),
+    (
+        "one crowd",
+        KINDS,
+        _again(iscrowd=1, segmentation=[_corners(10, 10, 90, 90)], bbox=[10, 10, 90, 90]),
+    ),
     ("ids with gaps", KINDS, lambda d, _: [a.update(id=900 - a["id"]) for a in d["annotations"]]),
     ("one wrong label", KINDS[:2], lambda _, r: r[0].update(category_id=2)),
     (

@@ -274,11 +274,11 @@ def test_json_lines_are_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"<!DOCTYPE html><html>", "this is a web page, not a COCO file. Name a COCO file."),
+        (b"<!DOCTYPE html><html>", "this is a web page, not a JSON file. Name a JSON file."),
         (b"PK\3\4rest", "this is a zip archive. Unpack it, and name the COCO file."),
-        (gzip.compress(b"{}"), "this is compressed with gzip, not a COCO file."),
-        (pickle.dumps({"a": 1}), "this is a Python pickle, not a COCO file."),
-        (b'{"id": 1}\n{"id": 2}\n', "this is JSON Lines (a JSON object in each line), not a COCO"),
+        (gzip.compress(b"{}"), "this is compressed with gzip, not a JSON file."),
+        (pickle.dumps({"a": 1}), "this is a Python pickle, not a JSON file."),
+        (b'{"id": 1}\n{"id": 2}\n', "this is JSON Lines (a JSON object in each line), not a JSON"),
         (b'{"x": ' + b"[" * 100_000, "nested too deeply for a COCO file."),
         (b'{"images": [', "not JSON ("),
         (b"path,category\n", "not JSON ("),

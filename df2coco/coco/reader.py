@@ -193,7 +193,7 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
     if raw.startswith(b"PK\3\4"):
         return CocoFileError("this is a zip archive. Unpack it, and name the COCO file.", file=path)
     if kind is not None and (kind.is_lines or not kind.is_json):
-        return CocoFileError(f"this is {kind.what}, not a COCO file. Name a COCO file.", file=path)
+        return CocoFileError(f"this is {kind.what}, not a JSON file. Name a JSON file.", file=path)
     try:
         orjson.loads(raw)
     except orjson.JSONDecodeError as error:

@@ -18,11 +18,18 @@ LIMITS: Final[Mapping[str, int]] = MappingProxyType({"bbox": 100, "segm": 100, "
 
 def find_notes(kind: str, truth: GroundTruth, found: Results, ap50: float) -> tuple[str, ...]:
     """The notes on an evaluation, whose AP50 is `ap50`; () where all is as it should be."""
+    if ap50 < 0:
+        return (_NOTHING_TO_FIND,)
     return (
         *_of_ground_truth(kind, truth),
         *_of_numbers(kind, truth, found),
         *_of_places(kind, truth, found, ap50),
     )
+
+
+_NOTHING_TO_FIND: Final = (
+    "The ground truth has no item that counts (it has none, or crowds alone), so there is no score."
+)
 
 
 def _of_ground_truth(kind: str, truth: GroundTruth) -> Iterator[str]:
@@ -159,13 +166,20 @@ def _of_places(kind: str, truth: GroundTruth, found: Results, ap50: float) -> It
             "model with those of the file."
         )
         return
-    for step in (1, -1):
-        moved, _ = _fit(items, results._replace(image_ids=results.image_ids + step), 0)
-        if _is_better(moved, found_now):
-            yield (
-                "The results fit the items of other images: their image ids seem to be shifted by one "
-                f"({-step:+d})."
+    moved = {
+        step: _fit(items, results._replace(image_ids=results.image_ids + step), 0)[0]
+        for step in (1, -1)
+    }
+    step = max(moved, key=lambda each: moved[each])
+    if _is_better(moved[step], found_now):
+        yield (
+            "The results fit the items of other images: their image ids seem to be "
+            + (
+                f"shifted by one ({-step:+d})."
+                if moved[-step] < _GOOD
+                else "others than the file's."
             )
+        )
 
 
 _POOR: Final = 0.5
