@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from df2coco import __version__
 from tests.conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -59,3 +60,12 @@ def test_the_dockerfile_has_instructions_that_exist_and_no_root() -> None:
 def test_readme_has_no_link_that_the_package_index_cannot_follow() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
         assert target.startswith(("https://", "#")), target
+
+
+def test_one_version_everywhere() -> None:
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert re.search(rf"^## {re.escape(__version__)} \(", (ROOT / "CHANGELOG.md").read_text(), re.M)
+
+
+def test_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 250
