@@ -338,6 +338,7 @@ def test_parts_go_to_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     path.write_text(json.dumps(document))
     one = validate(path)
     monkeypatch.setattr(lists, "_PART", 500)
+    monkeypatch.setattr("df2coco.validator.examination._PARTS_A_START", {True: 1})
     found_parts = lists.cut(path)
     assert found_parts is not None
     assert len(found_parts.spans) > 10
@@ -375,6 +376,46 @@ def test_what_cannot_be_cut_is_read_as_one(
     whole = examined()
     monkeypatch.setattr(lists, "_PART", 50)
     assert examined() == whole
+
+
+def test_workers_agree_on_what_is_the_same_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's hash of a text is another number in every process."""
+    document = json.loads((FINDINGS / "segmentation-rle.json").read_text())
+    first = document["annotations"][0]
+    document["annotations"] = [first | {"id": 1 + n} for n in range(12)]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document))
+    monkeypatch.setattr(lists, "_PART", 100)
+    monkeypatch.setattr("df2coco.validator.examination._PARTS_A_START", {True: 1})
+    (found,) = (f for f in validate(path, workers=2).findings if f.check.code == "item-repeated")
+    assert len(found.hits) == 11
+
+
+def test_progress_names_what_is_done_now() -> None:
+    """No phase stays at its end while others run."""
+    calls: list[tuple[str, int, int]] = []
+    source = FINDINGS / "source"
+    validate(
+        FINDINGS / "source-image-missing.json",
+        against=source,
+        images=source / "image",
+        progress=lambda *call: calls.append(call),
+    )
+    phases = [phase for n, (phase, *_) in enumerate(calls) if not n or calls[n - 1][0] != phase]
+    assert phases == [
+        "looking for images",
+        "looking for annotation files",
+        "reading source-image-missing.json",
+        "checking annotations",
+        "checking the file as a whole",
+        "reading image headers",
+        "checking the file as a whole",
+        "comparing with the source",
+        "checking the file as a whole",
+        "scoring the ground truth against itself",
+    ]
 
 
 # ---------------------------------------------------------------- near misses

@@ -39,8 +39,10 @@ __all__ = [
     "cut",
     "iter_annotations",
     "iter_list",
+    "parse_list",
     "read_annotations",
     "read_span",
+    "read_text",
 ]
 
 Buffer: TypeAlias = "mmap.mmap | bytes"
@@ -106,6 +108,7 @@ def _counted_spans(buffer: Buffer, start: int) -> Iterator[Span]:
 _COMMA: Final = re.compile(rb"\s*,")
 _START: Final = re.compile(rb"\s*\[")
 _ANNOTATIONS: Final = re.compile(rb'"annotations"\s*:\s*\[')
+_TAIL: Final = 1 << 20
 _END: Final = re.compile(rb'\]\s*(?:,\s*"(?:images|categories|info|licenses|type)"\s*:|\}\s*\Z)')
 
 
@@ -127,7 +130,9 @@ def _cut(path: Path, buffer: Buffer, exact: bool) -> Cut | None:
     top = _parse(head + b"]}")
     if not isinstance(top, dict) or top.get("annotations") != []:
         return None  # the list stands inside of something else
-    found = None if exact else _END.search(buffer, start.end())
+    # With the other lists in front, these are nearly always the end of the file.
+    likely = len(buffer) - _TAIL if {"images", "categories"} <= top.keys() else 0
+    found = None if exact else _END.search(buffer, max(start.end(), likely))
     for counting in (False, True) if found else (True,):
         if counting:
             spans = list(_counted_spans(buffer, start.end()))
@@ -148,10 +153,21 @@ def read_span(
     path: Path, span: Span, *, loads: Callable[[bytes], Any] = orjson.loads
 ) -> list[dict[str, Any]] | None:
     """The annotations in a part; None when the file was not cut between annotations, or is not JSON."""
+    return parse_list(read_text(path, span), loads)
+
+
+def read_text(path: Path, span: Span) -> bytes:
+    """A part as the JSON text of a list, if the file was cut between annotations."""
     with path.open("rb") as stream:
         stream.seek(span.start)
-        raw = stream.read(span.end - span.start)
-    return _dicts(_parse(b"[%b]" % raw, loads))
+        return b"[%b]" % stream.read(span.end - span.start)
+
+
+def parse_list(
+    raw: bytes, loads: Callable[[bytes], Any] = orjson.loads
+) -> list[dict[str, Any]] | None:
+    """The objects in the JSON text of a list; None when it is something else."""
+    return _dicts(_parse(raw, loads))
 
 
 # ---------------------------------------------------------------- reading

@@ -18,7 +18,7 @@ def _misfits(part: Part, *fields: str) -> Iterator[Found]:
     """Values of those fields that are not what the schema wants."""
     for field in fields:
         fits = FIELDS["annotations"][field].fits
-        for position, annotation in enumerate(part.annotations):
+        for position, annotation in enumerate(part.entries):
             if field in annotation and not fits(annotation[field]):
                 value = annotation[field]
                 if not is_not_finite(value):
@@ -38,7 +38,7 @@ _REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 )
 def annotation_key_missing(part: Part) -> Iterable[Found]:
     required = frozenset(_REQUIRED)
-    for position, annotation in enumerate(part.annotations):
+    for position, annotation in enumerate(part.entries):
         if not annotation.keys() >= required:
             yield position, ", ".join(name for name in _REQUIRED if name not in annotation)
 
@@ -52,12 +52,12 @@ def annotation_key_missing(part: Part) -> Iterable[Found]:
     remedy="Write ids as JSON integers.",
 )
 def annotation_id_type(part: Part) -> Iterable[Found]:
-    for field in ("id", "image_id", "category_id"):
+    for field in ("id", "image_id", "category_id") if part.entries else ():
         values = part.column(field)
         if set(map(type, values)) == {int} and is_id(min(values)) and is_id(max(values)):
             continue
         for position, detail in _misfits(part, field):
-            value = part.annotations[position][field]
+            value = part.column(field)[position]
             # Where an image has just this id, the finding is the image's.
             same = type(value) in (str, int, float) and value in part.header.other_ids
             if field == "id" or not same:
@@ -131,7 +131,7 @@ def num_keypoints_type(part: Part) -> Iterable[Found]:
 )
 def polygon_malformed(part: Part) -> Iterable[Found]:
     yield from part.outlines.faults
-    for position, annotation in enumerate(part.annotations):
+    for position, annotation in enumerate(part.entries):
         if annotation.get("segmentation", ...) is None:
             yield position, "segmentation None"
 
@@ -173,7 +173,8 @@ def attribute_type(part: Part) -> Iterable[Found]:
     for field, (_, fits, _) in (
         DATASET_FIELDS["annotations"].items() if part.header.garments else ()
     ):
-        for position, value in enumerate(part.column(field)):
+        for position, entry in enumerate(part.entries):
+            value = entry.get(field)
             if type(value) is not int and not fits(value) and not is_not_finite(value):
                 yield position, f"{field} {shorten(value)}"
 

@@ -68,13 +68,13 @@ def _one_iou(a: Box, b: Box) -> float:
     remedy="Write the box around the mask as x, y, width, height in pixels, or correct the mask.",
 )
 def box_not_of_mask(part: Part) -> Iterable[Found]:
-    corners, extents = _corners(part), part.outlines.extents
+    corners, extents = part.once(_corners), part.outlines.extents
     overlap = _iou(corners, extents)
     # Near the image's corner, a box written as corners is not far from the right one.
     as_corners = _iou(part.boxes, extents)
     nearly = (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
     has_area = ((extents[:, 2:] - extents[:, :2]) > 0).all(axis=1)
-    apart = ((overlap < _APART) | nearly) & has_area & ~in_fractions(part) & ~part.crowds
+    apart = ((overlap < _APART) | nearly) & has_area & ~part.once(in_fractions) & ~part.crowds
     for position in apart.nonzero()[0].tolist():
         box, extent = part.boxes[position].tolist(), extents[position].tolist()
         x1, y1, x2, y2 = (round(n, 1) for n in extent)
@@ -85,7 +85,7 @@ def box_not_of_mask(part: Part) -> Iterable[Found]:
 
 def _cause_of_box(part: Part, position: int, box: Box, extent: Box) -> str:
     """What explains a box that is not the mask's; "" when nothing does."""
-    corners = _corners(part)
+    corners = part.once(_corners)
     for other in _neighbours(part, position):
         if _one_iou(corners[other].tolist(), extent) >= _FITS:
             return f"the mask fits the box of annotation {_name(part, other)}"
@@ -114,13 +114,13 @@ def _cause_of_box(part: Part, position: int, box: Box, extent: Box) -> str:
 def _neighbours(part: Part, position: int) -> Iterator[int]:
     """Other annotations of the same image: in nearly all files they stand close by."""
     image_id = part.image_ids[position]
-    for other in range(max(0, position - 50), min(len(part.annotations), position + 50)):
+    for other in range(max(0, position - 50), min(part.count, position + 50)):
         if other != position and part.image_ids[other] == image_id:
             yield other
 
 
 def _name(part: Part, position: int) -> Any:
-    return part.annotations[position].get("id")
+    return part.column("id")[position]
 
 
 # ---------------------------------------------------------------- landmarks
@@ -131,14 +131,20 @@ _PIXELS: Final = 5.0
 """and by so many pixels."""
 
 
-def _outside(x: Array, y: Array, areas: Array) -> Array:
-    """(M,): whether points lie outside of their boxes (M, 4), and not just beside them."""
+def _with_margin(areas: Array) -> Array:
+    """(N, 4): boxes x1, y1, x2, y2, made larger by what does not count as outside."""
     import numpy as np
 
     x1, y1, x2, y2 = areas.T
     across = np.maximum(_LEAVE * (x2 - x1), _PIXELS)
     down = np.maximum(_LEAVE * (y2 - y1), _PIXELS)
-    return (x < x1 - across) | (x > x2 + across) | (y < y1 - down) | (y > y2 + down)
+    return np.stack([x1 - across, y1 - down, x2 + across, y2 + down], axis=1)
+
+
+def _outside(x: Array, y: Array, item: Array, areas: Array) -> Array:
+    """(M,): whether points lie outside of the boxes (N, 4) of their items."""
+    x1, y1, x2, y2 = (edges[item] for edges in areas.T)
+    return (x < x1) | (x > x2) | (y < y1) | (y > y2)
 
 
 @part_check(
@@ -152,14 +158,14 @@ def _outside(x: Array, y: Array, areas: Array) -> Array:
 def landmarks_not_of_box(part: Part) -> Iterable[Found]:
     import numpy as np
 
-    found, corners = part.landmarks, _corners(part)
+    found, corners = part.landmarks, part.once(_corners)
     chosen = found.v > 0
     item, x, y = found.item[chosen], found.x[chosen], found.y[chosen]
-    extents = part.outlines.extents[item]
-    beside = _outside(x, y, corners[item]) & ~(
-        np.isfinite(extents[:, 0]) & ~_outside(x, y, extents)
-    )
-    count = len(part.annotations)
+    beside = _outside(x, y, item, _with_margin(corners)).nonzero()[0]
+    extents = part.outlines.extents
+    of_mask = ~_outside(x[beside], y[beside], item[beside], _with_margin(extents))
+    beside = beside[~(of_mask & np.isfinite(extents[item[beside], 0]))]
+    count = part.count
     outside = np.bincount(item[beside], minlength=count)
     labelled = np.bincount(item, minlength=count)
     # A person's hand may be far from what is seen of the person; a garment's landmarks are on it.
@@ -167,7 +173,7 @@ def landmarks_not_of_box(part: Part) -> Iterable[Found]:
     wrong = np.where(own, 4 * outside > labelled, 2 * outside > labelled) | _is_shrunk(
         part, item, x, y, corners
     )
-    for position in (wrong & ~in_fractions(part)).nonzero()[0].tolist():
+    for position in (wrong & ~part.once(in_fractions)).nonzero()[0].tolist():
         here = item == position
         points = np.stack([x[here], y[here]], axis=1)
         detail = f"{int(outside[position])} of {int(labelled[position])} lie outside the box"
@@ -186,7 +192,7 @@ def _is_shrunk(part: Part, item: Array, x: Array, y: Array, corners: Array) -> A
     """(N,): most landmarks of a garment are labelled, and yet fill a small part of its box; or all lie together."""
     import numpy as np
 
-    result = np.zeros(len(part.annotations), bool)
+    result = np.zeros(part.count, bool)
     if not len(item):
         return result
     starts = np.flatnonzero(np.diff(item, prepend=-1))
@@ -218,7 +224,8 @@ def _cause_of_landmarks(part: Part, position: int, points: Array, corners: Array
     def fit(way: Array, other: int) -> bool:
         x, y = way.T
         box = corners[other]
-        if _outside(x, y, np.tile(box, (len(x), 1))).any() or box[0] != box[0]:
+        here = np.zeros(len(x), np.intp)
+        if _outside(x, y, here, _with_margin(box[None])).any() or box[0] != box[0]:
             return False
         filled = (x.max() - x.min()) * (y.max() - y.min())
         return bool(filled > 0.2 * (box[2] - box[0]) * (box[3] - box[1]))

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from df2coco.coco.lists import Span, cut, read_span
+from df2coco.coco.lists import Span, cut, parse_list, read_span, read_text
 from df2coco.coco.reader import (
     check_document,
     fault_of_json,
@@ -30,8 +30,9 @@ from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
 from df2coco.validator import scoring, source
-from df2coco.validator.checks import LEVELS, Check, Hit, Need, Position, identify
+from df2coco.validator.checks import LEVELS, Check, Hit, Need, Position
 from df2coco.validator.report import Finding, Report
+from df2coco.validator.rows import decode_rows
 from df2coco.validator.table import CHECKS
 from df2coco.validator.view import Columns, Entry, File, Header, Part
 from df2coco.workers import map_ordered, worthwhile
@@ -43,6 +44,10 @@ SCORED_IMAGES: Final = 2000
 
 _PART: Final = 2000
 """Annotations that are looked at together, where the file is read as a whole."""
+
+
+_PARTS_A_START: Final = {False: 30, True: 6}
+"""Parts that are examined in the time that a worker takes to start with numpy, without and with masks."""
 
 
 def validate(
@@ -85,7 +90,7 @@ def validate(
         file, hits = _examine_annotations(path, needs, workers, progress)
         file.pictures, file.source, file.score_images = pictures, split, score_images
         file.decode = decode
-        progress("checking the file as a whole", 0, 0)
+        progress(_AS_A_WHOLE, 0, 0)
         loaded = None if quick else _is_loaded(file)
         scored = _examine_whole(file, needs, hits)
     order = list(LEVELS)
@@ -169,8 +174,7 @@ def _examine_annotations(
                 refuse_other_kinds(path, kept)
                 return file, _take_all(file, job, kept)
         else:
-            # A part takes about 80 ms, and a start with numpy and pycocotools as long as six.
-            count = worthwhile(workers, len(found.spans) // 6)
+            count = worthwhile(workers, len(found.spans) // _PARTS_A_START["masks" in needs])
             parts = map_ordered(partial(_examine_span, job), found.spans, workers=count)
             hits = _take(file, parts, len(found.spans))
             parts.close()
@@ -223,7 +227,11 @@ def _take_all(file: File, job: _Job, annotations: list[Entry]) -> Hits:
 
 def _examine_span(job: _Job, span: Span) -> _Examined | None:
     with no_collection():
-        annotations = read_span(job.path, span)
+        raw = read_text(job.path, span)
+        rows = decode_rows(raw, job.header.garments)
+        if rows is not None:
+            return _examine_part(job, Part(job.header, [], rows))
+        annotations = parse_list(raw)
         if annotations is None:
             return None
         refuse_other_kinds(job.path, annotations)
@@ -235,17 +243,20 @@ def _examine(job: _Job, annotations: list[Entry]) -> _Examined:
         f"annotations[].{field}" for _, field in read_whole_numbers("annotations", annotations)
     )
     part = Part(job.header, annotations, exact="source" in job.needs)
+    return _examine_part(job, part)._replace(decimal=decimal)
+
+
+def _examine_part(job: _Job, part: Part) -> _Examined:
     hits = {
         check.code: [
-            Hit(identify(annotations[position], position), detail)
-            for position, detail in check.find_in_part(part)
+            Hit(part.identify(position), detail) for position, detail in check.find_in_part(part)
         ]
         for check in CHECKS
         if check.find_in_part is not None and check.needs in job.needs
     }
     areas = part.areas if "source" in job.needs else []
     return _Examined(
-        {c: found for c, found in hits.items() if found}, part.columns(), decimal, areas
+        {c: found for c, found in hits.items() if found}, part.columns(), Counter(), areas
     )
 
 
@@ -272,6 +283,8 @@ def _moved(hit: Hit, by: int) -> Hit:
 
 # ---------------------------------------------------------------- the file as a whole
 
+_AS_A_WHOLE: Final = "checking the file as a whole"
+
 
 def _file_checks(needs: set[Need]) -> Iterator[Check]:
     return (check for check in CHECKS if check.find_in_file is not None and check.needs in needs)
@@ -281,6 +294,7 @@ def _examine_whole(file: File, needs: set[Need], hits: Hits) -> int:
     """Add what is found by looking at the whole file; how many images were scored."""
     for check in _file_checks(needs):
         if check not in scoring.CHECKS and check.find_in_file is not None:
+            file.progress(_AS_A_WHOLE, 0, 0)  # one of them may have counted something
             hits[check.code] = list(check.find_in_file(file))
     if not file.source or not file.score_images or not _can_be_scored(hits):
         return 0

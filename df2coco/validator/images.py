@@ -175,6 +175,9 @@ _MOST_LANDMARKS: Final = 20
 )
 def items_too_many(file: File) -> Iterable[Hit]:
     columns = file.columns
+    every = Counter(zip(columns.image_ids, columns.category_ids, strict=True))
+    if max(every.values(), default=0) <= min(_MOST_ITEMS, _MOST_LANDMARKS):
+        return  # as nearly always
     for chosen, most, what in (
         (columns.counted, _MOST_ITEMS, "items"),
         (columns.labelled, _MOST_LANDMARKS, "items with landmarks"),

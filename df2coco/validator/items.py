@@ -117,9 +117,15 @@ def ignore_set(part: Part) -> Iterable[Found]:
 )
 def attribute_range(part: Part) -> Iterable[Found]:
     for name in ATTRIBUTES if part.header.garments else ():
-        for position, value in enumerate(part.column(name)):
+        values = part.column(name)
+        if part.rows is not None and _VALUES.issuperset(values):
+            continue
+        for position, value in enumerate(values):
             if type(value) is int and not 1 <= value <= 3:
                 yield position, f"{name} {shorten(value)}"
+
+
+_VALUES: Final = frozenset((None, 1, 2, 3))
 
 
 # ---------------------------------------------------------------- boxes
@@ -149,7 +155,7 @@ def bbox_empty(part: Part) -> Iterable[Found]:
 def bbox_small(part: Part) -> Iterable[Found]:
     _, _, width, height = part.boxes.T
     small = (width > 0) & (height > 0) & ((width < 1) | (height < 1))
-    return part.where(small & ~in_fractions(part), "bbox")
+    return part.where(small & ~part.once(in_fractions), "bbox")
 
 
 _ROUNDING: Final = 0.01
@@ -192,7 +198,7 @@ def bbox_integers(part: Part) -> Iterable[Found]:
     for position, (box, fits) in enumerate(
         zip(part.column("bbox"), (part.boxes[:, 0] == part.boxes[:, 0]).tolist(), strict=True)
     ):
-        if fits and type(sum(box)) is int:
+        if fits and type(box[0]) is int and type(sum(box)) is int:
             yield position, f"bbox {box}"
 
 
@@ -269,7 +275,7 @@ def polygon_outside(part: Part) -> Iterable[Found]:
     needs="masks",
 )
 def mask_empty(part: Part) -> Iterable[Found]:
-    fractions = in_fractions(part)
+    fractions = part.once(in_fractions)
     for position, area in enumerate(part.areas):
         if area == 0 and not fractions[position]:
             outside = part.overshoot[position] > 1
@@ -303,7 +309,7 @@ def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
     needs="masks",
 )
 def area_unexplained(part: Part) -> Iterable[Found]:
-    fractions = in_fractions(part)
+    fractions = part.once(in_fractions)
     for position, area, mask, box in _explanations(part):
         if fractions[position]:
             continue
@@ -357,7 +363,7 @@ def in_fractions(part: Part) -> Any:
     remedy="Multiply x and width by the image's width, y and height by its height.",
 )
 def coordinates_in_fractions(part: Part) -> Iterable[Found]:
-    return part.where(in_fractions(part), "bbox")
+    return part.where(part.once(in_fractions), "bbox")
 
 
 CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

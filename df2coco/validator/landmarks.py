@@ -168,10 +168,10 @@ def keypoints_floats(part: Part) -> Iterable[Found]:
     remedy="Write the number of landmarks with v above 0.",
 )
 def num_keypoints_missing(part: Part) -> Iterable[Found]:
-    for position, (length, annotation) in enumerate(
-        zip(part.landmarks.lengths, part.annotations, strict=True)
+    for position, (length, has) in enumerate(
+        zip(part.landmarks.lengths, part.has("num_keypoints"), strict=True)
     ):
-        if length is not None and "num_keypoints" not in annotation:
+        if length is not None and not has:
             yield position, ""
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from array import array
-from itertools import chain
+from collections.abc import Sequence
+from itertools import accumulate, chain
+from struct import pack
 from typing import Any, NamedTuple, TypeAlias
+from zlib import crc32
 
 from df2coco.coco.schema import MAX_NUMBER, MAX_OUTLINE, is_mask
 from df2coco.errors import shorten
 from df2coco.validator.checks import Found
+from df2coco.validator.rows import Polygons
 
-__all__ = ["Outlines", "read_outlines"]
+__all__ = ["Outlines", "as_array", "read_outlines", "read_outlines_of_rows"]
 
 Array: TypeAlias = Any
 """A numpy array: numpy is imported where it is used."""
@@ -19,42 +22,96 @@ Array: TypeAlias = Any
 class Outlines(NamedTuple):
     """The polygons of a part."""
 
-    polygons: list[list[list[float]]]
+    polygons: Sequence[list[list[float]]]
     """Of each annotation, those that can be drawn; [] where there are none."""
     extents: Array
     """(N, 4): x1, y1, x2, y2 of each annotation's polygons; NaN where there are none."""
-    empty: list[int]
+    totals: Array
+    """(N,): the sum of each annotation's coordinates; another number for an RLE, equal for equal ones."""
     rles: list[int]
     integers: list[int]
     """All numbers of a polygon are written as integers."""
     faults: list[Found]
-    totals: list[float]
-    """The sum of each annotation's coordinates."""
 
 
 def read_outlines(segmentations: list[Any]) -> Outlines:
     import numpy as np
 
-    found = Outlines([], np.full((len(segmentations), 4), np.nan), [], [], [], [], [])
+    usable: list[list[list[float]]] = []
+    found = _without_polygons(len(segmentations), usable)
     for position, segmentation in enumerate(segmentations):
         polygons: list[Any] = []
-        total = 0.0
         if type(segmentation) is list:
-            if not segmentation:
-                found.empty.append(position)
-            elif not (fault := _flat(segmentation)):
-                polygons, total = _usable(found, position, segmentation)
+            fault = _flat(segmentation) if segmentation else ""
+            if not fault:
+                polygons = _usable(found, position, segmentation)
             else:
                 found.faults.append((position, f"segmentation {shorten(segmentation)}: {fault}"))
         elif type(segmentation) is dict:
             found.rles.append(position)
-            total = float(hash(str(segmentation.get("counts"))))
+            # Not `hash`: of text it is another number in every process.
+            found.totals[position] = crc32(str(segmentation.get("counts")).encode())
         elif segmentation is not None:
             found.faults.append((position, f"segmentation {shorten(segmentation)}"))
-        found.polygons.append(polygons)
-        found.totals.append(total)
-    _measure_extents(found)
+        usable.append(polygons)
+    flat = list(chain.from_iterable(usable))
+    lengths = np.fromiter(map(len, flat), np.intp, len(flat))
+    counts = np.fromiter(map(len, usable), np.intp, len(usable))
+    for position in _measure(found, list(chain.from_iterable(flat)), lengths, counts):
+        usable[position] = []
     return found
+
+
+def read_outlines_of_rows(rows: Polygons, count: int) -> Outlines:
+    """The same for `count` rows, where decoding has looked at the polygons."""
+    import numpy as np
+
+    polygons = _Slices(rows, count)
+    found = _without_polygons(count, polygons)
+    ends = accumulate(rows.lengths)
+    if int in {type(rows.numbers[end - 1]) for end in ends}:
+        found.integers.extend(
+            position
+            for position in rows.positions
+            if any(type(sum(polygon)) is int for polygon in polygons[position])
+        )
+    counts = np.zeros(count, np.intp)
+    counts[rows.positions] = rows.counts
+    _measure(found, rows.numbers, np.array(rows.lengths, np.intp), counts)
+    return found
+
+
+class _Slices(Sequence[list[list[float]]]):
+    """The polygons of rows, made when they are asked for: to be drawn."""
+
+    def __init__(self, rows: Polygons, count: int) -> None:
+        self._numbers = rows.numbers
+        self._ends = [0, *accumulate(rows.lengths)]
+        self._places = [range(0)] * count
+        first = 0
+        for position, number in zip(rows.positions, rows.counts, strict=True):
+            self._places[position] = range(first, first + number)
+            first += number
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, position: Any) -> Any:
+        numbers, ends = self._numbers, self._ends
+        return [numbers[ends[place] : ends[place + 1]] for place in self._places[position]]
+
+
+def _without_polygons(count: int, polygons: Sequence[list[list[float]]]) -> Outlines:
+    import numpy as np
+
+    return Outlines(polygons, np.full((count, 4), np.nan), np.zeros(count), [], [], [])
+
+
+def as_array(numbers: list[float]) -> Array:
+    """(N,): a list of ints and floats as floats; `pack` takes half of numpy's time for it."""
+    import numpy as np
+
+    return np.frombuffer(pack(f"{len(numbers)}d", *numbers), float)
 
 
 def _flat(segmentation: list[Any]) -> str:
@@ -71,9 +128,9 @@ def _flat(segmentation: list[Any]) -> str:
     return ""
 
 
-def _usable(found: Outlines, position: int, segmentation: list[Any]) -> tuple[list[Any], float]:
+def _usable(found: Outlines, position: int, segmentation: list[Any]) -> list[Any]:
     """The polygons of a segmentation that can be drawn; what is wrong with the others is noted."""
-    polygons, sums, integers = [], [], False
+    polygons, integers = [], False
     for number, polygon in enumerate(segmentation):
         what = ""
         if type(polygon) is not list:
@@ -91,48 +148,50 @@ def _usable(found: Outlines, position: int, segmentation: list[Any]) -> tuple[li
                         found.faults.append((position, f"segmentation[{number}]: too large"))
                     continue
                 integers |= type(total) is int
-                sums.append(total)
                 polygons.append(polygon)
         if what:
             found.faults.append((position, f"segmentation[{number}]: {what}"))
     if integers:
         found.integers.append(position)
-    return polygons, sum(sums)
+    return polygons
 
 
-def _measure_extents(found: Outlines) -> None:
-    """Fill in the extents; polygons that are too far away or too long to be drawn are faults."""
+def _measure(found: Outlines, numbers: list[float], lengths: Array, counts: Array) -> list[int]:
+    """Fill in extents and totals; polygons that are too far away or too long to be drawn are faults.
+
+    `numbers` are those of all polygons, of which each has `lengths` and each annotation `counts`.
+    Returns the positions of annotations whose polygons cannot be drawn.
+    """
     import numpy as np
 
-    items = [position for position, polygons in enumerate(found.polygons) if polygons]
-    if not items:
-        return
-    flat = list(chain.from_iterable(found.polygons))
-    lengths = np.fromiter(map(len, flat), np.intp, len(flat))
-    # An array module's array takes floats faster than numpy does, and as strictly.
-    numbers = np.frombuffer(array("d", chain.from_iterable(flat)), float)
-    firsts = (np.cumsum(lengths) - lengths) // 2
-    counts = np.array([len(found.polygons[position]) for position in items])
-    groups = np.cumsum(counts) - counts
+    items = counts.nonzero()[0]
+    if not len(items):
+        return []
+    counts = counts[items]
+    sizes = np.add.reduceat(lengths, np.cumsum(counts) - counts)
+    firsts = np.cumsum(sizes) - sizes
+    flat = as_array(numbers)
+    found.totals[items] = np.add.reduceat(flat, firsts)
     extents = np.stack(
         [
-            edge.reduceat(edge.reduceat(numbers[axis::2], firsts), groups)
+            edge.reduceat(flat[axis::2], firsts // 2)
             for edge in (np.minimum, np.maximum)
             for axis in (0, 1)
         ],
         axis=1,
     )
-    sizes = np.add.reduceat(lengths, groups)
     # Quick, and never less than the outline of any polygon.
     spans = (extents[:, 2:] - extents[:, :2]).max(axis=1) * sizes
     suspects = (np.abs(extents).max(axis=1) > MAX_NUMBER) | (spans > MAX_OUTLINE)
     suspects |= ~np.isfinite(extents).all(axis=1)
     found.extents[items] = extents
+    undrawable = []
     for number in suspects.nonzero()[0].tolist():
-        position = items[number]
+        position = int(items[number])
         if not is_mask(found.polygons[position]):
             if np.isfinite(extents[number]).all():
                 text = f"a polygon from {extents[number].min():g} to {extents[number].max():g}"
                 found.faults.append((position, f"segmentation: {text} is too large to be drawn"))
-            found.polygons[position] = []
+            undrawable.append(position)
             found.extents[position] = np.nan
+    return undrawable

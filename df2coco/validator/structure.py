@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from df2coco.coco.reader import find_not_finite
-from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id, is_too_large
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, is_id
 from df2coco.errors import shorten
 from df2coco.validator.checks import (
     Check,
@@ -27,16 +27,13 @@ def is_not_finite(value: Any) -> bool:
 
 def _entry_misfits(entries: list[Entry], name: str, *fields: str) -> Iterator[tuple[int, str]]:
     """The same for images and categories: their number, and what is wrong."""
-    for number, entry in enumerate(entries):
-        wrong = [
-            f"{field} {shorten(entry[field])}"
-            for field in fields
-            if field in entry
-            and not FIELDS[name][field].fits(entry[field])
-            and not is_not_finite(entry[field])
-        ]
-        if wrong:
-            yield number, ", ".join(wrong)
+    wrong: dict[int, list[str]] = {}
+    for field in fields:
+        fits = FIELDS[name][field].fits
+        for number, entry in enumerate(entries):
+            if field in entry and not fits(entry[field]) and not is_not_finite(entry[field]):
+                wrong.setdefault(number, []).append(f"{field} {shorten(entry[field])}")
+    return ((number, ", ".join(wrong[number])) for number in sorted(wrong))
 
 
 def _hits(entries: list[Entry], found: Iterable[tuple[int, str]]) -> Iterator[Hit]:
@@ -102,7 +99,7 @@ def id_large(file: File) -> Iterable[Hit]:
         ("annotations", columns.ids),
         ("categories", [entry.get("id") for entry in file.categories]),
     ):
-        large = [each for each in ids if type(each) is int and is_id(each) and each >> 31]
+        large = [each for each in ids if type(each) is int and each >> 31 and is_id(each)]
         if large:
             yield Hit(None, f"{name}: id {large[0]}; {len(large):,} in all")
 
@@ -207,10 +204,9 @@ def image_id_type(file: File) -> Iterable[Hit]:
 )
 def image_size_type(file: File) -> Iterable[Hit]:
     wrong = dict(_entry_misfits(file.images, "images", "width", "height"))
-    for number, entry in enumerate(file.images):
-        sides = entry.get("width"), entry.get("height")
-        if number not in wrong and all(map(is_id, sides)) and is_too_large(entry):
-            wrong[number] = f"{sides[0]} x {sides[1]}"
+    for number, size in enumerate(file.sizes):
+        if size is not None and size[0] * size[1] > MAX_PIXELS:
+            wrong[number] = f"{size[0]} x {size[1]}"
     return _hits(file.images, sorted(wrong.items()))
 
 

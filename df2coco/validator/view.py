@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -20,8 +21,9 @@ from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.validator.checks import Found, Hit, identify
-from df2coco.validator.outlines import Outlines, read_outlines
-from df2coco.validator.slots import Landmarks, read_landmarks
+from df2coco.validator.outlines import Outlines, as_array, read_outlines, read_outlines_of_rows
+from df2coco.validator.rows import Rows
+from df2coco.validator.slots import Landmarks, read_landmarks, read_landmarks_of_rows
 
 __all__ = ["Columns", "Entry", "File", "Header", "Part", "repeated"]
 
@@ -130,6 +132,11 @@ class File:
         return find_garments(self.categories)
 
     @cached_property
+    def sizes(self) -> list[tuple[int, int] | None]:
+        """(width, height) of each image in pixels; None where it has no usable ones."""
+        return [size_of(entry) for entry in self.images]
+
+    @cached_property
     def image_by_id(self) -> dict[int, Entry]:
         """Where an id occurs twice, the last image, as in pycocotools."""
         return {entry["id"]: entry for entry in self.images if is_id(entry.get("id"))}
@@ -146,7 +153,11 @@ class File:
             if not is_id(entry.get("id"))
         )
         return Header(
-            {image_id: size_of(entry) for image_id, entry in self.image_by_id.items()},
+            {
+                entry["id"]: size
+                for entry, size in zip(self.images, self.sizes, strict=True)
+                if is_id(entry.get("id"))
+            },
             {key: 3 * len(names_of(entry)) for key, entry in self.category_by_id.items()},
             self.garments,
             frozenset(each for each in others if type(each) in (str, int, float)),
@@ -199,16 +210,47 @@ class Part:
     """Some annotations of a file, one after the other in it. N annotations."""
 
     header: Header
-    annotations: list[Entry]
+    entries: list[Entry]
+    """The annotations as objects; [] where there are rows."""
+    rows: Rows | None = None
+    """The annotations, where decoding has found nothing wrong with their fields: what checks the types of
+    fields looks at `entries` alone."""
     exact: bool = False
     """Masks are measured by pycocotools itself."""
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
+    _once: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, function: Callable[[Part], Result]) -> Result:
+        """`function(self)`, computed at the first call: what several checks look at."""
+        if function not in self._once:
+            self._once[function] = function(self)
+        result: Result = self._once[function]
+        return result
+
+    @cached_property
+    def count(self) -> int:
+        """N."""
+        return len(self.entries if self.rows is None else self.rows.rows)
 
     def column(self, name: str) -> list[Any]:
         """A field of every annotation; None where it is missing."""
         if name not in self._columns:
-            self._columns[name] = [annotation.get(name) for annotation in self.annotations]
+            self._columns[name] = (
+                [entry.get(name) for entry in self.entries]
+                if self.rows is None
+                else self.rows.column(name)
+            )
         return self._columns[name]
+
+    def has(self, name: str) -> list[bool]:
+        """Whether an annotation has the field, be it null."""
+        if self.rows is None:
+            return [name in entry for entry in self.entries]
+        return [value is not None for value in self.column(name)]
+
+    def identify(self, position: int) -> Any:
+        """How a hit names an annotation."""
+        return identify({"id": self.column("id")[position]}, position)
 
     @cached_property
     def image_ids(self) -> list[Any]:
@@ -230,7 +272,7 @@ class Part:
         import numpy as np
 
         pairs = [size or (np.nan, np.nan) for size in self.sizes]
-        widths, heights = np.array(pairs, float).reshape(-1, 2).T
+        widths, heights = as_array(list(chain.from_iterable(pairs))).reshape(-1, 2).T
         return widths, heights
 
     @cached_property
@@ -238,10 +280,12 @@ class Part:
         """(N, 4): x, y, w, h; NaN where there is no usable box."""
         import numpy as np
 
-        fits = FIELDS["annotations"]["bbox"].fits
-        nothing = [np.nan] * 4
-        boxes = [box if fits(box) else nothing for box in self.column("bbox")]
-        return np.array(boxes, float).reshape(-1, 4)
+        boxes = self.column("bbox")
+        if self.rows is None:
+            fits = FIELDS["annotations"]["bbox"].fits
+            nothing = [np.nan] * 4
+            boxes = [box if fits(box) else nothing for box in boxes]
+        return as_array(list(chain.from_iterable(boxes))).reshape(-1, 4)
 
     @cached_property
     def crowds(self) -> Array:
@@ -258,11 +302,12 @@ class Part:
     def where(self, wrong: Array, field: str = "") -> Iterator[Found]:
         """The annotations for which the array (N,) is true, with a field as it stands there."""
         for position in wrong.nonzero()[0].tolist():
-            detail = f"{field} {shorten(self.annotations[position].get(field))}" if field else ""
-            yield position, detail
+            yield position, f"{field} {shorten(self.column(field)[position])}" if field else ""
 
     @cached_property
     def outlines(self) -> Outlines:
+        if self.rows is not None:
+            return read_outlines_of_rows(self.rows.polygons, self.count)
         return read_outlines(self.column("segmentation"))
 
     @cached_property
@@ -270,7 +315,7 @@ class Part:
         """Why RLEs cannot be used, by the position of their annotation."""
         faults = {}
         for position in self.outlines.rles:
-            rle, size = self.annotations[position]["segmentation"], self.sizes[position]
+            rle, size = self.entries[position]["segmentation"], self.sizes[position]
             if not is_mask(rle):
                 faults[position] = shorten(rle)
             elif size is not None and rle["size"] != [size[1], size[0]]:
@@ -279,7 +324,9 @@ class Part:
 
     @cached_property
     def landmarks(self) -> Landmarks:
-        return read_landmarks(self.column("keypoints"), self.annotations, self.garment_of)
+        if self.rows is not None:
+            return read_landmarks_of_rows(self.rows.keypoints, self.garment_of)
+        return read_landmarks(self.column("keypoints"), self.has("keypoints"), self.garment_of)
 
     @cached_property
     def overshoot(self) -> Array:
@@ -300,42 +347,48 @@ class Part:
             pixels = [union_area(p, *size) for p, size in zip(polygons, sizes, strict=True)]
         else:
             pixels = union_areas(polygons, sizes) if polygons else []
-        result: list[int | None] = [None] * len(self.annotations)
+        result: list[int | None] = [None] * self.count
         for position, area in zip(drawable, pixels, strict=True):
             result[position] = area
         for position in self.outlines.rles:
             if position not in self.rle_faults and self.sizes[position] is not None:
-                result[position] = _area_of_rle(self.annotations[position]["segmentation"])
+                result[position] = _area_of_rle(self.entries[position]["segmentation"])
         return result
 
     def columns(self) -> Columns:
         """What is kept of the part."""
-        boxes, outlines, landmarks = self.column("bbox"), self.outlines, self.landmarks
-        segmentations = self.column("segmentation")
-        crowds = self.crowds.tolist()
+        landmarks = self.landmarks
+        ids, image_ids, category_ids = self.column("id"), self.image_ids, self.category_ids
+        totals = self.outlines.totals.tolist(), landmarks.totals.tolist()
+        boxes = self.column("bbox")
+        if self.rows is None:
+            linked = _linked(ids, image_ids, category_ids)
+            prints = list(map(_print, image_ids, category_ids, boxes, *totals))
+            ids = [each if type(each) in (int, str) else None for each in ids]
+            image_ids = [each if type(each) is int else None for each in image_ids]
+            category_ids = [each if type(each) is int else None for each in category_ids]
+            masks = [
+                2 if entry.get("segmentation") else int("segmentation" in entry)
+                for entry in self.entries
+            ]
+        else:
+            linked = [True] * self.count
+            items = zip(image_ids, category_ids, map(tuple, boxes), *totals, strict=True)
+            prints = list(map(hash, items))
+            masks = [0] * self.count
+            polygons = self.rows.polygons
+            for position, count in zip(polygons.positions, polygons.counts, strict=True):
+                masks[position] = 2 if count else 1
         return Columns(
-            [each if type(each) in (int, str) else None for each in self.column("id")],
-            [each if type(each) is int else None for each in self.image_ids],
-            [each if type(each) is int else None for each in self.category_ids],
-            [
-                2 if each else int("segmentation" in annotation)
-                for each, annotation in zip(segmentations, self.annotations, strict=True)
-            ],
+            ids,
+            image_ids,
+            category_ids,
+            masks,
             landmarks.lengths,
-            [not crowd for crowd in crowds],
+            (~self.crowds).tolist(),
             (landmarks.labelled > 0).tolist(),
-            _linked(*map(self.column, ("id", "image_id", "category_id"))),
-            [
-                _print(*each)
-                for each in zip(
-                    self.image_ids,
-                    self.category_ids,
-                    boxes,
-                    outlines.totals,
-                    landmarks.totals,
-                    strict=True,
-                )
-            ],
+            linked,
+            prints,
         )
 
 
@@ -346,13 +399,11 @@ def _linked(*columns: list[Any]) -> list[bool]:
     return [all(type(v) in (int, float, str) for v in row) for row in zip(*columns, strict=True)]
 
 
-def _print(
-    image_id: Any, category_id: Any, box: Any, outlines: float, landmarks: float
-) -> int | None:
+def _print(image_id: Any, category_id: Any, box: Any, *totals: float) -> int | None:
     if not box or not isinstance(box, list):
         return None
     with contextlib.suppress(TypeError):
-        return hash((image_id, category_id, *box, outlines, landmarks))
+        return hash((image_id, category_id, tuple(box), *totals))
     return None
 
 
