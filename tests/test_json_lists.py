@@ -107,7 +107,7 @@ def test_nan_and_infinity_are_for_the_reader_to_find(tmp_path: Path) -> None:
         ('[{"a": 1},]', "not JSON"),
         ('{"a": 1}', "not a JSON list. Expected a list of results"),
         ("17", "not a JSON list"),
-        ("[" * 5000, "not JSON"),
+        ("[" * 5000, "nested too deeply"),
     ],
 )
 def test_what_is_no_list(tmp_path: Path, text: str, message: str) -> None:

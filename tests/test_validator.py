@@ -154,7 +154,7 @@ def test_exit_code(name: str, arguments: list[str | Path], code: int) -> None:
         (b"{}", "images: expected a list of objects"),
         (b'{"images": [1], "annotations": [], "categories": []}', "images: expected a list"),
         (b'{"images": [], "annotations": [NaN, ', "not JSON"),
-        (b"[" * 100_000, "not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
         (b'{"a": NaN, "b":' + b"[" * 100_000, "not JSON"),
         (b"\xff\xfe{}", "not JSON"),
     ],

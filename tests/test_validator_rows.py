@@ -361,12 +361,23 @@ def test_text_that_is_not_what_it_seems(old: str, new: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ['"keypoints":[ ]', '"keypoints":[]', '"segmentation":[ ]', '"segmentation":[[ ]]']
+    "text",
+    [
+        '"keypoints":[ ]',
+        '"keypoints":[]',
+        '"keypoints":[1,2,3',
+        '"segmentation":[ ]',
+        '"segmentation":[[ ]]',
+        '"segmentation":[[1.5,1.5,9.5,1.5,9.5,9.5]',
+        '"item":"keypoints"',
+        '"item":"segmentation"',
+    ],
 )
-def test_lists_of_nothing(text: str, tmp_path: Path) -> None:
+def test_lists_with_nothing_behind_them(text: str, tmp_path: Path) -> None:
     document = _document()
     (entry,) = document["annotations"] = document["annotations"][:1]
     name = text.split('"')[1]
+    del entry[name]
     entry[name] = "here"
     path = tmp_path / "a.json"
     whole = json.dumps(document, separators=(",", ":"))
