@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 test: $(VENV)/tools
 	@echo "The tests take about 5 minutes on 2 quiet cores, less on more."
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -r fEs \
-	  --cov --cov-report term:skip-covered --cov-fail-under 93
+	  --cov --cov-report term:skip-covered --cov-fail-under 96
 
 check: $(VENV)/tools
 	$(BIN)/ruff format --check .
