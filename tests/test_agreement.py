@@ -74,6 +74,22 @@ def commands(path: Path, photos: Path, folder: Path) -> Iterator[tuple[str, Call
     yield "draw", lambda: draw(path, photos, folder / "sheet.png", sample=1)
 
 
+@pytest.mark.parametrize("value", [0, 1.0, "1", {}, [1.5], ["1"], [None], [-1], True])
+def test_float_polygons_of_another_type(value: Any, base: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mutated.json"
+    for good in (None, [], [0]):
+        base["annotations"][0]["float_polygons"] = good
+        path.write_text(json.dumps(base))
+        assert validate(path).is_valid()
+        restore(path, tmp_path / "restored", force=True)
+    base["annotations"][0]["float_polygons"] = value
+    path.write_text(json.dumps(base))
+    assert not validate(path).is_valid()
+    with pytest.raises(CocoFileError, match=r"annotations\[0\].float_polygons"):
+        restore(path, tmp_path / "restored", force=True)
+    del base["annotations"][0]["float_polygons"]
+
+
 NOT_FOR_FORM = ("none of that id in DeepFashion2",)
 
 

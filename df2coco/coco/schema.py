@@ -208,6 +208,10 @@ def _is_whole_or_null(value: Any) -> bool:
     return value is None or type(value) is int
 
 
+def _are_counts(value: Any) -> bool:
+    return value is None or (type(value) is list and all(map(_is_count, value)))
+
+
 _WHOLE: Final = Field("a whole number", _is_whole_or_null, "attribute-type")
 
 DATASET_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
@@ -220,9 +224,12 @@ DATASET_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
             ),
             "pair_id": _WHOLE._replace(code="image-attribute-type"),
         },
-        "annotations": dict.fromkeys(
-            ("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE
-        ),
+        "annotations": {
+            **dict.fromkeys(
+                ("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE
+            ),
+            "float_polygons": Field("a list of whole numbers", _are_counts, "attribute-type"),
+        },
     }
 )
 """The same for what only DeepFashion2 has. Files of others may use these names for anything."""

@@ -209,9 +209,7 @@ def _segmentation(annotation: dict[str, Any], whole: bool) -> list[list[float]]:
     polygons = annotation["segmentation"]
     if type(polygons) is not list:
         raise _FaultError("segmentation: an RLE, but annotation files have polygons.")
-    floats = annotation.get("float_polygons", [])
-    if type(floats) is not list:
-        raise _FaultError(f"float_polygons: {shorten(floats)}, expected a list of numbers.")
+    floats = annotation.get("float_polygons") or []
     if not whole:
         return polygons
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import NoneType
 from typing import Any, Final
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id
@@ -163,7 +164,7 @@ def keypoints_no_numbers(part: Part) -> Iterable[Found]:
 @part_check(
     "attribute-type",
     "error",
-    "scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number.",
+    "scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number, or float_polygons is not a list of such.",
     affects="df2coco restore refuses the file; evaluation by attribute leaves the item out.",
     cause="Values were written as text or names.",
     remedy="Write whole numbers, or leave the key out.",
@@ -173,9 +174,10 @@ def attribute_type(part: Part) -> Iterable[Found]:
     for field, (_, fits, _) in (
         DATASET_FIELDS["annotations"].items() if part.header.garments else ()
     ):
+        usual = NoneType if field == "float_polygons" else int  # what need not be looked at
         for position, entry in enumerate(part.entries):
             value = entry.get(field)
-            if type(value) is not int and not fits(value) and not is_not_finite(value):
+            if type(value) is not usual and not fits(value) and not is_not_finite(value):
                 yield position, f"{field} {shorten(value)}"
 
 
