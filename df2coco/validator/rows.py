@@ -55,7 +55,7 @@ class Row(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     zoom_in: Whole | None = None
     viewpoint: Whole | None = None
     item: str | UnsetType = UNSET
-    float_polygons: list[Whole] | UnsetType = UNSET
+    float_polygons: list[Count] | UnsetType = UNSET
 
 
 class Polygons(NamedTuple):
