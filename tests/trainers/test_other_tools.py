@@ -1,4 +1,4 @@
-"""The table "Other tools" of docs/training.md: what it says of the tools that are small enough to run."""
+"""The list "Other tools" of docs/training.md: what it says of the tools that are small enough to run."""
 
 from __future__ import annotations
 
