@@ -88,7 +88,7 @@ def _example(check: Check) -> str:
     words = ["df2coco validate", path.relative_to(ROOT).as_posix()]
     words += [f"--{name}", value.relative_to(ROOT).as_posix()] if value else []
     words += ["--notes"] if check.level == "note" else []
-    place = "" if hit.id is None else f"{check.about} {hit.id}"
+    place = "" if hit.id is None else f"{hit.about or check.about} {hit.id}"
     text = printable(": ".join(each for each in (place, hit.detail) if each))
     return f"`{' '.join(words)}`" + (f" names `{text}`" if text else "")
 

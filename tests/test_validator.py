@@ -207,6 +207,18 @@ def test_text_is_capped_and_json_is_complete(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_wrong_value_of_an_image_is_named_as_the_images(tmp_path: Path) -> None:
+    document = json.loads((FINDINGS / "source-image-missing.json").read_text())
+    document["images"][0]["pair_id"] = 99
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document))
+    against = ("--against", FINDINGS / "source")
+    _, out, _ = run(path, *against)
+    assert "\n  - image 1: 000001.json: pair_id: 7 in the source, 99 in the file\n" in out
+    (finding,) = json.loads(run(path, *against, "--json")[1])["findings"]
+    assert finding["ids"] == ["image 1"]
+
+
 def test_the_table_names_every_check() -> None:
     rows = checks_table().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == [check.code for check in CHECKS]

@@ -136,7 +136,11 @@ def _places(finding: Finding) -> list[str]:
         return _wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
     lines = []
     for hit in hits:
-        who = "" if hit.id is None else f"{finding.check.about} {printable(str(hit.id))}: "
+        who = (
+            ""
+            if hit.id is None
+            else f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
+        )
         lines += _wrapped("  - ", who + printable(hit.detail))
     if len(finding.hits) > _SHOWN:
         lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")

@@ -102,7 +102,7 @@ def _places(report: Report) -> Iterator[Place]:
             if finding.check.about in ("annotation", "image") and number < len(finding.hits):
                 hit = finding.hits[number]
                 if type(hit.id) is int:
-                    yield finding.check.about, hit.id
+                    yield hit.about or finding.check.about, hit.id
 
 
 class _Chart(NamedTuple):

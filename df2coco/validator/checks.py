@@ -65,10 +65,12 @@ class Hit(NamedTuple):
 
     - id: The entry's `id`, or its `Position`; None: the file.
     - detail: What is wrong there: values as they stand in the file.
+    - about: What `id` is of, where that is not what the check is about.
     """
 
     id: Any
     detail: str = ""
+    about: str = ""
 
 
 def identify(entry: Mapping[str, Any], number: int) -> Any:

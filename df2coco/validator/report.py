@@ -35,7 +35,11 @@ class Finding:
             "remedy": self.check.remedy,
             "link": self.check.link,
             "count": len(self.hits),
-            "ids": [_json_id(hit.id) for hit in self.hits if hit.id is not None],
+            "ids": [
+                f"{hit.about} {hit.id}" if hit.about else _json_id(hit.id)
+                for hit in self.hits
+                if hit.id is not None
+            ],
             "details": [hit.detail for hit in self.hits],
         }
 

@@ -166,7 +166,7 @@ def _compare_image(found: Comparison, record: ImageRecord, entry: Entry, shape: 
         # Another converter leaves fields out, and numbers images as it likes.
         expected = {n: v for n, v in expected.items() if n in shape.image_fields}
     for name, text in _differences(expected, present):
-        hit = Hit(f"image {record.image_id}", f"{_file(record)}: {name}: {text}")
+        hit = Hit(record.image_id, f"{_file(record)}: {name}: {text}", "image")
         found.differences.append(hit)
 
 
