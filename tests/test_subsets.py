@@ -220,6 +220,16 @@ def tiny(of_images: list[Any], of_items: list[list[Any]]) -> Document:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
+@pytest.mark.parametrize("value", [1e30, -1e30, 2.0**63, 2.0**62, 1e18])
+def test_numbers_of_any_size(value: float, tmp_path: Path) -> None:
+    document = tiny([1, 2], [[1], [2]])
+    document["annotations"][0]["style"] = value
+    (tmp_path / "o.json").write_text(json.dumps(document))
+    split(tmp_path / "o.json", tmp_path, parts={"a": 0.5, "b": 0.5})
+    merge([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "m.json")
+    assert value in [each.get("style") for each in read(tmp_path / "m.json")["annotations"]]
+
+
 def test_what_else_a_file_holds_stays(tmp_path: Path) -> None:
     document = tiny([1, 2], [[1], [2]])
     extra = {"licenses": [{"id": 1, "name": "free"}], "seasons": {"1": "summer"}}

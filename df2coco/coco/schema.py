@@ -339,7 +339,8 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
             continue
         for position, entry in enumerate(entries):
             value = entry.get(field)
-            if type(value) is float and value.is_integer():
+            # What exceeds 64 bits can be written by no fast JSON writer as an integer.
+            if type(value) is float and value.is_integer() and abs(value) <= MAX_ID:
                 entry[field] = int(value)
                 changed.add((position, field))
             elif type(value) is bool and field == "iscrowd":
