@@ -486,6 +486,7 @@ BARELY: list[tuple[str, str, Any]] = [
     ("item-repeated", "clean", lambda d: twice(d, segmentation=[[10.5, *BOX[1:]]])),
     ("item-repeated", "clean", lambda d: twice(d, category_id=8)),
     ("item-repeated", "clean", lambda d: twice(d, image_id=2)),
+    ("item-repeated", "posed", lambda d: twice(d, keypoints=[41, *d["annotations"][0]["keypoints"][1:]])),
     ("items-too-many", "clean", lambda d: many(d, 99)),
     ("items-too-many", "posed", lambda d: many(d, 19)),
     ("items-too-many", "posed", lambda d: [e.update(iscrowd=1) for e in many(d, 30)]),
@@ -830,6 +831,11 @@ def test_what_must_be_found(number: int, pair: dict[str, Any], tmp_path: Path) -
 
 def test_two_tops_are_in_order(pair: dict[str, Any], tmp_path: Path) -> None:
     assert codes(examined(pair, tmp_path)) == {"landmarks-not-17"}
+
+
+def test_landmarks_on_the_mask_may_leave_the_box(pair: dict[str, Any], tmp_path: Path) -> None:
+    report = examined(changed(pair, lambda d: box(d, 10, 40, 31, 90, item=0)), tmp_path)
+    assert codes(report) == {"landmarks-not-17"}
 
 
 def test_a_few_landmarks_may_stray(pair: dict[str, Any], tmp_path: Path) -> None:
