@@ -418,10 +418,10 @@ def test_items_of_one_category_differ_in_shade_and_stand_out() -> None:
 
 def test_the_two_of_a_match_have_one_shade() -> None:
     truth = [{"bbox": [200 * n, 9, 90, 90], "category_id": 8} for n in range(3)]
-    found = [{**truth[n], "score": 0.2 + 0.1 * n} for n in (1, 2)]
+    found = [{**truth[n], "score": 0.2 + 0.1 * n} for n in (2, 1)]
     sides = [read_drawables(truth, []), read_drawables(found, [], predicted=True)]
     left, right = (distinguish(side) for side in mark_matches(*sides, (600, 600)))
-    assert [each.color for each in left[1:]] == [each.color for each in right]
+    assert [each.color for each in left[:0:-1]] == [each.color for each in right]
     assert len({each.color for each in left}) == 3
 
 

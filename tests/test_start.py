@@ -83,7 +83,13 @@ def test_the_list_of_commands_says_what_the_commands_say() -> None:
 def test_no_command_is_cut_short_in_a_list_of_commands(group: tuple[str, ...]) -> None:
     result = subprocess.run(command(*group, "--help"), capture_output=True, text=True, check=True)
     assert "..." not in result.stdout.partition("Commands:")[2]
-    assert "{" not in result.stdout
+
+
+def test_what_is_required_stands_without_braces() -> None:
+    result = subprocess.run(
+        command("convert", "--help"), capture_output=True, text=True, check=True
+    )
+    assert "convert [OPTIONS] SOURCE OUT\n" in result.stdout
 
 
 @pytest.mark.parametrize("arguments", [["convrt"], ["--hlp"], ["convrt", "--help"]])
