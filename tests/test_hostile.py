@@ -509,8 +509,8 @@ COCO_TEXTS: dict[str, tuple[bytes, str]] = {
     "nothing in it": (b"{}", "images: expected a list of objects"),
     "utf-16": ('{"images": []}'.encode("utf-16"), "not JSON"),
     "byte order mark": (b'\xef\xbb\xbf{"images": []}', "starts with a byte order mark"),
-    "deep": (b'{"images":' * 100_000, "not JSON"),
-    "deep lists": (b'{"images":' + b"[" * 100_000, "not JSON"),
+    "deep": (b'{"images":' * 100_000, "nested too deeply for a COCO file"),
+    "deep lists": (b'{"images":' + b"[" * 100_000, "nested too deeply for a COCO file"),
     "images as object": (
         b'{"images": {}, "annotations": [], "categories": []}',
         "images: expected",
