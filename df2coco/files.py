@@ -97,7 +97,7 @@ def _identity(path: Path) -> object:
 
 
 def _same_name(name: str) -> str:
-    # Windows and macOS do not tell upper from lower case, unless somebody asked them to.
+    # Windows and macOS take upper and lower case for the same, unless somebody asked them to.
     return name.casefold() if sys.platform in ("win32", "darwin") else name
 
 

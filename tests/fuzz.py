@@ -30,7 +30,7 @@ import orjson
 from PIL import Image
 
 from df2coco.coco.reader import load
-from df2coco.coco.writer import Part, Writer
+from df2coco.coco.writer import Block, Writer
 from df2coco.converter.encoder import Encoder, make_encoder, make_info, measure
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.restore import restore
@@ -132,7 +132,7 @@ def _convert_one(
     raw: bytes,
     size: tuple[int, int] | None,
     encoders: list[Encoder],
-    encoded: list[list[Part]],
+    encoded: list[list[Block]],
 ) -> None:
     name = f"{number:06d}"
     record = parse_annotation(raw, name, image_id=number, file_name=f"{name}.jpg", size=size)
@@ -146,14 +146,14 @@ def _convert_one(
             encoder.annotation(record, item, each)
             for item, each in zip(record.items, measured, strict=True)
         ]
-        parts.append(Part.join([encoder.image(record)], annotations))
+        parts.append(Block.join([encoder.image(record)], annotations))
     encoded.append(parts)
 
 
 def _annotation_batch(seed: int, numbers: range) -> Outcome:
     """Parse and encode each; the COCO files of what was accepted must be valid."""
     encoders = [make_encoder(shape) for shape in _SHAPES]
-    encoded: list[list[Part]] = []
+    encoded: list[list[Block]] = []
     failures = []
     slowest = (0.0, -1)
     for number in numbers:

@@ -380,7 +380,7 @@ def test_losses_are_told_before_anything_is_written(tmp_path: Path) -> None:
     restore(
         tmp_path / "out.json",
         tmp_path / "annos",
-        tell=lambda _: there.append(list(tmp_path.glob("*annos*"))),
+        report_loss=lambda _: there.append(list(tmp_path.glob("*annos*"))),
     )
     assert there == [[], []]
 

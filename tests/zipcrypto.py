@@ -52,9 +52,9 @@ def write_encrypted_zip(
     directory = b""
     with path.open("wb") as file:
         for (name, crc, size), data in zip(entries, encrypt(plain, password), strict=True):
-            offset, told = file.tell(), (0, 0, 0) if streamed else (crc, len(data), size)
+            offset, known = file.tell(), (0, 0, 0) if streamed else (crc, len(data), size)
             fields = (20, flags, method, 0, _DATE)
-            file.write(_LOCAL.pack(b"PK\3\4", *fields, *told, len(name), 0) + name + data)
+            file.write(_LOCAL.pack(b"PK\3\4", *fields, *known, len(name), 0) + name + data)
             if streamed:
                 file.write(struct.pack("<4s3L", b"PK\7\10", crc, len(data), size))
             rest = (len(name), 0, 0, 0, 0, 0, offset)

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterable
 from typing import Any, Final
 
-from df2coco.cli.streams import guard_streams, tell
+from df2coco.cli.streams import guard_streams, say
 
 __all__ = ["COMMANDS", "load_commands", "main"]
 
@@ -30,7 +30,7 @@ def main() -> None:
         sys.exit(130)
     except Exception:
         traceback.print_exc()
-        tell("df2coco: this is a fault of df2coco. Please report it with the lines above.")
+        say("df2coco: this is a fault of df2coco. Please report it with the lines above.")
         sys.exit(2)
     finally:
         sys.stdout.flush()

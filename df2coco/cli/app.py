@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
-from df2coco.cli.streams import tell
+from df2coco.cli.streams import say
 from df2coco.cli.values import Command, Group
 from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
@@ -33,7 +33,7 @@ __all__ = [
     "fail",
     "list_command",
     "progress_bar",
-    "tell",
+    "say",
     "with_password",
 ]
 
@@ -107,7 +107,7 @@ def list_command(name: str, summary: str) -> None:
 
 def fail(message: str, *, code: int = 2) -> NoReturn:
     """One line on stderr and the exit code."""
-    tell(f"df2coco: {printable(message)}")
+    say(f"df2coco: {printable(message)}")
     raise typer.Exit(code)
 
 
@@ -224,7 +224,7 @@ def with_password(password: str | None, work: Callable[[str | None], Result]) ->
         try:
             password = getpass.getpass("Password of the archive: ")
         except (EOFError, KeyboardInterrupt) as error:  # Ctrl-D, Ctrl-C
-            tell()  # ends the line of the prompt
+            say()  # ends the line of the prompt
             raise missing if isinstance(error, EOFError) else error from None
     return work(password)
 

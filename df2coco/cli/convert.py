@@ -18,7 +18,7 @@ from df2coco.cli.app import (
     command,
     default_workers,
     progress_bar,
-    tell,
+    say,
     with_password,
 )
 from df2coco.converter.options import (
@@ -190,40 +190,40 @@ def _run(work: Callable[[], list[Summary]], quiet: bool) -> None:
         summaries = work()
     except ConversionError as error:
         for summary in error.summaries:
-            _tell_notices(summary)
+            _say_notices(summary)
         raise
     if quiet:
         return
     for summary in summaries:
-        _tell_notices(summary)
-        _tell_summary(summary)
-    tell(f"{time.monotonic() - started:.1f} seconds")
+        _say_notices(summary)
+        _say_summary(summary)
+    say(f"{time.monotonic() - started:.1f} seconds")
 
 
 _SHOWN = 10
 
 
-def _tell_notices(summary: Summary) -> None:
+def _say_notices(summary: Summary) -> None:
     worst_first = sorted(summary.notices, key=lambda notice: notice.level != "error")
     for notice in worst_first[:_SHOWN]:
-        tell(f"{notice.level}: {notice}")
+        say(f"{notice.level}: {notice}")
     hidden = sum(summary.notice_counts.values()) - min(len(summary.notices), _SHOWN)
     if hidden:
-        tell(f"... and {hidden} more; --report FILE lists them all.")
+        say(f"... and {hidden} more; --report FILE lists them all.")
 
 
-def _tell_summary(summary: Summary) -> None:
+def _say_summary(summary: Summary) -> None:
     from df2coco.releases import completeness
 
-    tell(f"{summary.split}: {summary.images:,} images, {summary.items:,} items")
+    say(f"{summary.split}: {summary.images:,} images, {summary.items:,} items")
     for category in CATEGORIES:
         count = summary.items_per_category[category.id]
         if count:
-            tell(f"  {category.name:<22}{count:>9,}")
+            say(f"  {category.name:<22}{count:>9,}")
     for code, count in sorted(summary.notice_counts.items()):
-        tell(f"  {code:<22}{count:>9,}  {NOTICES[code].sentence}")
+        say(f"  {code:<22}{count:>9,}  {NOTICES[code].sentence}")
     if not summary.subset:
         for line in completeness(summary.split, summary.images, summary.items):
-            tell(f"  {line}")
+            say(f"  {line}")
     for path in summary.outputs:
-        tell(f"  -> {path}")
+        say(f"  -> {path}")

@@ -14,7 +14,7 @@ from df2coco.cli.app import (
     command,
     default_workers,
     progress_bar,
-    tell,
+    say,
     with_password,
 )
 from df2coco.drawing import PARTS, draw, draw_skeletons
@@ -105,7 +105,7 @@ def draw_command(
 
     paths = with_password(password, work)
     if not quiet:
-        tell(f"{len(paths)} pictures in {out}" if out.is_dir() else f"-> {out}")
+        say(f"{len(paths)} pictures in {out}" if out.is_dir() else f"-> {out}")
 
 
 @command("skeletons")
@@ -123,4 +123,4 @@ def skeletons_command(
     """Draw a poster of the 13 landmark definitions."""
     path = draw_skeletons(out, slots=slots)
     if not quiet:
-        tell(f"-> {path}")
+        say(f"-> {path}")

@@ -16,7 +16,7 @@ from df2coco.cli.app import (
     command,
     command_group,
     progress_bar,
-    tell,
+    say,
 )
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
@@ -186,7 +186,7 @@ def _evaluate(
 def _print_notes(notes: Iterable[str]) -> None:
     sys.stdout.flush()  # the notes come last, also where both streams go to one file
     for note in notes:
-        tell(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _print_json(document: dict[str, Any]) -> None:

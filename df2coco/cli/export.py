@@ -16,7 +16,7 @@ from df2coco.cli.app import (
     command_group,
     default_workers,
     progress_bar,
-    tell,
+    say,
     with_password,
 )
 from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
@@ -99,11 +99,11 @@ def yolo_command(
     done = with_password(password, work)
     if quiet:
         return
-    _tell(done)
+    _say(done)
     for name, what in (("train", "Training"), ("val", "Training and scoring")):
         if name not in (split.name for split in done.splits):
-            tell(f"no images/{name}: {what.lower()} will need it. Export both splits together.")
-    tell(f"  -> {folder / 'data.yaml'}")
+            say(f"no images/{name}: {what.lower()} will need it. Export both splits together.")
+    say(f"  -> {folder / 'data.yaml'}")
 
 
 @command("roboflow", group)
@@ -137,13 +137,13 @@ def roboflow_command(
 
     done = with_password(password, work)
     if not quiet:
-        _tell(done)
-        tell(f"  -> {folder}")
+        _say(done)
+        say(f"  -> {folder}")
 
 
-def _tell(done: Exported) -> None:
+def _say(done: Exported) -> None:
     for split in done.splits:
-        tell(f"{split.name}: {split.images:,} images, {split.items:,} items")
+        say(f"{split.name}: {split.images:,} images, {split.items:,} items")
         for code, count in sorted(split.notes.items()):
             sentence = NOTES[code] if code in NOTES else NOTICES[code].sentence
-            tell(f"  {code:<22}{count:>9,}  {sentence}")
+            say(f"  {code:<22}{count:>9,}  {sentence}")

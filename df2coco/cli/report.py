@@ -14,7 +14,7 @@ from df2coco.cli.app import (
     command,
     default_workers,
     progress_bar,
-    tell,
+    say,
     with_password,
 )
 
@@ -59,4 +59,4 @@ def report_command(
 
     with_password(password, work)
     if not quiet:
-        tell(f"-> {out}")
+        say(f"-> {out}")

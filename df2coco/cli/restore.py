@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import QuietOption, command, progress_bar, tell
+from df2coco.cli.app import QuietOption, command, progress_bar, say
 
 
 @command("restore")
@@ -48,11 +48,11 @@ def restore_command(
             path,
             folder,
             force=force,
-            tell=None if quiet else lambda sentence: tell(f"not given back: {sentence}"),
+            report_loss=None if quiet else lambda sentence: say(f"not given back: {sentence}"),
             progress=progress,
         )
     if quiet:
         return
     if done.strangers:
-        tell(f"warning: {folder} holds {done.strangers:,} other annotation files too")
-    tell(f"{done.files:,} annotation files, {done.items:,} items -> {folder}")
+        say(f"warning: {folder} holds {done.strangers:,} other annotation files too")
+    say(f"{done.files:,} annotation files, {done.items:,} items -> {folder}")

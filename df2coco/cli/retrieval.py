@@ -14,7 +14,7 @@ from df2coco.cli.app import (
     command,
     default_workers,
     progress_bar,
-    tell,
+    say,
     with_password,
 )
 
@@ -79,20 +79,20 @@ def retrieval_command(
 
     for summary in with_password(password, work):
         if not quiet:
-            _tell_summary(summary)
+            _say_summary(summary)
 
 
-def _tell_summary(summary: RetrievalSummary) -> None:
-    tell(f"{summary.split}: {summary.pairs:,} pairs")
-    tell(f"  query    {summary.query_images:>8,} images {summary.query_items:>8,} items")
-    tell(f"  gallery  {summary.gallery_images:>8,} images {summary.gallery_items:>8,} items")
-    tell(f"  {summary.scored:,} query items with a partner are scored")
+def _say_summary(summary: RetrievalSummary) -> None:
+    say(f"{summary.split}: {summary.pairs:,} pairs")
+    say(f"  query    {summary.query_images:>8,} images {summary.query_items:>8,} items")
+    say(f"  gallery  {summary.gallery_images:>8,} images {summary.gallery_items:>8,} items")
+    say(f"  {summary.scored:,} query items with a partner are scored")
     if summary.without_partner:
-        tell(f"  {summary.without_partner:,} have a style but no partner: written with style 0")
+        say(f"  {summary.without_partner:,} have a style but no partner: written with style 0")
     if summary.without_source:
-        tell(
+        say(
             f"  {summary.without_source:,} images do not say whether they are a user's or a shop's:"
         )
-        tell("  left out. Name them by --query-list and --gallery-list.")
+        say("  left out. Name them by --query-list and --gallery-list.")
     for path in summary.outputs:
-        tell(f"  -> {path}")
+        say(f"  -> {path}")

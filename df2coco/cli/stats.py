@@ -16,7 +16,7 @@ from df2coco.cli.app import (
     command,
     default_workers,
     progress_bar,
-    tell,
+    say,
     with_password,
 )
 
@@ -77,7 +77,7 @@ def stats_command(
 
         for path in save_plots(found, plot):
             if not quiet:
-                tell(f"-> {path}")
+                say(f"-> {path}")
 
 
 def _print(found: list[SplitStatistics], as_json: bool) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Final, NoReturn
 
 from df2coco.errors import printable
 
-__all__ = ["READER_GONE", "guard_streams", "tell"]
+__all__ = ["READER_GONE", "guard_streams", "say"]
 
 READER_GONE: Final = 141
 """Exit code when nobody reads stdout any more, as the shell gives it for SIGPIPE (128 + 13)."""
 
 
-def tell(line: str = "") -> None:
+def say(line: str = "") -> None:
     """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
     if "tqdm" in sys.modules:
         sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
@@ -87,13 +87,13 @@ class _Stdout(_Stderr):
         # Windows has no broken pipes: it calls them invalid.
         if error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL):
             sys.exit(READER_GONE)
-        tell(f"df2coco: standard output cannot be written ({error.strerror}).")
+        say(f"df2coco: standard output cannot be written ({error.strerror}).")
         sys.exit(2)
 
 
 class _ClosedStdout(_Stdout):
     def write(self, text: str) -> int:
         if text:
-            tell("df2coco: standard output is closed, so the result cannot be printed.")
+            say("df2coco: standard output is closed, so the result cannot be printed.")
             sys.exit(2)
         return 0

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import QuietOption, command, progress_bar, tell
+from df2coco.cli.app import QuietOption, command, progress_bar, say
 from df2coco.errors import OptionError, shorten
 
 
@@ -45,15 +45,15 @@ def split_command(
     if quiet:
         return
     for part in done:
-        tell(
+        say(
             f"{part.name}: {part.images:,} images ({part.image_share:.2%}, {part.share:.2%} wanted), "
             f"{part.annotations:,} annotations, {part.pairs:,} pairs -> {part.path}"
         )
-    tell()
-    tell(f"{'share of each category':<24}" + "".join(f"{part.name:>12}" for part in done))
+    say()
+    say(f"{'share of each category':<24}" + "".join(f"{part.name:>12}" for part in done))
     for name in done[0].category_shares:
         shares = "".join(f"{part.category_shares[name]:>12.2%}" for part in done)
-        tell(f"{name:<24}{shares}")
+        say(f"{name:<24}{shares}")
 
 
 def _parse_parts(text: str) -> dict[str, float]:
@@ -106,9 +106,9 @@ def merge_command(
         return
     for what, files in done.renumbered.items():
         for file in files:
-            tell(f"{file}: {what} numbered anew")
+            say(f"{file}: {what} numbered anew")
     for source, name in zip(inputs, done.folders, strict=False):
-        tell(f"{source}: file names start with {name}/")
+        say(f"{source}: file names start with {name}/")
     for key in done.left_out:
-        tell(f"{shorten(key)} is not the same in all files, and is left out")
-    tell(f"{done.images:,} images, {done.annotations:,} annotations -> {out}")
+        say(f"{shorten(key)} is not the same in all files, and is left out")
+    say(f"{done.images:,} images, {done.annotations:,} annotations -> {out}")

@@ -8,18 +8,18 @@ from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.coco.reader import check_document, index, load, no_collection, read
 from df2coco.coco.schema import FIELDS, USES, check_fields
-from df2coco.coco.writer import OPEN_ID, Part, Writer
+from df2coco.coco.writer import OPEN_ID, Block, Writer
 
 __all__ = [
     "FIELDS",
     "OPEN_ID",
     "USES",
+    "Block",
     "CocoAnnotation",
     "CocoCategory",
     "CocoFile",
     "CocoImage",
     "Conversion",
-    "Part",
     "Writer",
     "check_document",
     "check_fields",

@@ -79,7 +79,7 @@ def _numbers(bits: Any, ends: Any, lengths: Any, longest: int) -> Any:
     """The signed numbers whose last characters stand at `ends`.
 
     32 bits do for six characters: where a sum of them leaves 0 to 2^30, the first value outside is at
-    most 2^30 away, which 32 bits still tell from those inside.
+    most 2^30 away, which 32 bits still keep apart from those inside.
     """
     import numpy as np
 

@@ -15,14 +15,14 @@ import orjson
 from df2coco.coco.format import CocoCategory
 from df2coco.files import reported_for
 
-__all__ = ["OPEN_ID", "Part", "Writer"]
+__all__ = ["OPEN_ID", "Block", "Writer"]
 
 
 OPEN_ID: Final = orjson.Fragment(b"%d")
 """Stands for an annotation's `id`: the writer numbers them."""
 
 
-class Part(NamedTuple):
+class Block(NamedTuple):
     """Some images' part of a file, as JSON: what `Writer.add` can write without looking into it."""
 
     num_images: int
@@ -32,7 +32,7 @@ class Part(NamedTuple):
     """Each with the id `%d`. No other % stands in them."""
 
     @classmethod
-    def join(cls, images: Sequence[bytes], annotations: Sequence[bytes]) -> Part:
+    def join(cls, images: Sequence[bytes], annotations: Sequence[bytes]) -> Block:
         """The part of several images and of all their annotations."""
         return cls(len(images), b",\n".join(images), len(annotations), b",\n".join(annotations))
 
@@ -71,7 +71,7 @@ class Writer:
             % b",\n".join(map(orjson.dumps, categories))
         )
 
-    def add(self, part: Part) -> None:
+    def add(self, part: Block) -> None:
         """Add images and their annotations, and number the annotations."""
         first = self.num_annotations + 1
         ids = tuple(range(first, first + part.num_annotations))
@@ -81,9 +81,9 @@ class Writer:
         self, images: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]]
     ) -> None:
         """Add images and annotations that have their ids already."""
-        self._add(Part.join([*map(orjson.dumps, images)], [*map(orjson.dumps, annotations)]))
+        self._add(Block.join([*map(orjson.dumps, images)], [*map(orjson.dumps, annotations)]))
 
-    def _add(self, part: Part) -> None:
+    def _add(self, part: Block) -> None:
         if part.num_images:
             with reported_for(self._path):
                 self._images.write(b",\n" if self.num_images else b"\n")

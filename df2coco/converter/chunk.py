@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from df2coco.coco.reader import no_collection
-from df2coco.coco.writer import Part
+from df2coco.coco.writer import Block
 from df2coco.converter.encoder import Encoder, Measured, make_encoder, measure
 from df2coco.converter.options import Selection, Shape
 from df2coco.parser.mapping import ReadImage
@@ -33,7 +33,7 @@ class Converted(NamedTuple):
     images: int
     items_per_category: dict[int, int]
     notices: list[Notice]
-    parts: list[Part]
+    blocks: list[Block]
     """One for each output."""
     reaches: list[float]
     """Of each image that was read, chosen or not: see `ImageRecord.reach`."""
@@ -105,7 +105,7 @@ def _part(
     category_id: int | None,
     records: list[ImageRecord],
     measured: list[Measured],
-) -> Part:
+) -> Block:
     """An output's images and annotations; with a category only its own, and the images that have one."""
     images, annotations = [], []
     rest = iter(measured)
@@ -118,4 +118,4 @@ def _part(
         if own or category_id is None:
             images.append(encoder.image(record))
             annotations += own
-    return Part.join(images, annotations)
+    return Block.join(images, annotations)

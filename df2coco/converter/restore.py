@@ -72,12 +72,12 @@ def restore(
     folder: str | Path,
     *,
     force: bool = False,
-    tell: Callable[[str], None] | None = None,
+    report_loss: Callable[[str], None] | None = None,
     progress: Progress = no_progress,
 ) -> Restored:
     """Write the annotation files (000001.json, ...) that the COCO file at `path` was made of to `folder`.
 
-    `tell` gets each sentence of `Restored.losses` before anything is written; `progress` is called as
+    `report_loss` gets each sentence of `Restored.losses` before anything is written; `progress` is called as
     `Progress` says. With `force` a folder with files in it is written to: files of the same
     names are replaced, others stay.
 
@@ -91,14 +91,14 @@ def restore(
     path, folder = Path(path), Path(folder)
     _check_folder(path, folder, force)
     progress(f"reading {path.name}", 0, 0)
-    reader = _Reader(path)
+    reader = _Collector(path)
     document = read_annotations(path, reader.take)
     check_fields(document, path)
     texts = _texts(path, document, reader)
     losses = tuple(_losses(document, reader))
-    if tell is not None:
+    if report_loss is not None:
         for sentence in losses:
-            tell(sentence)
+            report_loss(sentence)
     _write(folder, texts, progress)
     strangers = sum(n.endswith(".json") and n not in texts for n in os.listdir(folder))
     return Restored(len(texts), reader.counts["items"], losses, strangers)
@@ -115,7 +115,7 @@ class _Named(NamedTuple):
 
 
 @dataclass
-class _Reader:
+class _Collector:
     """Turns annotations into items as they are read: `images` often stands behind them."""
 
     path: Path
@@ -240,7 +240,7 @@ def _end(start: float, length: float) -> float:
 # ---------------------------------------------------------------- files
 
 
-def _texts(path: Path, document: dict[str, Any], reader: _Reader) -> dict[str, str]:
+def _texts(path: Path, document: dict[str, Any], reader: _Collector) -> dict[str, str]:
     """File name -> text of each annotation file."""
     made = conversion_of(document.get("info"))
     if made and made.task == "instances":
@@ -266,7 +266,7 @@ def _texts(path: Path, document: dict[str, Any], reader: _Reader) -> dict[str, s
     return texts
 
 
-def _text(image: dict[str, Any], reader: _Reader) -> str:
+def _text(image: dict[str, Any], reader: _Collector) -> str:
     items = reader.items.pop(image["id"], [])
     names = [item.name for item in items]
     if not all(map(_is_item_name, names)) or len(set(names)) < len(names):
@@ -324,7 +324,7 @@ _SUBSETS: Final = MappingProxyType(
 """Field of `Conversion` -> what it left in the file."""
 
 
-def _losses(document: dict[str, Any], reader: _Reader) -> Iterable[str]:
+def _losses(document: dict[str, Any], reader: _Collector) -> Iterable[str]:
     made, counts = conversion_of(document.get("info")), reader.counts
     if made:
         yield "what the conversion repaired or left out stays so (convert --report FILE lists it)"

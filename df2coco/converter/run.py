@@ -191,8 +191,8 @@ class _Run:
                 summary.images += converted.images
                 for category_id, count in converted.items_per_category.items():
                     summary.items_per_category[category_id] += count
-                for writer, part in zip(writers, converted.parts, strict=True):
-                    writer.add(part)
+                for writer, block in zip(writers, converted.blocks, strict=True):
+                    writer.add(block)
                 if summary.images == selection.limit:
                     break
             for writer in writers:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from heapq import heappop, heappush
 from typing import Final
 
-from df2coco.coco.writer import Part
+from df2coco.coco.writer import Block
 from df2coco.converter.chunk import Converted
 
 __all__ = ["take_sample"]
@@ -28,7 +28,7 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
     held = 0
     limit = 1 << 64
     for number, each in enumerate(converted):
-        yield each._replace(images=0, items_per_category={}, parts=[_NOTHING] * len(each.parts))
+        yield each._replace(images=0, items_per_category={}, blocks=[_NOTHING] * len(each.blocks))
         rank = _rank(each.pair, seed)
         if not each.images or rank >= limit:
             continue
@@ -46,7 +46,7 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
         yield each._replace(notices=[])
 
 
-_NOTHING: Final = Part.join((), ())
+_NOTHING: Final = Block.join((), ())
 
 
 def _rank(pair: str, seed: int) -> int:

@@ -104,7 +104,7 @@ def read_ground_truth(
     """
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
-    reader = _Reader(GroundTruth(source.path), cast("UseName", use), counts, by)
+    reader = _TruthReader(GroundTruth(source.path), cast("UseName", use), counts, by)
     if source.raw is None:
         read_annotations(source.path, reader.take, start=reader.start, decode=reader.decode)
     else:
@@ -126,7 +126,7 @@ _STRUCTS: Final[Mapping[str, type[Any]]] = {
 }
 
 
-class _Reader:
+class _TruthReader:
     """Takes a file in: all but the annotations first, and these a part at a time."""
 
     def __init__(

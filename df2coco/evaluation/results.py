@@ -59,14 +59,14 @@ def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
     Raises as `read_checked`.
     """
-    reader = _Reader(kind, truth)
+    reader = _ResultsReader(kind, truth)
     reader.results.num_results = read_checked(
         source, reader.take, what="results", decode=reader.decode, take_part=reader.take_part
     )
     return reader.results
 
 
-class _Reader:
+class _ResultsReader:
     """Takes results in, one by one or a part of the file at a time."""
 
     def __init__(self, kind: str, truth: GroundTruth) -> None:
@@ -138,7 +138,9 @@ def _unknown(value: int, truth: GroundTruth, what: str, known: Mapping[int, Any]
 # ---------------------------------------------------------------- one by one
 
 
-def _check_box(found: dict[str, Any], image_id: int, category_id: int, reader: _Reader) -> None:
+def _check_box(
+    found: dict[str, Any], image_id: int, category_id: int, reader: _ResultsReader
+) -> None:
     del image_id, category_id
     box = _box(found)
     reader.results.boxes.append(box)
@@ -152,7 +154,9 @@ def _box(found: dict[str, Any]) -> list[float]:
     return box
 
 
-def _check_mask(found: dict[str, Any], image_id: int, category_id: int, reader: _Reader) -> None:
+def _check_mask(
+    found: dict[str, Any], image_id: int, category_id: int, reader: _ResultsReader
+) -> None:
     """An RLE, polygons, or a box alone, which is its own mask, as in pycocotools' loadRes."""
     del category_id
     width, height = reader.truth.sizes[image_id]
@@ -190,7 +194,7 @@ def _check_mask(found: dict[str, Any], image_id: int, category_id: int, reader: 
 
 
 def _check_landmarks(
-    found: dict[str, Any], image_id: int, category_id: int, reader: _Reader
+    found: dict[str, Any], image_id: int, category_id: int, reader: _ResultsReader
 ) -> None:
     keypoints = found.get("keypoints")
     category = reader.truth.garments.get(category_id)
@@ -222,8 +226,8 @@ def _landmark_area(own: list[float], box: Box | None) -> float:
     return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
-_KINDS: Final[Mapping[str, Callable[[dict[str, Any], int, int, _Reader], None]]] = MappingProxyType(
-    {"bbox": _check_box, "segm": _check_mask, "keypoints": _check_landmarks}
+_KINDS: Final[Mapping[str, Callable[[dict[str, Any], int, int, _ResultsReader], None]]] = (
+    MappingProxyType({"bbox": _check_box, "segm": _check_mask, "keypoints": _check_landmarks})
 )
 """Kind -> check of a result, which also takes what the evaluation needs."""
 
@@ -247,7 +251,7 @@ def _add_common(part: list[Any], results: Results) -> None:
     results.images.update(each.image_id for each in part)
 
 
-def _fast_boxes(truth: GroundTruth, reader: _Reader) -> _Fast:
+def _fast_boxes(truth: GroundTruth, reader: _ResultsReader) -> _Fast:
     read = structs.decoder(structs.BoxResult)
 
     def decode(raw: bytes) -> list[Any] | None:
@@ -262,7 +266,7 @@ def _fast_boxes(truth: GroundTruth, reader: _Reader) -> _Fast:
     return decode, add
 
 
-def _fast_masks(truth: GroundTruth, reader: _Reader) -> _Fast:
+def _fast_masks(truth: GroundTruth, reader: _ResultsReader) -> _Fast:
     read = structs.decoder(structs.MaskResult)
 
     def decode(raw: bytes) -> list[Any] | None:
@@ -288,7 +292,7 @@ def _fast_masks(truth: GroundTruth, reader: _Reader) -> _Fast:
     return decode, add
 
 
-def _fast_landmarks(truth: GroundTruth, reader: _Reader) -> _Fast:
+def _fast_landmarks(truth: GroundTruth, reader: _ResultsReader) -> _Fast:
     read = structs.decoder(structs.LandmarkResult)
 
     def decode(raw: bytes) -> list[Any] | None:
@@ -317,6 +321,6 @@ def _fast_landmarks(truth: GroundTruth, reader: _Reader) -> _Fast:
     return decode, add
 
 
-_FAST: Final[Mapping[str, Callable[[GroundTruth, _Reader], _Fast]]] = MappingProxyType(
+_FAST: Final[Mapping[str, Callable[[GroundTruth, _ResultsReader], _Fast]]] = MappingProxyType(
     {"bbox": _fast_boxes, "segm": _fast_masks, "keypoints": _fast_landmarks}
 )

@@ -41,7 +41,7 @@ Polygon = Annotated[
 ]
 
 
-class Item(Struct, gc=False):
+class TruthItem(Struct, gc=False):
     """What all kinds of evaluation need of an annotation, and what --by may need."""
 
     id: Id
@@ -54,7 +54,7 @@ class Item(Struct, gc=False):
     viewpoint: Any = None
 
 
-class BoxItem(Item, gc=False, kw_only=True):
+class BoxItem(TruthItem, gc=False, kw_only=True):
     """For "bbox". The shapes are only compared, so that the same item is recognised."""
 
     bbox: tuple[Number, Number, Number, Number]
@@ -63,14 +63,14 @@ class BoxItem(Item, gc=False, kw_only=True):
     keypoints: Raw = Raw(b"")
 
 
-class MaskItem(Item, gc=False, kw_only=True):
+class MaskItem(TruthItem, gc=False, kw_only=True):
     """For "segm"."""
 
     area: float
     segmentation: list[Polygon]
 
 
-class LandmarkItem(Item, gc=False, kw_only=True):
+class LandmarkItem(TruthItem, gc=False, kw_only=True):
     """For "keypoints"."""
 
     bbox: tuple[Number, Number, Number, Number]

@@ -14,11 +14,11 @@ from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.view import Entry, File, names_of
 
-__all__ = ["OPTIONAL_FIELDS", "Shape", "expected_annotation", "expected_image", "shape_of"]
+__all__ = ["OPTIONAL_FIELDS", "ExpectedShape", "expected_annotation", "expected_image", "shape_of"]
 
 
 @dataclass(frozen=True)
-class Shape:
+class ExpectedShape:
     """How the file was made, as far as it says."""
 
     own: bool
@@ -47,7 +47,7 @@ class Shape:
 OPTIONAL_FIELDS: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
 
 
-def shape_of(file: File) -> Shape:
+def shape_of(file: File) -> ExpectedShape:
     """How the file was made, by its `info` and by what it holds."""
     conversion = file.conversion
     said = conversion or Conversion()
@@ -57,7 +57,7 @@ def shape_of(file: File) -> Shape:
     garments = {category.id: own for own, category in file.garments.items()}
     # Fewer than 13 are a subset; a renamed one of 13 is still there.
     listed = frozenset(garments) if len(file.categories) < len(CATEGORIES) else frozenset()
-    return Shape(
+    return ExpectedShape(
         own=conversion is not None,
         keypoints=said.task == "keypoints" if said.task else "keypoints" in fields,
         slots=next((count for count in (NUM_LANDMARKS, NUM_AGGREGATED) if count in lengths), 0),
@@ -74,7 +74,7 @@ def shape_of(file: File) -> Shape:
     )
 
 
-def expected_image(record: ImageRecord, shape: Shape) -> Entry:
+def expected_image(record: ImageRecord, shape: ExpectedShape) -> Entry:
     """The entry of `images` for a record, without its id."""
     expected: Entry = {"file_name": record.file_name}
     if shape.sizes:
@@ -86,7 +86,9 @@ def expected_image(record: ImageRecord, shape: Shape) -> Entry:
     return expected
 
 
-def expected_annotation(record: ImageRecord, item: Item, mask: int | None, shape: Shape) -> Entry:
+def expected_annotation(
+    record: ImageRecord, item: Item, mask: int | None, shape: ExpectedShape
+) -> Entry:
     """The entry of `annotations` for an item, without its ids of annotation and image.
 
     `mask` is how many pixels its mask has; without it there is no `area` of masks to expect.
@@ -116,7 +118,7 @@ def expected_annotation(record: ImageRecord, item: Item, mask: int | None, shape
     return expected
 
 
-def _expected_keypoints(item: Item, shape: Shape) -> Entry:
+def _expected_keypoints(item: Item, shape: ExpectedShape) -> Entry:
     triples = [tuple(item.landmarks[i : i + 3]) for i in range(0, len(item.landmarks), 3)]
     if shape.visible:
         triples = [triple if triple[2] == 2 else (0, 0, 0) for triple in triples]

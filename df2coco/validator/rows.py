@@ -185,7 +185,7 @@ def _read_keypoints(
     joined = b"[%b]" % b",".join(filter(None, bare))
     numbers = _NUMBERS.decode(joined)
     counts = [each.count(b",") + 1 if each else 0 for each in bare]
-    # One object a category, by which checks tell them apart.
+    # One object a category, by which checks know them apart.
     slots_of = {each.id: each.slots for each in CATEGORIES}
     slots = [
         None if category is None or own is None else slots_of[category.id]

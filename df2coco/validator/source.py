@@ -15,7 +15,7 @@ from df2coco.parser.records import ImageRecord, Item
 from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
 from df2coco.validator.expectation import (
     OPTIONAL_FIELDS,
-    Shape,
+    ExpectedShape,
     expected_annotation,
     expected_image,
     shape_of,
@@ -69,7 +69,7 @@ def _images(file: File) -> Iterator[ReadImage]:
             yield from part
 
 
-def _selected(record: ImageRecord, shape: Shape) -> list[Item] | None:
+def _selected(record: ImageRecord, shape: ExpectedShape) -> list[Item] | None:
     """The items that belong into the file; None: not even the image does."""
     if shape.only is not None and record.source != shape.only:
         return None
@@ -145,7 +145,7 @@ def compare(file: File) -> Comparison:
     return found
 
 
-def _look_for_absent(found: Comparison, file: File, shape: Shape) -> None:
+def _look_for_absent(found: Comparison, file: File, shape: ExpectedShape) -> None:
     if shape.own:
         return  # an absent field of an own file is a difference
     for name in (*OPTIONAL_FIELDS, "pair_id"):
@@ -155,7 +155,9 @@ def _look_for_absent(found: Comparison, file: File, shape: Shape) -> None:
         found.absent.append(Hit(None, "images[].source"))
 
 
-def _compare_image(found: Comparison, record: ImageRecord, entry: Entry, shape: Shape) -> None:
+def _compare_image(
+    found: Comparison, record: ImageRecord, entry: Entry, shape: ExpectedShape
+) -> None:
     expected = expected_image(record, shape)
     found.source_fields |= expected.keys()
     present = dict(entry)
@@ -180,7 +182,7 @@ def _compare_items(
     selected: list[Item],
     present: list[int],
     file: File,
-    shape: Shape,
+    shape: ExpectedShape,
 ) -> None:
     annotations = [file.annotations[number] for number in present]
     expected = [expected_annotation(record, item, None, shape) for item in selected]
@@ -212,7 +214,7 @@ def _compare_items(
             found.extra_items.append(Hit(identify(annotation, number), detail))
 
 
-def _allow_either_area(expected: Entry, annotation: Entry, shape: Shape) -> None:
+def _allow_either_area(expected: Entry, annotation: Entry, shape: ExpectedShape) -> None:
     """Where the file does not say what its areas are, take the box's or the mask's for right."""
     if shape.area is not None:
         return
