@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from df2coco.errors import SourceError
+from df2coco.errors import SourceError, printable
 from df2coco.file_kind import recognise
 from df2coco.parser.item import FaultError, is_box, optional_choice, optional_integer, parse_item
 from df2coco.parser.records import ImageRecord, Item, Notice, smallest_size
@@ -89,7 +89,7 @@ def _parse_slowly(
     for key, value in document.items():
         if not _is_item_key(key):
             if _holds_item(value):
-                notices.append(Notice("item-ignored", file, key, _IGNORED))
+                notices.append(Notice("item-ignored", file, printable(key[:60]), _IGNORED))
             continue
         try:
             items.append(parse_item(key, value, size, file, notices))
