@@ -276,7 +276,7 @@ def test_json_lines_are_a_list(tmp_path: Path) -> None:
     [
         (b"<!DOCTYPE html><html>", "this is a web page, not a JSON file. Name a JSON file."),
         (b"PK\3\4rest", "this is a zip archive. Unpack it, and name the COCO file."),
-        (gzip.compress(b"{}"), "this is compressed with gzip, not a JSON file."),
+        (gzip.compress(b"{}", mtime=0), "this is compressed with gzip, not a JSON file."),
         (pickle.dumps({"a": 1}), "this is a Python pickle, not a JSON file."),
         (b'{"id": 1}\n{"id": 2}\n', "this is JSON Lines (a JSON object in each line), not a JSON"),
         (b'{"x": ' + b"[" * 100_000, "nested too deeply for a COCO file."),
