@@ -4,7 +4,7 @@ Every row is a process of its own. Its seconds are those of all cores together (
 children), since the clock on the wall says more about the machine than about the program; both are
 shown. Rows of one table take turns, and medians count. In a further round the peak of the resident memory
 of the process and its children is measured (pages that they share count for each). What takes longer than
-5 seconds runs once, and its peak is that of the largest process.
+5 seconds runs once, and is looked at then.
 Results are compared before anything is timed.
 """
 
@@ -131,11 +131,16 @@ class Row:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             started = time.perf_counter()
             process = subprocess.Popen(self.command, stdout=out, stderr=errors)
-            _, status, usage = os.wait4(process.pid, 0)
+            finished = 0
+            while not finished:
+                finished, status, usage = os.wait4(process.pid, os.WNOHANG)
+                elapsed = time.perf_counter() - started
+                if not finished and elapsed > _SLOW:
+                    self._look(psutil.Process(process.pid))
+                time.sleep(0.1 if elapsed > _SLOW else 0.001)
             process.returncode = os.waitstatus_to_exitcode(status)
-            self.seconds.append(time.perf_counter() - started)
+            self.seconds.append(elapsed)
             self.cpu.append(usage.ru_utime + usage.ru_stime)
-            self.megabytes = usage.ru_maxrss / 1e3
             out.seek(0)
             self.output = out.read()
             if process.returncode:
@@ -146,8 +151,11 @@ class Row:
         """Run the command once, for its memory: looking at processes takes a part of a core."""
         process = psutil.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None:
-            self.megabytes = max(self.megabytes, _resident(process) / 1e6)
+            self._look(process)
             time.sleep(0.01)
+
+    def _look(self, process: psutil.Process) -> None:
+        self.megabytes = max(self.megabytes, _resident(process) / 1e6)
 
 
 def _resident(process: psutil.Process) -> float:
