@@ -299,9 +299,9 @@ def other_commands(split: Path, folder: Path, rounds: int) -> None:
         Row("df2coco stats of the file", df2coco("stats", path)),
         Row("df2coco restore", df2coco("restore", path, folder / "annos", "--force")),
         Row(
-            "df2coco draw: 200 pictures",
+            "df2coco draw: 100 pictures",
             df2coco(
-                "draw", path, "--images", split / "image", "--sample", "200", "--out", pictures
+                "draw", path, "--images", split / "image", "--sample", "100", "--out", pictures
             ),
         ),
     ]
