@@ -386,3 +386,40 @@ def test_a_summary_has_what_the_library_gives(validation: Path, tmp_path: Path) 
     assert summary.items == sum(summary.items_per_category.values()) == 40
     assert all(summary.items_per_category.values())
     assert not summary.subset
+
+
+_SIGNAL_IN_A_FINALIZER = """
+import os, signal, sys, time
+import df2coco.cli as cli
+
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        sum(range(1000))
+
+def run(_):
+    Late()
+    time.sleep(20)
+    print("not ended")
+
+cli._run = run
+cli.main()
+"""
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("number", "code", "lines"),
+    [
+        (signal.SIGINT, 130, ""),
+        (signal.SIGTERM, 143, "df2coco: terminated.\n"),
+    ],
+)
+def test_a_signal_in_a_finalizer_is_not_lost(number: signal.Signals, code: int, lines: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SIGNAL_IN_A_FINALIZER, str(int(number))],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", lines)

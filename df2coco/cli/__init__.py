@@ -9,7 +9,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable
-from typing import Any, Final
+from functools import partial
+from threading import Timer
+from types import FrameType
+from typing import Final
 
 from df2coco.cli.streams import guard_streams, say
 
@@ -23,6 +26,8 @@ def main() -> None:
     for number in _ENDINGS:
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup lets SIGHUP be ignored
             signal.signal(number, _terminate)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     guard_streams()
     try:
         _run(sys.argv[1:])
@@ -86,7 +91,27 @@ _ENDINGS: Final = [
 """Signals that ask for an end: also when the terminal is closed, on POSIX and on Windows."""
 
 
-def _terminate(number: int, _: Any) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _comes_again(number, frame):
+        raise KeyboardInterrupt
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    if _comes_again(number, frame):
+        return
     with contextlib.suppress(OSError):
         os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
     sys.exit(128 + number)  # as an exception, so that temporary files and workers go
+
+
+def _comes_again(number: int, frame: FrameType | None) -> bool:
+    """Whether a signal came in a `__del__`, which swallows what is raised there; if so, it is sent again."""
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    if frame is None:
+        return False
+    send = signal.raise_signal if os.name == "nt" else partial(os.kill, os.getpid())
+    timer = Timer(0.01, send, (number,))
+    timer.daemon = True
+    timer.start()
+    return True
