@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "CocoFileError",
     "Df2cocoError",
+    "FaultError",
     "ImageError",
     "OptionError",
     "OutputError",
@@ -80,6 +81,15 @@ class OptionError(Df2cocoError, ValueError):
 
 class WorkerError(Df2cocoError):
     """A worker process could not be started, or ended before its work was done."""
+
+
+class FaultError(Exception):
+    """A field that cannot be used, for whoever knows the file: it becomes an error or a notice of that."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+        self.text = text
 
 
 def check_choice(option: str, value: object, values: Iterable[object]) -> None:

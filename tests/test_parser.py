@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from df2coco.errors import SourceError
+from df2coco.errors import FaultError, SourceError
 from df2coco.parser.annotation import (
     _parse_slowly,
     parse_annotation,
     parse_image_id,
 )
-from df2coco.parser.item import FaultError
 from df2coco.parser.records import NOTICES, ImageRecord, Item
 from df2coco.parser.strict_annotation import parse_strictly
 from tests import fuzz

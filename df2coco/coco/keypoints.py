@@ -12,8 +12,9 @@ __all__ = ["own_text"]
 def own_text(text: bytes, category: Category) -> bytes | None:
     """A category's own numbers in the JSON list of all slots, where those of all others are zeros.
 
-    The text between them, without brackets. None where they are not zeros, or are written otherwise. Of 294 slots at least 255 are another category's,
-    and most files have zeros there: comparing them as text takes a tenth of the time of reading them.
+    The text between them, without brackets. None where they are not zeros, or are written otherwise.
+    Of 294 slots at least 255 are another category's, and most files have zeros there: comparing them as
+    text takes a tenth of the time of reading them.
     Whoever reads the numbers has to count them.
     """
     for before, after in _zeros(category.id):

@@ -71,11 +71,11 @@ class Writer:
             % b",\n".join(map(orjson.dumps, categories))
         )
 
-    def add(self, part: Block) -> None:
+    def add(self, block: Block) -> None:
         """Add images and their annotations, and number the annotations."""
         first = self.num_annotations + 1
-        ids = tuple(range(first, first + part.num_annotations))
-        self._add(part._replace(annotations=part.annotations % ids))
+        ids = tuple(range(first, first + block.num_annotations))
+        self._add(block._replace(annotations=block.annotations % ids))
 
     def add_entries(
         self, images: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]]
@@ -83,16 +83,16 @@ class Writer:
         """Add images and annotations that have their ids already."""
         self._add(Block.join([*map(orjson.dumps, images)], [*map(orjson.dumps, annotations)]))
 
-    def _add(self, part: Block) -> None:
-        if part.num_images:
+    def _add(self, block: Block) -> None:
+        if block.num_images:
             with reported_for(self._path):
                 self._images.write(b",\n" if self.num_images else b"\n")
-                self._images.write(part.images)
-            self.num_images += part.num_images
-        if part.num_annotations:
+                self._images.write(block.images)
+            self.num_images += block.num_images
+        if block.num_annotations:
             self._stream.write(b",\n" if self.num_annotations else b"\n")
-            self._stream.write(part.annotations)
-            self.num_annotations += part.num_annotations
+            self._stream.write(block.annotations)
+            self.num_annotations += block.num_annotations
 
     def close(self) -> None:
         """Write what stands after the annotations."""

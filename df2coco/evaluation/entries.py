@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any, Final, TypeGuard
 
 from df2coco.coco.lists import Decode, iter_list
-from df2coco.errors import Df2cocoError, shorten
+from df2coco.errors import Df2cocoError, FaultError, shorten
 from df2coco.evaluation.sources import Loaded
 
 __all__ = [
     "MAX_COORDINATE",
-    "FaultError",
     "ResultsError",
     "are_finite",
     "finite_number",
@@ -26,15 +25,6 @@ __all__ = [
 
 class ResultsError(Df2cocoError):
     """Results that cannot be scored."""
-
-
-class FaultError(Exception):
-    """A field of a result that cannot be used."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
-        self.text = text
 
 
 def read_checked(

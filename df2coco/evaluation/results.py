@@ -11,9 +11,9 @@ from typing import Any, Final
 from df2coco.coco.lists import Decode
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import is_mask
+from df2coco.errors import FaultError
 from df2coco.evaluation import structs
 from df2coco.evaluation.entries import (
-    FaultError,
     are_finite,
     finite_number,
     has_booleans,

@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from df2coco.errors import SourceError, printable
+from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
-from df2coco.parser.item import FaultError, is_box, optional_choice, optional_integer, parse_item
+from df2coco.parser.item import is_box, optional_choice, optional_integer, parse_item
 from df2coco.parser.records import ImageRecord, Item, Notice, smallest_size
 from df2coco.parser.strict_annotation import ITEM_KEY, parse_strictly
 from df2coco.taxonomy import SOURCES

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from df2coco.errors import shorten
+from df2coco.errors import FaultError, shorten
 from df2coco.parser.records import MAX_COORDINATE, Item, Notice, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, Category
 
-__all__ = ["FaultError", "is_box", "optional_choice", "optional_integer", "parse_item"]
+__all__ = ["is_box", "optional_choice", "optional_integer", "parse_item"]
 
 MAX_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
 
 _CORRECT: Final = "Correct it, or remove the item."
 _CORRECT_FIELD: Final = "Correct it, or remove the field."
-
-
-class FaultError(Exception):
-    """A field that cannot be used."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
-        self.text = text
 
 
 def parse_item(

@@ -1,8 +1,9 @@
 """The schema of a good annotation file, declared: decoded and checked in one step by msgspec.
 
-All files of the dataset fit it; about twice as fast as checking a parsed file in Python (21 against 49 microseconds of CPU a file). It is
-stricter than `parse_annotation`: a file that it refuses may be good in another form (a missing attribute, whole
-floats), need a repair, or be bad, and only the slow way through `df2coco.parser.annotation` finds out which.
+All files of the dataset fit it; about twice as fast as checking a parsed file in Python (21 against 49
+microseconds of CPU a file). It is stricter than `parse_annotation`: a file that it refuses may be good in
+another form (a missing attribute, whole floats), need a repair, or be bad, and only the slow way through
+`df2coco.parser.annotation` finds out which.
 What it accepts gives the same record both ways.
 """
 
