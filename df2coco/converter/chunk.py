@@ -56,21 +56,13 @@ def _pair(image: ReadImage) -> str:
 
 
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
-    chosen = [_chosen(job, image) for image in images]
+    chosen = _chosen(job, images)
     records = [record for record in chosen if record is not None]
     measured = measure(records, job.outputs[0][0].area)
-    rest = iter(measured)
-    notices: list[Notice] = []
-    for image, record in zip(images, chosen, strict=True):
-        notices += image.notices
-        for item in () if record is None else record.items:
-            if next(rest).from_box:
-                file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
-                notices.append(Notice("area-from-box", file, field, _FROM_BOX))
     return Converted(
         len(records),
         Counter(item.category_id for record in records for item in record.items),
-        notices,
+        _notices(job, images, chosen, measured),
         [
             _part(make_encoder(shape), category_id, records, measured)
             for shape, category_id in job.outputs
@@ -84,14 +76,35 @@ def _convert(job: Job, images: list[ReadImage]) -> Converted:
     )
 
 
+def _notices(
+    job: Job, images: list[ReadImage], chosen: list[ImageRecord | None], measured: list[Measured]
+) -> list[Notice]:
+    """Those of the images, each with those of its chosen items."""
+    if not any(each.from_box for each in measured):
+        return [notice for image in images for notice in image.notices]
+    rest = iter(measured)
+    notices: list[Notice] = []
+    for image, record in zip(images, chosen, strict=True):
+        notices += image.notices
+        for item in () if record is None else record.items:
+            if next(rest).from_box:
+                file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
+                notices.append(Notice("area-from-box", file, field, _FROM_BOX))
+    return notices
+
+
 _FROM_BOX: Final = "the polygons cover no pixel; area is the box's"
 
 
-def _chosen(job: Job, image: ReadImage) -> ImageRecord | None:
-    """The record with the chosen items alone; None when the image is left out."""
-    record, selection = image.record, job.selection
-    if record is None or job.reader.annotations is None:
-        return record
+def _chosen(job: Job, images: list[ReadImage]) -> list[ImageRecord | None]:
+    """Of each image the record with the chosen items alone; None when the image is left out."""
+    records = [image.record for image in images]
+    if job.reader.annotations is None or not (job.selection.only or job.selection.categories):
+        return records
+    return [None if record is None else _choose(job.selection, record) for record in records]
+
+
+def _choose(selection: Selection, record: ImageRecord) -> ImageRecord | None:
     if selection.only is not None and record.source != selection.only:
         return None
     if not selection.categories:

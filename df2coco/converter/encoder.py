@@ -7,8 +7,7 @@ as Python values.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -64,19 +63,17 @@ def to_coco(
 def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:
     """Area and polygons of all items of the records, one after the other; many at once cost a third."""
     items = [item for record in records for item in record.items]
-    pixels: Iterable[int] = repeat(0, len(items))
-    if area == "mask":
-        sizes = [(record.width, record.height) for record in records for _ in record.items]
-        pixels = union_areas([item.segmentation for item in items], sizes)
-    return [_measured(item, count, area) for item, count in zip(items, pixels, strict=True)]
-
-
-def _measured(item: Item, pixels: int, area: AreaKind) -> Measured:
-    return Measured(
-        *_polygons(item.segmentation),
-        area_or_box(pixels, item.bounding_box),
-        from_box=not pixels and area == "mask",
-    )
+    if area == "box":
+        return [
+            Measured(*_polygons(item.segmentation), area_or_box(0, item.bounding_box), False)
+            for item in items
+        ]
+    sizes = [(record.width, record.height) for record in records for _ in record.items]
+    pixels = union_areas([item.segmentation for item in items], sizes)
+    return [
+        Measured(*_polygons(item.segmentation), area_or_box(count, item.bounding_box), not count)
+        for item, count in zip(items, pixels, strict=True)
+    ]
 
 
 def _polygons(polygons: list[list[Number]]) -> tuple[bytes, list[int]]:
@@ -191,7 +188,7 @@ class Encoder:
 def _box(corners: tuple[Number, Number, Number, Number]) -> bytes:
     """JSON of [x, y, width, height], all floats: Detectron2 scales them in place, which cuts integers off."""
     x1, y1, x2, y2 = corners
-    if type(x1) is type(y1) is type(x2) is type(y2) is int:
+    if type(x1 + y1 + x2 + y2) is int:
         return b"[%d.0,%d.0,%d.0,%d.0]" % (x1, y1, x2 - x1, y2 - y1)
     return orjson.dumps((float(x1), float(y1), float(x2 - x1), float(y2 - y1)))
 

@@ -17,7 +17,7 @@ from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
 from df2coco.parser.item import is_box, optional_choice, optional_integer, parse_item
 from df2coco.parser.records import ImageRecord, Item, Notice, smallest_size
-from df2coco.parser.strict_annotation import ITEM_KEY, parse_strictly
+from df2coco.parser.strict_annotation import parse_strictly
 from df2coco.taxonomy import SOURCES
 
 __all__ = [
@@ -249,5 +249,8 @@ def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
     json.loads(raw, object_pairs_hook=unique)
 
 
+_ITEM_KEY: Final = re.compile(r"item[0-9]+")
+
+
 def _is_item_key(key: str) -> bool:
-    return ITEM_KEY.fullmatch(key) is not None
+    return _ITEM_KEY.fullmatch(key) is not None

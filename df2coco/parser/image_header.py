@@ -8,6 +8,7 @@ no JPEG is left to Pillow, so that both always agree.
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,12 @@ FIRST_BYTES: Final = 4096
 
 MAX_PIXELS: Final = 178_956_970
 """Pillow refuses to decode more as a "decompression bomb", and so does every loader built on it."""
+
+_segment: Final = struct.Struct(">BBH").unpack_from
+"""How a segment begins: 0xFF, marker, length of what follows the marker."""
+
+_frame: Final = struct.Struct(">BHHB").unpack_from
+"""What follows in a segment that gives the size: bits a sample, height, width, number of layers."""
 
 _ROTATED: Final = frozenset((5, 6, 7, 8))
 
@@ -63,7 +70,7 @@ def read_header(data: bytes, *, complete: bool) -> ImageHeader:
     if data[:3] == b"\xff\xd8\xff":
         try:
             header = _read_jpeg(data)
-        except IndexError:  # the data ends within the header
+        except (IndexError, struct.error):  # the data ends within the header
             if not complete:
                 raise HeaderTooShortError from None
             header = None
@@ -75,12 +82,16 @@ def read_header(data: bytes, *, complete: bool) -> ImageHeader:
 
 
 def _read_jpeg(data: bytes) -> ImageHeader | None:
-    """The header of a plain JPEG; None for one that Pillow must read. `IndexError` when `data` is too short."""
+    """The header of a plain JPEG; None for one that Pillow must read.
+
+    Raises `IndexError` or `struct.error` when `data` is too short.
+    """
     width = height = -1
     position = 2
-    while data[position] == 0xFF:
-        marker = data[position + 1]
-        length = data[position + 2] << 8 | data[position + 3]
+    while True:
+        start, marker, length = _segment(data, position)
+        if start != 0xFF:
+            return None
         if marker in _PLAIN:
             if length < 2:
                 return None
@@ -91,19 +102,16 @@ def _read_jpeg(data: bytes) -> ImageHeader | None:
             if length not in (67, 132) or data[position + 4] > 15:
                 return None
         elif marker in _FRAME:
-            layers = data[position + 9]
+            depth, height, width, layers = _frame(data, position + 4)
             # One byte a sample and one, three or four layers: Pillow refuses all others.
-            if data[position + 4] != 8 or layers not in (1, 3, 4) or length != 8 + 3 * layers:
+            if depth != 8 or layers not in (1, 3, 4) or length != 8 + 3 * layers:
                 return None
-            height = data[position + 5] << 8 | data[position + 6]
-            width = data[position + 7] << 8 | data[position + 8]
         elif marker == _SCAN and length >= 2 and width >= 0:
             _ = data[position + 1 + length]
             return ImageHeader(width, height, 1)
         elif marker != _JFIF or length < 9:
             return None
         position += 2 + length
-    return None
 
 
 def _read_by_pillow(data: bytes, complete: bool) -> ImageHeader:

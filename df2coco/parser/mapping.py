@@ -31,8 +31,9 @@ class ReadImage(NamedTuple):
     @property
     def notices(self) -> tuple[Notice, ...]:
         """Those of the record, or the one that says why there is none."""
-        if self.error is None:
-            return self.required().notices
+        if self.record is not None:
+            return self.record.notices
+        assert self.error is not None
         code = "bad-image" if isinstance(self.error, ImageError) else "bad-file"
         return (Notice(code, self.error.file, self.error.field, self.error.text),)
 

@@ -131,7 +131,9 @@ class Place:
             for name, reference in listed.items()
             if name.endswith(JPG) and name[0] != "."
         }
-        others = [n for n in listed if not n.endswith((JPG, ".json")) and is_image_name(n)]
+        others = []
+        if len(found) < len(listed):
+            others = [n for n in listed if not n.endswith((JPG, ".json")) and is_image_name(n)]
         for name in sorted(others, key=_rank):
             stem, suffix = os.path.splitext(name)
             if stem in found:

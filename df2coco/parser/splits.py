@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ from df2coco.parser.places import (
     folder_place,
     list_folder,
 )
-from df2coco.parser.reader import Entry, Reader, Split, read_split
+from df2coco.parser.reader import Entry, Reader, Reference, Split, read_split
 from df2coco.parser.records import ImageRecord
 
 __all__ = ["find_images", "find_splits", "read"]
@@ -287,10 +288,7 @@ def _split(place: Place, pictures: Place | None) -> Split:
     stems = place.annotations
     images = pictures.images if pictures is not None else {}
     suffixes = pictures.suffixes if pictures is not None else {}
-    entries = [
-        Entry(stem, reference, images.get(stem), suffixes.get(stem, JPG))
-        for stem, reference in sorted(stems.items())
-    ]
+    entries = _entries(stems, stems, images, suffixes)
     _reject_same_ids(place, stems)
     reader = Reader(
         place.files,
@@ -305,13 +303,22 @@ def _split(place: Place, pictures: Place | None) -> Split:
 
 
 def _image_split(place: Place) -> Split:
-    entries = [
-        Entry(stem, None, reference, place.suffixes.get(stem, JPG))
-        for stem, reference in sorted(place.images.items())
-    ]
+    entries = _entries(place.images, {}, place.images, place.suffixes)
     _reject_same_ids(place, place.images)
     reader = Reader(None, "", place.files, place.label)
     return Split(place.split, reader, entries, (), place.doubles)
+
+
+def _entries(
+    stems: Iterable[str],
+    annotations: Mapping[str, Reference],
+    images: Mapping[str, Reference],
+    suffixes: Mapping[str, str],
+) -> list[Entry]:
+    """The entries of some names, sorted; no worker has begun yet, so each step is one call for all names."""
+    names = sorted(stems)
+    ends = (suffixes.get(name, JPG) for name in names) if suffixes else repeat(JPG)
+    return list(map(Entry, names, map(annotations.get, names), map(images.get, names), ends))
 
 
 def _reject_same_ids(place: Place, stems: Iterable[str]) -> None:

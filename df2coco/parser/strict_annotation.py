@@ -9,19 +9,19 @@ What it accepts gives the same record both ways.
 
 from __future__ import annotations
 
-import re
 from types import NoneType
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from df2coco.parser.records import ImageRecord, Item, smallest_size
 from df2coco.taxonomy import CATEGORIES, SOURCES
 
-__all__ = ["ITEM_KEY", "parse_strictly"]
+__all__ = ["parse_strictly"]
 
-ITEM_KEY: Final = re.compile(r"item[0-9]+")
+_KEYS: Final = frozenset(f"item{number}" for number in range(1, 100))
 
 _LARGEST: Final = 4096
 """The largest coordinate here, in pixels: photos of the dataset have up to 1,500."""
@@ -51,12 +51,6 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     zoom_in: _Level | None = None
     viewpoint: _Level | None = None
 
-    def num_keys(self) -> int:
-        """How many keys it has, if none of them is null."""
-        return 10 - (
-            self.category_name, self.style, self.scale, self.occlusion, self.zoom_in, self.viewpoint
-        ).count(None)  # fmt: skip
-
 
 _decode: Final = msgspec.json.Decoder(dict[str, _Item | _Whole | str]).decode
 _NAMES: Final = ((), *((None, category.name) for category in CATEGORIES))
@@ -80,13 +74,14 @@ def parse_strictly(
     items = []
     num_keys = (source is not None) + (pair_id is not None)
     for key, value in document.items():
-        if type(value) is not _Item or ITEM_KEY.fullmatch(key) is None:
+        if type(value) is not _Item or key not in _KEYS:
             return None
         item = _checked(key, value, width, height)
         if item is None:
             return None
         items.append(item)
-        num_keys += 1 + value.num_keys()
+        fields = astuple(value)
+        num_keys += 1 + len(fields) - fields.count(None)
     # Every key brings a colon, so as many colons as keys proves that no key stands twice.
     if raw.count(b":") != num_keys:
         return None
@@ -120,9 +115,9 @@ def _checked(key: str, value: _Item, width: int, height: int) -> Item | None:
     visibilities = landmarks[2::3]
     num_labelled = visibilities.count(2) + visibilities.count(1)
     if num_labelled != len(visibilities):
-        for x, y, v in zip(landmarks[0::3], landmarks[1::3], visibilities, strict=True):
-            if v > 2 or (v == 0 and (x or y)):
-                return None
+        triples = zip(landmarks[0::3], landmarks[1::3], visibilities, strict=True)
+        if num_labelled + list(triples).count((0, 0, 0)) != len(visibilities):
+            return None
     return Item(
         key,
         category,
