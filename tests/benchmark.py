@@ -42,7 +42,7 @@ FLOOR = """
 import os, sys
 annos, image, sample, out = sys.argv[1:]
 for name in sorted(os.listdir(annos)):
-    for path, size in ((f"{annos}/{name}", 1 << 20), (f"{image}/{name[:6]}.jpg", 4096)):
+    for path, size in ((f"{annos}/{name}", 1 << 16), (f"{image}/{name[:6]}.jpg", 4096)):
         descriptor = os.open(path, os.O_RDONLY)
         os.read(descriptor, size)
         os.close(descriptor)

@@ -736,7 +736,7 @@ def test_arguments_of_the_library(
 ROBOFLOW: dict[str, tuple[str, dict[str, Any], str]] = {
     "box missing": ("annotations", {"bbox": None}, "annotations[0].bbox: None, expected 4"),
     "crowd null": ("annotations", {"iscrowd": None}, "annotations[0].iscrowd: None"),
-    "item of no image": ("annotations", {"image_id": 99}, "annotations[0].image_id: 99 is not an id"),
+    "item of no image": ("annotations", {"image_id": 99}, "annotations[0].image_id: 99 is not in the file"),
     "item of no category": ("annotations", {"category_id": 99}, "annotations[0].category_id: 99"),
     "two images of one name": ("images", {"file_name": "2.jpg"}, "2.jpg is the name of two files"),
     "two names of one place": ("images", {"file_name": "./2.jpg"}, "is the name of two files"),

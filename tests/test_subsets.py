@@ -395,7 +395,7 @@ def image(**changes: Any) -> list[Document]:
 LARGEST = (1 << 63) - 1
 REFUSED: dict[str, tuple[Document, Document, str]] = {
     "an item of an image of the other file": (
-        other(), other(images=image(id=3), annotations=item(image_id=1)), "image_id 1 is not an image"),
+        other(), other(images=image(id=3), annotations=item(image_id=1)), "image_id 1 is not in the file"),
     "image ids without room behind them": (
         other(images=image(id=LARGEST), annotations=[]),
         other(images=image(id=LARGEST), annotations=[]), "image ids would exceed 64 bits"),

@@ -33,6 +33,7 @@ __all__ = [
     "is_polygon",
     "is_too_large",
     "read_whole_numbers",
+    "unknown_id",
 ]
 
 MAX_ID: Final = (1 << 63) - 1
@@ -346,3 +347,15 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
             elif type(value) is bool and field == "iscrowd":
                 entry[field] = int(value)
     return changed
+
+
+def unknown_id(name: str, value: int, file: Path, number: int | None = None) -> CocoFileError:
+    """The error for an annotation whose "image_id" or "category_id" (`name`) is not in the file.
+
+    `number` is the annotation's, from 0, where it is known.
+    """
+    field, what = "annotations", f"{name} {value}"
+    if number is not None:
+        field, what = f"annotations[{number}].{name}", str(value)
+    text = f"{what} is not in the file. df2coco validate reports all that is wrong."
+    return CocoFileError(text, file=file, field=field)

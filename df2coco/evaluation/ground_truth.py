@@ -13,7 +13,7 @@ from df2coco.coco.garments import find_garments
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document, refuse_other_kinds
-from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
+from df2coco.coco.schema import UseName, check_fields, read_whole_numbers, unknown_id
 from df2coco.errors import CocoFileError, shorten
 from df2coco.evaluation import structs
 from df2coco.evaluation.sources import Loaded
@@ -214,12 +214,7 @@ class _TruthReader:
         for name, known in (("image_id", self.truth.sizes), ("category_id", self.truth.names)):
             unknown = {getattr(each, name) for each in part} - known.keys()
             if unknown:
-                raise CocoFileError(
-                    f"{name} {min(unknown)} is not in the file. "
-                    "df2coco validate reports all that is wrong.",
-                    file=self.truth.path,
-                    field="annotations",
-                )
+                raise unknown_id(name, min(unknown), self.truth.path)
 
     def _take_landmarks(self, item: Any, number: int) -> None:
         category = self.truth.garments.get(item.category_id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.coco.lists import iter_annotations
-from df2coco.coco.schema import check_fields
+from df2coco.coco.schema import check_fields, unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape, Task
 from df2coco.errors import CocoFileError, check_list
 from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
@@ -80,11 +80,7 @@ def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> Expo
         for number, entry in enumerate(part, items):
             for field, known in (("image_id", head.photos), ("category_id", categories)):
                 if entry[field] not in known:
-                    raise CocoFileError(
-                        f"{entry[field]} is not an id of the file. df2coco validate reports all that is wrong.",
-                        file=dataset.coco,
-                        field=f"annotations[{number}].{field}",
-                    )
+                    raise unknown_id(field, entry[field], dataset.coco, number)
         items += len(part)
     shutil.copyfile(dataset.coco, place / _FILE)
     for inner in {os.path.dirname(photo.file_name) for photo in head.photos.values()}:

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import iter_annotations
-from df2coco.coco.schema import USES, UseName, check_fields
+from df2coco.coco.schema import USES, UseName, check_fields, unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice, check_list
 from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
@@ -360,12 +360,12 @@ class _SplitWriter:
 
         photo = self._head.photos.get(annotation["image_id"])
         if photo is None:
-            raise fault("image_id", f"{annotation['image_id']} is not the id of an image.")
+            raise unknown_id("image_id", annotation["image_id"], self._dataset.coco, number)
         label = self._label_of.get(annotation["category_id"])
         if label is None:
             if self._only_labelled:
                 return None
-            raise fault("category_id", f"{annotation['category_id']} is not the id of a category.")
+            raise unknown_id("category_id", annotation["category_id"], self._dataset.coco, number)
         if job.task == "segment" and type(annotation["segmentation"]) is not list:
             raise fault("segmentation", "is an RLE. Labels are made of polygons.")
         if job.slots is not None and len(annotation["keypoints"]) != 3 * job.slots.total:

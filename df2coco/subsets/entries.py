@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields
-from df2coco.errors import CocoFileError
+from df2coco.coco.schema import check_fields, unknown_id
 
 __all__ = ["Entry", "Pair", "check_images_known", "others_of", "pair_of", "read_checked"]
 
@@ -41,12 +40,7 @@ def check_images_known(path: Path, used: Iterable[int], images: Iterable[Entry])
     """Raise `CocoFileError` when `used`, the `image_id`s of annotations, are not all ids of `images`."""
     unknown = set(used).difference(image["id"] for image in images)
     if unknown:
-        raise CocoFileError(
-            f"image_id {min(unknown)} is not an image of the file. "
-            "df2coco validate reports all that is wrong.",
-            file=path,
-            field="annotations",
-        )
+        raise unknown_id("image_id", min(unknown), path)
 
 
 def pair_of(entry: Entry) -> Pair | None:
