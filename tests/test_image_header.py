@@ -49,7 +49,7 @@ class TestImageHeaders:
         ids=str,
     )
     def test_kinds_of_jpeg(self, options: dict[str, object]) -> None:
-        assert read_header(make_jpeg(33, 77, **options), complete=True)[:2] == (33, 77)
+        assert read_header(make_jpeg(33, 77, **options), complete=True).size == (33, 77)
 
     def test_every_shorter_beginning_asks_for_more_or_knows(self) -> None:
         data = make_jpeg(50, 60, exif=exif(6))
@@ -111,7 +111,7 @@ class TestImageHeaders:
     def test_real_images(self, real: Path) -> None:
         for path in (real / "train" / "image").iterdir():
             with Image.open(path) as image:
-                assert read_header(path.read_bytes()[:4096], complete=False)[:2] == image.size
+                assert read_header(path.read_bytes()[:4096], complete=False).stored_size == image.size
 
 
 def segment(marker: int, content: bytes) -> bytes:
@@ -169,7 +169,7 @@ def test_unusual_headers_are_read_as_pillow_reads_them(
 ) -> None:
     header = read_header(data, complete=True)
     assert header == fuzz.header_by_pillow(data)
-    assert header[:2] == (60, 40)
+    assert header.stored_size == (60, 40)
     assert header.orientation == orientation or orientation is None
 
 

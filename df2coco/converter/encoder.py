@@ -10,8 +10,9 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 import orjson
 
 from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoImage
@@ -36,7 +37,7 @@ LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = MappingProxyType(
 """Name -> the slots of a category's keypoints."""
 
 
-class Measured(NamedTuple):
+class Measured(msgspec.Struct, frozen=True, gc=False):
     """What of an item is the same in every file: costly, so computed once."""
 
     segmentation: bytes
@@ -88,8 +89,6 @@ def _polygons(polygons: list[list[Number]]) -> tuple[bytes, list[int]]:
         for number, polygon in enumerate(polygons)
         if type(sum(polygon)) is float and all(n == int(n) for n in polygon)
     ]
-    if all(set(map(type, polygon)) == {float} for polygon in polygons):
-        return text, whole
     return orjson.dumps([list(map(float, polygon)) for polygon in polygons]), whole
 
 

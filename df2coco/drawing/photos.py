@@ -72,12 +72,12 @@ class Photos:
     def size(self, image: Mapping[str, Any], picture: Picture | None = None) -> tuple[int, int]:
         """Width and height of what `open` gives, from the image's header alone."""
         header = self._pictures.header(picture or self.find(image))
-        return header[:2] if _as_stored(header, image) else header.size
+        return header.stored_size if _as_stored(header, image) else header.size
 
 
 def _as_stored(header: ImageHeader, image: Mapping[str, Any]) -> bool:
     size = (image.get("width"), image.get("height"))
-    return size == header[:2] and size != header.size
+    return size == header.stored_size and size != header.size
 
 
 def _on_white(picture: Image) -> Image:

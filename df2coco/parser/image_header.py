@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from df2coco.errors import SourceError
 from df2coco.file_kind import recognise
@@ -42,7 +44,7 @@ _TABLES: Final = 0xDB
 _SCAN: Final = 0xDA
 
 
-class ImageHeader(NamedTuple):
+class ImageHeader(msgspec.Struct, frozen=True, gc=False):
     """What an image's header says."""
 
     stored_width: int
@@ -50,6 +52,11 @@ class ImageHeader(NamedTuple):
     stored_height: int
     orientation: int
     """EXIF orientation, 1 to 8; 1 is upright."""
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height as stored."""
+        return self.stored_width, self.stored_height
 
     @property
     def size(self) -> tuple[int, int]:

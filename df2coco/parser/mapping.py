@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
+
+import msgspec
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.reader import Entry, Reader
@@ -21,7 +23,7 @@ _CHUNK: Final = 64
 """Images a task: enough to hide the cost of passing them on, few enough to share the work evenly."""
 
 
-class ReadImage(NamedTuple):
+class ReadImage(msgspec.Struct, frozen=True):
     """What the files of one image came to: a record, or the error that says why there is none."""
 
     entry: Entry

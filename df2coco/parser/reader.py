@@ -194,7 +194,7 @@ class Reader:
         return msgspec.structs.replace(record, notices=(*record.notices, notice), reach=None)
 
     def _size(self, header: ImageHeader) -> tuple[int, int]:
-        return header[:2] if self.stored_size else header.size
+        return header.stored_size if self.stored_size else header.size
 
     def header(self, entry: Entry) -> ImageHeader:
         """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
