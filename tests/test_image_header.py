@@ -111,7 +111,9 @@ class TestImageHeaders:
     def test_real_images(self, real: Path) -> None:
         for path in (real / "train" / "image").iterdir():
             with Image.open(path) as image:
-                assert read_header(path.read_bytes()[:4096], complete=False).stored_size == image.size
+                assert (
+                    read_header(path.read_bytes()[:4096], complete=False).stored_size == image.size
+                )
 
 
 def segment(marker: int, content: bytes) -> bytes:
