@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 import df2coco.cli.convert
 import df2coco.cli.restore  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter.restore import TOP_LEVEL_ORDER, restore
+from df2coco.converter.annotation_files import TOP_LEVEL_ORDER
+from df2coco.converter.restore import restore
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, Df2cocoError, OutputError, SourceError
 from df2coco.taxonomy import CATEGORIES

@@ -1,0 +1,247 @@
+"""The texts of the dataset's annotation files, made of a COCO file's images and annotations."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from df2coco.coco.info import conversion_of
+from df2coco.coco.schema import check_fields
+from df2coco.errors import CocoFileError, FaultError, shorten
+from df2coco.layouts import NUM_AGGREGATED, own_slots
+from df2coco.parser.annotation import find_image_id
+from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
+
+__all__ = ["TOP_LEVEL_ORDER", "Collector", "make_texts"]
+
+TOP_LEVEL_ORDER: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        n: tuple(keys.split())
+        for n, keys in enumerate(
+            (
+                "source pair_id item1",
+                "item2 source pair_id item1",
+                "item2 source pair_id item1 item3",
+                "item2 item3 item1 item4 source pair_id",
+                "item2 item3 item1 item4 item5 source pair_id",
+                "item2 item3 item1 item6 item4 item5 source pair_id",
+                "item2 item3 item1 item6 item7 item4 item5 source pair_id",
+                "item8 item2 item3 item1 item6 item7 item4 item5 source pair_id",
+            ),
+            start=1,
+        )
+    }
+)
+"""Number of items -> the order of an annotation file's keys: that of a dict in Python 2."""
+
+
+# ---------------------------------------------------------------- annotations
+
+
+class _Named(NamedTuple):
+    """An item's name, where the file has it, and its JSON."""
+
+    name: Any
+    text: str
+
+
+@dataclass
+class Collector:
+    """Turns annotations into items as they are read: `images` often stands behind them."""
+
+    path: Path
+    items: dict[int, list[_Named]] = field(default_factory=dict)
+    """Image id -> its items in the file's order."""
+    pair_ids: dict[int, int] = field(default_factory=dict)
+    """Image id -> the pair_id of its annotations."""
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, part: list[dict[str, Any]]) -> None:
+        first = self.counts["annotations"]
+        if any("keypoints" not in annotation for annotation in part):
+            raise _no_landmarks(self.path)
+        check_fields({"annotations": part}, self.path, "restore", first=first)
+        for number, annotation in enumerate(part, start=first):
+            try:
+                text = json.dumps(self._item(annotation))
+                image_id, pair_id = annotation["image_id"], _integer(annotation, "pair_id")
+            except FaultError as fault:
+                field = f"annotations[{number}].{fault.field}"
+                raise CocoFileError(fault.text, file=self.path, field=field) from None
+            name = annotation.get("item")
+            self.items.setdefault(image_id, []).append(_Named(name, text))
+            if pair_id is not None and self.pair_ids.setdefault(image_id, pair_id) != pair_id:
+                self.counts["other pair_id"] += 1
+        self.counts["annotations"] += len(part)
+
+    def _item(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """An item in the dataset's order of keys."""
+        category = CATEGORY_BY_ID.get(annotation["category_id"])
+        if category is None:
+            raise FaultError(
+                "category_id", f"{annotation['category_id']} is none of DeepFashion2's 1 to 13."
+            )
+        whole = "item" in annotation  # written by us, with all numbers as floats
+        item = {
+            "segmentation": _segmentation(annotation, whole),
+            "scale": _integer(annotation, "scale"),
+            "viewpoint": _integer(annotation, "viewpoint"),
+            "zoom_in": _integer(annotation, "zoom_in"),
+            "landmarks": self._landmarks(annotation["keypoints"], category),
+            "style": _integer(annotation, "style"),
+            "bounding_box": _corners(annotation, whole),
+            "category_id": category.id,
+            "occlusion": _integer(annotation, "occlusion"),
+            "category_name": category.name,
+        }
+        self.counts["crowds"] += annotation.get("iscrowd", 0)
+        self.counts.update(name for name in ("style", *ATTRIBUTES) if item[name] is not None)
+        return {name: value for name, value in item.items() if value is not None}
+
+    def _landmarks(self, keypoints: list[float], category: Category) -> list[float]:
+        slots = own_slots(category, len(keypoints) // 3)
+        if slots is None or len(keypoints) % 3:
+            raise FaultError(
+                "keypoints",
+                f"{len(keypoints)} numbers, expected {3 * NUM_LANDMARKS}, "
+                f"{3 * NUM_AGGREGATED} or {3 * category.num_landmarks} ({category.num_landmarks} "
+                f"landmarks x 3 for {category.name}).",
+            )
+        found = [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
+        labelled = len(keypoints) // 3 - keypoints[2::3].count(0)
+        if labelled > len(slots) - found[2::3].count(0):
+            self.counts["outside"] += 1
+        return found if type(sum(found)) is int else [_whole(number) for number in found]
+
+
+def _no_landmarks(path: Path) -> CocoFileError:
+    return CocoFileError(
+        f"{path}: holds no landmarks (--task instances), which annotation files must have. "
+        "Restore a file of --task keypoints."
+    )
+
+
+def _integer(entry: dict[str, Any], name: str) -> int | None:
+    value = entry.get(name)
+    if value is None or type(value) is int:
+        return value
+    raise FaultError(name, f"{shorten(value)}, expected a whole number.")
+
+
+def _whole(number: float) -> float:
+    """An integer, where it is one and a float says no more (-0.0 does)."""
+    whole = int(number)
+    return whole if whole == number and (whole or math.copysign(1, number) > 0) else number
+
+
+def _segmentation(annotation: dict[str, Any], whole: bool) -> list[list[float]]:
+    polygons = annotation["segmentation"]
+    if type(polygons) is not list:
+        raise FaultError("segmentation", "an RLE, but annotation files have polygons.")
+    floats = annotation.get("float_polygons") or []
+    if not whole:
+        return polygons
+    return [
+        list(map(int, polygon))
+        if number not in floats and all(map(float.is_integer, map(float, polygon)))
+        else polygon
+        for number, polygon in enumerate(polygons)
+    ]
+
+
+def _corners(annotation: dict[str, Any], whole: bool) -> list[float]:
+    x, y, width, height = annotation["bbox"]
+    corners = [x, y, _end(x, width), _end(y, height)]
+    found = [_whole(number) for number in corners] if whole else corners
+    # The area of a whole box is a float only where the box was written with floats.
+    floats = type(annotation.get("area")) is float and all(type(n) is int for n in found)
+    return corners if floats else found
+
+
+def _end(start: float, length: float) -> float:
+    """The number which, less `start`, is `length` to the last digit: a conversion subtracts them."""
+    end = start + length
+    nearby = (end, math.nextafter(end, math.inf), math.nextafter(end, -math.inf))
+    exact = [number for number in nearby if number - start == length]
+    return next((n for n in exact if n == int(n)), exact[0] if exact else end)
+
+
+# ---------------------------------------------------------------- files
+
+
+def make_texts(document: dict[str, Any], collected: Collector) -> dict[str, str]:
+    """File name -> text of each annotation file."""
+    path, made = collected.path, conversion_of(document.get("info"))
+    if made and made.task == "instances":
+        raise _no_landmarks(path)
+    _check_categories(path, document["categories"])
+    texts: dict[str, str] = {}
+    for number, image in enumerate(document["images"]):
+        image_id = image["id"]
+        if not 0 <= image_id < 10**18:
+            raise CocoFileError(
+                f"images[{number}].id: {image_id} cannot name an annotation file.", file=path
+            )
+        stem = os.path.splitext(os.path.basename(image.get("file_name", "")))[0]
+        if find_image_id(stem) != image_id:
+            stem = f"{image_id:06d}"
+            collected.counts["named by id"] += 1
+        if f"{stem}.json" in texts:
+            raise CocoFileError(f"images[{number}].id: {image_id} stands twice.", file=path)
+        try:
+            texts[f"{stem}.json"] = _text(image, collected)
+        except FaultError as fault:
+            field = f"images[{number}].{fault.field}"
+            raise CocoFileError(fault.text, file=path, field=field) from None
+    return texts
+
+
+def _text(image: dict[str, Any], collected: Collector) -> str:
+    items = collected.items.pop(image["id"], [])
+    names = [item.name for item in items]
+    if not all(map(_is_item_name, names)) or len(set(names)) < len(names):
+        collected.counts["unnamed"] += len(names)
+        order = TOP_LEVEL_ORDER.get(len(names)) or [f"item{n + 1}" for n in range(len(names))]
+        names = [name for name in order if name.startswith("item")]
+    source = image.get("source")
+    if source is not None and type(source) is not str:
+        raise FaultError("source", f"{shorten(source)}, expected user or shop.")
+    pair_id = _integer(image, "pair_id")
+    pair_id = collected.pair_ids.get(image["id"]) if pair_id is None else pair_id
+    collected.counts["items"] += len(items)
+    collected.counts["source"] += source is not None
+    collected.counts["pair_id"] += pair_id is not None
+    values = dict(zip(names, (item.text for item in items), strict=True))
+    head = {"source": source, "pair_id": pair_id}
+    values |= {key: json.dumps(value) for key, value in head.items() if value is not None}
+    order = TOP_LEVEL_ORDER.get(len(names), ())
+    if not names or [key for key in order if key in values and key not in head] != names:
+        order = ("source", "pair_id", *map(str, names))
+    return "{" + ", ".join(f'"{key}": {values[key]}' for key in order if key in values) + "}"
+
+
+_ITEM_NAME: Final = re.compile(r"item[0-9]+")
+
+
+def _is_item_name(name: Any) -> bool:
+    return type(name) is str and _ITEM_NAME.fullmatch(name) is not None
+
+
+def _check_categories(path: Path, categories: Iterable[dict[str, Any]]) -> None:
+    for number, entry in enumerate(categories):
+        category = CATEGORY_BY_ID.get(entry["id"])
+        names = () if category is None else (category.name, category.official_name)
+        if entry.get("name") not in names:
+            expected = f"{names[0]!r}" if names else "none of that id"
+            raise CocoFileError(
+                f"{path}: categories[{number}]: {entry['id']} is {shorten(entry.get('name'))}, but "
+                f"{expected} in DeepFashion2. Annotation files have DeepFashion2's categories alone."
+            )
