@@ -34,7 +34,6 @@ __all__ = [
     "SIGMAS",
     "SKELETON",
     "SOURCES",
-    "VISIBILITY",
     "Category",
 ]
 
@@ -387,6 +386,3 @@ ATTRIBUTES: Final = MappingProxyType(
 
 SOURCES: Final = ("user", "shop")
 """Where an image comes from: taken by a consumer, or by a commercial store."""
-
-VISIBILITY: Final = ("not labelled", "occluded", "visible")
-"""What v = 0, 1, 2 of a landmark mean."""

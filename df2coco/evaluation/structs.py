@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from df2coco.coco.bounds import MOST_NUMBERS, NEAR, NUMBER, Flag, Id
 from df2coco.coco.keypoints import own_text
-from df2coco.coco.schema import MAX_ID, MAX_NUMBER
 from df2coco.evaluation.entries import MAX_COORDINATE
 from df2coco.taxonomy import Category
 
@@ -30,15 +30,8 @@ __all__ = [
     "read_landmarks",
 ]
 
-Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
-Flag = Annotated[int, Meta(ge=0, le=1)]
-Number = Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
-
-_FAR: Final = 10_000
-"""With at most 500 numbers between -10,000 and 10,000 no outline is too long to be drawn."""
-Polygon = Annotated[
-    list[Annotated[float, Meta(ge=-_FAR, le=_FAR)]], Meta(min_length=6, max_length=500)
-]
+Number = Annotated[float, NUMBER]
+Polygon = Annotated[list[Annotated[float, NEAR]], Meta(min_length=6, max_length=MOST_NUMBERS)]
 
 
 class TruthItem(Struct, gc=False):

@@ -14,25 +14,17 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from df2coco.coco.bounds import MOST_NUMBERS, NEAR, NUMBER, Flag, Id
 from df2coco.coco.keypoints import own_text
 from df2coco.coco.schema import MAX_ID, MAX_NUMBER
 from df2coco.taxonomy import CATEGORIES, Category
 
 __all__ = ["Keypoints", "Polygons", "Rows", "decode_rows"]
 
-Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
-Flag = Annotated[int, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 Whole = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]
-Number = (
-    Annotated[int, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
-    | Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
-)
-
-_FAR: Final = 10_000
-_MOST: Final = 500
-"""With at most 500 numbers between -10,000 and 10,000 no outline is too long to be drawn."""
-Near = Annotated[int, Meta(ge=-_FAR, le=_FAR)] | Annotated[float, Meta(ge=-_FAR, le=_FAR)]
+Number = Annotated[int, NUMBER] | Annotated[float, NUMBER]
+Near = Annotated[int, NEAR] | Annotated[float, NEAR]
 
 
 class Row(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -207,7 +199,7 @@ def _read_polygons(texts: list[bytes], positions: list[int]) -> Polygons:
     joined = comma.join([text[2:-2] for text in filled])
     pieces = joined.split(comma) if filled else []
     lengths = [piece.count(b",") + 1 for piece in pieces]
-    if any(length & 1 or not 6 <= length <= _MOST for length in set(lengths)):
+    if any(length & 1 or not 6 <= length <= MOST_NUMBERS for length in set(lengths)):
         raise _DoesNotFitError
     # A bracket too many is not a number.
     numbers = _NEAR_NUMBERS.decode(b"[%b]" % b",".join(pieces))
