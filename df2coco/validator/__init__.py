@@ -4,8 +4,9 @@ A check is one function with its row beside it (`checks.part_check`, `checks.fil
 modules here, and a file in `fixtures/findings` that has its defect and no other.
 """
 
-from df2coco.validator.checks import LEVELS, NEEDS, Check, Hit
+from df2coco.validator.checks import LEVELS, NEEDS, Check
 from df2coco.validator.examination import SCORED_IMAGES, validate
+from df2coco.validator.hits import Hit
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.table import CHECK_BY_CODE, CHECKS
 

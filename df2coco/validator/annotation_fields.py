@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id
 from df2coco.errors import shorten
-from df2coco.validator.checks import Check, Found, checks_in, part_check
+from df2coco.validator.annotations import Annotations
+from df2coco.validator.checks import Check, checks_in, part_check
+from df2coco.validator.hits import Found
 from df2coco.validator.structure import is_not_finite
-from df2coco.validator.view import Part
 
 __all__ = ["CHECKS"]
 
 
-def _misfits(part: Part, *fields: str) -> Iterator[Found]:
+def _misfits(part: Annotations, *fields: str) -> Iterator[Found]:
     """Values of those fields that are not what the schema wants."""
     for field in fields:
         fits = FIELDS["annotations"][field].fits
@@ -37,7 +38,7 @@ _REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
     cause="A converter left it out.",
     remedy="Add the key; iscrowd is 0.",
 )
-def annotation_key_missing(part: Part) -> Iterable[Found]:
+def annotation_key_missing(part: Annotations) -> Iterable[Found]:
     required = frozenset(_REQUIRED)
     for position, annotation in enumerate(part.entries):
         if not annotation.keys() >= required:
@@ -52,7 +53,7 @@ def annotation_key_missing(part: Part) -> Iterable[Found]:
     cause="Ids were written as text, or are below 0.",
     remedy="Write ids as JSON integers.",
 )
-def annotation_id_type(part: Part) -> Iterable[Found]:
+def annotation_id_type(part: Annotations) -> Iterable[Found]:
     for field in ("id", "image_id", "category_id") if part.entries else ():
         values = part.column(field)
         if set(map(type, values)) == {int} and is_id(min(values)) and is_id(max(values)):
@@ -73,7 +74,7 @@ def annotation_id_type(part: Part) -> Iterable[Found]:
     cause="A converter wrote something else.",
     remedy="Write [x, y, width, height] in pixels.",
 )
-def bbox_malformed(part: Part) -> Iterable[Found]:
+def bbox_malformed(part: Annotations) -> Iterable[Found]:
     return _misfits(part, "bbox") if _has_nan(part.boxes) else ()
 
 
@@ -89,7 +90,7 @@ def _has_nan(values: Any) -> bool:
     cause="It was never computed, or written as text.",
     remedy="Write the mask's pixels, or the box's width times height.",
 )
-def area_wrong(part: Part) -> Iterable[Found]:
+def area_wrong(part: Annotations) -> Iterable[Found]:
     return _misfits(part, "area")
 
 
@@ -101,7 +102,7 @@ def area_wrong(part: Part) -> Iterable[Found]:
     cause="null or text was written where nothing was known.",
     remedy="Write 0.",
 )
-def iscrowd_malformed(part: Part) -> Iterable[Found]:
+def iscrowd_malformed(part: Annotations) -> Iterable[Found]:
     values = part.column("iscrowd")
     if all(type(value) is int for value in values) and set(values) <= {0, 1}:
         return ()
@@ -116,7 +117,7 @@ def iscrowd_malformed(part: Part) -> Iterable[Found]:
     cause="It was written as text or null, or is below 0.",
     remedy="Write the number of landmarks with v above 0.",
 )
-def num_keypoints_type(part: Part) -> Iterable[Found]:
+def num_keypoints_type(part: Annotations) -> Iterable[Found]:
     return _misfits(part, "num_keypoints")
 
 
@@ -130,7 +131,7 @@ def num_keypoints_type(part: Part) -> Iterable[Found]:
     remedy="Write [[x1, y1, x2, y2, ...], ...]: put a flat polygon into a list of its own, write the pairs of points "
     "in a row, and leave out polygons of fewer than 3 points.",
 )
-def polygon_malformed(part: Part) -> Iterable[Found]:
+def polygon_malformed(part: Annotations) -> Iterable[Found]:
     yield from part.outlines.faults
     for position, annotation in enumerate(part.entries):
         if annotation.get("segmentation", ...) is None:
@@ -145,7 +146,7 @@ def polygon_malformed(part: Part) -> Iterable[Found]:
     cause="size is width x height instead of height x width, or counts are cut.",
     remedy="Encode the mask again.",
 )
-def rle_malformed(part: Part) -> Iterable[Found]:
+def rle_malformed(part: Annotations) -> Iterable[Found]:
     return part.rle_faults.items()
 
 
@@ -157,7 +158,7 @@ def rle_malformed(part: Part) -> Iterable[Found]:
     cause="null or text was written for a missing landmark.",
     remedy="Write 0, 0, 0 for a missing landmark.",
 )
-def keypoints_no_numbers(part: Part) -> Iterable[Found]:
+def keypoints_no_numbers(part: Annotations) -> Iterable[Found]:
     return part.landmarks.faults
 
 
@@ -170,7 +171,7 @@ def keypoints_no_numbers(part: Part) -> Iterable[Found]:
     remedy="Write whole numbers, or leave the key out.",
     garments=True,
 )
-def attribute_type(part: Part) -> Iterable[Found]:
+def attribute_type(part: Annotations) -> Iterable[Found]:
     for field, (_, fits, _) in (
         DATASET_FIELDS["annotations"].items() if part.header.garments else ()
     ):

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from df2coco.validator.view import File, Part
+from df2coco.validator.annotations import Annotations
+from df2coco.validator.file import File
+from df2coco.validator.hits import Found, Hit
 
 __all__ = [
     "LEVELS",
     "NEEDS",
     "PAGE",
     "Check",
-    "Found",
-    "Hit",
     "Level",
     "Need",
-    "Position",
     "file_check",
-    "identify",
     "part_check",
 ]
 
@@ -51,38 +48,6 @@ PAGE: Final = "https://github.com/df2coco/df2coco/blob/main/docs/checks.md"
 """Has an entry for each check, with an example."""
 
 
-class Position(NamedTuple):
-    """Stands for an entry that has no id: its place in its list, from 0."""
-
-    number: int
-
-    def __str__(self) -> str:
-        return f"#{self.number}"
-
-
-class Hit(NamedTuple):
-    """One place where a check finds its defect.
-
-    - id: The entry's `id`, or its `Position`; None: the file.
-    - detail: What is wrong there: values as they stand in the file.
-    - about: What `id` is of, where that is not what the check is about.
-    """
-
-    id: Any
-    detail: str = ""
-    about: str = ""
-
-
-def identify(entry: Mapping[str, Any], number: int) -> Any:
-    """How a hit names an entry: by its id, or by its place in its list."""
-    found = entry.get("id")
-    return found if type(found) in (int, str) else Position(number)
-
-
-Found: TypeAlias = "tuple[int, str]"
-"""The position in a part of the annotations where a check finds its defect, and the hit's detail."""
-
-
 @dataclass(frozen=True, slots=True)
 class Check:
     """A rule that consumers of COCO files need kept.
@@ -110,7 +75,7 @@ class Check:
     remedy: str
     needs: Need
     garments: bool
-    find_in_part: Callable[[Part], Iterable[Found]] | None = field(default=None, repr=False)
+    find_in_part: Callable[[Annotations], Iterable[Found]] | None = field(default=None, repr=False)
     find_in_file: Callable[[File], Iterable[Hit]] | None = field(default=None, repr=False)
 
     @property
@@ -129,10 +94,10 @@ def part_check(
     remedy: str,
     needs: Need = "always",
     garments: bool = False,
-) -> Callable[[Callable[[Part], Iterable[Found]]], Check]:
+) -> Callable[[Callable[[Annotations], Iterable[Found]]], Check]:
     """Make a function that looks at some annotations into a `Check`."""
 
-    def make(function: Callable[[Part], Iterable[Found]]) -> Check:
+    def make(function: Callable[[Annotations], Iterable[Found]]) -> Check:
         row = (code, level, "annotation", sentence, affects, cause, remedy, needs, garments)
         return Check(*row, find_in_part=function)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
-from df2coco.validator.checks import Check, Found, checks_in, part_check
+from df2coco.validator.annotations import Annotations, Array
+from df2coco.validator.checks import Check, checks_in, part_check
+from df2coco.validator.hits import Found
 from df2coco.validator.items import in_fractions
-from df2coco.validator.view import Array, Part
 
 __all__ = ["CHECKS"]
 
@@ -29,7 +30,7 @@ _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
 
 
-def _corners(part: Part) -> Array:
+def _corners(part: Annotations) -> Array:
     """(N, 4): the boxes as x1, y1, x2, y2; NaN where there are none."""
     import numpy as np
 
@@ -67,7 +68,7 @@ def _one_iou(a: Box, b: Box) -> float:
     cause="Corners, a centre or another unit were written for x, y, width, height; or box or mask are another item's.",
     remedy="Write the box around the mask as x, y, width, height in pixels, or correct the mask.",
 )
-def box_not_of_mask(part: Part) -> Iterable[Found]:
+def box_not_of_mask(part: Annotations) -> Iterable[Found]:
     corners, extents = part.once(_corners), part.outlines.extents
     overlap = _iou(corners, extents)
     # Near the image's corner, a box written as corners is not far from the right one.
@@ -83,7 +84,7 @@ def box_not_of_mask(part: Part) -> Iterable[Found]:
         yield position, detail + (f"; {cause}" if cause else "")
 
 
-def _cause_of_box(part: Part, position: int, box: Box, extent: Box) -> str:
+def _cause_of_box(part: Annotations, position: int, box: Box, extent: Box) -> str:
     """What explains a box that is not the mask's; "" when nothing does."""
     corners = part.once(_corners)
     for other in _neighbours(part, position):
@@ -111,7 +112,7 @@ def _cause_of_box(part: Part, position: int, box: Box, extent: Box) -> str:
     return best if best and _one_iou(ways[best], extent) >= _FITS else ""
 
 
-def _neighbours(part: Part, position: int) -> Iterator[int]:
+def _neighbours(part: Annotations, position: int) -> Iterator[int]:
     """Other annotations of the same image: in nearly all files they stand close by."""
     image_id = part.image_ids[position]
     for other in range(max(0, position - 50), min(part.count, position + 50)):
@@ -119,7 +120,7 @@ def _neighbours(part: Part, position: int) -> Iterator[int]:
             yield other
 
 
-def _name(part: Part, position: int) -> Any:
+def _name(part: Annotations, position: int) -> Any:
     return part.column("id")[position]
 
 
@@ -155,7 +156,7 @@ def _outside(x: Array, y: Array, item: Array, areas: Array) -> Array:
     cause="They are another item's, or were scaled, mirrored or normalised and the box was not.",
     remedy="Write x and y in pixels of the image, and the landmarks of the item itself.",
 )
-def landmarks_not_of_box(part: Part) -> Iterable[Found]:
+def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     import numpy as np
 
     found, corners = part.landmarks, part.once(_corners)
@@ -188,7 +189,7 @@ _MOST: Final = 0.7
 """With so many of them labelled, a garment's landmarks never fill less of its box."""
 
 
-def _is_shrunk(part: Part, item: Array, x: Array, y: Array, corners: Array) -> Array:
+def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array, corners: Array) -> Array:
     """(N,): most landmarks of a garment are labelled, and yet fill a small part of its box; or all lie together."""
     import numpy as np
 
@@ -208,7 +209,7 @@ def _is_shrunk(part: Part, item: Array, x: Array, y: Array, corners: Array) -> A
     return result
 
 
-def _cause_of_landmarks(part: Part, position: int, points: Array, corners: Array) -> str:
+def _cause_of_landmarks(part: Annotations, position: int, points: Array, corners: Array) -> str:
     """What explains landmarks that are not in their box; "" when nothing does."""
     import numpy as np
 

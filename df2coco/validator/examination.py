@@ -30,11 +30,13 @@ from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
 from df2coco.validator import scoring, source
-from df2coco.validator.checks import LEVELS, Check, Hit, Need, Position
+from df2coco.validator.annotations import Annotations
+from df2coco.validator.checks import LEVELS, Check, Need
+from df2coco.validator.file import Columns, Entry, File, Header
+from df2coco.validator.hits import Hit, Position
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.rows import decode_rows
 from df2coco.validator.table import CHECKS
-from df2coco.validator.view import Columns, Entry, File, Header, Part
 from df2coco.workers import map_ordered, worthwhile
 
 __all__ = ["SCORED_IMAGES", "validate"]
@@ -230,7 +232,7 @@ def _examine_span(job: _Job, span: Span) -> _Examined | None:
         raw = read_text(job.path, span)
         rows = decode_rows(raw, job.header.garments)
         if rows is not None:
-            return _examine_part(job, Part(job.header, [], rows))
+            return _examine_part(job, Annotations(job.header, [], rows))
         annotations = parse_list(raw)
         if annotations is None:
             return None
@@ -242,11 +244,11 @@ def _examine(job: _Job, annotations: list[Entry]) -> _Examined:
     decimal = Counter(
         f"annotations[].{field}" for _, field in read_whole_numbers("annotations", annotations)
     )
-    part = Part(job.header, annotations, exact="source" in job.needs)
+    part = Annotations(job.header, annotations, exact="source" in job.needs)
     return _examine_part(job, part)._replace(decimal=decimal)
 
 
-def _examine_part(job: _Job, part: Part) -> _Examined:
+def _examine_part(job: _Job, part: Annotations) -> _Examined:
     hits = {
         check.code: [
             Hit(part.identify(position), detail) for position, detail in check.find_in_part(part)

@@ -12,7 +12,7 @@ from df2coco.coco.info import Conversion
 from df2coco.layouts import NUM_AGGREGATED
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
-from df2coco.validator.view import Entry, File, names_of
+from df2coco.validator.file import Entry, File, names_of
 
 __all__ = ["OPTIONAL_FIELDS", "ExpectedShape", "expected_annotation", "expected_image", "shape_of"]
 

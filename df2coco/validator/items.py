@@ -8,8 +8,9 @@ from typing import Any, Final
 from df2coco.coco.schema import is_id
 from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
-from df2coco.validator.checks import Check, Found, checks_in, part_check
-from df2coco.validator.view import Part
+from df2coco.validator.annotations import Annotations
+from df2coco.validator.checks import Check, checks_in, part_check
+from df2coco.validator.hits import Found
 
 __all__ = ["CHECKS"]
 
@@ -22,7 +23,7 @@ __all__ = ["CHECKS"]
     cause="Annotations were counted from 0.",
     remedy="Count from 1.",
 )
-def annotation_id_zero(part: Part) -> Iterable[Found]:
+def annotation_id_zero(part: Annotations) -> Iterable[Found]:
     return ((n, "") for n, each in enumerate(part.column("id")) if each == 0 and type(each) is int)
 
 
@@ -41,7 +42,7 @@ def _numbers(other_ids: Iterable[Any]) -> set[int]:
     cause="Images were left out.",
     remedy="Add the image, or remove the annotation.",
 )
-def image_unknown(part: Part) -> Iterable[Found]:
+def image_unknown(part: Annotations) -> Iterable[Found]:
     known = part.header.sizes.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"image_id {each}")
@@ -58,7 +59,7 @@ def image_unknown(part: Part) -> Iterable[Found]:
     cause="Categories were left out, or counted from 0.",
     remedy="Add the category, or correct category_id.",
 )
-def category_unknown(part: Part) -> Iterable[Found]:
+def category_unknown(part: Annotations) -> Iterable[Found]:
     known = part.header.lengths.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"category_id {each}")
@@ -76,7 +77,7 @@ def category_unknown(part: Part) -> Iterable[Found]:
     remedy="Write 0.",
     garments=True,
 )
-def iscrowd_set(part: Part) -> Iterable[Found]:
+def iscrowd_set(part: Annotations) -> Iterable[Found]:
     return part.where(part.crowds) if part.header.garments else ()
 
 
@@ -88,7 +89,7 @@ def iscrowd_set(part: Part) -> Iterable[Found]:
     cause="It stands for a group of items that were not marked one by one.",
     remedy="Nothing, if that is meant.",
 )
-def crowd(part: Part) -> Iterable[Found]:
+def crowd(part: Annotations) -> Iterable[Found]:
     return () if part.header.garments else part.where(part.crowds)
 
 
@@ -100,7 +101,7 @@ def crowd(part: Part) -> Iterable[Found]:
     cause="The file is of another benchmark's format.",
     remedy="Remove the key, or the annotation.",
 )
-def ignore_set(part: Part) -> Iterable[Found]:
+def ignore_set(part: Annotations) -> Iterable[Found]:
     for position, ignore in enumerate(part.column("ignore")):
         if ignore:
             yield position, f"ignore {shorten(ignore)}"
@@ -115,7 +116,7 @@ def ignore_set(part: Part) -> Iterable[Found]:
     remedy="Write 1, 2 or 3, or leave the key out.",
     garments=True,
 )
-def attribute_range(part: Part) -> Iterable[Found]:
+def attribute_range(part: Annotations) -> Iterable[Found]:
     for name in ATTRIBUTES if part.header.garments else ():
         values = part.column(name)
         if part.rows is not None and _VALUES.issuperset(values):
@@ -139,7 +140,7 @@ _VALUES: Final = frozenset((None, 1, 2, 3))
     cause="Corners x1, y1, x2, y2 were subtracted the wrong way round, or the item is degenerate.",
     remedy="Correct the box, or remove the item.",
 )
-def bbox_empty(part: Part) -> Iterable[Found]:
+def bbox_empty(part: Annotations) -> Iterable[Found]:
     _, _, width, height = part.boxes.T
     return part.where((width <= 0) | (height <= 0), "bbox")
 
@@ -152,7 +153,7 @@ def bbox_empty(part: Part) -> Iterable[Found]:
     cause="The item is degenerate, or the box is in other units than pixels.",
     remedy="Correct the box, or remove the item.",
 )
-def bbox_small(part: Part) -> Iterable[Found]:
+def bbox_small(part: Annotations) -> Iterable[Found]:
     _, _, width, height = part.boxes.T
     small = (width > 0) & (height > 0) & ((width < 1) | (height < 1))
     return part.where(small & ~part.once(in_fractions), "bbox")
@@ -170,7 +171,7 @@ _ROUNDING: Final = 0.01
     cause="Corners were written for x, y, width, height; or the image's size is wrong.",
     remedy="Correct the box or the size, or cut the box at the border.",
 )
-def bbox_outside(part: Part) -> Iterable[Found]:
+def bbox_outside(part: Annotations) -> Iterable[Found]:
     x, y, width, height = part.boxes.T
     across, down = part.size_arrays
     right, bottom = x + width > across + _ROUNDING, y + height > down + _ROUNDING
@@ -194,7 +195,7 @@ def bbox_outside(part: Part) -> Iterable[Found]:
     cause="Most converters write them so.",
     remedy="Write floats.",
 )
-def bbox_integers(part: Part) -> Iterable[Found]:
+def bbox_integers(part: Annotations) -> Iterable[Found]:
     for position, (box, fits) in enumerate(
         zip(part.column("bbox"), (part.boxes[:, 0] == part.boxes[:, 0]).tolist(), strict=True)
     ):
@@ -213,7 +214,7 @@ def bbox_integers(part: Part) -> Iterable[Found]:
     cause="Most converters write them so.",
     remedy="Write floats.",
 )
-def polygon_integers(part: Part) -> Iterable[Found]:
+def polygon_integers(part: Annotations) -> Iterable[Found]:
     return ((position, "") for position in part.outlines.integers)
 
 
@@ -225,7 +226,7 @@ def polygon_integers(part: Part) -> Iterable[Found]:
     cause="Masks were written as pixels.",
     remedy="Set these options, or write polygons.",
 )
-def segmentation_rle(part: Part) -> Iterable[Found]:
+def segmentation_rle(part: Annotations) -> Iterable[Found]:
     # Crowds are RLEs in COCO's own files, and no framework trains on them.
     faults, crowds = part.rle_faults, part.crowds
     return ((p, "") for p in part.outlines.rles if p not in faults and not crowds[p])
@@ -239,7 +240,7 @@ def segmentation_rle(part: Part) -> Iterable[Found]:
     cause="It was never computed.",
     remedy="Write the mask's pixels, or the box's width times height.",
 )
-def area_not_positive(part: Part) -> Iterable[Found]:
+def area_not_positive(part: Annotations) -> Iterable[Found]:
     for position, area in enumerate(part.column("area")):
         if type(area) in (int, float) and area <= 0:
             yield position, f"area {area}"
@@ -257,7 +258,7 @@ _SLIP: Final = 3.0
     cause="The image was resized, or its size is wrong.",
     remedy="Correct the polygon or the image's size.",
 )
-def polygon_outside(part: Part) -> Iterable[Found]:
+def polygon_outside(part: Annotations) -> Iterable[Found]:
     widths, heights = part.size_arrays
     x1, y1, x2, y2 = part.outlines.extents.T
     wholly = (x2 <= 0) | (y2 <= 0) | (x1 >= widths) | (y1 >= heights)  # an empty mask
@@ -274,7 +275,7 @@ def polygon_outside(part: Part) -> Iterable[Found]:
     remedy="Correct the polygon, or remove the item.",
     needs="masks",
 )
-def mask_empty(part: Part) -> Iterable[Found]:
+def mask_empty(part: Annotations) -> Iterable[Found]:
     fractions = part.once(in_fractions)
     for position, area in enumerate(part.areas):
         if area == 0 and not fractions[position]:
@@ -282,7 +283,7 @@ def mask_empty(part: Part) -> Iterable[Found]:
             yield position, "it lies outside the image" if outside else ""
 
 
-def _explanations(part: Part) -> Iterator[tuple[int, float, int | None, float | None]]:
+def _explanations(part: Annotations) -> Iterator[tuple[int, float, int | None, float | None]]:
     """Position, area, mask's area and box's area of annotations whose area is not their mask's.
 
     An empty mask and an area of 0 or less have their own checks.
@@ -308,7 +309,7 @@ def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
     remedy="Write the pixels of the polygons' union, or the box's width times height.",
     needs="masks",
 )
-def area_unexplained(part: Part) -> Iterable[Found]:
+def area_unexplained(part: Annotations) -> Iterable[Found]:
     fractions = part.once(in_fractions)
     for position, area, mask, box in _explanations(part):
         if fractions[position]:
@@ -333,7 +334,7 @@ def area_unexplained(part: Part) -> Iterable[Found]:
     remedy="Compare scores only among files with the same kind of area.",
     needs="masks",
 )
-def area_of_box(part: Part) -> Iterable[Found]:
+def area_of_box(part: Annotations) -> Iterable[Found]:
     for position, area, _, box in _explanations(part):
         if box and _is_about(area, box, 1e-6, 0):
             yield position, ""
@@ -342,7 +343,7 @@ def area_of_box(part: Part) -> Iterable[Found]:
 # ---------------------------------------------------------------- units
 
 
-def in_fractions(part: Part) -> Any:
+def in_fractions(part: Annotations) -> Any:
     """(N,): whether box and mask lie in the first pixel of a larger image: they are fractions of it."""
     import numpy as np
 
@@ -362,7 +363,7 @@ def in_fractions(part: Part) -> Any:
     cause="They were normalised, as YOLO's labels are.",
     remedy="Multiply x and width by the image's width, y and height by its height.",
 )
-def coordinates_in_fractions(part: Part) -> Iterable[Found]:
+def coordinates_in_fractions(part: Annotations) -> Iterable[Found]:
     return part.where(part.once(in_fractions), "bbox")
 
 

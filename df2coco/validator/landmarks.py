@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from df2coco.errors import shorten
-from df2coco.validator.checks import Check, Found, Hit, checks_in, file_check, part_check
-from df2coco.validator.view import Array, File, Part
+from df2coco.validator.annotations import Annotations, Array
+from df2coco.validator.checks import Check, checks_in, file_check, part_check
+from df2coco.validator.file import File
+from df2coco.validator.hits import Found, Hit
 
 __all__ = ["CHECKS"]
 
@@ -71,7 +73,7 @@ def keypoints_length(file: File) -> Iterable[Hit]:
 # ---------------------------------------------------------------- each landmark
 
 
-def _first_of(part: Part, wrong: Array) -> dict[int, int]:
+def _first_of(part: Annotations, wrong: Array) -> dict[int, int]:
     """Annotation's position -> the first of its landmarks for which the array (M,) is true."""
     result: dict[int, int] = {}
     for number in wrong.nonzero()[0].tolist():
@@ -91,7 +93,7 @@ def _number(value: Any) -> str:
     cause="A score was written for v.",
     remedy="Write 0 not labelled, 1 occluded, 2 visible.",
 )
-def landmark_visibility(part: Part) -> Iterable[Found]:
+def landmark_visibility(part: Annotations) -> Iterable[Found]:
     v = part.landmarks.v
     for position, number in _first_of(part, (v != 0) & (v != 1) & (v != 2)).items():
         yield position, f"v = {_number(v[number])}"
@@ -105,7 +107,7 @@ def landmark_visibility(part: Part) -> Iterable[Found]:
     cause="The position was kept when the landmark became unlabelled.",
     remedy="Write 0, 0, 0.",
 )
-def landmark_unlabelled_position(part: Part) -> Iterable[Found]:
+def landmark_unlabelled_position(part: Annotations) -> Iterable[Found]:
     found = part.landmarks
     wrong = (found.v == 0) & ((found.x != 0) | (found.y != 0))
     return ((position, "") for position in _first_of(part, wrong))
@@ -119,7 +121,7 @@ def landmark_unlabelled_position(part: Part) -> Iterable[Found]:
     cause="Missing landmarks were written as 0, 0 with v above 0.",
     remedy="Write v = 0 for a landmark that is missing.",
 )
-def landmark_at_origin(part: Part) -> Iterable[Found]:
+def landmark_at_origin(part: Annotations) -> Iterable[Found]:
     found = part.landmarks
     wrong = (found.v > 0) & (found.x == 0) & (found.y == 0)
     for position, number in _first_of(part, wrong).items():
@@ -134,7 +136,7 @@ def landmark_at_origin(part: Part) -> Iterable[Found]:
     cause="The image was resized, or its size is wrong; or the dataset has it so.",
     remedy="Correct the landmark or the image's size.",
 )
-def landmark_outside(part: Part) -> Iterable[Found]:
+def landmark_outside(part: Annotations) -> Iterable[Found]:
     found = part.landmarks
     widths, heights = (sizes[found.item] for sizes in part.size_arrays)
     # A pixel's number is the middle of it, so that the image ends half a pixel after the last.
@@ -155,7 +157,7 @@ def landmark_outside(part: Part) -> Iterable[Found]:
     cause="Many converters write them so.",
     remedy="Write integers where the landmarks are whole pixels.",
 )
-def keypoints_floats(part: Part) -> Iterable[Found]:
+def keypoints_floats(part: Annotations) -> Iterable[Found]:
     return ((position, "") for position in part.landmarks.floats)
 
 
@@ -167,7 +169,7 @@ def keypoints_floats(part: Part) -> Iterable[Found]:
     cause="A converter left it out.",
     remedy="Write the number of landmarks with v above 0.",
 )
-def num_keypoints_missing(part: Part) -> Iterable[Found]:
+def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
     for position, (length, has) in enumerate(
         zip(part.landmarks.lengths, part.has("num_keypoints"), strict=True)
     ):
@@ -183,7 +185,7 @@ def num_keypoints_missing(part: Part) -> Iterable[Found]:
     cause="It was counted otherwise, or not again after a change.",
     remedy="Write the number of landmarks with v above 0.",
 )
-def num_keypoints_wrong(part: Part) -> Iterable[Found]:
+def num_keypoints_wrong(part: Annotations) -> Iterable[Found]:
     labelled = part.landmarks.labelled.tolist()
     for position, (count, right) in enumerate(
         zip(part.column("num_keypoints"), labelled, strict=True)
@@ -201,7 +203,7 @@ def num_keypoints_wrong(part: Part) -> Iterable[Found]:
     remedy="Write the landmarks from the category's own first slot.",
     garments=True,
 )
-def landmark_elsewhere(part: Part) -> Iterable[Found]:
+def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
     import numpy as np
 
     found = part.landmarks
@@ -231,7 +233,7 @@ def landmark_elsewhere(part: Part) -> Iterable[Found]:
     cause="Some items have none; leaving out the occluded ones makes more.",
     remedy="Nothing.",
 )
-def no_landmark_labelled(part: Part) -> Iterable[Found]:
+def no_landmark_labelled(part: Annotations) -> Iterable[Found]:
     found = part.landmarks
     for position, labelled in enumerate(found.labelled.tolist()):
         if labelled == 0 and found.lengths[position]:

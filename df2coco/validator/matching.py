@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from df2coco.errors import shorten
-from df2coco.validator.view import Entry
+from df2coco.validator.file import Entry
 
 __all__ = ["match"]
 

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from df2coco.coco.schema import MAX_NUMBER, MAX_OUTLINE, is_mask
 from df2coco.errors import shorten
-from df2coco.validator.checks import Found
+from df2coco.validator.hits import Found
 from df2coco.validator.rows import Polygons
 
 __all__ = ["Outlines", "as_array", "read_outlines", "read_outlines_of_rows"]

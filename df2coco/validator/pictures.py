@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
 from df2coco.pictures import Picture, Pictures
-from df2coco.validator.checks import Check, Hit, checks_in, file_check, identify
-from df2coco.validator.view import File, size_of
+from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.file import File, size_of
+from df2coco.validator.hits import Hit, identify
 from df2coco.workers import map_ordered, worthwhile
 
 __all__ = ["CHECKS"]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from df2coco.errors import printable
-from df2coco.validator.checks import LEVELS, Check, Hit
+from df2coco.validator.checks import LEVELS, Check
+from df2coco.validator.hits import Hit
 
 __all__ = ["Finding", "Report"]
 

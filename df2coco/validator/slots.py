@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from df2coco.coco.garments import own_slots
 from df2coco.coco.schema import FIELDS, MAX_NUMBER
 from df2coco.errors import shorten
+from df2coco.layouts import own_slots
 from df2coco.taxonomy import NUM_LANDMARKS, Category
-from df2coco.validator.checks import Found
+from df2coco.validator.hits import Found
 from df2coco.validator.outlines import as_array
 from df2coco.validator.rows import Keypoints
 

@@ -8,14 +8,9 @@ from typing import Any, Final
 from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, is_id
 from df2coco.errors import shorten
-from df2coco.validator.checks import (
-    Check,
-    Hit,
-    checks_in,
-    file_check,
-    identify,
-)
-from df2coco.validator.view import Entry, File
+from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.file import Entry, File
+from df2coco.validator.hits import Hit, identify
 
 __all__ = ["CHECKS", "is_not_finite"]
 

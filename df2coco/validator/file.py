@@ -1,0 +1,194 @@
+"""The file as a whole, as checks look at it: all but its annotations, and columns of these."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from df2coco.coco.garments import find_garments
+from df2coco.coco.info import Conversion, conversion_of
+from df2coco.coco.schema import MAX_SIDE, is_id
+from df2coco.parser.reader import Split
+from df2coco.pictures import Pictures
+from df2coco.progress import Progress, no_progress
+from df2coco.taxonomy import Category
+from df2coco.validator.hits import Hit, identify
+
+__all__ = ["Columns", "Entry", "File", "Header", "names_of", "repeated", "size_of"]
+
+Entry: TypeAlias = "dict[str, Any]"
+Result = TypeVar("Result")
+
+
+def repeated(values: Iterable[Any]) -> list[Any]:
+    """The values that occur more than once; what cannot be compared is left out."""
+    values = list(values)
+    with contextlib.suppress(TypeError):
+        if len(set(values)) == len(values):
+            return []
+    counts = Counter(value for value in values if isinstance(value, Hashable))
+    return [value for value, count in counts.items() if count > 1]
+
+
+class Header(NamedTuple):
+    """What a part of the annotations is judged by. Small, so that it can be sent to a worker."""
+
+    sizes: dict[int, tuple[int, int] | None]
+    """Image id -> (width, height) in pixels; None where the file has no usable ones."""
+    lengths: dict[int, int]
+    """Category id -> numbers in `keypoints` by its landmark names; 0 where it names none."""
+    garments: dict[int, Category]
+    """Category id -> DeepFashion2's category; {} for files of other datasets."""
+    other_ids: frozenset[Any]
+    """Ids of images and categories that are not whole numbers, but can be compared."""
+
+
+@dataclass
+class Columns:
+    """What is kept of every annotation, for checks of the file as a whole. One entry an annotation."""
+
+    ids: list[Any] = field(default_factory=list)
+    """None where it is neither a number nor text."""
+    image_ids: list[Any] = field(default_factory=list)
+    """None where it is not a whole number."""
+    category_ids: list[Any] = field(default_factory=list)
+    masks: list[int] = field(default_factory=list)
+    """0: no segmentation, 1: an empty one, 2: one with something in it."""
+    lengths: list[int | None] = field(default_factory=list)
+    """How many numbers `keypoints` has; -1: it is not a list; None: there are none."""
+    counted: list[bool] = field(default_factory=list)
+    """It takes part in an evaluation: not a crowd."""
+    labelled: list[bool] = field(default_factory=list)
+    """It has a labelled landmark."""
+    linked: list[bool] = field(default_factory=list)
+    """It has an id, an image_id and a category_id of a kind that can be looked up."""
+    prints: list[int | None] = field(default_factory=list)
+    """Equal for equal items: of image, category, box, mask and landmarks; None: there is no box."""
+
+    def extend(self, other: Columns) -> None:
+        """Add the columns of the next part."""
+        for name, values in vars(other).items():
+            getattr(self, name).extend(values)
+
+
+@dataclass
+class File:
+    """A COCO file under examination: all but its annotations, and columns of these."""
+
+    path: Path
+    document: Entry
+    """The file without its annotations."""
+    images: list[Entry]
+    categories: list[Entry]
+    columns: Columns = field(default_factory=Columns)
+    annotations: list[Entry] = field(default_factory=list)
+    """All of them, only where the file is compared with its source."""
+    areas: list[int | None] = field(default_factory=list)
+    """Of the masks of `annotations`, in pixels."""
+    has_annotations: bool = True
+    """The file has the key `annotations`."""
+    repeated_keys: tuple[str, ...] = ()
+    not_finite: tuple[Hit, ...] = ()
+    decimal: dict[str, int] = field(default_factory=dict)
+    """"annotations[].image_id" -> how often it is written with a decimal point."""
+    workers: int = 1
+    pictures: Pictures | None = None
+    decode: bool = False
+    """Pictures are decoded in full."""
+    source: Split | None = None
+    score_images: int = 0
+    """How many images of ground truth to score against itself."""
+    progress: Progress = no_progress
+    _once: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, function: Callable[[File], Result]) -> Result:
+        """`function(self)`, computed at the first call: what several checks look at."""
+        if function not in self._once:
+            self._once[function] = function(self)
+        result: Result = self._once[function]
+        return result
+
+    @cached_property
+    def conversion(self) -> Conversion | None:
+        """How df2coco made the file; None for files of others."""
+        return conversion_of(self.document.get("info"))
+
+    @cached_property
+    def garments(self) -> dict[int, Category]:
+        """Category id -> DeepFashion2's category; {} for files of other datasets."""
+        return find_garments(self.categories)
+
+    @cached_property
+    def sizes(self) -> list[tuple[int, int] | None]:
+        """(width, height) of each image in pixels; None where it has no usable ones."""
+        return [size_of(entry) for entry in self.images]
+
+    @cached_property
+    def image_by_id(self) -> dict[int, Entry]:
+        """Where an id occurs twice, the last image, as in pycocotools."""
+        return {entry["id"]: entry for entry in self.images if is_id(entry.get("id"))}
+
+    @cached_property
+    def category_by_id(self) -> dict[int, Entry]:
+        return {entry["id"]: entry for entry in self.categories if is_id(entry.get("id"))}
+
+    @cached_property
+    def header(self) -> Header:
+        others = (
+            entry.get("id")
+            for entry in (*self.images, *self.categories)
+            if not is_id(entry.get("id"))
+        )
+        return Header(
+            {
+                entry["id"]: size
+                for entry, size in zip(self.images, self.sizes, strict=True)
+                if is_id(entry.get("id"))
+            },
+            {key: 3 * len(names_of(entry)) for key, entry in self.category_by_id.items()},
+            self.garments,
+            frozenset(each for each in others if type(each) in (str, int, float)),
+        )
+
+    def images_where(
+        self, wrong: Callable[[Entry], bool], detail: Callable[[Entry], str]
+    ) -> Iterator[Hit]:
+        """A hit for each image that is wrong."""
+        return _where(self.images, wrong, detail)
+
+    def annotation_hit(self, number: int, detail: str = "") -> Hit:
+        """A hit at an annotation of the file."""
+        return Hit(identify({"id": self.columns.ids[number]}, number), detail)
+
+    def categories_where(
+        self, wrong: Callable[[Entry], bool], detail: Callable[[Entry], str] = lambda _: ""
+    ) -> Iterator[Hit]:
+        """A hit for each category that is wrong."""
+        return _where(self.categories, wrong, detail)
+
+
+def _where(
+    entries: list[Entry], wrong: Callable[[Entry], bool], detail: Callable[[Entry], str]
+) -> Iterator[Hit]:
+    for number, entry in enumerate(entries):
+        if wrong(entry):
+            yield Hit(identify(entry, number), detail(entry))
+
+
+def size_of(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Width and height of an image; None when an image cannot have these."""
+    width, height = image.get("width"), image.get("height")
+    if type(width) is int and type(height) is int and 0 < width <= MAX_SIDE >= height > 0:
+        return width, height
+    return None
+
+
+def names_of(category: Mapping[str, Any]) -> list[Any]:
+    """A category's landmark names; [] when it has none."""
+    found = category.get("keypoints")
+    return found if type(found) is list else []

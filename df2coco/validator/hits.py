@@ -1,0 +1,40 @@
+"""Where a check finds its defect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+__all__ = ["Found", "Hit", "Position", "identify"]
+
+
+class Position(NamedTuple):
+    """Stands for an entry that has no id: its place in its list, from 0."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+
+class Hit(NamedTuple):
+    """One place where a check finds its defect.
+
+    - id: The entry's `id`, or its `Position`; None: the file.
+    - detail: What is wrong there: values as they stand in the file.
+    - about: What `id` is of, where that is not what the check is about.
+    """
+
+    id: Any
+    detail: str = ""
+    about: str = ""
+
+
+def identify(entry: Mapping[str, Any], number: int) -> Any:
+    """How a hit names an entry: by its id, or by its place in its list."""
+    found = entry.get("id")
+    return found if type(found) in (int, str) else Position(number)
+
+
+Found: TypeAlias = "tuple[int, str]"
+"""The position in a part of the annotations where a check finds its defect, and the hit's detail."""
