@@ -15,11 +15,10 @@ from df2coco.errors import SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.candidates import Candidates, find_candidates
+from df2coco.parser.image_folders import find_image_place, image_place, reject_shared_images
 from df2coco.parser.places import (
-    IMAGE_FOLDERS,
     JPG,
     Place,
-    annotations_prefix,
     archive_places,
     folder_place,
     list_folder,
@@ -88,7 +87,7 @@ def read(
 
 def find_images(images: Path, password: str | None = None) -> Split:
     """The images at a folder or archive, as a split without annotations. Raises `SourceError`."""
-    place = _image_place(images, None, password)
+    place = image_place(images, None, password)
     return _image_split(place)
 
 
@@ -155,7 +154,7 @@ class _Search:
                     )
         pictures = [self._images_of(place, places) for place in annotations]
         if self._images is None:
-            _reject_shared_images(annotations, pictures)
+            reject_shared_images(annotations, pictures)
         return [_split(a, p) for a, p in zip(annotations, pictures, strict=True)]
 
     def _of_images(self, places: list[Place]) -> list[Split]:
@@ -208,77 +207,9 @@ class _Search:
 
     def _images_of(self, place: Place, places: list[Place]) -> Place | None:
         """Where the images of a folder of annotation files are; None when there are none."""
-        if self._images is not None:
-            return _image_place(self._images, place.split, self._password)
-        if place.has_numbered_images:
-            return place
-        names = [prefix + name for prefix in _prefixes(place) for name in IMAGE_FOLDERS]
-        around = place.path.parent
-        beside = [
-            p
-            for p in places
-            if p is not place and p.name.lower() in names and p.path.parent in (around, place.path)
-        ]
-        if beside:
-            return min(beside, key=lambda p: names.index(p.name.lower()))
-        mixed = [p for p in places if p.path == around and p is not place and p.has_numbered_images]
-        if mixed:
-            return mixed[0]
-        folder = place.files.path.parent if place.archive else Path(around)
-        found = _images_in(folder, names, place, self._password)
-        real = os.path.realpath(place.path)
-        if found is None and not place.archive and os.path.dirname(real) != str(around):
-            return _images_in(Path(real).parent, names, folder_place(Path(real)), self._password)
-        return found
-
-
-def _prefixes(place: Place) -> list[str]:
-    return [f"{place.prefix.lower()}_", ""] if place.prefix else [""]
-
-
-def _images_in(around: Path, names: list[str], place: Place, password: str | None) -> Place | None:
-    """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
-    try:
-        listed = list_folder(around)
-    except SourceError:  # the annotations can be read all the same
-        return None
-    there = {name.lower(): name for name in sorted(listed, reverse=True)}
-    # Messages name the folder the way the user named its neighbour.
-    beside = os.path.dirname(place.label if not place.archive else str(place.files.path))
-    for name in names:
-        for wanted in (name, f"{name}.zip"):
-            if wanted not in there:
-                continue
-            if place.prefix and name in IMAGE_FOLDERS:
-                _reject_rivals(place, there, os.path.join(beside, there[wanted]))
-            label = os.path.join(beside, there[wanted])
-            return _image_place(around / there[wanted], None, password, label)
-    itself = folder_place(around, beside or ".", listed)
-    return itself if not place.archive and itself.has_numbered_images else None
-
-
-def _image_place(images: Path, split: str | None, password: str | None, label: str = "") -> Place:
-    """The one place of images at a folder or archive."""
-    if not os.path.exists(images):
-        raise SourceError("no such file or folder.", file=images)
-    if os.path.isdir(images):
-        folders = [*IMAGE_FOLDERS]
-        if split:
-            names = (split, "val") if split == "validation" else (split,)
-            folders[:0] = [
-                f"{n}/{inner}".rstrip("/") for n in names for inner in (*IMAGE_FOLDERS, "")
-            ]
-        inner = next((name for name in folders if (images / name).is_dir()), "")
-        return folder_place(images / inner, os.path.join(label or images, inner).rstrip("/"))
-    places = [place for place in archive_places(images, password, label) if place.images]
-    if len(places) > 1:
-        places = [p for p in places if split == p.split] or places
-    if len(places) != 1:
-        labels = ", ".join(place.label for place in places) or "none"
-        raise SourceError(
-            f"expected one folder of images in the archive, found {labels}.", file=images
-        )
-    return places[0]
+        if self._images is None:
+            return find_image_place(place, places, self._password)
+        return image_place(self._images, place.split, self._password)
 
 
 # ---------------------------------------------------------------- one split
@@ -333,36 +264,6 @@ def _reject_same_ids(place: Place, stems: Iterable[str]) -> None:
                 raise SourceError(
                     f"{place.label}: {other} and {stem} stand for one image id. Rename one."
                 )
-
-
-def _reject_shared_images(annotations: list[Place], pictures: list[Place | None]) -> None:
-    taken: dict[str, Place] = {}
-    for place, images in zip(annotations, pictures, strict=True):
-        if images is None:
-            continue
-        other = taken.setdefault(images.label, place)
-        if other is not place:
-            raise _shared(images.label, other.label, place.label)
-
-
-def _reject_rivals(place: Place, there: dict[str, str], images: str) -> None:
-    """Raise when another split's annotations beside `place` would take the same images."""
-    for name in there:
-        other = annotations_prefix(name.removesuffix(".zip"))
-        if not other or other == place.prefix.lower():
-            continue
-        if not any(
-            f"{other}_{each}{end}" in there for each in IMAGE_FOLDERS for end in ("", ".zip")
-        ):
-            raise _shared(images, place.label, there[name])
-
-
-def _shared(images: str, one: str, other: str) -> SourceError:
-    return SourceError(
-        f"may be the images of {one} or of {other}: every split has the same numbers. "
-        "Name one of the two as SOURCE, and its own images with --images.",
-        file=images,
-    )
 
 
 def _reject_same_names(splits: list[Split]) -> None:
