@@ -727,7 +727,7 @@ def test_after_an_interrupt_it_says_what_was_written(
     def interrupting(**_: object) -> Iterator[Callable[..., None]]:
         yield interrupt
 
-    monkeypatch.setattr("df2coco.cli.draw.progress_bar", interrupting)
+    monkeypatch.setattr("df2coco.cli.app.progress_bar", interrupting)
     result = run("draw", coco, "--images", validation, "--out", out, "--workers", "1")
     assert result.exit_code == 130
     assert result.stderr == f"df2coco: interrupted; 2 pictures were written to {out}.\n"

@@ -29,12 +29,11 @@ __all__ = [
     "choice",
     "command",
     "command_group",
-    "default_workers",
     "fail",
     "list_command",
     "progress_bar",
+    "run",
     "say",
-    "with_password",
 ]
 
 _SETTINGS: Final[dict[str, Any]] = {
@@ -156,11 +155,6 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def default_workers(workers: int | None) -> int:
-    """The number of processes to use when `workers` is not given."""
-    return workers or available_cores()
-
-
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     """Draws a named bar for each phase on a terminal; nothing in a pipe or when `quiet`."""
@@ -212,10 +206,20 @@ def _new_bar(phase: str, total: int) -> Any:
 Result = TypeVar("Result")
 
 
-def with_password(password: str | None, work: Callable[[str | None], Result]) -> Result:
-    """`work(password)`; when a password is missing and a person sits there, ask for it."""
+def run(
+    work: Callable[..., Result], *, workers: int | None, password: str | None, quiet: bool
+) -> Result:
+    """`work` with the processes, the password and the progress bar that a command has.
+
+    When a password is missing and a person sits there, it is asked for.
+    """
+
+    def attempt(password: str | None) -> Result:
+        with progress_bar(quiet=quiet) as progress:
+            return work(workers=workers or available_cores(), password=password, progress=progress)
+
     try:
-        return work(password)
+        return attempt(password)
     except PasswordError as missing:
         if password is not None or not sys.stdin.isatty():
             raise
@@ -226,7 +230,7 @@ def with_password(password: str | None, work: Callable[[str | None], Result]) ->
         except (EOFError, KeyboardInterrupt) as error:  # Ctrl-D, Ctrl-C
             say()  # ends the line of the prompt
             raise missing if isinstance(error, EOFError) else error from None
-    return work(password)
+    return attempt(password)
 
 
 def _print_version(value: bool) -> None:

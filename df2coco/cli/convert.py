@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -16,10 +17,8 @@ from df2coco.cli.app import (
     WorkersOption,
     choice,
     command,
-    default_workers,
-    progress_bar,
+    run,
     say,
-    with_password,
 )
 from df2coco.converter.options import (
     AREAS,
@@ -114,24 +113,18 @@ def convert_command(
     shape = _shape(preset, task=task, layout=layout, landmarks=landmarks, area=area)
     given: Any = {"categories": tuple(category or ()), "only": only}
     selection = Selection(**given, limit=limit, sample=sample, seed=seed)
-
-    def work(password: str | None) -> list[Summary]:
-        with progress_bar(quiet=quiet) as progress:
-            return convert(
-                source,
-                out,
-                images=images,
-                selection=selection,
-                shape=shape,
-                per_category=per_category,
-                on_error=cast(OnError, on_error),
-                workers=default_workers(workers),
-                password=password,
-                report=report,
-                progress=progress,
-            )
-
-    _run(lambda: with_password(password, work), quiet)
+    work = partial(
+        convert,
+        source,
+        out,
+        images=images,
+        selection=selection,
+        shape=shape,
+        per_category=per_category,
+        on_error=cast(OnError, on_error),
+        report=report,
+    )
+    _run(work, workers, password, quiet)
 
 
 @command("image-info")
@@ -155,20 +148,10 @@ def image_info_command(
 ) -> None:
     """Write a COCO file without annotations, for the test split."""
 
-    def work(password: str | None) -> list[Summary]:
-        with progress_bar(quiet=quiet) as progress:
-            summary = image_info(
-                images,
-                out,
-                on_error=cast(OnError, on_error),
-                workers=default_workers(workers),
-                password=password,
-                report=report,
-                progress=progress,
-            )
-        return [summary]
+    def work(**given: Any) -> list[Summary]:
+        return [image_info(images, out, on_error=cast(OnError, on_error), report=report, **given)]
 
-    _run(lambda: with_password(password, work), quiet)
+    _run(work, workers, password, quiet)
 
 
 def _shape(preset: str | None, **options: str | None) -> Shape:
@@ -183,11 +166,13 @@ def _shape(preset: str | None, **options: str | None) -> Shape:
     return Shape(**given)
 
 
-def _run(work: Callable[[], list[Summary]], quiet: bool) -> None:
+def _run(
+    work: Callable[..., list[Summary]], workers: int | None, password: str | None, quiet: bool
+) -> None:
     """Do it, and say what came of it."""
     started = time.monotonic()
     try:
-        summaries = work()
+        summaries = run(work, workers=workers, password=password, quiet=quiet)
     except ConversionError as error:
         for summary in error.summaries:
             _say_notices(summary)

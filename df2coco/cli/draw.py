@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,8 @@ from df2coco.cli.app import (
     QuietOption,
     WorkersOption,
     command,
-    default_workers,
-    progress_bar,
+    run,
     say,
-    with_password,
 )
 from df2coco.drawing import PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import DEFAULT_SAMPLE, MIN_SCORE
@@ -85,25 +84,19 @@ def draw_command(
 ) -> None:
     """Draw images with their boxes, masks and landmarks."""
     chosen = _parts(only or parts)  # --only was the name of --parts
-
-    def work(password: str | None) -> list[Path]:
-        with progress_bar(quiet=quiet) as progress:
-            return draw(
-                coco,
-                images,
-                out,
-                image_ids=image_id or [],
-                sample=sample,
-                seed=seed,
-                results=results,
-                min_score=min_score,
-                parts=chosen,
-                password=password,
-                workers=default_workers(workers),
-                progress=progress,
-            )
-
-    paths = with_password(password, work)
+    work = partial(
+        draw,
+        coco,
+        images,
+        out,
+        image_ids=image_id or [],
+        sample=sample,
+        seed=seed,
+        results=results,
+        min_score=min_score,
+        parts=chosen,
+    )
+    paths = run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
         say(f"{len(paths)} pictures in {out}" if out.is_dir() else f"-> {out}")
 

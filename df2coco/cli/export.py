@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -14,10 +15,8 @@ from df2coco.cli.app import (
     choice,
     command,
     command_group,
-    default_workers,
-    progress_bar,
+    run,
     say,
-    with_password,
 )
 from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
 from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo
@@ -81,22 +80,16 @@ def yolo_command(
     the mirror partners and the sigmas of the landmarks.
     """
     sources, folder = _split_off_folder(paths)
-
-    def work(password: str | None) -> Exported:
-        with progress_bar(quiet=quiet) as progress:
-            return export_yolo(
-                sources,
-                folder,
-                task=cast(YoloTask, task),
-                images=images or [],
-                layout=cast(LayoutName, layout),
-                category=category,
-                workers=default_workers(workers),
-                password=password,
-                progress=progress,
-            )
-
-    done = with_password(password, work)
+    work = partial(
+        export_yolo,
+        sources,
+        folder,
+        task=cast(YoloTask, task),
+        images=images or [],
+        layout=cast(LayoutName, layout),
+        category=category,
+    )
+    done = run(work, workers=workers, password=password, quiet=quiet)
     if quiet:
         return
     _say(done)
@@ -121,21 +114,15 @@ def roboflow_command(
     They are train, valid and test, each with _annotations.coco.json beside links to the photos.
     """
     sources, folder = _split_off_folder(paths)
-
-    def work(password: str | None) -> Exported:
-        with progress_bar(quiet=quiet) as progress:
-            return export_roboflow(
-                sources,
-                folder,
-                task=cast(Task, task),
-                images=images or [],
-                layout=cast(LayoutName, layout),
-                workers=default_workers(workers),
-                password=password,
-                progress=progress,
-            )
-
-    done = with_password(password, work)
+    work = partial(
+        export_roboflow,
+        sources,
+        folder,
+        task=cast(Task, task),
+        images=images or [],
+        layout=cast(LayoutName, layout),
+    )
+    done = run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
         _say(done)
         say(f"  -> {folder}")

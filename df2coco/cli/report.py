@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,8 @@ from df2coco.cli.app import (
     QuietOption,
     WorkersOption,
     command,
-    default_workers,
-    progress_bar,
+    run,
     say,
-    with_password,
 )
 
 
@@ -45,18 +44,7 @@ def report_command(
     """
     from df2coco.report import write_report
 
-    def work(password: str | None) -> None:
-        with progress_bar(quiet=quiet) as progress:
-            write_report(
-                path,
-                images,
-                out,
-                examples=examples,
-                password=password,
-                workers=default_workers(workers),
-                progress=progress,
-            )
-
-    with_password(password, work)
+    work = partial(write_report, path, images, out, examples=examples)
+    run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
         say(f"-> {out}")

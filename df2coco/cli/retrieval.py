@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,8 @@ from df2coco.cli.app import (
     QuietOption,
     WorkersOption,
     command,
-    default_workers,
-    progress_bar,
+    run,
     say,
-    with_password,
 )
 
 if TYPE_CHECKING:
@@ -65,19 +64,8 @@ def retrieval_command(
 
     from df2coco.converter.retrieval_truth import write_retrieval
 
-    def work(password: str | None) -> list[RetrievalSummary]:
-        with progress_bar(quiet=quiet) as progress:
-            return write_retrieval(
-                source,
-                out,
-                query_list=query_list,
-                gallery_list=gallery_list,
-                password=password,
-                workers=default_workers(workers),
-                progress=progress,
-            )
-
-    for summary in with_password(password, work):
+    work = partial(write_retrieval, source, out, query_list=query_list, gallery_list=gallery_list)
+    for summary in run(work, workers=workers, password=password, quiet=quiet):
         if not quiet:
             _say_summary(summary)
 

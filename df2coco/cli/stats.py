@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,8 @@ from df2coco.cli.app import (
     QuietOption,
     WorkersOption,
     command,
-    default_workers,
-    progress_bar,
+    run,
     say,
-    with_password,
 )
 
 if TYPE_CHECKING:
@@ -59,18 +58,8 @@ def stats_command(
         from df2coco.stats.plots import check_plot
 
         check_plot(plot, [path for path in (source, images) if path])
-
-    def work(password: str | None) -> list[SplitStatistics]:
-        with progress_bar(quiet=quiet) as progress:
-            return split_statistics(
-                source,
-                images=images,
-                workers=default_workers(workers),
-                password=password,
-                progress=progress,
-            )
-
-    found = with_password(password, work)
+    work = partial(split_statistics, source, images=images)
+    found = run(work, workers=workers, password=password, quiet=quiet)
     _print(found, as_json)
     if plot is not None:
         from df2coco.stats.plots import save_plots

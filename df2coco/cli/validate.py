@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,7 @@ from df2coco.cli.app import (
     PasswordOption,
     WorkersOption,
     command,
-    default_workers,
-    progress_bar,
-    with_password,
+    run,
 )
 from df2coco.errors import printable
 from df2coco.validator import SCORED_IMAGES, Finding, Report, validate
@@ -63,22 +62,16 @@ def validate_command(
 
     Exit code 0: no errors; 1: errors (with --strict: or warnings); 2: it cannot be read as COCO.
     """
-
-    def work(password: str | None) -> Report:
-        with progress_bar(quiet=json) as progress:
-            return validate(
-                path,
-                against=against,
-                images=images,
-                decode=decode,
-                quick=quick,
-                score_images=score,
-                password=password,
-                workers=default_workers(workers),
-                progress=progress,
-            )
-
-    report = with_password(password, work)
+    work = partial(
+        validate,
+        path,
+        against=against,
+        images=images,
+        decode=decode,
+        quick=quick,
+        score_images=score,
+    )
+    report = run(work, workers=workers, password=password, quiet=json)
     print(_as_json(report) if json else _as_text(report, notes=notes))
     raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
 
