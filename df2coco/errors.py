@@ -6,7 +6,7 @@ An error knows its file, the field in it, the fault and the remedy.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_list",
     "printable",
     "shorten",
+    "shown",
 ]
 
 
@@ -110,6 +111,11 @@ def shorten(value: object) -> str:
     """A value as a message shows it: never longer than a line."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def shown(entry: Mapping[str, Any], name: str) -> str:
+    """A field of an entry as a message shows it."""
+    return shorten(entry[name]) if name in entry else "missing"
 
 
 def printable(text: str) -> str:

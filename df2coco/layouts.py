@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from df2coco.taxonomy import (
     CATEGORIES,
@@ -28,6 +28,7 @@ __all__ = [
     "UNIFIED",
     "Layout",
     "layout_of_category",
+    "own_landmarks",
     "own_slots",
 ]
 
@@ -70,6 +71,19 @@ def own_slots(category: Category, num_slots: int) -> Sequence[int] | None:
     if num_slots == NUM_AGGREGATED:
         return tuple(group - 1 for group in category.groups)
     return range(num_slots) if num_slots == category.num_landmarks else None
+
+
+def own_landmarks(keypoints: Sequence[Any], category: Category) -> list[Any] | None:
+    """Of all slots' x, y, v those of the category itself; None when there are too many or too few.
+
+    There may be as many slots as any layout has: see `own_slots`.
+    """
+    slots = own_slots(category, len(keypoints) // 3)
+    if slots is None or len(keypoints) % 3:
+        return None
+    if isinstance(slots, range):
+        return list(keypoints[3 * slots.start : 3 * slots.stop])
+    return [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
 
 
 def _aggregated_skeleton() -> Iterable[tuple[int, int]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORY_BY_NAME, Category
 
-__all__ = ["find_garments", "own_slots", "same_name"]
+__all__ = ["find_garments", "same_name"]
 
 
 def _plain(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.coco.info import conversion_of
 from df2coco.coco.schema import check_fields
 from df2coco.errors import CocoFileError, FaultError, shorten
-from df2coco.layouts import NUM_AGGREGATED, own_slots
+from df2coco.layouts import NUM_AGGREGATED, own_landmarks
 from df2coco.parser.annotation import find_image_id
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
@@ -107,17 +107,16 @@ class Collector:
         return {name: value for name, value in item.items() if value is not None}
 
     def _landmarks(self, keypoints: list[float], category: Category) -> list[float]:
-        slots = own_slots(category, len(keypoints) // 3)
-        if slots is None or len(keypoints) % 3:
+        found = own_landmarks(keypoints, category)
+        if found is None:
             raise FaultError(
                 "keypoints",
                 f"{len(keypoints)} numbers, expected {3 * NUM_LANDMARKS}, "
                 f"{3 * NUM_AGGREGATED} or {3 * category.num_landmarks} ({category.num_landmarks} "
                 f"landmarks x 3 for {category.name}).",
             )
-        found = [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
         labelled = len(keypoints) // 3 - keypoints[2::3].count(0)
-        if labelled > len(slots) - found[2::3].count(0):
+        if labelled > len(found) // 3 - found[2::3].count(0):
             self.counts["outside"] += 1
         return found if type(sum(found)) is int else [_whole(number) for number in found]
 

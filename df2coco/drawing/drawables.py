@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from df2coco.coco.garments import find_garments, own_slots
+from df2coco.coco.garments import find_garments
 from df2coco.coco.schema import FIELDS
-from df2coco.errors import CocoFileError, printable, shorten
+from df2coco.errors import CocoFileError, printable, shown
+from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, Category
 
 __all__ = ["PARTS", "Box", "Drawable", "Landmark", "read_drawables"]
@@ -209,8 +210,7 @@ def _field(annotation: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def _fault(annotation: Mapping[str, Any], name: str, expected: str, where: str) -> CocoFileError:
-    found = shorten(annotation[name]) if name in annotation else "missing"
-    return CocoFileError(f"{where}: {name}: {found}, expected {expected}.")
+    return CocoFileError(f"{where}: {name}: {shown(annotation, name)}, expected {expected}.")
 
 
 def _score(annotation: Mapping[str, Any], where: str) -> float | None:

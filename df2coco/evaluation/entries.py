@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeGuard
 
 from df2coco.coco.lists import Decode, iter_list
-from df2coco.errors import Df2cocoError, FaultError, shorten
+from df2coco.errors import Df2cocoError, FaultError, shorten, shown
 from df2coco.evaluation.sources import Loaded
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "finite_number",
     "has_booleans",
     "read_checked",
-    "shown",
     "whole_number",
 ]
 
@@ -89,11 +88,6 @@ def finite_number(found: dict[str, Any], name: str) -> float:
     if not isinstance(value, (int, float)) or type(value) is bool or not abs(value) <= _LARGEST:
         raise FaultError(name, f"{shown(found, name)}, expected a finite number.")
     return float(value)
-
-
-def shown(found: dict[str, Any], name: str) -> str:
-    """A field as a message shows it."""
-    return shorten(found[name]) if name in found else "missing"
 
 
 _LARGEST: Final = sys.float_info.max

@@ -17,7 +17,7 @@ from df2coco.coco.schema import UseName, check_fields, read_whole_numbers, unkno
 from df2coco.errors import CocoFileError, shorten
 from df2coco.evaluation import structs
 from df2coco.evaluation.sources import Loaded
-from df2coco.layouts import own_slots
+from df2coco.layouts import own_landmarks, own_slots
 from df2coco.masks import union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category
 
@@ -25,7 +25,6 @@ __all__ = [
     "Box",
     "GroundTruth",
     "Items",
-    "own_landmarks",
     "read_ground_truth",
     "run_length_encoded",
 ]
@@ -72,19 +71,6 @@ class GroundTruth:
     items: Items = field(default_factory=Items)
     ids: list[int] = field(default_factory=list)
     """The annotations' own ids, which the engines do not see: they are numbered anew, from 1."""
-
-
-def own_landmarks(keypoints: Sequence[Any], category: Category) -> list[Any] | None:
-    """Of all slots' x, y, v those of the category itself; None when there are too many or too few.
-
-    There may be as many slots as any layout has: see `own_slots`.
-    """
-    slots = own_slots(category, len(keypoints) // 3)
-    if slots is None or len(keypoints) % 3:
-        return None
-    if isinstance(slots, range):
-        return list(keypoints[3 * slots.start : 3 * slots.stop])
-    return [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
 
 
 def read_ground_truth(

@@ -11,18 +11,18 @@ from typing import Any, Final
 from df2coco.coco.lists import Decode
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import is_mask
-from df2coco.errors import FaultError
+from df2coco.errors import FaultError, shown
 from df2coco.evaluation import structs
 from df2coco.evaluation.entries import (
     are_finite,
     finite_number,
     has_booleans,
     read_checked,
-    shown,
     whole_number,
 )
-from df2coco.evaluation.ground_truth import Box, GroundTruth, own_landmarks, run_length_encoded
+from df2coco.evaluation.ground_truth import Box, GroundTruth, run_length_encoded
 from df2coco.evaluation.sources import Loaded
+from df2coco.layouts import own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 
 __all__ = ["Results", "read_results"]

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from df2coco.coco.reader import no_collection
-from df2coco.errors import CocoFileError, FaultError, check_choice
+from df2coco.errors import CocoFileError, FaultError, check_choice, shown
 from df2coco.evaluation import structs
 from df2coco.evaluation.detection import Attribute
 from df2coco.evaluation.entries import (
     are_finite,
     finite_number,
     read_checked,
-    shown,
     whole_number,
 )
 from df2coco.evaluation.notes import USUAL

@@ -2,25 +2,7 @@
 
 from __future__ import annotations
 
-from df2coco.parser.annotation import parse_annotation, parse_image_id
-from df2coco.parser.reader import Entry, Reader, Split, read_split
-from df2coco.parser.records import NOTICES, ImageRecord, Item, Notice, NoticeKind, Number
-from df2coco.parser.splits import find_images, find_splits, read
+from df2coco.parser.records import ImageRecord, Item
+from df2coco.parser.splits import read
 
-__all__ = [
-    "NOTICES",
-    "Entry",
-    "ImageRecord",
-    "Item",
-    "Notice",
-    "NoticeKind",
-    "Number",
-    "Reader",
-    "Split",
-    "find_images",
-    "find_splits",
-    "parse_annotation",
-    "parse_image_id",
-    "read",
-    "read_split",
-]
+__all__ = ["ImageRecord", "Item", "read"]

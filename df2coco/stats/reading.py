@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.coco.garments import find_garments, own_slots
+from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document
 from df2coco.coco.schema import are_numbers, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError, ImageError, SourceError
+from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.mapping import ReadImage, map_images, read_image
 from df2coco.parser.reader import Reader, Split
