@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
-__all__ = ["CocoAnnotation", "CocoCategory", "CocoFile", "CocoImage"]
+__all__ = ["CocoAnnotation", "CocoCategory", "CocoImage", "Entry"]
+
+Entry: TypeAlias = dict[str, Any]
+"""An image, an annotation or a category of any file: nothing is known of its fields."""
 
 
 class _Image(TypedDict):
@@ -61,13 +64,3 @@ class CocoCategory(_Category, total=False):
 
     keypoints: list[str]
     skeleton: list[list[int]]
-
-
-class CocoFile(TypedDict):
-    """A whole file."""
-
-    info: dict[str, Any]
-    licenses: list[Any]
-    images: list[CocoImage]
-    annotations: list[CocoAnnotation]
-    categories: list[CocoCategory]

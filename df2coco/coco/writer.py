@@ -103,6 +103,9 @@ class Writer:
                 shutil.copyfileobj(images, self._stream, 1 << 20)
             self._stream.write(b"\n]}\n")
 
-    def discard(self) -> None:
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Release what `close` would have written."""
         self._images.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -145,43 +145,25 @@ class _Run:
     def _convert(self, split: Split, plan: Sequence[Output], outputs: Outputs) -> Summary:
         """Convert one split; only notices count once something cannot be used that has to be."""
         selection = self._selection(split)
-        sizes_known = split.reader.images is not None
-        job = Job(
-            # The official converter's file has sizes as stored.
-            dataclasses.replace(split.reader, stored_size=plan[0].shape.preset == "official"),
-            selection,
-            tuple((output.shape, output.category_id) for output in plan),
-        )
         summary = Summary(split.name, [output.path for output in plan])
         summary.subset = selection != Selection()
         for notice in self._notices(split):
             summary.note(notice, keep=self.keep_notices)
+        reaches = array("d")
         with ExitStack() as stack:
             writers = []
             for output in plan:
-                info = make_info(output.shape, selection, sizes_known=sizes_known)
-                categories = make_encoder(output.shape).categories(output.category_id)
-                stream = outputs.open(output.path)
-                writers.append(Writer(stream, info, categories, output.path))
-                stack.callback(writers[-1].discard)
-            chunks = stack.enter_context(
-                closing(
-                    map_images(
-                        partial(convert_chunk, job),
-                        job.reader,
-                        split.entries,
-                        phase=f"converting {split.name}"
-                        if job.reader.annotations
-                        else "reading image headers",
-                        workers=self.workers,
-                        progress=self.progress,
-                    )
+                info = make_info(
+                    output.shape, selection, sizes_known=split.reader.images is not None
                 )
+                categories = make_encoder(output.shape).categories(output.category_id)
+                writer = Writer(outputs.open(output.path), info, categories, output.path)
+                writers.append(stack.enter_context(writer))
+            results: Iterable[Converted] = stack.enter_context(
+                closing(self._results(split, plan, selection))
             )
-            results: Iterable[Converted] = (each for chunk in chunks for each in chunk)
             if selection.sample is not None:
                 results = take_sample(results, selection.sample, selection.seed)
-            reaches = array("d")
             for converted in results:
                 reaches.extend(converted.reaches)
                 for notice in converted.notices:
@@ -204,6 +186,28 @@ class _Run:
         if summary.subset and not summary.images and not summary.errors:
             summary.note(_NOTHING_LEFT, keep=True)
         return summary
+
+    def _results(
+        self, split: Split, plan: Sequence[Output], selection: Selection
+    ) -> Generator[Converted, None, None]:
+        """What the images of a split give for each file of its plan. Close the generator to end early."""
+        job = Job(
+            # The official converter's file has sizes as stored.
+            dataclasses.replace(split.reader, stored_size=plan[0].shape.preset == "official"),
+            selection,
+            tuple((output.shape, output.category_id) for output in plan),
+        )
+        chunks = map_images(
+            partial(convert_chunk, job),
+            job.reader,
+            split.entries,
+            phase=f"converting {split.name}" if job.reader.annotations else "reading image headers",
+            workers=self.workers,
+            progress=self.progress,
+        )
+        with closing(chunks):
+            for chunk in chunks:
+                yield from chunk
 
     def _selection(self, split: Split) -> Selection:
         """What of the selection makes sense for the split."""

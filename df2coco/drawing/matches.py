@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from df2coco.drawing.drawables import PARTS, Box, Drawable
+from df2coco.drawing.drawables import PARTS, Drawable
 from df2coco.masks import compressed, union_mask
+from df2coco.masks.boxes import iou
 
 __all__ = ["MATCHED", "THRESHOLD", "UNMATCHED", "mark_matches"]
 
@@ -70,7 +71,7 @@ def _overlap(truth: Drawable, found: Drawable, size: tuple[int, int]) -> Overlap
 
         return Overlap(float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU")
     boxes = [each.box or each.extent(PARTS) for each in (truth, found)]
-    return Overlap(_iou(*boxes) if boxes[0] and boxes[1] else 0.0, "IoU")  # type: ignore[arg-type]
+    return Overlap(iou(*boxes) if boxes[0] and boxes[1] else 0.0, "IoU")  # type: ignore[arg-type]
 
 
 def _oks(truth: Drawable, found: Drawable, sigmas: Sequence[float]) -> float:
@@ -84,14 +85,6 @@ def _oks(truth: Drawable, found: Drawable, sigmas: Sequence[float]) -> float:
             squares = (x - other.x) ** 2 + (y - other.y) ** 2
             total += math.exp(-squares / (2 * sigmas[number]) ** 2 / area / 2)
     return total / len(truth.landmarks)
-
-
-def _iou(a: Box, b: Box) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(width, 0) * max(height, 0)
-    areas = sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (a, b))
-    return both / (areas - both) if areas > both else 0.0
 
 
 def _run_lengths(drawable: Drawable, size: tuple[int, int]) -> Any:

@@ -17,7 +17,7 @@ __all__ = [
     "are_finite",
     "finite_number",
     "has_booleans",
-    "read_checked",
+    "read_entries",
     "whole_number",
 ]
 
@@ -26,7 +26,7 @@ class ResultsError(Df2cocoError):
     """Results that cannot be scored."""
 
 
-def read_checked(
+def read_entries(
     source: Loaded,
     take: Callable[[int, dict[str, Any]], None],
     *,

@@ -18,7 +18,7 @@ from df2coco.errors import CocoFileError, shorten
 from df2coco.evaluation import structs
 from df2coco.evaluation.sources import Loaded
 from df2coco.layouts import own_landmarks, own_slots
-from df2coco.masks import union_areas, union_mask
+from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category
 
 __all__ = [
@@ -152,7 +152,7 @@ class _TruthReader:
             category = self.truth.garments.get(each.category_id)
             if category is None:
                 return None
-            numbers = structs.read_landmarks(each.keypoints, category, of_result=False)
+            numbers = structs.decode_landmarks(each.keypoints, category, of_result=False)
             own = own_landmarks(numbers, category) if numbers is not None else None
             if own is None:
                 return None
@@ -295,13 +295,7 @@ def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> No
 
 def run_length_encoded(segmentation: Any, width: int, height: int) -> dict[str, Any]:
     """Polygons, or an RLE with its counts as a list, as a compressed RLE with text for its counts."""
-    mask: dict[str, Any]
-    if isinstance(segmentation, list):
-        mask = union_mask(segmentation, width, height)
-    elif isinstance(segmentation["counts"], str):
-        return {"size": segmentation["size"], "counts": segmentation["counts"]}
-    else:
-        from pycocotools import mask as coco_mask
-
-        mask = coco_mask.frPyObjects(segmentation, *segmentation["size"])
-    return {"size": mask["size"], "counts": mask["counts"].decode()}
+    is_list = isinstance(segmentation, list)
+    mask = union_mask(segmentation, width, height) if is_list else compressed(segmentation)
+    counts = mask["counts"]
+    return {"size": mask["size"], "counts": counts if type(counts) is str else counts.decode()}

@@ -134,17 +134,31 @@ def _of_places(kind: str, truth: GroundTruth, found: Results, ap50: float) -> It
         np.array(found.category_ids, np.int64),
         _boxes_of(kind, found.boxes, found.segmentations, found.keypoints),
     )
-    found_now, same = _fit(items, results, 0)
+    now, same = _fit(items, results, 0)
     if same > 1 - _MORE:
         return  # nothing can be so much better
     if kind != "segm":
-        for text, read in _READINGS.items():
-            other = read(results.boxes, truth, results.image_ids)
-            if other is None:
-                continue
-            better, _ = _fit(items, results._replace(boxes=other), 0)
-            if _is_better(better, found_now):
-                yield f"The boxes of the results fit the items if they are read as {text}."
+        yield from _of_boxes(truth, items, results, now)
+    ids = _of_category_ids(truth, items, results, now, same) or _of_image_ids(items, results, now)
+    if ids:
+        yield ids
+
+
+def _of_boxes(truth: GroundTruth, items: _Boxes, results: _Boxes, now: float) -> Iterator[str]:
+    for text, read in _READINGS.items():
+        other = read(results.boxes, truth, results.image_ids)
+        if other is None:
+            continue
+        better, _ = _fit(items, results._replace(boxes=other), 0)
+        if _is_better(better, now):
+            yield f"The boxes of the results fit the items if they are read as {text}."
+
+
+def _of_category_ids(
+    truth: GroundTruth, items: _Boxes, results: _Boxes, now: float, same: float
+) -> str:
+    import numpy as np
+
     known = set(truth.names)
     for step in (1, -1):
         # Only items whose label can be off by one.
@@ -155,31 +169,29 @@ def _of_places(kind: str, truth: GroundTruth, found: Results, ap50: float) -> It
         _, shifted = _fit(some, results, step)
         _, unshifted = _fit(some, results, 0)
         if _is_better(shifted, unshifted):
-            yield (
+            return (
                 "The results fit items of other categories: their category ids seem to be shifted by one "
                 f"({-step:+d}). In the file the ids are {min(known)} to {max(known)}."
             )
-            return
-    if found_now >= _GOOD and same < found_now / 2:
-        yield (
+    if now >= _GOOD and same < now / 2:
+        return (
             "The results fit items of other categories than their own. Compare the category ids of the "
             "model with those of the file."
         )
-        return
+    return ""
+
+
+def _of_image_ids(items: _Boxes, results: _Boxes, now: float) -> str:
     moved = {
         step: _fit(items, results._replace(image_ids=results.image_ids + step), 0)[0]
         for step in (1, -1)
     }
     step = max(moved, key=lambda each: moved[each])
-    if _is_better(moved[step], found_now):
-        yield (
-            "The results fit the items of other images: their image ids seem to be "
-            + (
-                f"shifted by one ({-step:+d})."
-                if moved[-step] < _GOOD
-                else "others than the file's."
-            )
-        )
+    if not _is_better(moved[step], now):
+        return ""
+    others = moved[-step] >= _GOOD
+    how = "others than the file's." if others else f"shifted by one ({-step:+d})."
+    return f"The results fit the items of other images: their image ids seem to be {how}"
 
 
 _POOR: Final = 0.5

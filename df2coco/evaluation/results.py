@@ -17,7 +17,7 @@ from df2coco.evaluation.entries import (
     are_finite,
     finite_number,
     has_booleans,
-    read_checked,
+    read_entries,
     whole_number,
 )
 from df2coco.evaluation.ground_truth import Box, GroundTruth, run_length_encoded
@@ -57,10 +57,10 @@ def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
     """The results of a `kind` in a file, in COCO's format, each checked against the ground truth.
 
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
-    Raises as `read_checked`.
+    Raises as `read_entries`.
     """
     reader = _ResultsReader(kind, truth)
-    reader.results.num_results = read_checked(
+    reader.results.num_results = read_entries(
         source, reader.take, what="results", decode=reader.decode, take_part=reader.take_part
     )
     return reader.results
@@ -304,7 +304,7 @@ def _fast_landmarks(truth: GroundTruth, reader: _ResultsReader) -> _Fast:
         found = []
         for each in part:
             category = truth.garments[each.category_id]
-            numbers = structs.read_landmarks(each.keypoints, category, of_result=True)
+            numbers = structs.decode_landmarks(each.keypoints, category, of_result=True)
             own = own_landmarks(numbers, category) if numbers is not None else None
             if own is None:
                 return None

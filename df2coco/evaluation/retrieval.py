@@ -14,7 +14,7 @@ from df2coco.evaluation.detection import Attribute
 from df2coco.evaluation.entries import (
     are_finite,
     finite_number,
-    read_checked,
+    read_entries,
     whole_number,
 )
 from df2coco.evaluation.notes import USUAL
@@ -161,7 +161,7 @@ class _Queries:
         self.path = source.path
         self.images: dict[int, list[_Item]] = {}
         self._by = by
-        read_checked(source, self._take, what="items")
+        read_entries(source, self._take, what="items")
         if by is not None and not any(i.value for items in self.images.values() for i in items):
             raise CocoFileError(
                 f"no item has {by!r}. Use a file of df2coco retrieval.", file=self.path
@@ -187,7 +187,7 @@ class _Gallery:
         self.images: set[int] = set()
         self.boxes: dict[tuple[int, int, int], list[_Corners]] = {}
         """(image id, pair_id, style) -> boxes."""
-        self.num_items = read_checked(source, self._take, what="items")
+        self.num_items = read_entries(source, self._take, what="items")
 
     def _take(self, index: int, found: dict[str, Any]) -> None:
         del index
@@ -213,7 +213,7 @@ class _Answers:
         self.steps: Counter[int] = Counter()
         """Class of the item minus class of the detection given to it."""
         self._decode = structs.decoder(structs.Answer)
-        self.num_results = read_checked(
+        self.num_results = read_entries(
             source,
             self._take,
             what="results",

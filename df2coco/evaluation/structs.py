@@ -26,8 +26,8 @@ __all__ = [
     "MaskItem",
     "MaskResult",
     "MaskedLandmarkItem",
+    "decode_landmarks",
     "decoder",
-    "read_landmarks",
 ]
 
 Number = Annotated[float, NUMBER]
@@ -68,7 +68,7 @@ class LandmarkItem(TruthItem, gc=False, kw_only=True):
 
     bbox: tuple[Number, Number, Number, Number]
     keypoints: Raw
-    """`read_landmarks` makes numbers of it."""
+    """`decode_landmarks` makes numbers of it."""
 
 
 class MaskedLandmarkItem(LandmarkItem, gc=False, kw_only=True):
@@ -114,7 +114,7 @@ class LandmarkResult(Result, gc=False):
     """For "keypoints"."""
 
     keypoints: Raw
-    """`read_landmarks` makes numbers of it."""
+    """`decode_landmarks` makes numbers of it."""
     bbox: tuple[Coordinate, Coordinate, Side, Side] | None = None
 
 
@@ -154,7 +154,7 @@ _ITEM_NUMBERS: Final = msgspec.json.Decoder(list[Number])
 _RESULT_NUMBERS: Final = msgspec.json.Decoder(list[Coordinate])
 
 
-def read_landmarks(raw: Raw, category: Category, *, of_result: bool) -> list[float] | None:
+def decode_landmarks(raw: Raw, category: Category, *, of_result: bool) -> list[float] | None:
     """The numbers of a list of landmarks: of all slots, or only the category's own where all others are 0.
 
     None where not all are numbers in their range.

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from df2coco.coco.format import Entry
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields, unknown_id
 
-__all__ = ["Entry", "Pair", "check_images_known", "others_of", "pair_of", "read_checked"]
-
-Entry = dict[str, Any]
-"""An image, an annotation or a category."""
+__all__ = ["Pair", "check_images_known", "others_of", "pair_of", "read_checked"]
 
 Pair: TypeAlias = "int | str"
 """A `pair_id`. DeepFashion2 has whole numbers."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from df2coco.coco.file_names import is_address, is_outside
+from df2coco.coco.format import Entry
 from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
 from df2coco.coco.schema import is_id
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.files import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
-from df2coco.subsets.entries import Entry, check_images_known, others_of, pair_of, read_checked
+from df2coco.subsets.entries import check_images_known, others_of, pair_of, read_checked
 
 __all__ = ["Merged", "merge"]
 
@@ -147,12 +147,9 @@ def merge(
         _check_pairs(inputs[:number], each)
     renumbered = {name: _renumber(inputs, name) for name in _IDS}
     _choose_folders(inputs, folders)
-    categories, licenses = inputs[0].document["categories"], _licenses(inputs)
     others, left_out = _others(inputs)
-    with Outputs() as files, ExitStack() as stack:
-        stream = files.open(out)
-        writer = Writer(stream, _info(inputs), categories, out, {"licenses": licenses, **others})
-        stack.callback(writer.discard)
+    head = _info(inputs), inputs[0].document["categories"], out, others
+    with Outputs() as files, Writer(files.open(out), *head) as writer:
         for number, each in enumerate(inputs):
             progress("writing files", number, len(inputs))
 
@@ -306,7 +303,7 @@ def _licenses(inputs: Sequence[_Input]) -> list[Any]:
 
 
 def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The further outermost keys that are the same in all files, with their values; the names of all others."""
+    """The licenses, the further outermost keys that are the same in all files, and the names of the rest."""
     found = [others_of(each.document) for each in inputs]
     names = dict.fromkeys(name for each in found for name in each if name != "licenses")
     same = {
@@ -314,4 +311,5 @@ def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
         for name in names
         if all(name in each and each[name] == found[0].get(name) for each in found)
     }
-    return same, tuple(name for name in names if name not in same)
+    left_out = tuple(name for name in names if name not in same)
+    return {"licenses": _licenses(inputs), **same}, left_out

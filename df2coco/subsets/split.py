@@ -11,19 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from df2coco.coco.format import Entry
 from df2coco.coco.writer import Writer
 from df2coco.errors import OptionError, shorten
 from df2coco.files import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.balance import share_out
-from df2coco.subsets.entries import (
-    Entry,
-    Pair,
-    check_images_known,
-    others_of,
-    pair_of,
-    read_checked,
-)
+from df2coco.subsets.entries import Pair, check_images_known, others_of, pair_of, read_checked
 
 __all__ = ["Part", "split"]
 
@@ -169,8 +163,7 @@ def _write(
             info = _info(document.get("info"), name)
             stream = files.open(output)
             writer = Writer(stream, info, document["categories"], output, others_of(document))
-            stack.callback(writer.discard)
-            writers.append(writer)
+            writers.append(stack.enter_context(writer))
         done = 0
 
         def write(annotations: list[Entry]) -> None:

@@ -9,11 +9,12 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
+from df2coco.coco.format import Entry
 from df2coco.coco.schema import FIELDS, MAX_SIDE, is_mask
 from df2coco.errors import shorten
-from df2coco.masks import union_area, union_areas
+from df2coco.masks import compressed, union_area, union_areas
 from df2coco.taxonomy import Category
-from df2coco.validator.file import Columns, Entry, Header
+from df2coco.validator.file import Columns, Header
 from df2coco.validator.hits import Found, identify
 from df2coco.validator.outlines import Outlines, as_array, read_outlines, read_outlines_of_rows
 from df2coco.validator.rows import Rows
@@ -231,5 +232,4 @@ def _print(image_id: Any, category_id: Any, box: Any, *totals: float) -> int | N
 def _area_of_rle(rle: Any) -> int:
     from pycocotools import mask as coco_mask
 
-    packed = coco_mask.frPyObjects(rle, *rle["size"]) if type(rle["counts"]) is list else rle
-    return int(coco_mask.area(packed))
+    return int(coco_mask.area(compressed(rle)))

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from df2coco.coco.format import Entry
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
@@ -19,7 +20,7 @@ from df2coco.validator.expectation import (
     expected_image,
     shape_of,
 )
-from df2coco.validator.file import Entry, File
+from df2coco.validator.file import File
 from df2coco.validator.hits import Hit, identify
 from df2coco.validator.matching import match
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
+from df2coco.masks.boxes import iou
 from df2coco.validator.annotations import Annotations, Array
 from df2coco.validator.checks import Check, checks_in, part_check
 from df2coco.validator.hits import Found
@@ -41,7 +42,7 @@ def _corners(part: Annotations) -> Array:
     return corners
 
 
-def _iou(a: Array, b: Array) -> Array:
+def _ious(a: Array, b: Array) -> Array:
     """(N,): IoU of boxes (N, 4) x1, y1, x2, y2."""
     import numpy as np
 
@@ -50,14 +51,6 @@ def _iou(a: Array, b: Array) -> Array:
     both = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return common / (both - common)
-
-
-def _one_iou(a: Box, b: Box) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    common = max(0, width) * max(0, height)
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return common / (both - common) if both > common else 0.0
 
 
 @part_check(
@@ -70,9 +63,9 @@ def _one_iou(a: Box, b: Box) -> float:
 )
 def box_not_of_mask(part: Annotations) -> Iterable[Found]:
     corners, extents = part.once(_corners), part.outlines.extents
-    overlap = _iou(corners, extents)
+    overlap = _ious(corners, extents)
     # Near the image's corner, a box written as corners is not far from the right one.
-    as_corners = _iou(part.boxes, extents)
+    as_corners = _ious(part.boxes, extents)
     nearly = (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
     has_area = ((extents[:, 2:] - extents[:, :2]) > 0).all(axis=1)
     apart = ((overlap < _APART) | nearly) & has_area & ~part.once(in_fractions) & ~part.crowds
@@ -88,9 +81,9 @@ def _cause_of_box(part: Annotations, position: int, box: Box, extent: Box) -> st
     """What explains a box that is not the mask's; "" when nothing does."""
     corners = part.once(_corners)
     for other in _neighbours(part, position):
-        if _one_iou(corners[other].tolist(), extent) >= _FITS:
+        if iou(corners[other].tolist(), extent) >= _FITS:
             return f"the mask fits the box of annotation {_name(part, other)}"
-        if _one_iou(corners[position].tolist(), part.outlines.extents[other].tolist()) >= _FITS:
+        if iou(corners[position].tolist(), part.outlines.extents[other].tolist()) >= _FITS:
             return f"the box fits the mask of annotation {_name(part, other)}"
     x, y, w, h = box
     width, height = part.sizes[position] or (0, 0)
@@ -108,8 +101,8 @@ def _cause_of_box(part: Annotations, position: int, box: Box, extent: Box) -> st
         "these fit if they are halved": (x / 2, y / 2, (x + w) / 2, (y + h) / 2),
     }  # fmt: skip
     ways = {cause: way for cause, way in ways.items() if way[2] > way[0] and way[3] > way[1]}
-    best = max(ways, key=lambda cause: _one_iou(ways[cause], extent), default="")
-    return best if best and _one_iou(ways[best], extent) >= _FITS else ""
+    best = max(ways, key=lambda cause: iou(ways[cause], extent), default="")
+    return best if best and iou(ways[best], extent) >= _FITS else ""
 
 
 def _neighbours(part: Annotations, position: int) -> Iterator[int]:

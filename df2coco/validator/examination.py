@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from df2coco.coco.format import Entry
 from df2coco.coco.lists import Span, cut, parse_list, read_span, read_text
 from df2coco.coco.reader import (
     check_document,
@@ -32,7 +33,7 @@ from df2coco.progress import Progress, no_progress
 from df2coco.validator import scoring, source
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import LEVELS, Check, Need
-from df2coco.validator.file import Columns, Entry, File, Header
+from df2coco.validator.file import Columns, File, Header
 from df2coco.validator.hits import Hit, Position
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.rows import decode_rows

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from df2coco.coco.format import Entry
 from df2coco.coco.info import Conversion
 from df2coco.layouts import NUM_AGGREGATED
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
-from df2coco.validator.file import Entry, File, names_of
+from df2coco.validator.file import File, names_of
 
 __all__ = ["OPTIONAL_FIELDS", "ExpectedShape", "expected_annotation", "expected_image", "shape_of"]
 

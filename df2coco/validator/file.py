@@ -8,8 +8,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from df2coco.coco.format import Entry
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.schema import MAX_SIDE, is_id
@@ -19,9 +20,8 @@ from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.validator.hits import Hit, identify
 
-__all__ = ["Columns", "Entry", "File", "Header", "names_of", "repeated", "size_of"]
+__all__ = ["Columns", "File", "Header", "names_of", "repeated", "size_of"]
 
-Entry: TypeAlias = "dict[str, Any]"
 Result = TypeVar("Result")
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from df2coco.coco.file_names import is_address, is_outside
+from df2coco.coco.format import Entry
 from df2coco.validator.checks import Check, checks_in, file_check
-from df2coco.validator.file import Entry, File, repeated
+from df2coco.validator.file import File, repeated
 from df2coco.validator.hits import Hit
 
 __all__ = ["CHECKS"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from df2coco.coco.format import Entry
 from df2coco.errors import shorten
-from df2coco.validator.file import Entry
+from df2coco.masks.boxes import iou
 
 __all__ = ["match"]
 
@@ -59,8 +60,5 @@ def _overlap(box: list[float], other: Any) -> float:
         or any(type(n) not in (int, float) for n in other)
     ):
         return 0
-    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
-    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
-    common = max(0, width) * max(0, height)
-    both = box[2] * box[3] + other[2] * other[3] - common
-    return float(common / both) if both > 0 else 0.0
+    (x, y, w, h), (left, top, width, height) = box, other
+    return iou((x, y, x + w, y + h), (left, top, left + width, top + height))

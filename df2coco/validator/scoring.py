@@ -7,11 +7,12 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from df2coco.coco.format import Entry
 from df2coco.coco.reader import index
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 from df2coco.validator.checks import Check, checks_in, file_check
-from df2coco.validator.file import Entry, File, names_of
+from df2coco.validator.file import File, names_of
 from df2coco.validator.hits import Hit
 
 __all__ = ["CHECKS", "chosen_images"]

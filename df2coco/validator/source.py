@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from df2coco.validator.checks import Check, checks_in, file_check
@@ -13,8 +14,10 @@ from df2coco.validator.hits import Hit
 
 __all__ = ["CHECKS"]
 
+source_check = partial(file_check, needs="source", garments=True)
 
-@file_check(
+
+@source_check(
     "source-image-missing",
     "error",
     "image",
@@ -22,14 +25,12 @@ __all__ = ["CHECKS"]
     affects="It is missing from training and evaluation.",
     cause="The file is a subset that does not say so, or the conversion was not finished.",
     remedy="Convert again.",
-    needs="source",
-    garments=True,
 )
 def source_image_missing(file: File) -> Iterable[Hit]:
     return file.once(compare).missing_images
 
 
-@file_check(
+@source_check(
     "source-image-extra",
     "error",
     "image",
@@ -37,14 +38,12 @@ def source_image_missing(file: File) -> Iterable[Hit]:
     affects="It does not belong to this split.",
     cause="Another split, or files were merged.",
     remedy="Name the source that was converted.",
-    needs="source",
-    garments=True,
 )
 def source_image_extra(file: File) -> Iterable[Hit]:
     return file.once(compare).extra_images
 
 
-@file_check(
+@source_check(
     "source-item-missing",
     "error",
     "image",
@@ -52,14 +51,12 @@ def source_image_extra(file: File) -> Iterable[Hit]:
     affects="It is missing from training, and a detection of it counts as a false alarm.",
     cause="It was dropped or removed.",
     remedy="Convert again.",
-    needs="source",
-    garments=True,
 )
 def source_item_missing(file: File) -> Iterable[Hit]:
     return file.once(compare).missing_items
 
 
-@file_check(
+@source_check(
     "source-item-extra",
     "error",
     "annotation",
@@ -67,14 +64,12 @@ def source_item_missing(file: File) -> Iterable[Hit]:
     affects="A detector that does not find it counts as wrong.",
     cause="It was added, or belongs to another image.",
     remedy="Convert again.",
-    needs="source",
-    garments=True,
 )
 def source_item_extra(file: File) -> Iterable[Hit]:
     return file.once(compare).extra_items
 
 
-@file_check(
+@source_check(
     "source-value",
     "error",
     "annotation",
@@ -82,14 +77,12 @@ def source_item_extra(file: File) -> Iterable[Hit]:
     affects="All consumers take the wrong value.",
     cause="The file was changed, or its converter has a mistake.",
     remedy="Convert again.",
-    needs="source",
-    garments=True,
 )
 def source_value(file: File) -> Iterable[Hit]:
     return file.once(compare).differences
 
 
-@file_check(
+@source_check(
     "source-field-absent",
     "note",
     "file",
@@ -97,14 +90,12 @@ def source_value(file: File) -> Iterable[Hit]:
     affects="What needs it cannot be computed: evaluation by attribute, retrieval.",
     cause="The official converter leaves it out.",
     remedy="Convert without --preset official.",
-    needs="source",
-    garments=True,
 )
 def source_field_absent(file: File) -> Iterable[Hit]:
     return file.once(compare).absent
 
 
-@file_check(
+@source_check(
     "source-unusable",
     "note",
     "file",
@@ -112,14 +103,12 @@ def source_field_absent(file: File) -> Iterable[Hit]:
     affects="It is missing from training and evaluation.",
     cause="The source is damaged; the file was written with --on-error skip.",
     remedy="Download the source again.",
-    needs="source",
-    garments=True,
 )
 def source_unusable(file: File) -> Iterable[Hit]:
     return file.once(compare).unusable
 
 
-@file_check(
+@source_check(
     "source-image-without-annotations",
     "warning",
     "file",
@@ -127,15 +116,13 @@ def source_unusable(file: File) -> Iterable[Hit]:
     affects="It is missing from training and evaluation.",
     cause="The archive was not unpacked to its end, or the annotations are a subset.",
     remedy="Unpack the archive again and convert again; nothing, if a subset is meant.",
-    needs="source",
-    garments=True,
 )
 def source_image_without_annotations(file: File) -> Iterable[Hit]:
     for name in file.source.unannotated if file.source is not None else ():
         yield Hit(name)
 
 
-@file_check(
+@source_check(
     "source-no-images",
     "note",
     "file",
@@ -143,8 +130,6 @@ def source_image_without_annotations(file: File) -> Iterable[Hit]:
     affects="Boxes that leave their image cannot be compared either.",
     cause="The images lie elsewhere.",
     remedy="Name them with --images.",
-    needs="source",
-    garments=True,
 )
 def source_no_images(file: File) -> Iterable[Hit]:
     if not shape_of(file).sizes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from df2coco.coco.format import Entry
 from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, is_id
 from df2coco.errors import shorten
 from df2coco.validator.checks import Check, checks_in, file_check
-from df2coco.validator.file import Entry, File
+from df2coco.validator.file import File
 from df2coco.validator.hits import Hit, identify
 
 __all__ = ["CHECKS", "is_not_finite"]
