@@ -149,11 +149,9 @@ def _cut(path: Path, buffer: Buffer, exact: bool) -> Cut | None:
     return None
 
 
-def read_span(
-    path: Path, span: Span, *, loads: Callable[[bytes], Any] = orjson.loads
-) -> list[dict[str, Any]] | None:
+def read_span(path: Path, span: Span) -> list[dict[str, Any]] | None:
     """The annotations in a part; None when the file was not cut between annotations, or is not JSON."""
-    return parse_list(read_text(path, span), loads)
+    return parse_list(read_text(path, span))
 
 
 def read_text(path: Path, span: Span) -> bytes:
@@ -163,11 +161,9 @@ def read_text(path: Path, span: Span) -> bytes:
         return b"[%b]" % stream.read(span.end - span.start)
 
 
-def parse_list(
-    raw: bytes, loads: Callable[[bytes], Any] = orjson.loads
-) -> list[dict[str, Any]] | None:
+def parse_list(raw: bytes) -> list[dict[str, Any]] | None:
     """The objects in the JSON text of a list; None when it is something else."""
-    return _dicts(_parse(raw, loads))
+    return _dicts(_parse(raw))
 
 
 # ---------------------------------------------------------------- reading
@@ -323,10 +319,10 @@ def _last_bracket(buffer: Buffer) -> int:
     return end - 1 if end and buffer[end - 1] in b"]" else -1
 
 
-def _parse(raw: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> Any:
+def _parse(raw: bytes) -> Any:
     """The value of a JSON text; None when it is not JSON."""
     try:
-        return loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
 

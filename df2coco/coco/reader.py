@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
+from df2coco.coco.schema import check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError
 from df2coco.file_kind import LOOKED_AT, recognise
 
@@ -249,15 +249,15 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def load(path: str | Path, use: UseName = "any") -> COCO:
+def load(path: str | Path) -> COCO:
     """The file at `path` as a `pycocotools.coco.COCO`, without the lines that its constructor prints.
 
-    `use` is what it is read for: see `check_fields`. Raises `CocoFileError` when it cannot
-    be read as a COCO file, or when a field is missing or is not what it must be.
+    Raises `CocoFileError` when it cannot be read as a COCO file, or when a field is missing or is not what
+    it must be.
     """
     path = Path(path)
     document = read(path)
-    check_fields(document, path, use)
+    check_fields(document, path)
     return index(document)
 
 

@@ -60,17 +60,17 @@ def is_id(value: Any) -> TypeGuard[int]:
     return type(value) is int and 0 <= value <= MAX_ID
 
 
-def are_numbers(value: Any, limit: float = MAX_NUMBER) -> TypeGuard[list[float]]:
-    """Whether a JSON value is a list of numbers, none larger than `limit`."""
+def are_numbers(value: Any) -> TypeGuard[list[float]]:
+    """Whether a JSON value is a list of numbers, none larger than `MAX_NUMBER`."""
     if type(value) is not list:
         return False
     try:
         # One pass in C, which refuses what is not a number, does for nearly all lists.
         total = sum(map(abs, value))
-        if total <= limit:
+        if total <= MAX_NUMBER:
             return True
         # NaN is not a number, though max and min may pass it by.
-        return bool(total == total and max(value) <= limit and min(value) >= -limit)
+        return bool(total == total and max(value) <= MAX_NUMBER and min(value) >= -MAX_NUMBER)
     except TypeError:
         return False
 

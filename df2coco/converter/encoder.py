@@ -1,8 +1,4 @@
-"""How a record is laid out in COCO: which slots, which names, which area; one record at a time, no I/O.
-
-`Encoder` gives finished JSON, since that is what a split of 50,000 items needs; `to_coco` gives the same
-as Python values.
-"""
+"""How a record is laid out in COCO: which slots, which names, which area; one record at a time, no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from df2coco.coco.format import CocoAnnotation, CocoCategory, CocoImage
+from df2coco.coco.format import CocoCategory
 from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID
 from df2coco.converter.options import AreaKind, Selection, Shape
@@ -25,7 +21,7 @@ from df2coco.parser.records import ImageRecord, Item, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
 
-__all__ = ["Encoder", "Measured", "make_encoder", "make_info", "measure", "to_coco"]
+__all__ = ["Encoder", "Measured", "make_encoder", "make_info", "measure"]
 
 LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = MappingProxyType(
     {
@@ -47,18 +43,6 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
     area: Number
     from_box: bool
     """The mask covers no pixel, so the area is the box's."""
-
-
-def to_coco(
-    record: ImageRecord, shape: Shape | None = None
-) -> tuple[CocoImage, list[CocoAnnotation]]:
-    """A record as a COCO image and its annotations, numbered from 1 within the image."""
-    encoder = make_encoder(shape or Shape())
-    measured = measure([record], encoder.shape.area)
-    return orjson.loads(encoder.image(record)), [
-        orjson.loads(encoder.annotation(record, item, each) % number)
-        for number, (item, each) in enumerate(zip(record.items, measured, strict=True), start=1)
-    ]
 
 
 def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:

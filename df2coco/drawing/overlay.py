@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.coco.format import CocoAnnotation, CocoCategory
 from df2coco.drawing.drawables import PARTS, Drawable, Landmark, read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
 from df2coco.masks import compressed
@@ -34,8 +33,8 @@ RIM: Final = 0.87
 
 def draw_image(
     image: Image,
-    annotations: Sequence[CocoAnnotation] | Sequence[Mapping[str, Any]],
-    categories: Sequence[CocoCategory] | Sequence[Mapping[str, Any]],
+    annotations: Sequence[Mapping[str, Any]],
+    categories: Sequence[Mapping[str, Any]],
     *,
     parts: Iterable[str] = tuple(PARTS),
     size: int | None = None,

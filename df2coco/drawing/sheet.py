@@ -93,7 +93,7 @@ class Captioned(NamedTuple):
     caption: str
 
 
-def text_line(text: str, width: int, size: int, color: str = INK) -> Image:
+def text_line(text: str, width: int, size: int) -> Image:
     """A line of text on paper, cut where it does not fit."""
     from PIL import Image, ImageDraw
 
@@ -101,7 +101,7 @@ def text_line(text: str, width: int, size: int, color: str = INK) -> Image:
     letters = font(size)
     while text and letters.getlength(text) > width:
         text = text[:-2].rstrip("…") + "…" if len(text) > 2 else ""
-    ImageDraw.Draw(strip).text((0, strip.height / 2), text, color, letters, anchor="lm")
+    ImageDraw.Draw(strip).text((0, strip.height / 2), text, INK, letters, anchor="lm")
     return strip
 
 

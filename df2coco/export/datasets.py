@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
@@ -17,6 +17,7 @@ from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
 from df2coco.files import check_output_folder
+from df2coco.parser.places import SPLIT_OF_WORD
 from df2coco.parser.reader import FolderFiles
 from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
@@ -25,22 +26,13 @@ from df2coco.taxonomy import Category
 
 __all__ = ["Dataset", "Head", "Links", "Photo", "find_datasets", "read_head"]
 
-SPLITS: Final[Mapping[str, str]] = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
-"""A word in the name of a file or folder -> the split."""
-
 
 @dataclass(frozen=True)
 class Dataset:
     """One split."""
 
     split: str
-    """A value of `SPLITS`."""
+    """One of `df2coco.parser.places.SPLITS`."""
     coco: Path
     photos: Path
     """The folder of the photos."""
@@ -136,7 +128,7 @@ def find_datasets(
 def _split_of(name: str) -> str:
     """The split that a name says; a name that says none is train."""
     words = re.split(r"[^a-z]+", name.lower())
-    return next((SPLITS[word] for word in reversed(words) if word in SPLITS), "train")
+    return next((SPLIT_OF_WORD[word] for word in reversed(words) if word in SPLIT_OF_WORD), "train")
 
 
 def _folder_of(files: object, source: Path) -> Path:

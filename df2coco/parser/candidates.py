@@ -7,11 +7,9 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from df2coco.parser.places import is_image_name, is_place_name, original_name, split_of
+from df2coco.parser.places import SPLITS, is_image_name, is_place_name, original_name, split_of
 
 __all__ = ["Candidates", "find_candidates"]
-
-_SPLITS: Final = ("train", "validation", "test")
 
 _ARCHIVE: Final = re.compile(
     r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
@@ -43,7 +41,7 @@ class Candidates(NamedTuple):
 def find_candidates(folder: Path, names: list[str]) -> Candidates:
     """Sort what lies in `folder`, whose `names` are given."""
     found = Candidates([], [], [], [])
-    groups: dict[str, list[Path]] = {name: [] for name in _SPLITS}
+    groups: dict[str, list[Path]] = {name: [] for name in SPLITS}
     # Most files of large folders are known by their ends; the disk is asked about the others alone.
     for name in sorted(n for n in names if not n.endswith((".json", ".jpg"))):
         if name[0] == "." or name == "__MACOSX" or is_image_name(name):

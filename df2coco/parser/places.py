@@ -16,6 +16,8 @@ from df2coco.parser.reader import Files, FolderFiles, Reference
 __all__ = [
     "IMAGE_FOLDERS",
     "JPG",
+    "SPLITS",
+    "SPLIT_OF_WORD",
     "Place",
     "annotations_prefix",
     "archive_places",
@@ -36,13 +38,19 @@ JPG: Final = ".jpg"
 IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
 """In lower case; of two images of one name, that of the first suffix is taken."""
 
+SPLITS: Final = ("train", "validation", "test")
+SPLIT_OF_WORD: Final[Mapping[str, str]] = {
+    **{name: name for name in SPLITS},
+    "valid": "validation",
+    "val": "validation",
+}
+"""A word in the name of a file or folder -> the split."""
+
 _ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos?|annots?|annotations?)", re.IGNORECASE)
 _IMAGES: Final = re.compile(r"(?:(.+)_)?(?:image|images|imags)", re.IGNORECASE)
 _COPY: Final = re.compile(
     r"^copy of |-\d{8}T\d{6}Z(?:-\d+)*$|(?: - copy)? ?\(\d+\)$| - copy$", re.IGNORECASE
 )
-_SPLIT_NAMES: Final = {"train": "train", "validation": "validation", "val": "validation",
-                       "valid": "validation", "test": "test"}  # fmt: skip
 _UNSAFE: Final = re.compile(r"[^\w.\- ]")
 _LONGEST_NAME: Final = 80
 
@@ -65,7 +73,7 @@ def original_name(name: str) -> str:
 
 def split_of(name: str) -> str | None:
     """ "train", "validation" or "test" for a name of the split ("val", "Train (1)"); None for others."""
-    return _SPLIT_NAMES.get(original_name(name).lower())
+    return SPLIT_OF_WORD.get(original_name(name).lower())
 
 
 def is_place_name(name: str) -> bool:

@@ -18,6 +18,7 @@ from df2coco.parser.candidates import Candidates, find_candidates
 from df2coco.parser.image_folders import find_image_place, image_place, reject_shared_images
 from df2coco.parser.places import (
     JPG,
+    SPLITS,
     Place,
     archive_places,
     folder_place,
@@ -27,8 +28,6 @@ from df2coco.parser.reader import Entry, Reader, Reference, Split, read_split
 from df2coco.parser.records import ImageRecord
 
 __all__ = ["find_images", "find_splits", "read"]
-
-_ORDER: Final = ("train", "validation", "test")
 
 _DEEPEST: Final = 4
 """How many folders below the one that is named are looked into (the Kaggle mirror has two)."""
@@ -62,7 +61,7 @@ def find_splits(
             file=source,
         )
     _reject_same_names(splits)
-    splits.sort(key=lambda split: (*(split.name != name for name in _ORDER), split.name))
+    splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
     splits[0].passed_over.extend(search.passed_over)
     return splits
 

@@ -60,14 +60,14 @@ def save_plots(found: Sequence[SplitStatistics], path: Path) -> list[Path]:
     return paths
 
 
-def panel_svg(panel: Panel, numbers: SplitStatistics, *, prefix: str, width: float = 5.4) -> str:
+def panel_svg(panel: Panel, numbers: SplitStatistics, *, prefix: str) -> str:
     """One chart as an `<svg>` element for a page: transparent, its lines and text in `currentColor`.
 
     Text is text, in matplotlib's font unless the page's style says another. Ids begin with `prefix`,
     which must differ among the charts of a page.
     """
     with _style(foreground=_CURRENT, fonttype="none") as make_figure:
-        figure = make_figure(figsize=(width, panel.height(numbers) + 0.1), layout="constrained")
+        figure = make_figure(figsize=(5.4, panel.height(numbers) + 0.1), layout="constrained")
         panel.draw(figure.add_subplot(), numbers)
         text = _bytes(figure, "svg").decode()
     # What a file has but no element of a page: headers, metadata, a style for every element of the page.

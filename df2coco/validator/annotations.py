@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from df2coco.coco.format import Entry
 from df2coco.coco.schema import FIELDS, MAX_SIDE, is_mask
@@ -16,14 +16,18 @@ from df2coco.masks import compressed, union_area, union_areas
 from df2coco.taxonomy import Category
 from df2coco.validator.file import Columns, Header
 from df2coco.validator.hits import Found, identify
-from df2coco.validator.outlines import Outlines, as_array, read_outlines, read_outlines_of_rows
+from df2coco.validator.outlines import (
+    Array,
+    Outlines,
+    as_array,
+    read_outlines,
+    read_outlines_of_rows,
+)
 from df2coco.validator.rows import Rows
 from df2coco.validator.slots import Landmarks, read_landmarks, read_landmarks_of_rows
 
-__all__ = ["Annotations", "Array"]
+__all__ = ["Annotations"]
 
-Array: TypeAlias = Any
-"""A numpy array: numpy is imported where it is used."""
 Result = TypeVar("Result")
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 from df2coco.masks.boxes import iou
-from df2coco.validator.annotations import Annotations, Array
+from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Check, checks_in, part_check
 from df2coco.validator.hits import Found
 from df2coco.validator.items import in_fractions
+from df2coco.validator.outlines import Array
 
 __all__ = ["CHECKS"]
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from df2coco.errors import shorten
-from df2coco.validator.annotations import Annotations, Array
+from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Check, checks_in, file_check, part_check
 from df2coco.validator.file import File
 from df2coco.validator.hits import Found, Hit
+from df2coco.validator.outlines import Array
 
 __all__ = ["CHECKS"]
 

@@ -13,7 +13,7 @@ from df2coco.errors import shorten
 from df2coco.validator.hits import Found
 from df2coco.validator.rows import Polygons
 
-__all__ = ["Outlines", "as_array", "read_outlines", "read_outlines_of_rows"]
+__all__ = ["Array", "Outlines", "as_array", "read_outlines", "read_outlines_of_rows"]
 
 Array: TypeAlias = Any
 """A numpy array: numpy is imported where it is used."""

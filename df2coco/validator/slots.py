@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from df2coco.coco.schema import FIELDS, MAX_NUMBER
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import NUM_LANDMARKS, Category
 from df2coco.validator.hits import Found
-from df2coco.validator.outlines import as_array
+from df2coco.validator.outlines import Array, as_array
 from df2coco.validator.rows import Keypoints
 
 __all__ = ["Landmarks", "read_landmarks", "read_landmarks_of_rows"]
-
-Array: TypeAlias = Any
-"""A numpy array: numpy is imported where it is used."""
 
 
 class Landmarks(NamedTuple):
