@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.archive import ZipFiles, read_directory
 from df2coco.parser.image_end import find_cut
 from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.places import IMAGE_FOLDERS, is_image_name
-from df2coco.parser.reader import FolderFiles, Reference, read_image_header
+from df2coco.parser.reader import Files, FolderFiles, Reference, read_image_header
 
 __all__ = ["MAX_PICTURE_BYTES", "Picture", "Pictures"]
 
@@ -21,6 +21,7 @@ MAX_PICTURE_BYTES: Final = 1 << 26
 """No picture is larger."""
 
 _Parts: TypeAlias = "tuple[str, ...]"
+Result = TypeVar("Result")
 
 
 class Picture(NamedTuple):
@@ -54,7 +55,7 @@ class Pictures:
             raise SourceError("no such file or folder.", file=self.path)
         if os.path.isdir(self.path):
             self._folders = _Folder(self.path)
-            self._files: FolderFiles | ZipFiles = FolderFiles(self.path)
+            self._files: Files = FolderFiles(self.path)
         else:
             self._folders = _Archive(self.path)
             self._files = ZipFiles(self.path, password)
@@ -89,11 +90,7 @@ class Pictures:
 
         Raises `ImageError` when it is missing or is not a readable image, `PasswordError`.
         """
-        picture = self._required(which)
-        try:
-            return read_image_header(self._files, picture.reference)
-        except SourceError as error:
-            raise ImageError(error.text, file=self._file(picture)) from None
+        return self._ask(read_image_header, self._required(which))
 
     def read(self, which: Picture | object) -> bytes:
         """All bytes of a `Picture` or of what a `file_name` means.
@@ -102,10 +99,9 @@ class Pictures:
         `PasswordError`.
         """
         picture = self._required(which)
-        try:
-            data, complete = self._files.read(picture.reference, MAX_PICTURE_BYTES)  # type: ignore[arg-type]
-        except SourceError as error:
-            raise ImageError(error.text, file=self._file(picture)) from None
+        data, complete = self._ask(
+            lambda files, reference: files.read(reference, MAX_PICTURE_BYTES), picture
+        )
         if not complete:
             limit = MAX_PICTURE_BYTES >> 20
             raise ImageError(
@@ -118,11 +114,7 @@ class Pictures:
 
         Raises `ImageError` when it is missing or cannot be read, `PasswordError`.
         """
-        picture = self._required(which)
-        try:
-            return find_cut(self._files, picture.reference)
-        except SourceError as error:
-            raise ImageError(error.text, file=self._file(picture)) from None
+        return self._ask(find_cut, self._required(which))
 
     def missing(self, file_name: object) -> ImageError:
         """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one."""
@@ -149,6 +141,12 @@ class Pictures:
         if picture is None:
             raise self.missing(which)
         return picture
+
+    def _ask(self, question: Callable[[Files, Reference], Result], picture: Picture) -> Result:
+        try:
+            return question(self._files, picture.reference)
+        except SourceError as error:
+            raise ImageError(error.text, file=self._file(picture)) from None
 
     def _file(self, picture: Picture) -> str:
         return f"{self.label}/{picture.name}"

@@ -39,6 +39,15 @@ def _build_commands(app: typer.Typer) -> Any:
 # CliRunner builds all commands for each call, which takes far longer than most commands take here.
 typer.testing._get_command = _build_commands  # type: ignore[attr-defined]
 
+
+def run_command(*arguments: object) -> typer.testing.Result:
+    """Run the command line with a terminal of 80 columns."""
+    from df2coco.cli.app import app
+
+    runner = typer.testing.CliRunner(env={"COLUMNS": "80", "TERM": "dumb"})
+    return runner.invoke(app, list(map(str, arguments)))
+
+
 SYSTEMS = {
     "posix": (
         os.name == "posix",

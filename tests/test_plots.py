@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
 import re
 import subprocess
 import sys
@@ -13,24 +12,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from df2coco.stats import CategoryStatistics, SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import FORMATS, PlotError, check_plot, panel_svg, save_plots
-from tests.conftest import MakeSplit
+from tests.conftest import MakeSplit, run_command
 from tests.samples import make_annotation, make_item
 
 pytest.importorskip("matplotlib")
-importlib.import_module("df2coco.cli.stats")
-
-
-def run(*arguments: object) -> Result:
-    from df2coco.cli.app import app
-
-    return CliRunner(env={"COLUMNS": "80", "TERM": "dumb"}).invoke(
-        app, ["stats", *map(str, arguments)]
-    )
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +228,7 @@ def test_the_sizes_of_images_fill_their_panel(numbers: SplitStatistics) -> None:
 
 def test_the_command(make_split: MakeSplit, tmp_path: Path) -> None:
     split = make_split({1: make_annotation(make_item())})  # a page of one item is drawn in no time
-    result = run(split, "--plot", tmp_path / "plot.svg")
+    result = run_command("stats", split, "--plot", tmp_path / "plot.svg")
     assert result.exit_code == 0
     assert (tmp_path / "plot.svg").exists()
     assert "plot.svg" in result.stderr
@@ -263,7 +252,7 @@ def test_several_splits_have_a_picture_each(numbers: SplitStatistics, tmp_path: 
 def test_files_that_cannot_be_written(
     validation: Path, tmp_path: Path, name: str, message: str
 ) -> None:
-    result = run(validation, "--plot", tmp_path / name)
+    result = run_command("stats", validation, "--plot", tmp_path / name)
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stdout == ""  # reported before the work

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib
 import io
 import json
 import re
@@ -21,24 +20,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
 from df2coco.converter.run import convert
 from df2coco.report import write_report
-from tests.conftest import MakeSplit
+from tests.conftest import MakeSplit, run_command
 from tests.samples import asked, make_annotation, make_jpeg
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
-importlib.import_module("df2coco.cli.report")
-
-
-def run(*arguments: object) -> Result:
-    from df2coco.cli.app import app
-
-    return CliRunner(env={"COLUMNS": "80", "TERM": "dumb"}).invoke(
-        app, ["report", *map(str, arguments)]
-    )
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +135,9 @@ def test_examples_cover_all_categories_and_are_small(
     source = folder / "keypoints_validation.json"
     for number in (0, 5, 13):
         out = tmp_path / f"{number}.html"
-        result = run(source, "--images", validation / "image", "--out", out, "--examples", number)
+        result = run_command(
+            "report", source, "--images", validation / "image", "--out", out, "--examples", number
+        )
         assert result.exit_code == 0
         assert str(out) in result.stderr
         page = Page(out)
@@ -253,7 +244,7 @@ def test_what_cannot_be_done(
     shutil.copy(split / "out.json", split / "out.html")
     shutil.make_archive(str(split / "image"), "zip", split / "image")
     before = {path: path.read_bytes() for path in split.rglob("*") if path.is_file()}
-    result = run(split / file, "--images", split / images, "--out", split / out)
+    result = run_command("report", split / file, "--images", split / images, "--out", split / out)
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
@@ -266,7 +257,9 @@ def test_without_jinja2(
     split = make_split({1: make_annotation()})
     convert(split, tmp_path / "out.json")
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    result = run(tmp_path / "out.json", "--images", split / "image", "--out", tmp_path / "r.html")
+    result = run_command(
+        "report", tmp_path / "out.json", "--images", split / "image", "--out", tmp_path / "r.html"
+    )
     assert result.exit_code == 2
     assert 'pip install "df2coco[report]"' in result.stderr
 
@@ -301,7 +294,9 @@ def evil(tmp_path: Path) -> Path:
     }
     name = "<b onclick=x>&amp;.json"
     (tmp_path / name).write_text(json.dumps(document))
-    result = run(tmp_path / name, "--images", tmp_path / "image", "--out", tmp_path / "report.html")
+    result = run_command(
+        "report", tmp_path / name, "--images", tmp_path / "image", "--out", tmp_path / "report.html"
+    )
     assert result.exit_code == 0, result.output
     return tmp_path / "report.html"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import itertools
 import json
 import shutil
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
 
 from df2coco.coco.reader import load
 from df2coco.converter.run import convert, image_info
@@ -23,18 +21,8 @@ from df2coco.stats import SplitStatistics, quantile, split_statistics, statistic
 from df2coco.stats.tally import CountedCategory, ItemFacts, Tally
 from df2coco.stats.values import gaps
 from df2coco.taxonomy import CATEGORIES
-from tests.conftest import MakeSplit
+from tests.conftest import MakeSplit, run_command
 from tests.samples import asked, make_annotation, make_item, make_jpeg
-
-importlib.import_module("df2coco.cli.stats")
-
-
-def run(*arguments: Any) -> Result:
-    from df2coco.cli.app import app
-
-    return CliRunner(env={"COLUMNS": "80", "TERM": "dumb"}).invoke(
-        app, ["stats", *map(str, arguments)]
-    )
 
 
 def same_numbers(one: SplitStatistics, other: SplitStatistics) -> bool:
@@ -220,7 +208,7 @@ def test_several_splits(make_split: MakeSplit, tmp_path: Path) -> None:
     ]
     with pytest.raises(SourceError, match=r"here are train, validation\. Name one"):
         statistics(tmp_path)
-    text = run(tmp_path).stdout
+    text = run_command("stats", tmp_path).stdout
     assert text.index("train: 1 images") < text.index("validation: 2 images")
 
 
@@ -373,7 +361,7 @@ def test_gaps(numbers: set[int], last: int) -> None:
 
 
 def test_text_fits_80_columns(validation: Path) -> None:
-    result = run(validation)
+    result = run_command("stats", validation)
     assert result.exit_code == 0
     assert result.stderr == ""
     lines = result.stdout.splitlines()
@@ -391,14 +379,14 @@ def test_names_of_a_file_do_not_reach_the_terminal(tmp_path: Path) -> None:
     path.write_text(
         json.dumps({"images": [image], "annotations": [annotation], "categories": categories})
     )
-    result = run(path)
+    result = run_command("stats", path)
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 def test_json(validation: Path) -> None:
-    (found,) = json.loads(run(validation, "--json").stdout)
+    (found,) = json.loads(run_command("stats", validation, "--json").stdout)
     expected = statistics(validation)
     assert found["items"] == expected.items
     assert found["categories"][0]["name"] == "short sleeve top"
@@ -431,7 +419,7 @@ def test_a_file_that_is_no_coco(case: str, tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     with pytest.raises(CocoFileError, match=message):
         statistics(path)
-    result = run(path)
+    result = run_command("stats", path)
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
 
@@ -452,7 +440,7 @@ def test_strange_values_of_a_file_are_passed_over(tmp_path: Path) -> None:
     assert (found.items, found.masks, found.pairs, found.box_sizes) == (1, 0, None, {})
     assert found.attributes == {}
     assert found.categories[-1].name == "(unknown category 77)"
-    assert run(tmp_path / "x.json").exit_code == 0
+    assert run_command("stats", tmp_path / "x.json").exit_code == 0
 
 
 def test_real_samples(real: Path) -> None:
