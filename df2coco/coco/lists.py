@@ -29,7 +29,7 @@ from df2coco.coco.reader import (
     refuse_other_kinds,
     repeated_keys,
 )
-from df2coco.coco.schema import read_whole_numbers
+from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError
 
 __all__ = [
@@ -211,14 +211,15 @@ def read_annotations(
     *,
     start: Callable[[dict[str, Any]], None] | None = None,
     decode: Decode | None = None,
+    use: UseName | None = None,
 ) -> dict[str, Any]:
     """A COCO file as `coco.read` gives it, with `annotations` empty: `take` got them, in order, in parts.
 
     `start` is given the rest of the file before that. `decode` is asked first for each part, and may
-    make something else of it than objects.
+    make something else of it than objects. With `use` the annotations are checked for it: see `check_fields`.
     Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
     """
-    parts = iter_annotations(path, start=start, decode=decode)
+    parts = iter_annotations(path, start=start, decode=decode, use=use)
     while True:
         try:
             part = next(parts)
@@ -233,6 +234,7 @@ def iter_annotations(
     *,
     start: Callable[[dict[str, Any]], None] | None = None,
     decode: Decode | None = None,
+    use: UseName | None = None,
 ) -> Generator[list[Any], None, dict[str, Any]]:
     """As `read_annotations`, but a generator of the parts, which at last returns the rest of the file."""
     taken = 0
@@ -253,6 +255,8 @@ def iter_annotations(
                     if not taken:
                         refuse_other_kinds(path, part)
                     read_whole_numbers("annotations", part)
+                if use is not None:
+                    check_fields({"annotations": part}, path, use, first=taken)
                 taken += len(part)
                 yield part
             else:
@@ -260,7 +264,10 @@ def iter_annotations(
     document = read(path)
     if start is not None and not begun:
         start(document)
-    yield document.get("annotations", [])[taken:]
+    part = document.get("annotations", [])[taken:]
+    if use is not None:
+        check_fields({"annotations": part}, path, use, first=taken)
+    yield part
     document["annotations"] = []
     return document
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.coco.lists import iter_annotations
-from df2coco.coco.schema import check_fields, unknown_id
+from df2coco.coco.schema import unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape, Task
 from df2coco.errors import CocoFileError, check_list
 from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
@@ -75,8 +75,7 @@ def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> Expo
     _check_names(dataset, head)
     items = 0
     categories = {entry["id"] for entry in head.categories}
-    for part in iter_annotations(dataset.coco):
-        check_fields({"annotations": part}, dataset.coco, "boxes", first=items)
+    for part in iter_annotations(dataset.coco, use="boxes"):
         for number, entry in enumerate(part, items):
             for field, known in (("image_id", head.photos), ("category_id", categories)):
                 if entry[field] not in known:

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import iter_annotations
-from df2coco.coco.schema import USES, UseName, check_fields, unknown_id
+from df2coco.coco.schema import USES, UseName, unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice, check_list
 from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
@@ -344,8 +344,7 @@ class _SplitWriter:
 
     def _batches(self, job: _Job) -> Iterator[list[_Item]]:
         first = 0
-        for part in iter_annotations(self._dataset.coco):
-            check_fields({"annotations": part}, self._dataset.coco, _USES[job.task], first=first)
+        for part in iter_annotations(self._dataset.coco, use=_USES[job.task]):
             items = [self._item(job, entry, number) for number, entry in enumerate(part, first)]
             kept = [item for item in items if item is not None]
             for start in range(0, len(kept), _BATCH):

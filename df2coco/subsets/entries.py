@@ -21,15 +21,7 @@ def read_checked(path: Path, take: Callable[[list[Entry]], None]) -> dict[str, A
 
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
-    taken = 0
-
-    def check(part: list[Entry]) -> None:
-        nonlocal taken
-        check_fields({"annotations": part}, path, first=taken)
-        taken += len(part)
-        take(part)
-
-    rest = read_annotations(path, check)
+    rest = read_annotations(path, take, use="any")
     check_fields(rest, path)
     return rest
 
