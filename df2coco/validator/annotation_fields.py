@@ -9,11 +9,9 @@ from typing import Any, Final
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id
 from df2coco.errors import shorten
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Check, checks_in, part_check
+from df2coco.validator.checks import part_check
 from df2coco.validator.hits import Found
 from df2coco.validator.structure import is_not_finite
-
-__all__ = ["CHECKS"]
 
 
 def _misfits(part: Annotations, *fields: str) -> Iterator[Found]:
@@ -180,6 +178,3 @@ def attribute_type(part: Annotations) -> Iterable[Found]:
             value = entry.get(field)
             if type(value) is not usual and not fits(value) and not is_not_finite(value):
                 yield position, f"{field} {shorten(value)}"
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -10,11 +10,9 @@ from df2coco.coco.format import Entry
 from df2coco.coco.garments import same_name
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME
-from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, names_of, repeated
 from df2coco.validator.hits import Hit, identify
-
-__all__ = ["CHECKS"]
 
 
 @file_check(
@@ -390,6 +388,3 @@ def landmarks_not_17(file: File) -> Iterable[Hit]:
     lengths = _lengths(file)
     if lengths and lengths != [17]:
         yield Hit(None, f"{', '.join(map(str, lengths))} landmarks")
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

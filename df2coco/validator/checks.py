@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from types import MappingProxyType, ModuleType
+from typing import Final, Literal, TypeAlias
 
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.file import File
@@ -18,6 +18,7 @@ __all__ = [
     "Check",
     "Level",
     "Need",
+    "checks_in",
     "file_check",
     "part_check",
 ]
@@ -125,6 +126,6 @@ def file_check(
     return make
 
 
-def checks_in(module: Mapping[str, Any]) -> Iterator[Check]:
+def checks_in(module: ModuleType) -> Iterator[Check]:
     """The checks that a module defines, in their order."""
-    return (value for value in module.values() if isinstance(value, Check))
+    return (value for value in vars(module).values() if isinstance(value, Check))

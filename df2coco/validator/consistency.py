@@ -11,12 +11,10 @@ from typing import Any, Final, TypeAlias
 
 from df2coco.masks.boxes import iou
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Check, checks_in, part_check
+from df2coco.validator.checks import part_check
 from df2coco.validator.hits import Found
 from df2coco.validator.items import in_fractions
 from df2coco.validator.outlines import Array
-
-__all__ = ["CHECKS"]
 
 Box: TypeAlias = Sequence[float]
 """x1, y1, x2, y2."""
@@ -232,6 +230,3 @@ def _cause_of_landmarks(part: Annotations, position: int, points: Array, corners
         if fit(way, position):
             return cause
     return ""
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

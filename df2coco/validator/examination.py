@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,13 +30,14 @@ from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
-from df2coco.validator import scoring, source
+from df2coco.validator import source
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import LEVELS, Check, Need
+from df2coco.validator.checks import LEVELS, Need, checks_in
 from df2coco.validator.file import Columns, File, Header
 from df2coco.validator.hits import Hit, Position
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.rows import decode_rows
+from df2coco.validator.scoring import chosen_images, score_imperfect
 from df2coco.validator.table import CHECKS
 from df2coco.workers import map_ordered, worthwhile
 
@@ -289,27 +290,22 @@ def _moved(hit: Hit, by: int) -> Hit:
 _AS_A_WHOLE: Final = "checking the file as a whole"
 
 
-def _file_checks(needs: set[Need]) -> Iterator[Check]:
-    return (check for check in CHECKS if check.find_in_file is not None and check.needs in needs)
-
-
 def _examine_whole(file: File, needs: set[Need], hits: Hits) -> int:
     """Add what is found by looking at the whole file; how many images were scored."""
-    for check in _file_checks(needs):
-        if check not in scoring.CHECKS and check.find_in_file is not None:
+    for check in CHECKS:
+        if check.find_in_file is not None and check.needs in needs and check != score_imperfect:
             file.progress(_AS_A_WHOLE, 0, 0)  # one of them may have counted something
             hits[check.code] = list(check.find_in_file(file))
     if not file.source or not file.score_images or not _can_be_scored(hits):
         return 0
     file.progress("scoring the ground truth against itself", 0, 0)
-    for check in scoring.CHECKS:
-        assert check.find_in_file is not None
-        hits[check.code] = list(check.find_in_file(file))
-    return len(scoring.chosen_images(file))
+    assert score_imperfect.find_in_file is not None
+    hits[score_imperfect.code] = list(score_imperfect.find_in_file(file))
+    return len(chosen_images(file))
 
 
 _NO_OBSTACLES: Final = frozenset(
-    ("items-too-many", "mask-empty", *(check.code for check in source.CHECKS))
+    ("items-too-many", "mask-empty", *(check.code for check in checks_in(source)))
 )
 
 

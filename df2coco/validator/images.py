@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from df2coco.coco.file_names import is_address, is_outside
 from df2coco.coco.format import Entry
-from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, repeated
 from df2coco.validator.hits import Hit
-
-__all__ = ["CHECKS"]
 
 
 @file_check(
@@ -234,6 +232,3 @@ def _without(file: File, kind: int) -> Iterator[Hit]:
 def no_segmentations(file: File) -> Iterable[Hit]:
     if file.columns.masks and 2 not in file.columns.masks:
         yield Hit(None)
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -9,10 +9,8 @@ from df2coco.coco.schema import is_id
 from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Check, checks_in, part_check
+from df2coco.validator.checks import part_check
 from df2coco.validator.hits import Found
-
-__all__ = ["CHECKS"]
 
 
 @part_check(
@@ -365,6 +363,3 @@ def in_fractions(part: Annotations) -> Any:
 )
 def coordinates_in_fractions(part: Annotations) -> Iterable[Found]:
     return part.where(part.once(in_fractions), "bbox")
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from df2coco.errors import shorten
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Check, checks_in, file_check, part_check
+from df2coco.validator.checks import file_check, part_check
 from df2coco.validator.file import File
 from df2coco.validator.hits import Found, Hit
 from df2coco.validator.outlines import Array
-
-__all__ = ["CHECKS"]
 
 
 def _expected_lengths(file: File) -> list[int | None]:
@@ -239,6 +237,3 @@ def no_landmark_labelled(part: Annotations) -> Iterable[Found]:
     for position, labelled in enumerate(found.labelled.tolist()):
         if labelled == 0 and found.lengths[position]:
             yield position, ""
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

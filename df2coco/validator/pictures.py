@@ -9,12 +9,10 @@ from typing import Any, Final, NamedTuple
 from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
 from df2coco.pictures import Picture, Pictures
-from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, size_of
 from df2coco.validator.hits import Hit, identify
 from df2coco.workers import map_ordered, worthwhile
-
-__all__ = ["CHECKS"]
 
 _CHUNK: Final = 100
 """Pictures that a worker looks at in one go."""
@@ -166,6 +164,3 @@ def picture_not_listed(file: File) -> Iterable[Hit]:
         listed = {picture.name for picture in found if picture is not None}
         for name in sorted(set(file.pictures.names()) - listed):
             yield Hit(name)
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

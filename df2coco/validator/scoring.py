@@ -11,11 +11,11 @@ from df2coco.coco.format import Entry
 from df2coco.coco.reader import index
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
-from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, names_of
 from df2coco.validator.hits import Hit
 
-__all__ = ["CHECKS", "chosen_images"]
+__all__ = ["chosen_images", "score_imperfect"]
 
 _PERFECT: Final = 1 - 1e-9
 """COCOeval gives perfect results 0.9999999999999998."""
@@ -118,6 +118,3 @@ def _scores(
         values = precision[:, :, number]
         if (values > -1).any():
             yield category_id, float(values[values > -1].mean())
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

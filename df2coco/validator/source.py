@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Final
 
-from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.checks import file_check
 from df2coco.validator.comparison import compare
 from df2coco.validator.expectation import shape_of
 from df2coco.validator.file import File
 from df2coco.validator.hits import Hit
-
-__all__ = ["CHECKS"]
 
 source_check = partial(file_check, needs="source", garments=True)
 
@@ -134,6 +131,3 @@ def source_image_without_annotations(file: File) -> Iterable[Hit]:
 def source_no_images(file: File) -> Iterable[Hit]:
     if not shape_of(file).sizes:
         yield Hit(None)
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from df2coco.coco.format import Entry
 from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, is_id
 from df2coco.errors import shorten
-from df2coco.validator.checks import Check, checks_in, file_check
+from df2coco.validator.checks import file_check
 from df2coco.validator.file import File
 from df2coco.validator.hits import Hit, identify
 
-__all__ = ["CHECKS", "is_not_finite"]
+__all__ = ["is_not_finite"]
 
 
 def is_not_finite(value: Any) -> bool:
@@ -292,6 +292,3 @@ def image_attribute_type(file: File) -> Iterable[Hit]:
         for field, (_, fits, _) in DATASET_FIELDS["images"].items():
             if field in entry and not fits(entry[field]) and not is_not_finite(entry[field]):
                 yield Hit(identify(entry, number), f"{field} {shorten(entry[field])}")
-
-
-CHECKS: Final[tuple[Check, ...]] = tuple(checks_in(globals()))

@@ -17,21 +17,23 @@ from df2coco.validator import (
     source,
     structure,
 )
-from df2coco.validator.checks import Check
+from df2coco.validator.checks import checks_in
 
 __all__ = ["CHECKS", "CHECK_BY_CODE"]
 
-CHECKS: Final[tuple[Check, ...]] = (
-    *structure.CHECKS,
-    *annotation_fields.CHECKS,
-    *images.CHECKS,
-    *items.CHECKS,
-    *consistency.CHECKS,
-    *landmarks.CHECKS,
-    *categories.CHECKS,
-    *pictures.CHECKS,
-    *source.CHECKS,
-    *scoring.CHECKS,
+_MODULES: Final = (
+    structure,
+    annotation_fields,
+    images,
+    items,
+    consistency,
+    landmarks,
+    categories,
+    pictures,
+    source,
+    scoring,
 )
+
+CHECKS: Final = tuple(check for module in _MODULES for check in checks_in(module))
 
 CHECK_BY_CODE: Final = MappingProxyType({check.code: check for check in CHECKS})
