@@ -921,6 +921,20 @@ def test_one_defect_is_one_finding(
         assert len(set(finding.hits)) == len(finding.hits) <= 2
 
 
+def test_fields_with_decimals_are_listed_in_one_order(pair: dict[str, Any], tmp_path: Path) -> None:
+    document = copy.deepcopy(pair)
+    for annotation in document["annotations"]:
+        annotation.update(dict.fromkeys(("scale", "occlusion", "zoom_in", "viewpoint"), 1.0))
+    (finding,) = (
+        each
+        for each in examined(document, tmp_path).findings
+        if each.check.code == "number-as-decimal"
+    )
+    details = [hit.detail for hit in finding.hits]
+    assert len(details) == 4
+    assert details == sorted(details)
+
+
 def test_other_datasets_hear_nothing_of_deepfashion2() -> None:
     """Checks of any file; the others look at garments only, or compare with the dataset."""
     for check in CHECKS:

@@ -76,7 +76,7 @@ def key_repeated(file: File) -> Iterable[Hit]:
     remedy="Write whole numbers as JSON integers. df2coco reads 1.0 as 1.",
 )
 def number_as_decimal(file: File) -> Iterable[Hit]:
-    return (Hit(None, f"{field}: {count:,} times") for field, count in file.decimal.items())
+    return (Hit(None, f"{field}: {count:,} times") for field, count in sorted(file.decimal.items()))
 
 
 @file_check(
