@@ -27,6 +27,7 @@ __all__ = [
     "SHARED",
     "UNIFIED",
     "Layout",
+    "expected_numbers",
     "layout_of_category",
     "own_landmarks",
     "own_slots",
@@ -84,6 +85,13 @@ def own_landmarks(keypoints: Sequence[Any], category: Category) -> list[Any] | N
     if isinstance(slots, range):
         return list(keypoints[3 * slots.start : 3 * slots.stop])
     return [number for slot in slots for number in keypoints[3 * slot : 3 * slot + 3]]
+
+
+def expected_numbers(category: Category) -> str:
+    """How many numbers the `keypoints` of a category have in the layouts, for a message."""
+    own = category.num_landmarks
+    shared = f"{3 * NUM_LANDMARKS}, {3 * NUM_AGGREGATED} or {3 * own}"
+    return f"expected {shared} ({own} landmarks x 3 for {category.name})."
 
 
 def _aggregated_skeleton() -> Iterable[tuple[int, int]]:

@@ -350,7 +350,11 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("segm", {"segmentation": {"size": [480, 640], "counts": ""}}, "an RLE of size"),
     ("segm", {"segmentation": {"size": [480, 640], "counts": [5, 5]}}, "an RLE of size"),
     ("segm", {"segmentation": {"size": [480, 640]}}, "an RLE of size"),
-    ("keypoints", {"keypoints": [1, 2, 3]}, "3 numbers, expected 882 or 24 for skirt"),
+    (
+        "keypoints",
+        {"keypoints": [1, 2, 3]},
+        "3 numbers, expected 882, 243 or 24 (8 landmarks x 3 for skirt).",
+    ),
     ("keypoints", {"keypoints": None}, "results[1].keypoints: None, expected 882"),
     ("keypoints", {"keypoints": [math.nan] * 24}, "not all are finite numbers"),
     ("keypoints", {"keypoints": [*[0] * 800, math.nan, *[0] * 81]}, "not all are finite"),
@@ -403,8 +407,16 @@ def test_no_ground_truth_scores_nothing(write: Write, engine: str, kind: str) ->
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        (lambda d: d["annotations"][0].pop("bbox"), "bbox", "annotations[0].bbox: missing"),
-        (lambda d: d["annotations"][0].pop("keypoints"), "keypoints", "annotations[0].keypoints"),
+        (
+            lambda d: d["annotations"][0].pop("bbox"),
+            "bbox",
+            "annotations[0].bbox: missing. df2coco validate reports all that is wrong.",
+        ),
+        (  # a valid file, of which validate has nothing to report
+            lambda d: d["annotations"][0].pop("keypoints"),
+            "keypoints",
+            "annotations[0].keypoints: missing. Name a file in which every annotation has keypoints.",
+        ),
         (lambda d: d["annotations"][0].update(image_id=7), "bbox", "image_id 7"),
         (lambda d: d["annotations"][0].update(category_id=70), "bbox", "category_id 70"),
         (
@@ -412,8 +424,17 @@ def test_no_ground_truth_scores_nothing(write: Write, engine: str, kind: str) ->
             "keypoints",
             "category_id 70 is not in the file",
         ),
-        (lambda d: d["annotations"][0].update(keypoints=[1, 2, 2]), "keypoints", "882 or 24"),
-        (lambda d: d["annotations"][0].update(segmentation=[]), "segm", "no polygons"),
+        (lambda d: d["annotations"][0].update(keypoints=[1, 2, 2]), "keypoints", "882, 243 or 24"),
+        (
+            lambda d: d["annotations"][0].update(segmentation=[]),
+            "segm",
+            "an empty list. Name a file",
+        ),
+        (
+            lambda d: d["annotations"][0].update(segmentation=[[1.0, 2.0, 3.0, 4.0]]),
+            "segm",
+            "no polygons of 3 points in an image of known size. df2coco validate reports all",
+        ),
         (lambda d: d["categories"][0].update(keypoints=["nose"]), "keypoints", "1 keypoints for"),
         (
             lambda d: d["categories"][8].update(name="person"),

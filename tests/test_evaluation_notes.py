@@ -313,7 +313,7 @@ def test_ids_from_0_are_named_as_such(name: str, what: str) -> None:
     document, results = _split()
     results[0][name] = 0
     with pytest.raises(
-        ResultsError, match=rf"{what} ids are 1 to \d+. They seem to be counted from 0"
+        ResultsError, match=rf"{what} ids start at 1. They seem to be counted from 0"
     ):
         evaluate("bbox", document, results)
 
@@ -489,7 +489,7 @@ def test_landmarks_of_other_datasets_are_refused(
     result = {"image_id": 1, "category_id": number, "keypoints": keypoints, "score": 1, "bbox": box}
     run = _run(tmp_path, "keypoints", document, [result])
     assert (run.exit_code, run.stdout, run.stderr.count("\n")) == (2, "", 1)
-    assert "is not a category of DeepFashion2" in run.stderr or "expected 294 or" in run.stderr
+    assert "is not a category of DeepFashion2" in run.stderr or "expected 294, 81 or" in run.stderr
     if name not in {category.name for category in CATEGORIES}:
         # Also where there is nothing to be scored.
         run = _run(tmp_path, "keypoints", {**document, "annotations": []}, [])

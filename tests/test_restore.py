@@ -294,6 +294,13 @@ def _set(path: str, value: Any) -> Any:
     return change
 
 
+def _counted_from_0(document: dict[str, Any]) -> None:
+    for category in document["categories"]:
+        category["id"] -= 1
+    for annotation in document["annotations"]:
+        annotation["category_id"] -= 1
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
@@ -321,7 +328,9 @@ def test_losses_of_changed_files_are_told(tmp_path: Path, change: Any, line: str
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (_without("keypoints"), "holds no landmarks (--task instances)"),
+        (_without("keypoints"), "annotations[0].keypoints: missing. Name a file in which every"),
+        (_set("info.df2coco.task", "instances"), "holds no landmarks (--task instances)"),
+        (_without("bbox"), "annotations[0].bbox: missing. df2coco validate reports all"),
         (_set("annotations.0.keypoints", [1, 2, 2] * 17), "annotations[0].keypoints: 51 numbers"),
         (_set("annotations.0.keypoints", "x"), "annotations[0].keypoints: 'x', expected 3 numbers"),
         (_set("annotations.0.category_id", 14), "annotations[0].category_id: 14 is none of"),
@@ -339,13 +348,14 @@ def test_losses_of_changed_files_are_told(tmp_path: Path, change: Any, line: str
         (_set("annotations.0.image_id", {}), "annotations[0].image_id: {}, expected a whole"),
         (_set("images.0.id", -1), "images[0].id: -1, expected a whole number from 0"),
         (_set("images.0.id", 10**18), "images[0].id: 1000000000000000000 cannot name"),
-        (_set("images.0.id", 2), "images[1].id: 2 stands twice"),
+        (_set("images.0.id", 2), "images[1].id: 2 stands twice. df2coco validate reports all"),
         (_set("images.0.id", "1"), "images[0].id: '1', expected a whole number"),
         (_set("images.0.source", 1), "images[0].source: 1, expected user or shop"),
         (_set("images.0.pair_id", "1"), "images[0].pair_id: '1', expected a whole number"),
         (_set("images.0.file_name", 1), "images[0].file_name: 1, expected text"),
         (_set("categories.0.name", "person"), "categories[0]: 1 is 'person', but 'short sleeve"),
         (_set("categories.0.id", 99), "categories[0]: 99 is 'short sleeve top', but none"),
+        (_counted_from_0, "categories[0]: 0 is 'short sleeve top', but none of that id"),
         (_set("categories", {}), "categories: expected a list of objects"),
         (_set("info", None), ""),
     ],

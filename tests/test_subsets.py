@@ -393,6 +393,7 @@ def image(**changes: Any) -> list[Document]:
 
 
 LARGEST = (1 << 63) - 1
+TRIANGLE = [[1.0, 1.0, 6.0, 1.0, 6.0, 6.0]]
 REFUSED: dict[str, tuple[Document, Document, str]] = {
     "an item of an image of the other file": (
         other(), other(images=image(id=3), annotations=item(image_id=1)), "image_id 1 is not in the file"),
@@ -404,6 +405,12 @@ REFUSED: dict[str, tuple[Document, Document, str]] = {
         other(images=image(pair_id=LARGEST), annotations=[]), "pair ids would exceed 64 bits"),
     "pairs that are text": (
         other(images=image(pair_id="a")), other(images=image(pair_id="a")), "'a' stands in"),
+    "masks in one of them": (
+        other(annotations=item(segmentation=TRIANGLE)), other(annotations=item(segmentation=[])),
+        "validation.json: annotations: have no segmentation, but those of .*train.json have"),
+    "landmarks in one of them": (
+        other(annotations=item()), other(annotations=item(keypoints=[1, 1, 2])),
+        "train.json: annotations: have no keypoints, but those of .*validation.json have"),
     "two licenses of one id": (
         other(licenses=[{"id": 1, "name": "a"}]), other(licenses=[{"id": 1, "name": "b"}]),
         "id 1 is another license"),
@@ -418,6 +425,24 @@ def test_files_that_cannot_be_merged(
     with pytest.raises(CocoFileError, match=message):
         merge(paths, tmp_path / "all.json")
     assert not (tmp_path / "all.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"segmentation": TRIANGLE}, {"segmentation": TRIANGLE, "keypoints": []}),
+        ({"segmentation": []}, {}),
+        ({"segmentation": TRIANGLE, "keypoints": [1, 1, 2]}, None),  # None: images alone
+        (None, {"segmentation": TRIANGLE}),
+    ],
+)
+def test_masks_and_landmarks_of_all_or_none_are_merged(
+    first: Document | None, second: Document | None, tmp_path: Path
+) -> None:
+    documents = [
+        other(annotations=[] if fields is None else item(**fields)) for fields in (first, second)
+    ]
+    merge(write_both(tmp_path, *documents), tmp_path / "all.json")
 
 
 def write_both(folder: Path, first: Document, second: Document) -> list[Path]:

@@ -531,6 +531,7 @@ BARELY: list[tuple[str, str, Any]] = [
     ("landmark-name-person", "posed", lambda d: d["categories"][0]["keypoints"].__setitem__(0, "nose")),
     ("skeleton-range", "posed", set_in("categories", "skeleton", [[1, 17]])),
     ("skeleton-range", "posed", lambda d: d["categories"][0].pop("keypoints")),
+    ("skeleton-range", "posed", lambda d: nothing_labelled(d)),
     ("skeleton-missing", "posed", set_in("categories", "skeleton", [])),
     ("rle-malformed", "clean", lambda d: crowd(d)),
     ("not-finite", "clean", set_in("annotations", "text", "NaN")),
@@ -580,6 +581,13 @@ def keep_category(document: dict[str, Any], category_id: int) -> None:
 def unlabelled(document: dict[str, Any], number: int) -> None:
     document["annotations"][0]["keypoints"][3 * number : 3 * number + 3] = [0, 0, 0]
     document["annotations"][0]["num_keypoints"] = 16
+
+
+def nothing_labelled(document: dict[str, Any]) -> None:
+    """Nothing says how many landmarks there are."""
+    document["annotations"] = []
+    for category in document["categories"]:
+        category.pop("keypoints", None)
 
 
 def moved(document: dict[str, Any], by: float) -> None:

@@ -95,7 +95,8 @@ def merge_command(
     """Merge COCO files of several splits into one.
 
     Ids that collide are numbered anew, pairs of different splits are kept apart, and the split's folder
-    is put into file_name. All files must have equal categories.
+    is put into file_name. All files must have equal categories, and all or none of them masks and
+    landmarks.
     """
     from df2coco.subsets import merge
 

@@ -199,8 +199,10 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
     except orjson.JSONDecodeError as error:
         if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
             return CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
-        return CocoFileError(f"not JSON ({error}). Was it written to the end?", file=path)
-    return CocoFileError("not JSON. Was it written to the end?", file=path)
+        cut_off = "end of data" in str(error)
+        remedy = "Was it written to the end?" if cut_off else "Correct it, or write the file again."
+        return CocoFileError(f"not JSON ({error}). {remedy}", file=path)
+    return CocoFileError("not JSON. Write the file again.", file=path)
 
 
 _NAMES: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

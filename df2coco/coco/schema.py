@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 from df2coco.errors import CocoFileError, shorten
 
 __all__ = [
+    "ALL_OR_NONE",
     "DATASET_FIELDS",
     "FIELDS",
     "MAX_NUMBER",
@@ -28,10 +29,12 @@ __all__ = [
     "UseName",
     "are_numbers",
     "check_fields",
+    "invalid",
     "is_id",
     "is_mask",
     "is_polygon",
     "is_too_large",
+    "missing",
     "read_whole_numbers",
     "unknown_id",
 ]
@@ -297,15 +300,28 @@ def check_fields(
             for field, (expected, fits, _) in fields.items():
                 if field not in entry:
                     if field in required:
-                        raise _fault(path, f"{name}[{number}].{field}", "missing.")
+                        raise missing(path, f"{name}[{number}]", field)
                 elif not fits(entry[field]):
                     text = f"{shorten(entry[field])}, expected {expected}."
-                    raise _fault(path, f"{name}[{number}].{field}", text)
+                    raise invalid(path, f"{name}[{number}].{field}", text)
             if name == "images" and is_too_large(entry):
-                raise _fault(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
+                raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
 
 
-def _fault(path: Path, field: str, text: str) -> CocoFileError:
+ALL_OR_NONE: Final = ("segmentation", "keypoints")
+"""Fields that all annotations of a file have, or none of them."""
+
+
+def missing(path: Path, entry: str, field: str, fault: str = "missing") -> CocoFileError:
+    """The error for a field that an entry ("annotations[3]") does not have."""
+    if field in ALL_OR_NONE:
+        text = f"{fault}. Name a file in which every annotation has {field}."
+        return CocoFileError(text, file=path, field=f"{entry}.{field}")
+    return invalid(path, f"{entry}.{field}", f"{fault}.")
+
+
+def invalid(path: Path, field: str, text: str) -> CocoFileError:
+    """The error for a fault that the validator has a finding of, too."""
     return CocoFileError(
         f"{text} df2coco validate reports all that is wrong.", file=path, field=field
     )
@@ -357,5 +373,4 @@ def unknown_id(name: str, value: int, file: Path, number: int | None = None) -> 
     field, what = "annotations", f"{name} {value}"
     if number is not None:
         field, what = f"annotations[{number}].{name}", str(value)
-    text = f"{what} is not in the file. df2coco validate reports all that is wrong."
-    return CocoFileError(text, file=file, field=field)
+    return invalid(file, field, f"{what} is not in the file.")

@@ -7,20 +7,20 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from df2coco.coco.info import conversion_of
-from df2coco.coco.schema import check_fields
+from df2coco.coco.schema import check_fields, invalid
 from df2coco.errors import CocoFileError, FaultError, shorten
-from df2coco.layouts import NUM_AGGREGATED, own_landmarks
+from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.parser.annotation import find_image_id
-from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
+from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, Category
 
-__all__ = ["TOP_LEVEL_ORDER", "Collector", "make_texts"]
+__all__ = ["TOP_LEVEL_ORDER", "Collector", "check_head", "make_texts"]
 
 TOP_LEVEL_ORDER: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
@@ -66,13 +66,11 @@ class Collector:
 
     def take(self, part: list[dict[str, Any]]) -> None:
         first = self.counts["annotations"]
-        if any("keypoints" not in annotation for annotation in part):
-            raise _no_landmarks(self.path)
         check_fields({"annotations": part}, self.path, "restore", first=first)
         for number, annotation in enumerate(part, start=first):
             try:
                 text = json.dumps(self._item(annotation))
-                image_id, pair_id = annotation["image_id"], _integer(annotation, "pair_id")
+                image_id, pair_id = annotation["image_id"], annotation.get("pair_id")
             except FaultError as fault:
                 field = f"annotations[{number}].{fault.field}"
                 raise CocoFileError(fault.text, file=self.path, field=field) from None
@@ -87,19 +85,21 @@ class Collector:
         category = CATEGORY_BY_ID.get(annotation["category_id"])
         if category is None:
             raise FaultError(
-                "category_id", f"{annotation['category_id']} is none of DeepFashion2's 1 to 13."
+                "category_id",
+                f"{annotation['category_id']} is none of DeepFashion2's 1 to 13. "
+                "Annotation files have DeepFashion2's categories alone.",
             )
         whole = "item" in annotation  # written by us, with all numbers as floats
         item = {
             "segmentation": _segmentation(annotation, whole),
-            "scale": _integer(annotation, "scale"),
-            "viewpoint": _integer(annotation, "viewpoint"),
-            "zoom_in": _integer(annotation, "zoom_in"),
+            "scale": annotation.get("scale"),
+            "viewpoint": annotation.get("viewpoint"),
+            "zoom_in": annotation.get("zoom_in"),
             "landmarks": self._landmarks(annotation["keypoints"], category),
-            "style": _integer(annotation, "style"),
+            "style": annotation.get("style"),
             "bounding_box": _corners(annotation, whole),
             "category_id": category.id,
-            "occlusion": _integer(annotation, "occlusion"),
+            "occlusion": annotation.get("occlusion"),
             "category_name": category.name,
         }
         self.counts["crowds"] += annotation.get("iscrowd", 0)
@@ -109,30 +109,11 @@ class Collector:
     def _landmarks(self, keypoints: list[float], category: Category) -> list[float]:
         found = own_landmarks(keypoints, category)
         if found is None:
-            raise FaultError(
-                "keypoints",
-                f"{len(keypoints)} numbers, expected {3 * NUM_LANDMARKS}, "
-                f"{3 * NUM_AGGREGATED} or {3 * category.num_landmarks} ({category.num_landmarks} "
-                f"landmarks x 3 for {category.name}).",
-            )
+            raise FaultError("keypoints", f"{len(keypoints)} numbers, {expected_numbers(category)}")
         labelled = len(keypoints) // 3 - keypoints[2::3].count(0)
         if labelled > len(found) // 3 - found[2::3].count(0):
             self.counts["outside"] += 1
         return found if type(sum(found)) is int else [_whole(number) for number in found]
-
-
-def _no_landmarks(path: Path) -> CocoFileError:
-    return CocoFileError(
-        f"{path}: holds no landmarks (--task instances), which annotation files must have. "
-        "Restore a file of --task keypoints."
-    )
-
-
-def _integer(entry: dict[str, Any], name: str) -> int | None:
-    value = entry.get(name)
-    if value is None or type(value) is int:
-        return value
-    raise FaultError(name, f"{shorten(value)}, expected a whole number.")
 
 
 def _whole(number: float) -> float:
@@ -144,7 +125,9 @@ def _whole(number: float) -> float:
 def _segmentation(annotation: dict[str, Any], whole: bool) -> list[list[float]]:
     polygons = annotation["segmentation"]
     if type(polygons) is not list:
-        raise FaultError("segmentation", "an RLE, but annotation files have polygons.")
+        raise FaultError(
+            "segmentation", "an RLE, but annotation files have polygons. Write polygons."
+        )
     floats = annotation.get("float_polygons") or []
     if not whole:
         return polygons
@@ -178,28 +161,20 @@ def _end(start: float, length: float) -> float:
 
 def make_texts(document: dict[str, Any], collected: Collector) -> dict[str, str]:
     """File name -> text of each annotation file."""
-    path, made = collected.path, conversion_of(document.get("info"))
-    if made and made.task == "instances":
-        raise _no_landmarks(path)
-    _check_categories(path, document["categories"])
+    path = collected.path
     texts: dict[str, str] = {}
     for number, image in enumerate(document["images"]):
         image_id = image["id"]
-        if not 0 <= image_id < 10**18:
-            raise CocoFileError(
-                f"images[{number}].id: {image_id} cannot name an annotation file.", file=path
-            )
+        if image_id >= 10**18:
+            text = f"{image_id} cannot name an annotation file. Number the images from 1."
+            raise CocoFileError(text, file=path, field=f"images[{number}].id")
         stem = os.path.splitext(os.path.basename(image.get("file_name", "")))[0]
         if find_image_id(stem) != image_id:
             stem = f"{image_id:06d}"
             collected.counts["named by id"] += 1
         if f"{stem}.json" in texts:
-            raise CocoFileError(f"images[{number}].id: {image_id} stands twice.", file=path)
-        try:
-            texts[f"{stem}.json"] = _text(image, collected)
-        except FaultError as fault:
-            field = f"images[{number}].{fault.field}"
-            raise CocoFileError(fault.text, file=path, field=field) from None
+            raise invalid(path, f"images[{number}].id", f"{image_id} stands twice.")
+        texts[f"{stem}.json"] = _text(image, collected)
     return texts
 
 
@@ -210,10 +185,7 @@ def _text(image: dict[str, Any], collected: Collector) -> str:
         collected.counts["unnamed"] += len(names)
         order = TOP_LEVEL_ORDER.get(len(names)) or [f"item{n + 1}" for n in range(len(names))]
         names = [name for name in order if name.startswith("item")]
-    source = image.get("source")
-    if source is not None and type(source) is not str:
-        raise FaultError("source", f"{shorten(source)}, expected user or shop.")
-    pair_id = _integer(image, "pair_id")
+    source, pair_id = image.get("source"), image.get("pair_id")
     pair_id = collected.pair_ids.get(image["id"]) if pair_id is None else pair_id
     collected.counts["items"] += len(items)
     collected.counts["source"] += source is not None
@@ -234,13 +206,24 @@ def _is_item_name(name: Any) -> bool:
     return type(name) is str and _ITEM_NAME.fullmatch(name) is not None
 
 
-def _check_categories(path: Path, categories: Iterable[dict[str, Any]]) -> None:
-    for number, entry in enumerate(categories):
+def check_head(path: Path, document: dict[str, Any]) -> None:
+    """Raise `CocoFileError` for a file whose items cannot be the dataset's, before they are read."""
+    check_fields({**document, "annotations": []}, path, "restore")
+    made = conversion_of(document.get("info"))
+    if made and made.task == "instances":
+        raise CocoFileError(
+            "holds no landmarks (--task instances), which annotation files must have. "
+            "Restore a file of --task keypoints.",
+            file=path,
+        )
+    for number, entry in enumerate(document["categories"]):
         category = CATEGORY_BY_ID.get(entry["id"])
         names = () if category is None else (category.name, category.official_name)
         if entry.get("name") not in names:
             expected = f"{names[0]!r}" if names else "none of that id"
             raise CocoFileError(
-                f"{path}: categories[{number}]: {entry['id']} is {shorten(entry.get('name'))}, but "
-                f"{expected} in DeepFashion2. Annotation files have DeepFashion2's categories alone."
+                f"{entry['id']} is {shorten(entry.get('name'))}, but {expected} in DeepFashion2. "
+                "Annotation files have DeepFashion2's categories alone.",
+                file=path,
+                field=f"categories[{number}]",
             )

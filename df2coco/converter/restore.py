@@ -10,14 +10,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields
-from df2coco.converter.annotation_files import Collector, make_texts
+from df2coco.converter.annotation_files import Collector, check_head, make_texts
 from df2coco.errors import SourceError
 from df2coco.files import replace_all
 from df2coco.progress import Progress, no_progress
@@ -67,8 +67,7 @@ def restore(
     _check_folder(path, folder, force)
     progress(f"reading {path.name}", 0, 0)
     collected = Collector(path)
-    document = read_annotations(path, collected.take)
-    check_fields(document, path)
+    document = read_annotations(path, collected.take, start=partial(check_head, path))
     texts = make_texts(document, collected)
     losses = tuple(_losses(document, collected))
     if report_loss is not None:

@@ -13,11 +13,18 @@ from df2coco.coco.garments import find_garments
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document, refuse_other_kinds
-from df2coco.coco.schema import UseName, check_fields, read_whole_numbers, unknown_id
+from df2coco.coco.schema import (
+    UseName,
+    check_fields,
+    invalid,
+    missing,
+    read_whole_numbers,
+    unknown_id,
+)
 from df2coco.errors import CocoFileError, shorten
 from df2coco.evaluation import structs
 from df2coco.evaluation.sources import Loaded
-from df2coco.layouts import own_landmarks, own_slots
+from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category
 
@@ -208,11 +215,9 @@ class _TruthReader:
             raise _not_ours(self.truth, item.category_id)
         own = own_landmarks(item.keypoints, category)
         if own is None:
+            text = f"{len(item.keypoints)} numbers, {expected_numbers(category)}"
             raise CocoFileError(
-                f"{len(item.keypoints)} numbers, expected {3 * NUM_LANDMARKS} or "
-                f"{3 * category.num_landmarks} for {category.name}.",
-                file=self.truth.path,
-                field=f"annotations[{number}].keypoints",
+                text, file=self.truth.path, field=f"annotations[{number}].keypoints"
             )
         own[2::3] = [v if v in self._counts else 0 for v in own[2::3]]
         self.truth.items.keypoints.append(own)
@@ -246,19 +251,17 @@ class _TruthReader:
 
     def _check_polygons(self, item: Any, number: int) -> None:
         width, height = self.truth.sizes[item.image_id]
-        segmentation = item.segmentation
+        segmentation, entry = item.segmentation, f"annotations[{number}]"
+        if segmentation == []:
+            raise missing(self.truth.path, entry, "segmentation", "an empty list")
         if isinstance(segmentation, dict):
             fits = segmentation["size"] == [height, width]
             text = f"{shorten(segmentation)}, expected an RLE of size [{height}, {width}]."
         else:
-            fits = bool(segmentation and min(map(len, segmentation)) >= 6 and width and height)
+            fits = bool(min(map(len, segmentation)) >= 6 and width and height)
             text = "no polygons of 3 points in an image of known size."
         if not fits:
-            raise CocoFileError(
-                f"{text} df2coco validate reports all that is wrong.",
-                file=self.truth.path,
-                field=f"annotations[{number}].segmentation",
-            )
+            raise invalid(self.truth.path, f"{entry}.segmentation", text)
 
 
 def _whole(value: Any) -> int:
@@ -286,7 +289,7 @@ def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> No
         slots = len(category.get("keypoints", ()))
         if known is not None and slots and own_slots(known, slots) is None:
             raise CocoFileError(
-                f"{slots} keypoints for {known.name}, expected {NUM_LANDMARKS} or "
+                f"{slots} keypoints for {known.name}, expected {NUM_LANDMARKS}, {NUM_AGGREGATED} or "
                 f"{known.num_landmarks}.",
                 file=truth.path,
                 field="categories",

@@ -22,7 +22,7 @@ from df2coco.evaluation.entries import (
 )
 from df2coco.evaluation.ground_truth import Box, GroundTruth, run_length_encoded
 from df2coco.evaluation.sources import Loaded
-from df2coco.layouts import own_landmarks
+from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 
 __all__ = ["Results", "read_results"]
@@ -129,7 +129,7 @@ def _unknown(value: int, truth: GroundTruth, what: str, known: Mapping[int, Any]
     text = f"{value} is not {'an' if what == 'image' else 'a'} {what} of {truth.path}"
     if value == 0 and known:
         return (
-            f"{text}, whose {what} ids are {min(known)} to {max(known)}. "
+            f"{text}, whose {what} ids start at {min(known)}. "
             "They seem to be counted from 0: add 1 to each."
         )
     return f"{text}."
@@ -208,7 +208,7 @@ def _check_landmarks(
         )
         raise FaultError(
             "keypoints",
-            f"{count}, expected {3 * NUM_LANDMARKS} or {3 * category.num_landmarks} for {category.name}.",
+            f"{count}, {expected_numbers(category)}",
         )
     if not are_finite(keypoints) or has_booleans(own):
         raise FaultError("keypoints", "not all are finite numbers.")

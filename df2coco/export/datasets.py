@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields
+from df2coco.coco.schema import check_fields, invalid, missing
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
@@ -176,9 +176,9 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
         where = f"images[{number}]"
         for name in ("file_name", "width", "height"):
             if name not in image:
-                raise CocoFileError("missing.", file=path, field=f"{where}.{name}")
+                raise missing(path, where, name)
         if image["id"] in photos:
-            raise CocoFileError(f"{image['id']} stands twice.", file=path, field=f"{where}.id")
+            raise invalid(path, f"{where}.id", f"{image['id']} stands twice.")
         picture = pictures.find(image["file_name"])
         if picture is None:
             raise pictures.missing(image["file_name"])
@@ -190,15 +190,15 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
     categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
     for number, entry in enumerate(categories):
         if number and entry["id"] == categories[number - 1]["id"]:
-            raise CocoFileError(f"{entry['id']} stands twice.", file=path, field="categories")
+            raise invalid(path, "categories", f"{entry['id']} stands twice.")
         if "name" not in entry:
-            raise CocoFileError("missing.", file=path, field=f"categories[{number}].name")
+            raise missing(path, f"categories[{number}]", "name")
     if category is not None:
         names = (category.name, category.official_name)
         categories = [entry for entry in categories if entry["name"] in names]
     if not categories:
         what = f"no category {category.name!r}" if category else "no categories"
-        raise CocoFileError(f"has {what}.", file=path)
+        raise CocoFileError(f"has {what}. Name another file.", file=path)
     return Head(photos, categories)
 
 

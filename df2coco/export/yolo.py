@@ -164,7 +164,8 @@ def _slots(
     elif garments and count in whole:
         return whole[count], Slots(count, tuple(range(count)))
     raise CocoFileError(
-        f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas are unknown.",
+        f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas are unknown. "
+        "Export boxes or masks.",
         file=file,
     )
 
@@ -366,7 +367,9 @@ class _SplitWriter:
                 return None
             raise unknown_id("category_id", annotation["category_id"], self._dataset.coco, number)
         if job.task == "segment" and type(annotation["segmentation"]) is not list:
-            raise fault("segmentation", "is an RLE. Labels are made of polygons.")
+            raise fault(
+                "segmentation", "is an RLE, but labels are made of polygons. Write polygons."
+            )
         if job.slots is not None and len(annotation["keypoints"]) != 3 * job.slots.total:
             found, expected = len(annotation["keypoints"]), 3 * job.slots.total
             raise fault("keypoints", f"{found} numbers, expected {expected}.")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from df2coco.coco.file_names import is_address, is_outside
 from df2coco.coco.format import Entry
 from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
-from df2coco.coco.schema import is_id
+from df2coco.coco.schema import ALL_OR_NONE, is_id
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.files import Outputs, check_json_name, check_outputs
@@ -56,6 +56,8 @@ class _Input:
     """The `image_id`s of annotations."""
     other_pairs: set[str] = field(default_factory=set)
     """Values of `pair_id` that are not whole numbers."""
+    shapes: set[str] = field(default_factory=set)
+    """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
     offsets: dict[str, int] = field(default_factory=dict)
     folder: str = ""
 
@@ -63,6 +65,7 @@ class _Input:
         """Note the ids of some annotations."""
         self.ids["annotation ids"].update(each["id"] for each in annotations)
         self.used_images.update(each["image_id"] for each in annotations)
+        self.shapes.update(n for n in ALL_OR_NONE if any(each.get(n) for each in annotations))
         self._note_pairs(annotations)
 
     def take_images(self) -> None:
@@ -121,8 +124,9 @@ def merge(
 
     Of what df2coco notes in `info`, what holds for all files is kept; all their licenses are.
 
-    Raises `OptionError` for too few files or folders, or folders that are not names below a folder, `CocoFileError` when a file cannot be read or the
-    files do not fit together, `OutputError` when `out` cannot be written.
+    Raises `OptionError` for too few files or folders, or folders that are not names below a folder,
+    `CocoFileError` when a file cannot be read or the files do not fit together (other categories, or
+    masks or landmarks in some of them alone), `OutputError` when `out` cannot be written.
     """
     check_list("paths", paths)
     check_list("folders", folders)
@@ -144,6 +148,7 @@ def merge(
         each.document = read_checked(each.path, each.take)
         each.take_images()
         _check_fit(inputs[0], each)
+        _check_shapes(inputs[:number], each)
         _check_pairs(inputs[:number], each)
     renumbered = {name: _renumber(inputs, name) for name in _IDS}
     _choose_folders(inputs, folders)
@@ -187,6 +192,22 @@ def _check_fit(first: _Input, other: _Input) -> None:
                 file=other.path,
                 field=f"info.df2coco.{name}",
             )
+
+
+def _check_shapes(before: Sequence[_Input], other: _Input) -> None:
+    """Raise `CocoFileError` when only a part of the merged annotations would have masks or landmarks."""
+    for each in before:
+        if not each.used_images or not other.used_images:
+            continue
+        for name in ALL_OR_NONE:
+            if (name in each.shapes) != (name in other.shapes):
+                without, others = (other, each) if name in each.shapes else (each, other)
+                raise CocoFileError(
+                    f"have no {name}, but those of {others.path} have: readers stop where only some of "
+                    "a file have it. Add it, or remove it from all.",
+                    file=without.path,
+                    field="annotations",
+                )
 
 
 def _check_pairs(before: Sequence[_Input], other: _Input) -> None:

@@ -299,8 +299,10 @@ def _edges_of(entry: Entry) -> list[list[int]]:
 def skeleton_range(file: File) -> Iterable[Hit]:
     lengths = file.once(_commonest_lengths)
     for number, entry in enumerate(file.categories):
-        # Without names, the annotations say how many landmarks there are.
+        # Without names, the annotations say how many landmarks there are; without these, nothing does.
         count = len(names_of(entry)) or lengths.get(_id(entry), 0) // 3
+        if not count:
+            continue
         slots = range(1, count + 1)
         wrong = [edge for edge in _edges_of(entry) if edge[0] not in slots or edge[1] not in slots]
         if wrong:
