@@ -60,6 +60,7 @@ def test_detectron2_tables() -> None:
     # Detectron2 draws a person's spine between these.
     assert not {"nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"} & set(names)
     flips = dict(keypoints["flip_map"])
+    assert all(a != b for a, b in flips.items())
     flips |= {b: a for a, b in flips.items()}
     assert [names.index(flips.get(name, name)) for name in names] == list(FLIP_INDICES)
     rules = keypoints["connection_rules"]

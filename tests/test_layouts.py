@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from df2coco.coco.keypoints import own_text
 from df2coco.layouts import (
     AGGREGATED,
     NUM_AGGREGATED,
@@ -69,3 +72,21 @@ def test_the_first_slots_of_some_categories_by_hand() -> None:
     assert own_slots(skirt, 294) == range(182, 190)
     assert own_slots(skirt, 81) == (62, 63, 64, 76, 77, 78, 79, 80)
     assert list(own_slots(trousers, 81) or ())[3:6] == [70, 72, 65]
+
+
+@every_category
+def test_own_numbers_in_json_text(category: Category) -> None:
+    numbers = [0] * (3 * NUM_LANDMARKS)
+    start, stop = 3 * category.slots.start, 3 * category.slots.stop
+    numbers[start:stop] = range(1, stop - start + 1)
+    for found, separator in (
+        (numbers, ","),
+        (numbers, ", "),
+        ([*map(float, numbers)], ","),
+        ([*map(float, numbers)], ", "),
+    ):
+        text = f"[{separator.join(map(str, found))}]".encode()
+        assert own_text(text, category) == separator.join(map(str, found[start:stop])).encode()
+    for other in {start - 1, stop} & set(range(len(numbers))):
+        elsewhere = [*numbers[:other], 1, *numbers[other + 1 :]]
+        assert own_text(json.dumps(elsewhere).encode(), category) is None

@@ -46,6 +46,7 @@ FAULTS = {
     "a number without end": "o" * 50 + GOOD,
     "below zero": "N" + GOOD[1:],
     "beyond 32 bits": "ooooooO" + GOOD,
+    "beyond 2^30": "QPPPPP1",
 }
 
 

@@ -320,7 +320,7 @@ def _write_pairs(
     stream: IO[bytes], query: Iterable[_Item], partners: Mapping[tuple[int, int], Sequence[_Item]]
 ) -> int:
     """Write every pair of a query item and a gallery item with its pair_id and style; how many."""
-    text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=False)
+    text = io.TextIOWrapper(stream, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(PAIR_COLUMNS)
     pairs = 0
