@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -101,7 +102,9 @@ class TestGuard:
 
     @pytest.mark.parametrize("name", ["out.txt", "out", "-", "out.json.gz", ".json"])
     def test_json_is_called_so(self, name: str) -> None:
-        with pytest.raises(OutputError, match=r"is not the name of a \.json file"):
+        with pytest.raises(
+            OutputError, match=rf"^{re.escape(name)}: is not the name of a \.json file"
+        ):
             check_json_name(Path(name))
         check_json_name(Path("out.JSON"))
 
