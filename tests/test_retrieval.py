@@ -19,7 +19,7 @@ from df2coco.errors import SourceError
 from df2coco.evaluation import evaluate_retrieval
 from df2coco.taxonomy import CATEGORY_BY_ID
 from tests.conftest import MakeSplit
-from tests.samples import make_annotation, make_item
+from tests.samples import make_annotation, make_item, make_jpeg
 
 
 def run(*arguments: Any) -> Result:
@@ -217,6 +217,14 @@ def test_several_splits(make_split: MakeSplit, tmp_path: Path) -> None:
     result = run(tmp_path, out, "--query-list", names)
     assert result.exit_code == 2
     assert "a list of images goes with one split" in result.stderr
+
+
+def test_images_without_annotations(make_split: MakeSplit, tmp_path: Path) -> None:
+    split = make_split({}, images={"000001.jpg": make_jpeg()})
+    (split / "annos").rmdir()
+    result = run(split, tmp_path / "out")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"{split}: no annotations, so no pairs." in result.stderr
 
 
 def test_the_output_is_not_written_among_the_annotations(split: Path) -> None:

@@ -687,6 +687,7 @@ GROSS: list[tuple[str, Any, str]] = [
     ("box-not-of-mask", lambda d: box(d, 100, 40, 160, 130), "these fit as corners"),
     ("box-not-of-mask", lambda d: box(d, 10, 40, 70, 130, item=0), "these fit as corners"),
     ("box-not-of-mask", lambda d: box(d, 0, 0, 5, 5), ""),
+    ("box-not-of-mask", lambda d: box(d, 1e6, 1e6, 1e-11, 1e-11), ""),  # x + width is x
     ("box-not-of-mask", lambda d: box(d, 0, 0, W, H), "the box is the whole image"),
     ("box-not-of-mask", lambda d: box(d, 130, 85, 60, 90), "these fit as centre"),
     ("box-not-of-mask", lambda d: box(d, 0.5, 0.25, 0.3, 0.5625), "these fit as fractions"),
