@@ -194,6 +194,17 @@ def test_cuts_are_between_annotations(tmp_path: Path, exact: bool) -> None:
     assert [e for span in found.spans for e in read_span(path, span) or ()] == annotations
 
 
+def test_exact_cuts_do_not_guess(tmp_path: Path) -> None:
+    annotations = [{"id": n, "a": [{"b": m} for m in range(20)]} for n in range(30)]
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps({"annotations": annotations, "images": [], "categories": []}))
+    guessed, exact = cut(path), cut(path, exact=True)
+    assert guessed is not None
+    assert None in [read_span(path, span) for span in guessed.spans]
+    assert exact is not None
+    assert [e for span in exact.spans for e in read_span(path, span) or ()] == annotations
+
+
 # ---------------------------------------------------------------- what JSON has not, or has twice
 
 
