@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from df2coco.cli.app import app
 from df2coco.coco import lists
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.errors import CocoFileError
 from df2coco.validator import CHECKS, LEVELS, Report, validate
 from tests.documents import checks_sections, checks_table
@@ -722,6 +723,7 @@ GROSS: list[tuple[str, Any, str]] = [
         ("image-key-missing", lambda d, name=name: d["images"][0].pop(name), name)
         for name in ("id", "file_name", "width", "height")
     ),
+    ("category-key-missing", lambda d: d["categories"].append({}), "id, name"),
     ("keypoints-length", lambda d: without_names(d, 50), "50 numbers"),
     ("polygon-malformed", set_in("annotations", "segmentation", SQUARE), "not in a list of its own"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[[1, 2], [3, 4], [5, 6]]]), "pairs"),
@@ -835,6 +837,19 @@ def test_what_must_be_found(number: int, pair: dict[str, Any], tmp_path: Path) -
     report = examined(changed(pair, change), tmp_path)
     found = {finding.check.code: finding.hits for finding in report.findings}
     assert any(detail in hit.detail for hit in found[code]), found
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [(p, f) for table in (FIELDS, DATASET_FIELDS) for p, fields in table.items() for f in fields],
+)
+def test_what_does_not_fit_the_schema_has_its_finding(
+    part: str, field: str, pair: dict[str, Any], tmp_path: Path
+) -> None:
+    _, fits, code = {**FIELDS[part], **DATASET_FIELDS.get(part, {})}[field]
+    value = next(each for each in ("x", 7) if not fits(each))
+    document = changed(pair, lambda d: d[part][0].update({field: value}))
+    assert code in codes(examined(document, tmp_path))
 
 
 def test_two_tops_are_in_order(pair: dict[str, Any], tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ LEVELS: Final[Mapping[Level, str]] = MappingProxyType(
     }
 )
 
+About: TypeAlias = Literal["annotation", "image", "category", "file"]
+"""What an id is of."""
+
 Need: TypeAlias = Literal["always", "masks", "images", "source"]
 
 NEEDS: Final[Mapping[Need, str]] = MappingProxyType(
@@ -55,7 +58,7 @@ class Check:
 
     - code: Stable: it never changes its meaning.
     - level: "error", "warning" or "note": see `LEVELS`.
-    - about: What the ids of its hits are: "annotation", "image", "category" or "file".
+    - about: What the ids of its hits are of.
     - sentence: The defect.
     - affects: Which consumer is affected, and how.
     - cause: What usually leads to it.
@@ -69,7 +72,7 @@ class Check:
 
     code: str
     level: Level
-    about: str
+    about: About
     sentence: str
     affects: str
     cause: str
@@ -99,7 +102,8 @@ def part_check(
     """Make a function that looks at some annotations into a `Check`."""
 
     def make(function: Callable[[Annotations], Iterable[Found]]) -> Check:
-        row = (code, level, "annotation", sentence, affects, cause, remedy, needs, garments)
+        about: About = "annotation"
+        row = (code, level, about, sentence, affects, cause, remedy, needs, garments)
         return Check(*row, find_in_part=function)
 
     return make
@@ -108,7 +112,7 @@ def part_check(
 def file_check(
     code: str,
     level: Level,
-    about: str,
+    about: About,
     sentence: str,
     *,
     affects: str,

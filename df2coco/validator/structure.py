@@ -219,9 +219,10 @@ def image_size_type(file: File) -> Iterable[Hit]:
     remedy="Give every category an id and a name.",
 )
 def category_key_missing(file: File) -> Iterable[Hit]:
+    names = ("id", "name")
     return file.categories_where(
-        lambda e: not e.keys() >= {"id", "name"},
-        lambda e: ", ".join(sorted({"id", "name"} - e.keys())),
+        lambda e: not e.keys() >= set(names),
+        lambda e: ", ".join(name for name in names if name not in e),
     )
 
 
