@@ -499,6 +499,15 @@ class TestErrors:
         assert summary.notice_counts == Counter({"area-from-box": 1})
         assert json.loads((tmp_path / "o.json").read_bytes())["annotations"][0]["area"] == 3000
 
+    @pytest.mark.parametrize(("keep", "kept"), [(False, 5), (True, 7)])
+    def test_the_first_notices_of_a_code_are_kept(
+        self, make_split: MakeSplit, tmp_path: Path, keep: bool, kept: int
+    ) -> None:
+        empty = make_annotation(make_item(segmentation=[[20, 20, 20, 20, 20, 20]]))
+        source = make_split(dict.fromkeys(range(1, 8), empty))
+        (summary,) = convert(source, tmp_path / "o.json", keep_notices=keep)
+        assert (summary.notice_counts["area-from-box"], len(summary.notices)) == (7, kept)
+
     @pytest.mark.parametrize("place", ["annos/out.json", "image/out.json", "annos/000001.json"])
     def test_out_among_the_inputs_is_told_at_once(self, make_split: MakeSplit, place: str) -> None:
         source = make_split({1: make_annotation()})

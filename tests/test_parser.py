@@ -154,7 +154,7 @@ REPAIRS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ),
     (
         "endless outline",
-        {"segmentation": [[0, 0, 65535, 65535] * 20, OUTLINE]},
+        {"segmentation": [[0, 0, 65535, 65535] * 5, OUTLINE]},
         "polygon-dropped",
         {"segmentation": [OUTLINE]},
     ),

@@ -724,6 +724,11 @@ GROSS: list[tuple[str, Any, str]] = [
         for name in ("id", "file_name", "width", "height")
     ),
     ("category-key-missing", lambda d: d["categories"].append({}), "id, name"),
+    (
+        "landmark-counts-differ",
+        lambda d: d["categories"].append({"id": 99, "name": "hat", "keypoints": ["brim"]}),
+        "1 to 25 landmarks a category",
+    ),
     ("keypoints-length", lambda d: without_names(d, 50), "50 numbers"),
     ("polygon-malformed", set_in("annotations", "segmentation", SQUARE), "not in a list of its own"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[[1, 2], [3, 4], [5, 6]]]), "pairs"),
