@@ -238,6 +238,19 @@ class TestOptions:
         everything = converted(validation, tmp_path / "a.json")
         assert len(document["images"]) == sum(i["source"] == only for i in everything["images"])
 
+    def test_a_selection_needs_no_images(self, validation: Path, tmp_path: Path) -> None:
+        shutil.copytree(validation / "annos", tmp_path / "annos")
+        documents = [
+            converted(source, tmp_path / "o.json", only="user", categories=(8, 9))
+            for source in (validation, tmp_path / "annos")
+        ]
+        images, lonely = ([i["id"] for i in document["images"]] for document in documents)
+        assert images == lonely
+        annotations, alone = (
+            [(a["id"], a["category_id"]) for a in document["annotations"]] for document in documents
+        )
+        assert annotations == alone
+
     def test_limit_counts_what_is_left(self, validation: Path, tmp_path: Path) -> None:
         shops = converted(validation, tmp_path / "a.json", only="shop")["images"]
         assert (
