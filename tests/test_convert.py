@@ -30,10 +30,13 @@ from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 
 def converted(source: Path, out: Path, **options: Any) -> dict[str, Any]:
-    """Convert and read what was written."""
+    """Convert and read what was written, which the summary must count."""
     run = {name: options.pop(name) for name in ("images", "on_error", "workers") if name in options}
-    convert(source, out, **asked(**options), **run)
+    (summary,) = convert(source, out, **asked(**options), **run)
     document: dict[str, Any] = json.loads(out.read_bytes())
+    assert summary.images == len(document["images"])
+    categories = Counter(a["category_id"] for a in document["annotations"])
+    assert +Counter(summary.items_per_category) == categories
     return document
 
 
@@ -758,17 +761,12 @@ def test_area_is_the_union_whatever_the_polygons(polygons: list[list[float]]) ->
 
 
 class TestSample:
-    def sampled(self, source: Path, path: Path, **options: Any) -> dict[str, Any]:
-        convert(source, path, **asked(**options))
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        return document
-
     @pytest.mark.parametrize("size", [1, 2, 3, 7, 12, 20, 21, 99])
     def test_whole_pairs_and_no_more_than_needed(
         self, validation: Path, tmp_path: Path, size: int
     ) -> None:
-        whole = self.sampled(validation, tmp_path / "whole.json")
-        document = self.sampled(validation, tmp_path / "o.json", sample=size, seed=5)
+        whole = converted(validation, tmp_path / "whole.json")
+        document = converted(validation, tmp_path / "o.json", sample=size, seed=5)
         pairs = Counter(image["pair_id"] for image in document["images"])
         everything = Counter(image["pair_id"] for image in whole["images"])
         assert pairs == {pair: everything[pair] for pair in pairs}
@@ -785,20 +783,19 @@ class TestSample:
         assert document["info"]["df2coco"]["seed"] == 5
 
     def test_a_sample_is_compared_with_the_source(self, validation: Path, tmp_path: Path) -> None:
-        self.sampled(validation, tmp_path / "o.json", sample=6)
+        converted(validation, tmp_path / "o.json", sample=6)
         assert validate(tmp_path / "o.json", against=validation).is_valid(strict=True)
 
     def test_the_seed_alone_decides(self, validation: Path, tmp_path: Path) -> None:
         documents = [
-            self.sampled(validation, tmp_path / "o.json", sample=6, seed=seed)
-            for seed in (1, 1, 2, 3)
+            converted(validation, tmp_path / "o.json", sample=6, seed=seed) for seed in (1, 1, 2, 3)
         ]
         assert documents[0] == documents[1]
         assert any(documents[0]["images"] != each["images"] for each in documents[2:])
 
     def test_a_larger_sample_holds_the_smaller_one(self, validation: Path, tmp_path: Path) -> None:
         small, large = (
-            {i["id"] for i in self.sampled(validation, tmp_path / "o.json", sample=n)["images"]}
+            {i["id"] for i in converted(validation, tmp_path / "o.json", sample=n)["images"]}
             for n in (4, 12)
         )
         assert small < large
@@ -808,7 +805,7 @@ class TestSample:
         shutil.copytree(validation / "annos", source)
         sample = {
             f"{i['id']:06d}.json"
-            for i in self.sampled(source, tmp_path / "o.json", sample=1)["images"]
+            for i in converted(source, tmp_path / "o.json", sample=1)["images"]
         }
         other = next(path for path in sorted(source.iterdir()) if path.name not in sample)
         other.write_text("{")
