@@ -450,6 +450,25 @@ class TestArchives:
         convert(tmp_path / "v.zip", tmp_path / "zip.json", password="secret")
         assert (tmp_path / "zip.json").read_bytes() == expected
 
+    @pytest.mark.parametrize(
+        ("members", "found"),
+        [
+            (["a/000001.jpg", "b/000001.jpg"], "{0}/photos.zip/a, {0}/photos.zip/b"),
+            (["annos/000001.json"], "none"),
+        ],
+    )
+    def test_a_zip_of_images_has_one_folder_of_them(
+        self, tmp_path: Path, members: list[str], found: str
+    ) -> None:
+        source = fill(tmp_path / "source", *numbered("annos"))
+        photos = pack(fill(tmp_path / "photos", *members), tmp_path / "photos.zip")
+        with pytest.raises(SourceError) as caught:
+            find_splits(source, photos)
+        expected = (
+            f"expected one folder of images in the archive, found {found.format(tmp_path)}. Unpack"
+        )
+        assert str(caught.value).startswith(f"{photos}: {expected}")
+
     @pytest.mark.parametrize("layout", ["zip and zip", "zip and folder", "folder and zip"])
     @pytest.mark.parametrize("named", [True, False])
     def test_annotations_and_images_apart(

@@ -89,7 +89,9 @@ def image_place(images: Path, split: str | None, password: str | None, label: st
     if len(places) != 1:
         labels = ", ".join(place.label for place in places) or "none"
         raise SourceError(
-            f"expected one folder of images in the archive, found {labels}.", file=images
+            f"expected one folder of images in the archive, found {labels}. "
+            "Unpack it, and name the folder of images.",
+            file=images,
         )
     return places[0]
 
