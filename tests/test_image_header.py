@@ -186,6 +186,15 @@ def test_frames_that_pillow_refuses_are_refused(bits: int, layers: int) -> None:
         read_header(data, complete=True)
 
 
+@pytest.mark.parametrize("ids", [b"\x10", b"\x00\x10", b"\x10\x00"])
+def test_tables_of_16_bits_without_room_for_them_are_refused(ids: bytes) -> None:
+    tables = b"".join(bytes((each,)) + b"\1" * 64 for each in ids)
+    data = with_segments(segment(0xDB, tables))
+    assert fuzz.header_by_pillow(data) is None
+    with pytest.raises(SourceError, match="header is damaged or cut off"):
+        read_header(data, complete=True)
+
+
 @pytest.mark.no_cover
 def test_mutated_headers_are_read_as_pillow_reads_them() -> None:
     outcome = fuzz.fuzz_headers(3000, seed=1)
