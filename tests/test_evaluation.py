@@ -444,6 +444,13 @@ def test_no_ground_truth_scores_nothing(write: Write, engine: str, kind: str) ->
         (lambda d: d.pop("images"), "bbox", "images"),
         (lambda d: d["images"][1].update(id=-2), "bbox", "-2, expected a whole number from 0"),
         (lambda d: d["annotations"][0].update(area=None), "bbox", "annotations[0].area"),
+        (lambda d: d["annotations"][0].pop("area"), "bbox", "annotations[0].area: missing"),
+        (lambda d: d["annotations"][0].pop("area"), "segm", "annotations[0].area: missing"),
+        (
+            lambda d: d["annotations"][0].pop("segmentation"),
+            "segm",
+            "annotations[0].segmentation: missing",
+        ),
     ],
 )
 def test_unusable_ground_truth(

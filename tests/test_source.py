@@ -451,6 +451,19 @@ class TestArchives:
         assert (tmp_path / "zip.json").read_bytes() == expected
 
     @pytest.mark.parametrize(
+        ("members", "stem"),
+        [
+            (["image/a.jpg", "photos/000001.jpg"], "a"),
+            (["photos/000001.jpg", "other/a.jpg"], "000001"),
+            (["photos/a.jpg"], "a"),
+        ],
+    )
+    def test_images_alone_in_a_zip(self, tmp_path: Path, members: list[str], stem: str) -> None:
+        photos = pack(fill(tmp_path / "photos", *members), tmp_path / "photos.zip")
+        (split,) = find_splits(photos)
+        assert [entry.stem for entry in split.entries] == [stem]
+
+    @pytest.mark.parametrize(
         ("members", "found"),
         [
             (["a/000001.jpg", "b/000001.jpg"], "{0}/photos.zip/a, {0}/photos.zip/b"),
