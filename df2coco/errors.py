@@ -21,6 +21,7 @@ __all__ = [
     "WorkerError",
     "check_choice",
     "check_list",
+    "counted",
     "printable",
     "shorten",
     "shown",
@@ -105,6 +106,13 @@ def check_list(option: str, value: object) -> None:
     """Raise `OptionError` for one path or name where a list of them is expected."""
     if isinstance(value, (str, bytes, os.PathLike)) or not isinstance(value, Iterable):
         raise OptionError(f"{shorten(value)} is not a list. Write [...].", field=option)
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things: "1 item", "1,200 items", "2 categories"."""
+    if count != 1:
+        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what}"
 
 
 def shorten(value: object) -> str:

@@ -637,6 +637,31 @@ class TestNothingIsIgnored:
             (summary,) = convert(source, tmp_path / "out.json", **chosen)
             assert dict(summary.notice_counts) == codes
 
+    def test_nothing_that_can_be_used(self, make_split: MakeSplit, tmp_path: Path) -> None:
+        source = make_split({1: b"{", 2: make_annotation(make_item(1))})
+        for chosen, codes in [
+            (asked(categories=[2]), {"bad-file": 1, "nothing-left": 1}),
+            (asked(categories=[1]), {"bad-file": 1}),
+            (asked(), {"bad-file": 1}),
+        ]:
+            (summary,) = convert(source, tmp_path / "out.json", on_error="skip", **chosen)
+            assert dict(summary.notice_counts) == codes
+        (source / "annos/000002.json").unlink()
+        (summary,) = convert(source, tmp_path / "out.json", on_error="skip")
+        assert "no image is left that can be used" in summary.notices[-1].text
+
+    def test_nothing_is_counted_as_written_that_is_not(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        source = make_split({**dict.fromkeys(range(1, 70), make_annotation()), 70: b"{"})
+        with pytest.raises(ConversionError) as caught:
+            convert(source, tmp_path / "out.json", report=tmp_path / "report.json")
+        (summary,) = caught.value.summaries
+        assert (summary.images, summary.items) == (0, 0)
+        (split,) = json.loads((tmp_path / "report.json").read_text())
+        assert (split["images"], split["items"], split["counts"]["bad-file"]) == (0, 0, 1)
+        assert not any(split["items_per_category"].values())
+
     def test_a_selection_where_there_are_no_annotations(
         self, make_split: MakeSplit, tmp_path: Path
     ) -> None:

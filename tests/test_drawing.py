@@ -596,6 +596,23 @@ def test_an_image_that_cannot_be_read_is_one_line(tmp_path: Path, damage: str) -
     assert not (tmp_path / "x.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("size", "refused"),
+    [
+        ({"width": 60, "height": 40}, False),
+        ({"width": 30, "height": 20}, True),
+        ({"width": 40, "height": 60}, True),
+    ],
+)
+def test_a_photo_of_another_size_is_not_drawn(
+    tmp_path: Path, size: dict[str, Any], refused: bool
+) -> None:
+    path = small_file(tmp_path, **size)
+    result = run("draw", path, "--images", tmp_path / "image", "--out", tmp_path / "out")
+    assert (result.exit_code, (tmp_path / "out").exists()) == (2 * refused, not refused)
+    assert ("is 60 x 40 pixels, and the file says" in result.stderr) == refused
+
+
 @pytest.mark.parametrize("name", ["../000001.jpg", "/etc/passwd", "", "a/../../b.jpg", "..\\a.jpg"])
 def test_a_file_name_does_not_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     path = small_file(tmp_path, file_name=name)

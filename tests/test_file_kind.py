@@ -84,6 +84,10 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "other JSON": ("train.json", b'{"a": 1}', "this is a JSON file of another form"),
     "byte order mark": ("out.json", b"\xef\xbb\xbf" + COCO, "this is a COCO file already"),
     "UTF-16": ("out.json", COCO.decode().encode("utf-16"), "this is text in UTF-16"),
+    "Git LFS": (
+        "train.zip", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n",
+        "this is a pointer of Git LFS, not a zip archive. Download the file itself: git lfs pull."),
+    "HEIC": ("000001.jpg", b"\0\0\0\x18ftypheic\0\0\0\0", "this is a HEIC file, not a zip archive. Convert it"),
     "an image": ("000001.jpg", make_jpeg(), "this is a JPEG image, not a zip archive. Replace it, or name"),
     "empty": ("train.zip", b"", "the file is empty. Download it again."),
     "half a zip": ("train.zip", ARCHIVE[:100], "not a readable zip archive (File is not a zip file). Download"),
@@ -107,7 +111,7 @@ def test_a_source_that_is_something_else_is_named(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"text", b"<notes>", b"GIF89a", b"\x80", b"BM", b"a,b\n1,2"]
+    "content", [b"", b"text", b"<notes>", b"GIF89a", b"\x80", b"BM", b"a,b\n1,2", b"version 2"]
 )
 def test_what_is_not_known_has_no_name(content: bytes) -> None:
     assert recognise(content) is None

@@ -72,9 +72,19 @@ def test_what_looks_like_an_item_is_not_ignored_in_silence(name: str) -> None:
     assert len(record.items) == 1
 
 
-def test_a_list_of_items_is_not_ignored_in_silence() -> None:
-    record = parse({"source": "user", "pair_id": 7, "items": [make_item(), make_item()]})
-    assert [notice.code for notice in record.notices] == ["item-ignored", "no-items"]
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [
+        ([make_item(), make_item()], ["item-ignored", "no-items"]),
+        ({"item1": make_item()}, ["item-ignored", "no-items"]),
+        ({"all": [[make_item()]]}, ["item-ignored", "no-items"]),
+        ({"count": 2, "names": ["item1", "item2"]}, ["no-items"]),
+        ([], ["no-items"]),
+    ],
+)
+def test_a_list_or_object_of_items_is_not_ignored_in_silence(value: Any, codes: list[str]) -> None:
+    record = parse({"source": "user", "pair_id": 7, "items": value})
+    assert [notice.code for notice in record.notices] == codes
 
 
 def test_unknown_keys_are_ignored() -> None:
@@ -97,6 +107,12 @@ REPAIRS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
         {"bounding_box": [60, 10, 10, 70]},
         "corners-swapped",
         {"bounding_box": (10, 10, 60, 70)},
+    ),
+    (
+        "corners, of another place than the mask",
+        {"bounding_box": [60, 70, 40, 30], "segmentation": [OUTLINE]},
+        "corners-swapped",
+        {"bounding_box": (40, 30, 60, 70)},
     ),
     (
         "border",
@@ -177,11 +193,11 @@ def test_repairs_are_made_and_told(
 
 BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     # changes to the item, what the notice says after "a/000007.json: item1."
-    ("category 0", {"category_id": 0}, "category_id: 0 is none of the categories 1 to 13"),
-    ("category 14", {"category_id": 14}, "category_id: 14 is none"),
-    ("category as text", {"category_id": "9"}, "category_id: '9' is none"),
-    ("category as float", {"category_id": 9.0}, "category_id: 9.0 is none"),
-    ("category as list", {"category_id": [9]}, "category_id: [9] is none"),
+    ("category 0", {"category_id": 0}, "category_id: 0 is not an integer from 1 to 13"),
+    ("category 14", {"category_id": 14}, "category_id: 14 is not an integer"),
+    ("category as text", {"category_id": "9"}, "category_id: '9' is not an integer"),
+    ("category as float", {"category_id": 9.0}, "category_id: 9.0 is not an integer"),
+    ("category as list", {"category_id": [9]}, "category_id: [9] is not an integer"),
     ("no category", {"category_id": ...}, "category_id: missing. Add it, or remove the item."),
     ("name", {"category_name": "vest"}, "category_name: 'vest', but category_id 9 is 'skirt'"),
     ("no box", {"bounding_box": ...}, "bounding_box: missing. Add it"),
@@ -202,6 +218,21 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
         "box outside",
         {"bounding_box": [200, 10, 260, 70]},
         "bounding_box: [200, 10, 260, 70] has no pixel",
+    ),
+    (
+        "x, y, width, height",
+        {"bounding_box": [40, 50, 20, 30], "segmentation": [[41, 50, 60, 50, 60, 79]]},
+        "bounding_box: [40, 50, 20, 30] is x, y, width, height, as the mask shows, expected x1",
+    ),
+    (
+        "parts of the size",
+        {"bounding_box": [0.1, 0.1, 0.6, 0.7]},
+        "bounding_box: [0.1, 0.1, 0.6, 0.7] is in parts of the width and height, expected pixels",
+    ),
+    (
+        "a box of nothing in a corner",
+        {"bounding_box": [0, 0, 1, 0]},
+        "bounding_box: [0, 0, 1, 0] has no pixel",
     ),
     ("no landmarks", {"landmarks": ...}, "landmarks: missing"),
     (
@@ -235,7 +266,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     (
         "flat polygon",
         {"segmentation": [1, 2, 3, 4, 5, 6]},
-        "segmentation: no polygon can be used: 1 is not a list",
+        "segmentation: the polygon is not in a list of its own. Write [[x1, y1, ...]].",
     ),
     (
         "only bad ones",
@@ -246,7 +277,11 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ("occlusion 0", {"occlusion": 0}, "occlusion: 0, expected 1, 2 or 3"),
     ("zoom_in as text", {"zoom_in": "2"}, "zoom_in: '2', expected 1, 2 or 3"),
     ("viewpoint as float", {"viewpoint": 2.0}, "viewpoint: 2.0, expected 1, 2 or 3"),
-    ("category as boolean", {"category_id": True}, "category_id: True is none of the categories"),
+    (
+        "category as boolean",
+        {"category_id": True},
+        "category_id: True is not an integer from 1 to 13",
+    ),
     ("landmarks of booleans", {"landmarks": [1, True, 2] * 8}, "landmarks: not all are numbers"),
     (
         "box of booleans",
@@ -300,7 +335,8 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
         b'{"000001.jpg": {"item1": {}}}',
         "this is one JSON file for many images, not the",
     ),
-    ("latin-1", b'{"source": "\xe9"}', "not JSON"),
+    ("latin-1", b'{"source": "\xe9"}', "not text in UTF-8. Save it as UTF-8."),
+    ("zeros", bytes(500), "the file is empty. Unpack or download the file again."),
     ("deep", b'{"a":' * 100_000, "nested too deeply"),
     ("source", b'{"source": "web"}', "source: 'web', expected user or shop"),
     ("source list", b'{"source": ["user"]}', "source: ['user'], expected user or shop"),

@@ -98,6 +98,8 @@ def test_real_photos(real: Path) -> None:
         ([0.2, 0.2, 0.2], True),
         ([0.5] * 5, False),
         ([0.5] * 6, True),
+        ([0.01] * 6, False),  # not pixels
+        ([0.03] * 6, True),
         ([0.9] * 36, False),
         ([0.9] * 37, True),
         ([0.2] * 40 + [0.96], False),

@@ -89,8 +89,8 @@ def test_the_documented_formats(split: Path, tmp_path: Path) -> None:
     ]
     assert tuple(pairs(out)[0]) == PAIR_COLUMNS
     assert "validation: 4 pairs" in result.stderr
-    assert "2 query items with a partner are scored" in result.stderr
-    assert "2 have a style but no partner: written with style 0" in result.stderr
+    assert "scored: 2 query items with a partner" in result.stderr
+    assert "2 query items with a style but no partner: written with style 0" in result.stderr
 
 
 def test_lists_of_images(split: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_unusable_lists(
     ("annotation", "message"),
     [
         (make_annotation(pair_id=...), "pair_id: missing"),
-        (make_annotation(make_item(category_id=14)), "item1.category_id: 14 is none"),
+        (make_annotation(make_item(category_id=14)), "item1.category_id: 14 is not"),
         (b"{", "000002.json: not JSON"),
     ],
 )
@@ -197,8 +197,8 @@ def test_photos_of_nobody_know_whom_are_left_out_and_counted(
     }
     split = make_split(photos)
     result = run(split, tmp_path / "out")
-    assert "1 images do not say whether they are a user's or a shop's" in result.stderr
-    assert "1 pairs" in result.stderr
+    assert "1 image without a source (user or shop)" in result.stderr
+    assert "1 pair\n" in result.stderr
     names = tmp_path / "list.txt"
     names.write_text("000003\n")
     [summary] = write_retrieval(split, tmp_path / "out", query_list=names)

@@ -199,6 +199,20 @@ class TestLayouts:
         for split in splits:
             assert len(list(read_split(split))) == len(split.entries)
 
+    @pytest.mark.parametrize(
+        ("annotations", "images"),
+        [("annos/annos", "image"), ("annos", "image/image"), ("annos/annos", "image/image"),
+         ("annos", "image/images"), ("val_annos/val_annos", "val_images/val_images")],
+    )  # fmt: skip
+    def test_unpacked_into_a_folder_of_the_same_name(
+        self, tmp_path: Path, annotations: str, images: str
+    ) -> None:
+        source = fill(tmp_path / "validation", f"{annotations}/000001.json", f"{images}/000001.jpg")
+        for each in (source, source / annotations.partition("/")[0]):
+            (split,) = find_splits(each)
+            assert split.name == "validation"
+            assert [(r.width, r.height) for r in read_split(split)] == [(100, 120)]
+
     def test_splits_that_would_share_images_are_refused(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *numbered("train_annos", "val_annos", "image"))
         for source in (root, root / "train_annos", root / "val_annos"):
@@ -242,7 +256,7 @@ class TestKindsOfImages:
     @pytest.mark.parametrize(
         ("suffix", "kind"),
         [("JPG", "JPEG"), ("jpeg", "JPEG"), ("JPEG", "JPEG"), ("png", "PNG"), ("webp", "WEBP"),
-         ("bmp", "BMP"), ("tif", "TIFF")],
+         ("bmp", "BMP"), ("tif", "TIFF"), ("jpe", "JPEG"), ("jfif", "JPEG")],
     )  # fmt: skip
     @pytest.mark.parametrize("packed", [False, True])
     def test_found_with_their_real_names(
@@ -361,6 +375,38 @@ class TestNothingIgnoredInSilence:
         (tmp_path / "val_annos").symlink_to(disk / "a" / "annos")
         (split,) = find_splits(tmp_path / "val_annos")
         assert (split.name, split.reader.images_label) == ("validation", f"{disk}/a/image")
+
+    @pytest.mark.parametrize(
+        ("folder", "archive", "reported"),
+        [
+            (["annos/1.json", "image/1.jpg"], SPLIT, ["it has 2 annotation files and {}/annos has 1."]),
+            (["annos/1.json"], SPLIT, ["it has 2 annotation files and {}/annos has 1."]),
+            (SPLIT, SPLIT, []),
+            ([*SPLIT, "annos/000003.json"], SPLIT, []),
+            (SPLIT, [*SPLIT, "__MACOSX/annos/._000001.json", "image/000003.jpg", "readme.txt"], []),
+        ],
+    )  # fmt: skip
+    def test_a_folder_with_fewer_files_than_its_archive(
+        self, tmp_path: Path, folder: list[str], archive: list[str], reported: list[str]
+    ) -> None:
+        root = fill(tmp_path / "root", *below("train", folder))
+        pack(fill(tmp_path / "whole", *archive), root / "train.zip")
+        (split,) = find_splits(root)
+        found = [notice for notice in split.notices() if notice.code == "not-read"]
+        assert [notice.file for notice in found] == [f"{root}/train.zip"] * len(reported)
+        for notice, words in zip(found, reported, strict=True):
+            assert words.format(f"{root}/train") in notice.text
+
+    def test_archives_in_an_archive(self, tmp_path: Path) -> None:
+        whole = fill(tmp_path / "whole", *below("train"), "train/readme.txt")
+        for name in ("validation.zip", "test.tar.gz", "zip"):
+            (whole / name).write_bytes(b"x")
+        pack(whole, tmp_path / "all.zip")
+        (split,) = find_splits(tmp_path / "all.zip")
+        assert [notice.file for notice in split.notices()] == [
+            f"{tmp_path}/all.zip/test.tar.gz",
+            f"{tmp_path}/all.zip/validation.zip",
+        ]
 
     def test_archives_beside_the_annotations(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *numbered("val_annos", "val_images"), *below("train"))

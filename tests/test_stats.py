@@ -199,6 +199,25 @@ def test_what_cannot_be_used_is_counted(make_split: MakeSplit) -> None:
     assert "1 x bad-file" in "\n".join(text_table(found))
 
 
+def test_what_convert_warns_of_is_counted(make_split: MakeSplit, tmp_path: Path) -> None:
+    folder = make_split({number: make_annotation() for number in (1, 2, 3)})
+    assert statistics(folder).notices == {}
+    (folder / "annos/000003.json").unlink()
+    shutil.copy(folder / "image/000001.jpg", folder / "image/000001.png")
+    (tmp_path / "train.tar").write_bytes(b"x")
+    for number in (1, 2):
+        (folder / f"image/00000{number}.jpg").write_bytes(make_jpeg(50, 60))
+    (summary,) = convert(tmp_path, tmp_path / "out")
+    assert statistics(tmp_path).notices == dict(summary.notice_counts)
+    assert sorted(summary.notice_counts) == [
+        "box-clipped",
+        "image-double",
+        "image-without-annotations",
+        "not-read",
+        "other-photos",
+    ]
+
+
 def test_several_splits(make_split: MakeSplit, tmp_path: Path) -> None:
     make_split({1: make_annotation()}, name="train")
     make_split({1: make_annotation(), 2: make_annotation()}, name="validation")
@@ -209,7 +228,7 @@ def test_several_splits(make_split: MakeSplit, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"here are train, validation\. Name one"):
         statistics(tmp_path)
     text = run_command("stats", tmp_path).stdout
-    assert text.index("train: 1 images") < text.index("validation: 2 images")
+    assert text.index("train: 1 image,") < text.index("validation: 2 images")
 
 
 # ---------------------------------------------------------------- beside the release

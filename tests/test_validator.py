@@ -999,7 +999,7 @@ def test_a_good_file_prints_a_verdict_and_one_line_of_notes(
     code, out, _ = run(path)
     assert code == 0
     assert out.splitlines()[1:] == [
-        "  1 images, 2 annotations, 1 categories",
+        "  1 image, 2 annotations, 1 category",
         "  loads with pycocotools",
         "",
         "notes: landmarks-not-17 (--notes shows them)",

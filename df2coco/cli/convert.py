@@ -34,7 +34,7 @@ from df2coco.converter.options import (
 )
 from df2coco.converter.run import convert, image_info
 from df2coco.converter.summary import ConversionError, Summary
-from df2coco.errors import OptionError
+from df2coco.errors import OptionError, counted
 from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES, SOURCES
 
@@ -200,7 +200,7 @@ def _say_notices(summary: Summary) -> None:
 def _say_summary(summary: Summary) -> None:
     from df2coco.releases import completeness
 
-    say(f"{summary.split}: {summary.images:,} images, {summary.items:,} items")
+    say(f"{summary.split}: {counted(summary.images, 'image')}, {counted(summary.items, 'item')}")
     for category in CATEGORIES:
         count = summary.items_per_category[category.id]
         if count:

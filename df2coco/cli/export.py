@@ -19,6 +19,7 @@ from df2coco.cli.app import (
     say,
 )
 from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
+from df2coco.errors import counted
 from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo
 from df2coco.parser.records import NOTICES
 
@@ -130,7 +131,7 @@ def roboflow_command(
 
 def _say(done: Exported) -> None:
     for split in done.splits:
-        say(f"{split.name}: {split.images:,} images, {split.items:,} items")
+        say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.items, 'item')}")
         for code, count in sorted(split.notes.items()):
             sentence = NOTES[code] if code in NOTES else NOTICES[code].sentence
             say(f"  {code:<22}{count:>9,}  {sentence}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from df2coco.cli.app import QuietOption, command, progress_bar, say
+from df2coco.errors import counted
 
 
 @command("restore")
@@ -54,5 +55,5 @@ def restore_command(
     if quiet:
         return
     if done.strangers:
-        say(f"warning: {folder} holds {done.strangers:,} other annotation files too")
-    say(f"{done.files:,} annotation files, {done.items:,} items -> {folder}")
+        say(f"warning: {folder} holds {counted(done.strangers, 'other annotation file')} too")
+    say(f"{counted(done.files, 'annotation file')}, {counted(done.items, 'item')} -> {folder}")

@@ -16,6 +16,7 @@ from df2coco.cli.app import (
     run,
     say,
 )
+from df2coco.errors import counted
 
 if TYPE_CHECKING:
     from df2coco.converter.retrieval_truth import RetrievalSummary
@@ -71,16 +72,16 @@ def retrieval_command(
 
 
 def _say_summary(summary: RetrievalSummary) -> None:
-    say(f"{summary.split}: {summary.pairs:,} pairs")
+    say(f"{summary.split}: {counted(summary.pairs, 'pair')}")
     say(f"  query    {summary.query_images:>8,} images {summary.query_items:>8,} items")
     say(f"  gallery  {summary.gallery_images:>8,} images {summary.gallery_items:>8,} items")
-    say(f"  {summary.scored:,} query items with a partner are scored")
+    say(f"  scored: {counted(summary.scored, 'query item')} with a partner")
     if summary.without_partner:
-        say(f"  {summary.without_partner:,} have a style but no partner: written with style 0")
-    if summary.without_source:
         say(
-            f"  {summary.without_source:,} images do not say whether they are a user's or a shop's:"
+            f"  {counted(summary.without_partner, 'query item')} with a style but no partner: written with style 0"
         )
+    if summary.without_source:
+        say(f"  {counted(summary.without_source, 'image')} without a source (user or shop):")
         say("  left out. Name them by --query-list and --gallery-list.")
     for path in summary.outputs:
         say(f"  -> {path}")

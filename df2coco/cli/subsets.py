@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from df2coco.cli.app import QuietOption, command, progress_bar, say
-from df2coco.errors import OptionError, shorten
+from df2coco.errors import OptionError, counted, shorten
 
 
 @command("split")
@@ -112,4 +112,4 @@ def merge_command(
         say(f"{source}: file names start with {name}/")
     for key in done.left_out:
         say(f"{shorten(key)} is not the same in all files, and is left out")
-    say(f"{done.images:,} images, {done.annotations:,} annotations -> {out}")
+    say(f"{counted(done.images, 'image')}, {counted(done.annotations, 'annotation')} -> {out}")

@@ -15,7 +15,7 @@ from df2coco.cli.app import (
     command,
     run,
 )
-from df2coco.errors import printable
+from df2coco.errors import counted, printable
 from df2coco.validator import SCORED_IMAGES, Finding, Report, validate
 
 
@@ -83,14 +83,21 @@ def _as_json(report: Report) -> str:
 
 
 def _as_text(report: Report, *, notes: bool) -> str:
-    counts = f"{report.images:,} images, {report.annotations:,} annotations, {report.categories} categories"
-    lines = [printable(str(report.path)), f"  {counts}"]
+    amounts = ", ".join(
+        counted(count, what)
+        for count, what in (
+            (report.images, "image"),
+            (report.annotations, "annotation"),
+            (report.categories, "category"),
+        )
+    )
+    lines = [printable(str(report.path)), f"  {amounts}"]
     if report.loaded is not None:
         lines.append(f"  {'loads' if report.loaded else 'does not load'} with pycocotools")
     if report.compared is not None:
         lines.append(f"  compared with {printable(str(report.compared))}, value by value")
     if report.scored:
-        lines.append(f"  ground truth of {report.scored:,} images scored against itself")
+        lines.append(f"  ground truth of {counted(report.scored, 'image')} scored against itself")
     shown = [finding for finding in report.findings if notes or finding.check.level != "note"]
     for finding in shown:
         lines += ["", *_finding(finding)]
@@ -99,8 +106,7 @@ def _as_text(report: Report, *, notes: bool) -> str:
     if hidden:
         lines += _wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
     amounts = ", ".join(
-        f"{report.count(level)} {level}{'s' * (report.count(level) != 1)}"
-        for level in ("error", "warning", "note")
+        counted(report.count(level), level) for level in ("error", "warning", "note")
     )
     return "\n".join([*lines, f"{'valid' if report.is_valid() else 'not valid'}: {amounts}"])
 

@@ -183,8 +183,13 @@ class _Run:
         other_photos = judge_photos(reaches)
         if other_photos is not None:
             summary.note(other_photos, keep=True)
-        if summary.subset and not summary.images and not summary.errors:
-            summary.note(_NOTHING_LEFT, keep=True)
+        if self.fails and summary.errors:
+            # Nothing is written, so what was counted before the first error means nothing.
+            summary.images = summary.items = 0
+            summary.items_per_category = dict.fromkeys(summary.items_per_category, 0)
+        elif not summary.images and (summary.subset or summary.errors):
+            text = _NOTHING_USABLE if summary.errors else _NOTHING_LEFT
+            summary.note(Notice("nothing-left", "", "", text), keep=True)
         return summary
 
     def _results(
@@ -229,6 +234,5 @@ _NO_IMAGES: Final = (
     "good for evaluation, wrong for training. Name the images with --images."
 )
 _IGNORED: Final = "images without annotations: --only and --category cannot choose among them"
-_NOTHING_LEFT: Final = Notice(
-    "nothing-left", "", "", "--category and --only leave no image: the files are empty"
-)
+_NOTHING_LEFT: Final = "--category and --only leave no image: the files are empty"
+_NOTHING_USABLE: Final = "no image is left that can be used: the files are empty"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from df2coco.errors import SourceError, printable
+from df2coco.errors import SourceError, counted, printable
 from df2coco.parser.records import Notice
 from df2coco.taxonomy import CATEGORIES
 
@@ -58,9 +58,7 @@ class Summary:
 
     def faults(self) -> str:
         """What cannot be used, for a message: "2 annotation files, 1 item"."""
-        return ", ".join(
-            f"{count:,} {what}{'s' * (count != 1)}" for what, count in self._unusable() if count
-        )
+        return ", ".join(counted(count, what) for what, count in self._unusable() if count)
 
     def _unusable(self) -> list[tuple[str, int]]:
         return [(what, self.notice_counts[code]) for code, what in _UNUSABLE.items()]

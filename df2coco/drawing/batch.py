@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import no_collection
 from df2coco.coco.schema import check_fields
@@ -109,6 +110,10 @@ def draw(
         for image in chosen
     ]
     _check_out(out, [*inputs, *photos.places(subject.picture for subject in subjects)])
+    made = conversion_of(document.get("info"))
+    if made is None or made.sizes_known:
+        for subject in subjects:  # before anything is written
+            photos.check_size(subject.image, subject.picture)
     if _is_folder(out):
         return _draw_folder(style, subjects, out, workers, progress)
     _draw_file(style, subjects, len(every), out, workers, progress)

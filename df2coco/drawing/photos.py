@@ -74,6 +74,17 @@ class Photos:
         header = self._pictures.header(picture or self.find(image))
         return header.stored_size if _as_stored(header, image) else header.size
 
+    def check_size(self, image: Mapping[str, Any], picture: Picture) -> None:
+        """Raise `ImageError` when the image has another size than its entry: boxes would not fit, either."""
+        wanted = image.get("width"), image.get("height")
+        width, height = self.size(image, picture)
+        if None not in wanted and wanted != (width, height):
+            raise ImageError(
+                f"is {width} x {height} pixels, and the file says {wanted[0]} x {wanted[1]}, so that boxes "
+                "would be drawn in wrong places. Name the folder of the right images.",
+                file=f"{self._pictures.label}/{picture.name}",
+            )
+
 
 def _as_stored(header: ImageHeader, image: Mapping[str, Any]) -> bool:
     size = (image.get("width"), image.get("height"))

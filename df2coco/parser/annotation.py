@@ -114,10 +114,10 @@ def _parse_slowly(
 
 
 def _holds_item(value: Any) -> bool:
-    """Whether a value is an item by its keys, or a list of some."""
-    if type(value) is list:
-        return any(map(_holds_item, value))
-    return type(value) is dict and not _OF_ITEMS.isdisjoint(value)
+    """Whether a value is an item by its keys, or a list or an object of some."""
+    if type(value) is dict and not _OF_ITEMS.isdisjoint(value):
+        return True
+    return any(map(_holds_item, _contained(value)))
 
 
 def _reach(document: dict[str, Any], size: tuple[int, int]) -> float | None:
@@ -180,7 +180,7 @@ def _is_of_an_image(document: dict[str, Any]) -> bool:
 
 
 def _not_json(raw: bytes, error: Exception) -> str:
-    if not raw.strip():
+    if not raw.strip(b"\0 \t\r\n"):  # a download that was cut off may be filled up with zeros
         return "the file is empty. Unpack or download the file again."
     kind = recognise(raw)
     if kind is None or (kind.is_json and not kind.is_lines):
@@ -192,6 +192,8 @@ def _not_json(raw: bytes, error: Exception) -> str:
             )
         if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
             return _TOO_DEEP
+        if "UTF-8" in str(error):
+            return "not text in UTF-8. Save it as UTF-8."
         return f"not JSON ({error}). Unpack or download the file again."
     return f"this is {kind.what}, not an annotation file. {kind.remedy}".strip()
 

@@ -19,7 +19,7 @@ from typing import IO, Any, Final, NamedTuple
 from df2coco.errors import PasswordError, SourceError
 from df2coco.file_kind import VOLUME, is_text_file, recognise_file
 
-__all__ = ["Member", "ZipFiles", "read_directory"]
+__all__ = ["Member", "ZipFiles", "count_members", "read_directory"]
 
 
 class Member(NamedTuple):
@@ -98,18 +98,35 @@ def _not_an_archive(path: Path, error: Exception) -> SourceError:
     if path.suffix.lower() == ".zip":
         return SourceError(f"not a readable zip archive ({error}). Download it again.", file=path)
     return SourceError(
-        f"neither a folder nor a zip archive ({error}). Name a folder of annotation files or a zip of it.",
+        f"neither a folder nor a zip archive ({error}). Name a folder or a zip of it.",
         file=path,
     )
 
 
+def count_members(path: Path) -> int:
+    """How many members an archive has by the record at its end, without reading the directory; else 0."""
+    try:
+        end = _end(path)
+    except OSError:
+        return 0
+    long, start = end.rfind(b"PK\6\6"), end.rfind(b"PK\5\6")
+    count = end[start + 10 : start + 12]
+    if count == b"\xff\xff" and long >= 0:
+        count = end[long + 32 : long + 40]
+    return int.from_bytes(count, "little") if start >= 0 else 0
+
+
 def _is_last_volume(path: Path) -> bool:
     """Whether the record at the end of a zip archive counts other volumes before this one."""
-    with path.open("rb") as file:
-        file.seek(-min(os.path.getsize(path), 1 << 16), os.SEEK_END)
-        end = file.read()
+    end = _end(path)
     start = end.rfind(b"PK\5\6")
     return start >= 0 and end[start + 4 : start + 6] not in (b"\0\0", b"\xff\xff", b"")
+
+
+def _end(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-min(os.path.getsize(path), 1 << 16), os.SEEK_END)
+        return file.read()
 
 
 class ZipFiles:

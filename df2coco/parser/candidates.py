@@ -7,13 +7,17 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from df2coco.parser.places import SPLITS, is_image_name, is_place_name, original_name, split_of
+from df2coco.parser.places import (
+    ARCHIVE_NAME,
+    SPLITS,
+    is_image_name,
+    is_place_name,
+    original_name,
+    split_of,
+)
 
 __all__ = ["Candidates", "find_candidates"]
 
-_ARCHIVE: Final = re.compile(
-    r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
-)
 _UNFINISHED: Final = re.compile(
     r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$", re.IGNORECASE
 )
@@ -50,7 +54,7 @@ def find_candidates(folder: Path, names: list[str]) -> Candidates:
         is_folder = os.path.isdir(path)
         if not is_folder and _UNFINISHED.search(name) and _LOOKS_LIKE.search(name):
             found.passed_over.append((str(path), "not read. Complete the download."))
-        if not is_folder and not _ARCHIVE.search(name):
+        if not is_folder and not ARCHIVE_NAME.search(name):
             continue
         is_zip = not is_folder and name.lower().endswith(".zip")
         stem = name[:-4] if is_zip else name

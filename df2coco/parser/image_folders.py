@@ -26,11 +26,12 @@ def find_image_place(place: Place, places: list[Place], password: str | None) ->
     if place.has_numbered_images:
         return place
     names = [prefix + name for prefix in _prefixes(place) for name in IMAGE_FOLDERS]
-    around = place.path.parent
+    around = place.around
     beside = [
         p
         for p in places
-        if p is not place and p.name.lower() in names and p.path.parent in (around, place.path)
+        if p is not place and p.name.lower() in names and p.around in (around, place.path)
+        if p.images
     ]
     if beside:
         return min(beside, key=lambda p: names.index(p.name.lower()))
@@ -75,7 +76,7 @@ def image_place(images: Path, split: str | None, password: str | None, label: st
     if not os.path.exists(images):
         raise SourceError("no such file or folder.", file=images)
     if os.path.isdir(images):
-        folders = [*IMAGE_FOLDERS]
+        folders = [*IMAGE_FOLDERS, images.name]
         if split:
             names = (split, "val") if split == "validation" else (split,)
             folders[:0] = [

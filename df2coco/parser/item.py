@@ -59,7 +59,7 @@ def _category(value: dict[str, Any]) -> Category:
     if category is None:
         raise FaultError(
             "category_id",
-            f"{shorten(category_id)} is none of the categories 1 to 13. Correct it, or remove the item.",
+            f"{shorten(category_id)} is not an integer from 1 to 13. {_CORRECT}",
         )
     name = value.get("category_name")
     if name != category.name and name is not None:
@@ -81,6 +81,11 @@ def _box(
         )
     x1, y1, x2, y2 = box
     if x1 > x2 or y1 > y2:
+        if _is_around((x1, y1, x1 + x2, y1 + y2), value.get("segmentation")):
+            raise FaultError(
+                "bounding_box",
+                f"{box} is x, y, width, height, as the mask shows, expected x1, y1, x2, y2. {_CORRECT}",
+            )
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
         text = f"{box} gives its corners in the other order; corrected"
         repairs.append(Notice("corners-swapped", file, f"{key}.bounding_box", text))
@@ -90,11 +95,24 @@ def _box(
         text = f"{box} leaves the image of {width} x {height} pixels; cut at its border"
         repairs.append(Notice("box-clipped", file, f"{key}.bounding_box", text))
     if x2 - x1 < 1 or y2 - y1 < 1:
-        image = f" inside the image of {size[0]} x {size[1]} pixels" if size else ""
-        raise FaultError(
-            "bounding_box", f"{box} has no pixel{image}; a box needs a positive size. {_CORRECT}"
-        )
+        if x1 >= 0 and y1 >= 0 and max(x2, y2) <= 1 and type(sum(box)) is float:
+            fault = "is in parts of the width and height, expected pixels."
+        else:
+            image = f" inside the image of {size[0]} x {size[1]} pixels" if size else ""
+            fault = f"has no pixel{image}; a box needs a positive size."
+        raise FaultError("bounding_box", f"{box} {fault} {_CORRECT}")
     return x1, y1, x2, y2
+
+
+def _is_around(box: tuple[Number, Number, Number, Number], polygons: Any) -> bool:
+    """Whether a box is that of a mask, but for a few pixels."""
+    if type(polygons) is not list or any(map(_polygon_fault, polygons)) or not polygons:
+        return False
+    xs = [x for polygon in polygons for x in polygon[0::2]]
+    ys = [y for polygon in polygons for y in polygon[1::2]]
+    sides = zip(box, (min(xs), min(ys), max(xs), max(ys)), strict=True)
+    allowed = max(2, 0.05 * max(box[2] - box[0], box[3] - box[1]))
+    return all(abs(a - b) <= allowed for a, b in sides)
 
 
 def _landmarks(
@@ -148,6 +166,11 @@ def _segmentation(
     if type(polygons) is not list or not polygons:
         raise FaultError(
             "segmentation", f"{shorten(polygons)}, expected a list of polygons. {_CORRECT}"
+        )
+    if {int, float}.issuperset(map(type, polygons)):
+        raise FaultError(
+            "segmentation",
+            f"the polygon is not in a list of its own. Write [[x1, y1, ...]]. {_CORRECT}",
         )
     good: list[list[Number]] = []
     for number, polygon in enumerate(polygons):

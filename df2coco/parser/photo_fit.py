@@ -34,6 +34,8 @@ _LEAVES: Final = 1.01
 _FEWEST: Final = 3
 _NOT_NEAR: Final = 0.95
 _CHANCE: Final = 1e-5
+_NOT_PIXELS: Final = 0.02
+"""Nobody enlarges photos by so much: the boxes are not in pixels, and each has a notice that says so."""
 
 
 def judge_photos(reaches: Sequence[float]) -> Notice | None:
@@ -47,7 +49,7 @@ def judge_photos(reaches: Sequence[float]) -> Notice | None:
     if len(reaches) < _FEWEST:
         return None
     furthest = max(reaches)
-    if furthest > _NOT_NEAR or furthest ** (3 * len(reaches)) > _CHANCE:
+    if not _NOT_PIXELS < furthest <= _NOT_NEAR or furthest ** (3 * len(reaches)) > _CHANCE:
         return None
     return Notice(
         "other-photos",

@@ -14,6 +14,7 @@ from df2coco.parser.archive import ZipFiles, read_directory
 from df2coco.parser.reader import Files, FolderFiles, Reference
 
 __all__ = [
+    "ARCHIVE_NAME",
     "IMAGE_FOLDERS",
     "JPG",
     "SPLITS",
@@ -35,7 +36,10 @@ IMAGE_FOLDERS: Final = ("image", "images", "imags")
 JPG: Final = ".jpg"
 """The suffix of all images of the dataset."""
 
-IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif")
+IMAGE_SUFFIXES: Final = (
+    *(JPG, ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".jpe", ".avif"),
+    *(".heic", ".heif"),
+)
 """In lower case; of two images of one name, that of the first suffix is taken."""
 
 SPLITS: Final = ("train", "validation", "test")
@@ -48,6 +52,9 @@ SPLIT_OF_WORD: Final[Mapping[str, str]] = {
 
 _ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos?|annots?|annotations?)", re.IGNORECASE)
 _IMAGES: Final = re.compile(r"(?:(.+)_)?(?:image|images|imags)", re.IGNORECASE)
+ARCHIVE_NAME: Final = re.compile(
+    r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
+)
 _COPY: Final = re.compile(
     r"^copy of |-\d{8}T\d{6}Z(?:-\d+)*$|(?: - copy)? ?\(\d+\)$| - copy$", re.IGNORECASE
 )
@@ -180,9 +187,15 @@ class Place:
         return split_of(name) or _safe(name)
 
     @property
+    def around(self) -> PurePosixPath | Path:
+        """The folder around it; of annos/annos, as unpacking gives it, the one around both."""
+        parent = self.path.parent
+        return parent.parent if parent.name == self.path.name else parent
+
+    @property
     def _around(self) -> str:
         """The name of the folder or archive around it, which is often the split's."""
-        return self.path.parent.name or self.archive
+        return self.around.name or self.archive
 
     @property
     def prefix(self) -> str:
@@ -219,8 +232,15 @@ def folder_place(path: Path, label: str = "", names: list[str] | None = None) ->
     return Place(whole, "", label or str(path), FolderFiles(path), files)
 
 
-def archive_places(path: Path, password: str | None, label: str = "") -> list[Place]:
+def archive_places(
+    path: Path,
+    password: str | None,
+    label: str = "",
+    passed_over: list[tuple[str, str]] | None = None,
+) -> list[Place]:
     """The folders with annotation files or images in a zip archive, sorted by path.
+
+    `passed_over` gets the archives in it, each with the reason.
 
     Raises `SourceError` when it is not a zip archive, is damaged, or holds nothing but other archives.
     """
@@ -232,13 +252,16 @@ def archive_places(path: Path, password: str | None, label: str = "") -> list[Pl
             continue
         if base[-5:].lower() == ".json" or is_image_name(base):
             folders.setdefault(folder, {})[base] = member
-        elif base.lower().endswith(".zip"):
+        elif ARCHIVE_NAME.search(base):
             inner.append(name)
     if inner and not folders:
         some = ", ".join(sorted(inner)[:4]) + ("..." if len(inner) > 4 else "")
         raise SourceError(
             f"an archive of archives ({some}). Unpack it and name the folder of those.", file=path
         )
+    if passed_over is not None:
+        reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
+        passed_over += [(f"{label or path}/{name}", reason) for name in sorted(inner)]
     reader = ZipFiles(path, password)
     return [
         Place(

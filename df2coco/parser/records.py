@@ -63,7 +63,7 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
             "warning", "a folder or archive looks like a part of the dataset and is not read"
         ),
         "nothing-left": NoticeKind(
-            "warning", "the options leave no image: the file has no images and no annotations"
+            "warning", "no image is left: the file has no images and no annotations"
         ),
         "selection-ignored": NoticeKind(
             "warning",

@@ -13,7 +13,6 @@ from typing import Final
 
 from df2coco.errors import SourceError
 from df2coco.file_kind import recognise_file
-from df2coco.parser.annotation import find_image_id
 from df2coco.parser.candidates import Candidates, find_candidates
 from df2coco.parser.image_folders import find_image_place, image_place, reject_shared_images
 from df2coco.parser.places import (
@@ -26,6 +25,7 @@ from df2coco.parser.places import (
 )
 from df2coco.parser.reader import Entry, Reader, Reference, Split, read_split
 from df2coco.parser.records import ImageRecord
+from df2coco.parser.rivals import more_annotations, reject_same_ids, reject_same_names
 
 __all__ = ["find_images", "find_splits", "read"]
 
@@ -60,7 +60,7 @@ def find_splits(
             f"--images goes with one split; here are {names}. Name one of them as SOURCE.",
             file=source,
         )
-    _reject_same_names(splits)
+    reject_same_names(splits)
     splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
     splits[0].passed_over.extend(search.passed_over)
     return splits
@@ -103,7 +103,7 @@ class _Search:
     def splits_at(self, source: Path, depth: int) -> list[Split]:
         """All splits in a folder or archive; the nearest to the top of it."""
         if not os.path.isdir(source):
-            places = archive_places(source, self._password)
+            places = archive_places(source, self._password, passed_over=self.passed_over)
             return self._with_annotations(places) or self._of_images(places)
         self._folders += 1
         names = list_folder(source)
@@ -132,9 +132,12 @@ class _Search:
         places: list[Place] = []
         for path in candidates.places:
             if path.is_dir():
-                places.append(folder_place(path))
+                place, twice = folder_place(path), path / path.name
+                if not (place.annotations or place.images) and twice.is_dir():
+                    place = folder_place(twice)
+                places.append(place)
             else:
-                places += archive_places(path, self._password)
+                places += archive_places(path, self._password, passed_over=self.passed_over)
         return places
 
     def _with_annotations(self, places: list[Place]) -> list[Split]:
@@ -184,6 +187,8 @@ class _Search:
                 continue
             if path.stem.lower() != taken.stem.lower():  # val beside validation
                 self.passed_over.append((str(path), f"not read, since {taken.name} is."))
+            elif (more := more_annotations(path, found)) is not None:
+                self.passed_over.append((str(path), more))
             for split in found:
                 split.others.append(str(path))
         return found
@@ -219,7 +224,7 @@ def _split(place: Place, pictures: Place | None) -> Split:
     images = pictures.images if pictures is not None else {}
     suffixes = pictures.suffixes if pictures is not None else {}
     entries = _entries(stems, stems, images, suffixes)
-    _reject_same_ids(place, stems)
+    reject_same_ids(place, stems)
     reader = Reader(
         place.files,
         place.label,
@@ -234,7 +239,7 @@ def _split(place: Place, pictures: Place | None) -> Split:
 
 def _image_split(place: Place) -> Split:
     entries = _entries(place.images, {}, place.images, place.suffixes)
-    _reject_same_ids(place, place.images)
+    reject_same_ids(place, place.images)
     reader = Reader(None, "", place.files, place.label)
     return Split(place.split, reader, entries, (), place.doubles)
 
@@ -249,30 +254,6 @@ def _entries(
     names = sorted(stems)
     ends = (suffixes.get(name, JPG) for name in names) if suffixes else repeat(JPG)
     return list(map(Entry, names, map(annotations.get, names), map(images.get, names), ends))
-
-
-def _reject_same_ids(place: Place, stems: Iterable[str]) -> None:
-    if len(set(map(len, stems))) < 2:
-        return  # different names of one length are different numbers
-    seen: dict[int, str] = {}
-    for stem in sorted(stems):
-        image_id = find_image_id(stem)
-        if image_id is not None:
-            other = seen.setdefault(image_id, stem)
-            if other != stem:
-                raise SourceError(
-                    f"{place.label}: {other} and {stem} stand for one image id. Rename one."
-                )
-
-
-def _reject_same_names(splits: list[Split]) -> None:
-    seen: dict[str, Split] = {}
-    for split in splits:
-        other = seen.setdefault(split.name, split)
-        if other is not split:
-            raise SourceError(
-                f"{other.label} and {split.label} are both the split {split.name}. Name one of the two as SOURCE."
-            )
 
 
 def _reject_empty_annotations(places: list[Place]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.errors import Df2cocoError
+from df2coco.errors import Df2cocoError, counted
 from df2coco.files import Outputs, check_outputs
 from df2coco.stats.panels import PANELS, Panel, plain_text
 from df2coco.stats.values import SplitStatistics
@@ -183,7 +183,7 @@ def _page(numbers: SplitStatistics, format: str) -> bytes:
     tallest = max(map(height, columns))
     with _style() as make_figure:
         figure = make_figure(figsize=(6.2 * max(1, len(used)), tallest + 0.6), layout="constrained")
-        title = f"{plain_text(numbers.name)}: {numbers.images:,} images, {numbers.items:,} items"
+        title = f"{plain_text(numbers.name)}: {counted(numbers.images, 'image')}, {counted(numbers.items, 'item')}"
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
         parts = figure.subfigures(1, len(used), squeeze=False)[0] if used else ()
         for part, column in zip(parts, used, strict=True):

@@ -20,6 +20,7 @@ from df2coco.errors import CocoFileError, ImageError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.mapping import ReadImage, map_images, read_image
+from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Reader, Split
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import find_splits
@@ -95,6 +96,7 @@ def _each(found: Path | list[Split], workers: int, progress: Progress) -> list[S
 
 def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics:
     tally = Tally()
+    tally.notices.update(notice.code for notice in split.notices())
     count = partial(_count_images, split.reader)
     parts = map_images(
         count,
@@ -107,6 +109,8 @@ def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics
     with closing(parts):
         for part in parts:
             tally.merge(part)
+    if judge_photos(tally.reaches) is not None:
+        tally.notices["other-photos"] += 1
     categories = [CountedCategory(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
     return tally.statistics(split.name, _released_split(split.name, len(tally.ids)), categories)
 
@@ -129,6 +133,8 @@ def _count_images(reader: Reader, images: list[ReadImage]) -> Tally:
     masks = [item.segmentation for record, _ in records for item in record.items]
     pixels = iter(union_areas(masks, sizes))
     for record, sizes_known in records:
+        if record.reach is not None:
+            tally.reaches.append(record.reach)
         items = [_item_facts(item, record, next(pixels)) for item in record.items]
         size = (record.width, record.height) if sizes_known else None
         tally.add_image(record.image_id, size, record.source, items)

@@ -66,6 +66,8 @@ class Tally:
     box_shares: Counter[int] = field(default_factory=Counter)
     mask_shares: Counter[int] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
+    reaches: list[float] = field(default_factory=list)
+    """See `ImageRecord.reach`."""
 
     def add_image(
         self,

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from df2coco.errors import printable
+from df2coco.errors import counted, printable
 from df2coco.parser.records import NOTICES
 from df2coco.stats.values import Histogram, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES
@@ -38,7 +38,7 @@ MEANINGS: Final = {
 def text_table(numbers: SplitStatistics) -> Iterator[str]:
     """The lines of the table of one split."""
     title = printable(numbers.name)
-    yield f"{_cut(title, 40)}: {numbers.images:,} images, {numbers.items:,} items"
+    yield f"{_cut(title, 40)}: {counted(numbers.images, 'image')}, {counted(numbers.items, 'item')}"
     yield ""
     yield from _comparison(numbers)
     if numbers.items:

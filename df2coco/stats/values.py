@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from df2coco.errors import counted
 from df2coco.releases import PAPER, RELEASES, Release, completeness
 
 __all__ = ["CategoryStatistics", "CountRow", "Histogram", "SplitStatistics", "quantile"]
@@ -196,7 +197,7 @@ def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
 
 def _difference(found: int, expected: int) -> str:
     missing = expected - found
-    return f"{abs(missing):,} item{'s' * (abs(missing) != 1)} " + (
+    return f"{counted(abs(missing), 'item')} " + (
         f"missing ({found:,} of {expected:,})"
         if missing > 0
         else f"more than the {expected:,} released"
