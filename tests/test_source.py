@@ -397,6 +397,18 @@ class TestNothingIgnoredInSilence:
         for notice, words in zip(found, reported, strict=True):
             assert words.format(f"{root}/train") in notice.text
 
+    def test_of_two_annotation_files_of_one_name_one_is_taken(self, tmp_path: Path) -> None:
+        # In an archive, since not every disk can hold both.
+        source = pack(fill(tmp_path / "train", *SPLIT), tmp_path / "train.zip")
+        with zipfile.ZipFile(source, "a") as stream:
+            stream.writestr("annos/000001.JSON", b"{")
+            stream.writestr("annos/000003.JSON", ANNOTATION)
+        (split,) = find_splits(source)
+        assert [entry.stem for entry in split.entries] == ["000001", "000002", "000003"]
+        assert next(read_split(split)).items
+        notices = [n for n in split.notices() if n.code == "annotation-double"]
+        assert [notice.file for notice in notices] == [f"{tmp_path}/train.zip/annos/000001.JSON"]
+
     def test_archives_in_an_archive(self, tmp_path: Path) -> None:
         whole = fill(tmp_path / "whole", *below("train"), "train/readme.txt")
         for name in ("validation.zip", "test.tar.gz", "zip"):

@@ -130,6 +130,8 @@ class _Run:
                     for split, plan in zip(splits, plans, strict=True)
                 ]
                 if self.fails and any(summary.errors for summary in summaries):
+                    for summary in summaries:
+                        summary.clear()
                     raise ConversionError(summaries)
                 for path in reports:
                     outputs.open(path).write(report_json(summaries))
@@ -183,11 +185,8 @@ class _Run:
         other_photos = judge_photos(reaches)
         if other_photos is not None:
             summary.note(other_photos, keep=True)
-        if self.fails and summary.errors:
-            # Nothing is written, so what was counted before the first error means nothing.
-            summary.images = summary.items = 0
-            summary.items_per_category = dict.fromkeys(summary.items_per_category, 0)
-        elif not summary.images and (summary.subset or summary.errors):
+        fails = self.fails and summary.errors
+        if not fails and not summary.images and (summary.subset or summary.errors):
             text = _NOTHING_USABLE if summary.errors else _NOTHING_LEFT
             summary.note(Notice("nothing-left", "", "", text), keep=True)
         return summary

@@ -56,6 +56,11 @@ class Summary:
         if keep or self.notice_counts[notice.code] <= _SHOWN:
             self.notices.append(notice)
 
+    def clear(self) -> None:
+        """Count nothing as written; the notices stay."""
+        self.images = self.items = 0
+        self.items_per_category = dict.fromkeys(self.items_per_category, 0)
+
     def faults(self) -> str:
         """What cannot be used, for a message: "2 annotation files, 1 item"."""
         return ", ".join(counted(count, what) for what, count in self._unusable() if count)

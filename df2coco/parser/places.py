@@ -112,6 +112,8 @@ class Place:
         self.label = label
         """The folder as messages name it."""
         self.files = files
+        self.annotation_doubles: list[str] = []
+        """Annotation files not taken, since another one has the same name but for the suffix's letter case."""
         self.doubles: list[str] = []
         """Images not taken, since another one has the same name but for the suffix."""
         self.suffixes: dict[str, str] = {}
@@ -130,11 +132,19 @@ class Place:
     @cached_property
     def annotations(self) -> dict[str, Reference]:
         """The annotation files: name without suffix -> reference."""
-        return {
+        listed = self._listed
+        found = {
             name[:-5]: reference
-            for name, reference in self._listed.items()
-            if name[-5:].lower() == ".json" and name[0] != "."
+            for name, reference in listed.items()
+            if name.endswith(".json") and name[0] != "."
         }
+        others = [n for n in listed if n[-5:].lower() == ".json" and not n.endswith(".json")]
+        for name in sorted(n for n in others if n[0] != "."):
+            if name[:-5] in found:
+                self.annotation_doubles.append(name)
+            else:
+                found[name[:-5]] = listed[name]
+        return found
 
     @cached_property
     def images(self) -> dict[str, Reference]:

@@ -235,6 +235,8 @@ class Split:
     """Names of the images that have no annotation file, sorted."""
     doubles: Sequence[str] = ()
     """Names of images that are not taken, since another one has the same name but for the suffix."""
+    annotation_doubles: Sequence[str] = ()
+    """As `doubles`, of annotation files."""
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     """Folders and archives that look like the dataset's and are not read, each with the reason."""
     others: list[str] = field(default_factory=list)
@@ -260,6 +262,9 @@ class Split:
             yield Notice(
                 "image-without-annotations", f"{self.reader.images_label}/{name}", "", text
             )
+        for name in self.annotation_doubles:
+            text = "another annotation file has the same name but for the suffix, and is taken. Remove one of the two."
+            yield Notice("annotation-double", f"{self.reader.annotations_label}/{name}", "", text)
         for name in self.doubles:
             text = "another image has the same name but for the suffix, and is taken. Remove one of the two."
             yield Notice("image-double", f"{self.reader.images_label}/{name}", "", text)

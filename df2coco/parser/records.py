@@ -56,6 +56,10 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "image-without-annotations": NoticeKind(
             "warning", "an image has no annotation file and is left out"
         ),
+        "annotation-double": NoticeKind(
+            "warning",
+            "two annotation files have the same name but for the suffix; one is left out",
+        ),
         "image-double": NoticeKind(
             "warning", "two images have the same name but for the suffix; one is left out"
         ),

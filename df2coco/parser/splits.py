@@ -231,10 +231,11 @@ def _split(place: Place, pictures: Place | None) -> Split:
         pictures.files if pictures else None,
         pictures.label if pictures else "",
     )
+    twice = place.annotation_doubles
     if pictures is None:
-        return Split(place.split, reader, entries)
+        return Split(place.split, reader, entries, annotation_doubles=twice)
     unannotated = sorted(stem + suffixes.get(stem, JPG) for stem in images.keys() - stems.keys())
-    return Split(place.split, reader, entries, unannotated, pictures.doubles)
+    return Split(place.split, reader, entries, unannotated, pictures.doubles, twice)
 
 
 def _image_split(place: Place) -> Split:

@@ -123,7 +123,7 @@ def compare(file: File) -> Comparison:
         if record is None:
             found.unusable.append(Hit(f"{image.entry.stem}.json"))
             continue
-        bad = (notice for notice in record.notices if notice.level == "error")
+        bad = (n for n in record.notices if n.level == "error" or n.code == "item-ignored")
         found.unusable += [Hit(_file(record), str(notice)) for notice in bad]
         selected = _selected(record, shape)
         if selected is None:
