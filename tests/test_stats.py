@@ -218,6 +218,13 @@ def test_what_convert_warns_of_is_counted(make_split: MakeSplit, tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("name", ["OUT.JSON", "out", "out.json.txt"])
+def test_a_coco_file_of_another_name(make_split: MakeSplit, tmp_path: Path, name: str) -> None:
+    convert(make_split({1: make_annotation()}), tmp_path / "out.json")
+    (tmp_path / "out.json").rename(tmp_path / name)
+    assert statistics(tmp_path / name).images == 1
+
+
 def test_several_splits(make_split: MakeSplit, tmp_path: Path) -> None:
     make_split({1: make_annotation()}, name="train")
     make_split({1: make_annotation(), 2: make_annotation()}, name="validation")

@@ -17,6 +17,7 @@ from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document
 from df2coco.coco.schema import are_numbers, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError, ImageError, SourceError
+from df2coco.file_kind import recognise_file
 from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.mapping import ReadImage, map_images, read_image
@@ -79,7 +80,10 @@ def split_statistics(
 
 def _find(source: Path, images: str | Path | None, password: str | None) -> Path | list[Split]:
     """A COCO file, or splits."""
-    if source.suffix == ".json" and not os.path.isdir(source):
+    if source.suffix.lower() == ".json" and not os.path.isdir(source):
+        return source
+    kind = recognise_file(source) if os.path.isfile(source) else None
+    if kind is not None and kind.is_json:
         return source
     return find_splits(source, None if images is None else Path(images), password)
 
