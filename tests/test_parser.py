@@ -79,6 +79,7 @@ def test_what_looks_like_an_item_is_not_ignored_in_silence(name: str) -> None:
         ({"item1": make_item()}, ["item-ignored", "no-items"]),
         ({"all": [[make_item()]]}, ["item-ignored", "no-items"]),
         ({"count": 2, "names": ["item1", "item2"]}, ["no-items"]),
+        ({"landmarks": "by hand", "by": {"segmentation": "a model"}}, ["no-items"]),
         ([], ["no-items"]),
     ],
 )
@@ -231,8 +232,8 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "a box of nothing in a corner",
-        {"bounding_box": [0, 0, 1, 0]},
-        "bounding_box: [0, 0, 1, 0] has no pixel",
+        {"bounding_box": [0.0, 0.0, 0.5, 0.0]},
+        "bounding_box: [0.0, 0.0, 0.5, 0.0] has no pixel",
     ),
     ("no landmarks", {"landmarks": ...}, "landmarks: missing"),
     (

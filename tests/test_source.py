@@ -409,6 +409,18 @@ class TestNothingIgnoredInSilence:
         notices = [n for n in split.notices() if n.code == "annotation-double"]
         assert [notice.file for notice in notices] == [f"{tmp_path}/train.zip/annos/000001.JSON"]
 
+    def test_splits_of_which_a_part_is_missing(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *below("train"), *numbered("validation/image", "test/image"))
+        assert [notice.code for split in find_splits(root) for notice in split.notices()] == [
+            "no-annotations"
+        ]
+        assert not list(find_images(root / "validation").notices())  # as was asked for
+        shutil.rmtree(root / "validation")
+        (root / "validation" / "annos").mkdir(parents=True)
+        split, _ = find_splits(root)
+        (notice,) = split.notices()
+        assert str(notice).startswith(f"{root}/validation: not read: no annotation files and no")
+
     def test_archives_in_an_archive(self, tmp_path: Path) -> None:
         whole = fill(tmp_path / "whole", *below("train"), "train/readme.txt")
         for name in ("validation.zip", "test.tar.gz", "zip"):

@@ -115,7 +115,7 @@ def _parse_slowly(
 
 def _holds_item(value: Any) -> bool:
     """Whether a value is an item by its keys, or a list or an object of some."""
-    if type(value) is dict and not _OF_ITEMS.isdisjoint(value):
+    if type(value) is dict and len(_OF_ITEMS.intersection(value)) > 1:
         return True
     return any(map(_holds_item, _contained(value)))
 

@@ -95,7 +95,7 @@ def _box(
         text = f"{box} leaves the image of {width} x {height} pixels; cut at its border"
         repairs.append(Notice("box-clipped", file, f"{key}.bounding_box", text))
     if x2 - x1 < 1 or y2 - y1 < 1:
-        if x1 >= 0 and y1 >= 0 and max(x2, y2) <= 1 and type(sum(box)) is float:
+        if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1:
             fault = "is in parts of the width and height, expected pixels."
         else:
             image = f" inside the image of {size[0]} x {size[1]} pixels" if size else ""

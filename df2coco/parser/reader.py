@@ -237,6 +237,8 @@ class Split:
     """Names of images that are not taken, since another one has the same name but for the suffix."""
     annotation_doubles: Sequence[str] = ()
     """As `doubles`, of annotation files."""
+    lacks_annotations: bool = False
+    """Only images were found, though the dataset has annotations for a split of this name."""
     passed_over: list[tuple[str, str]] = field(default_factory=list)
     """Folders and archives that look like the dataset's and are not read, each with the reason."""
     others: list[str] = field(default_factory=list)
@@ -257,6 +259,14 @@ class Split:
         hint = ""
         if self.others:
             hint = f" {self.others[0]} may hold it: unpack that again, or name it as SOURCE."
+        if self.lacks_annotations:
+            text = "no annotation files beside these images, so they are taken as those of the test split are.{}"
+            yield Notice(
+                "no-annotations",
+                self.reader.images_label,
+                "",
+                text.format(hint or " Unpack annos, too."),
+            )
         for name in self.unannotated:
             text = f"no annotation file, so the image is left out.{hint}"
             yield Notice(

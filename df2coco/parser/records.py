@@ -56,6 +56,9 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "image-without-annotations": NoticeKind(
             "warning", "an image has no annotation file and is left out"
         ),
+        "no-annotations": NoticeKind(
+            "warning", "a split that is not the test split has images and no annotation files"
+        ),
         "annotation-double": NoticeKind(
             "warning",
             "two annotation files have the same name but for the suffix; one is left out",

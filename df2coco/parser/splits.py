@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
@@ -28,6 +29,8 @@ from df2coco.parser.records import ImageRecord
 from df2coco.parser.rivals import more_annotations, reject_same_ids, reject_same_names
 
 __all__ = ["find_images", "find_splits", "read"]
+
+_ANNOTATED: Final = SPLITS[:2]
 
 _DEEPEST: Final = 4
 """How many folders below the one that is named are looked into (the Kaggle mirror has two)."""
@@ -63,7 +66,12 @@ def find_splits(
     reject_same_names(splits)
     splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
     splits[0].passed_over.extend(search.passed_over)
-    return splits
+    return [
+        dataclasses.replace(split, lacks_annotations=True)
+        if split.reader.annotations is None and split.name in _ANNOTATED
+        else split
+        for split in splits
+    ]
 
 
 def read(
@@ -182,8 +190,11 @@ class _Search:
                 found, taken = splits, path
             if annotated:
                 break
+        if not found:
+            reason = "not read: no annotation files and no images in it. Unpack its archive again."
+            self.passed_over += [(str(path), reason) for path in group]
         for path in group:
-            if path == taken:
+            if path == taken or not found:
                 continue
             if path.stem.lower() != taken.stem.lower():  # val beside validation
                 self.passed_over.append((str(path), f"not read, since {taken.name} is."))
