@@ -273,7 +273,7 @@ def test_losses_of_our_own_files_are_told(
     code, lines = restore_document(tmp_path, make_coco(tmp_path, **options))
     assert code == 0
     assert sum(each.startswith("not given back: ") and line in each for each in lines) == 1
-    assert "annotation files" in lines[-1]
+    assert "annotation file" in lines[-1]
 
 
 def _without(name: str) -> Any:
@@ -409,7 +409,7 @@ def test_a_folder_with_files_is_left_alone_without_force(tmp_path: Path) -> None
     result = CliRunner().invoke(app, ["restore", str(tmp_path / "out.json"), str(annos), "--force"])
     assert result.exit_code == 0
     assert "warning: " in result.stderr
-    assert "holds 1 other annotation files too" in result.stderr
+    assert "holds 1 other annotation file too" in result.stderr
     assert sorted(texts_in(annos)) == ["000001.json", "000002.json", "000005.json", "notes.txt"]
     assert (annos / "000001.json").read_text() == (annos / "000002.json").read_text()
 
