@@ -337,7 +337,7 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
         "this is one JSON file for many images, not the",
     ),
     ("latin-1", b'{"source": "\xe9"}', "not text in UTF-8. Save it as UTF-8."),
-    ("zeros", bytes(500), "the file is empty. Unpack or download the file again."),
+    ("zeros", bytes(500), "holds zero bytes alone. Unpack or download the file again."),
     ("deep", b'{"a":' * 100_000, "nested too deeply"),
     ("source", b'{"source": "web"}', "source: 'web', expected user or shop"),
     ("source list", b'{"source": ["user"]}', "source: ['user'], expected user or shop"),

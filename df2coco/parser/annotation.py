@@ -181,7 +181,8 @@ def _is_of_an_image(document: dict[str, Any]) -> bool:
 
 def _not_json(raw: bytes, error: Exception) -> str:
     if not raw.strip(b"\0 \t\r\n"):  # a download that was cut off may be filled up with zeros
-        return "the file is empty. Unpack or download the file again."
+        what = "holds zero bytes alone" if b"\0" in raw else "the file is empty"
+        return f"{what}. Unpack or download the file again."
     kind = recognise(raw)
     if kind is None or (kind.is_json and not kind.is_lines):
         constant = _NOT_FINITE.search(raw)
