@@ -412,7 +412,7 @@ class TestNothingIgnoredInSilence:
     def test_splits_of_which_a_part_is_missing(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *below("train"), *numbered("validation/image", "test/image"))
         assert [notice.code for split in find_splits(root) for notice in split.notices()] == [
-            "no-annotations"
+            "split-without-annotations"
         ]
         assert not list(find_images(root / "validation").notices())  # as was asked for
         shutil.rmtree(root / "validation")

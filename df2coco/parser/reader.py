@@ -262,7 +262,7 @@ class Split:
         if self.lacks_annotations:
             text = "no annotation files beside these images, so they are taken as those of the test split are.{}"
             yield Notice(
-                "no-annotations",
+                "split-without-annotations",
                 self.reader.images_label,
                 "",
                 text.format(hint or " Unpack annos, too."),

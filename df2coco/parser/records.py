@@ -56,7 +56,7 @@ NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
         "image-without-annotations": NoticeKind(
             "warning", "an image has no annotation file and is left out"
         ),
-        "no-annotations": NoticeKind(
+        "split-without-annotations": NoticeKind(
             "warning", "a split that is not the test split has images and no annotation files"
         ),
         "annotation-double": NoticeKind(
