@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 
 # One process for each core; the last lines list what was skipped, and why.
 test: $(VENV)/tools
-	@echo "The tests take 5 to 6 minutes on 2 quiet cores, less on more."
+	@echo "The tests take 5 to 7 minutes on 2 cores, less on more."
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -r fEs \
 	  --cov --cov-report term:skip-covered --cov-fail-under 96
 
