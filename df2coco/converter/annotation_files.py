@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from df2coco.coco.info import conversion_of
 from df2coco.coco.schema import check_fields, invalid
 from df2coco.errors import CocoFileError, FaultError, shorten
 from df2coco.layouts import expected_numbers, own_landmarks
-from df2coco.parser.annotation import find_image_id
+from df2coco.parser.annotation import find_image_id, is_item_key
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, Category
 
 __all__ = ["TOP_LEVEL_ORDER", "Collector", "check_head", "make_texts"]
@@ -181,7 +180,8 @@ def make_texts(document: dict[str, Any], collected: Collector) -> dict[str, str]
 def _text(image: dict[str, Any], collected: Collector) -> str:
     items = collected.items.pop(image["id"], [])
     names = [item.name for item in items]
-    if not all(map(_is_item_name, names)) or len(set(names)) < len(names):
+    named = all(type(name) is str and is_item_key(name) for name in names)
+    if not named or len(set(names)) < len(names):
         collected.counts["unnamed"] += len(names)
         order = TOP_LEVEL_ORDER.get(len(names)) or [f"item{n + 1}" for n in range(len(names))]
         names = [name for name in order if name.startswith("item")]
@@ -197,13 +197,6 @@ def _text(image: dict[str, Any], collected: Collector) -> str:
     if not names or [key for key in order if key in values and key not in head] != names:
         order = ("source", "pair_id", *map(str, names))
     return "{" + ", ".join(f'"{key}": {values[key]}' for key in order if key in values) + "}"
-
-
-_ITEM_NAME: Final = re.compile(r"item[0-9]+")
-
-
-def _is_item_name(name: Any) -> bool:
-    return type(name) is str and _ITEM_NAME.fullmatch(name) is not None
 
 
 def check_head(path: Path, document: dict[str, Any]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final
@@ -48,15 +49,17 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
 def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:
     """Area and polygons of all items of the records, one after the other; many at once cost a third."""
     items = [item for record in records for item in record.items]
-    if area == "box":
-        return [
-            Measured(*_polygons(item.segmentation), area_or_box(0, item.bounding_box), False)
-            for item in items
-        ]
-    sizes = [(record.width, record.height) for record in records for _ in record.items]
-    pixels = union_areas([item.segmentation for item in items], sizes)
+    pixels: Iterable[int] = repeat(0, len(items))
+    drawn = area == "mask"
+    if drawn:
+        sizes = [(record.width, record.height) for record in records for _ in record.items]
+        pixels = union_areas([item.segmentation for item in items], sizes)
     return [
-        Measured(*_polygons(item.segmentation), area_or_box(count, item.bounding_box), not count)
+        Measured(
+            *_polygons(item.segmentation),
+            area_or_box(count, item.bounding_box),
+            drawn and not count,
+        )
         for item, count in zip(items, pixels, strict=True)
     ]
 

@@ -23,6 +23,7 @@ from df2coco.taxonomy import SOURCES
 __all__ = [
     "MAX_ANNOTATION_BYTES",
     "find_image_id",
+    "is_item_key",
     "parse_annotation",
     "parse_image_id",
 ]
@@ -87,7 +88,7 @@ def _parse_slowly(
     pair_id = optional_integer(document, "pair_id")
     items: list[Item] = []
     for key, value in document.items():
-        if not _is_item_key(key):
+        if not is_item_key(key):
             if _holds_item(value):
                 notices.append(Notice("item-ignored", file, printable(key[:60]), _IGNORED))
             continue
@@ -124,7 +125,7 @@ def _reach(document: dict[str, Any], size: tuple[int, int]) -> float | None:
     """See `ImageRecord.reach`; boxes of items that cannot be used count, too."""
     found = []
     for key, value in document.items():
-        box = value.get("bounding_box") if _is_item_key(key) and type(value) is dict else None
+        box = value.get("bounding_box") if is_item_key(key) and type(value) is dict else None
         if box is not None and is_box(box):
             x1, y1, x2, y2 = box
             found.append(max(max(x1, x2) / size[0], max(y1, y2) / size[1]))
@@ -176,7 +177,7 @@ def _load(raw: bytes) -> dict[str, Any]:
 
 
 def _is_of_an_image(document: dict[str, Any]) -> bool:
-    return "source" in document or "pair_id" in document or any(map(_is_item_key, document))
+    return "source" in document or "pair_id" in document or any(map(is_item_key, document))
 
 
 def _not_json(raw: bytes, error: Exception) -> str:
@@ -255,5 +256,6 @@ def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
 _ITEM_KEY: Final = re.compile(r"item[0-9]+")
 
 
-def _is_item_key(key: str) -> bool:
+def is_item_key(key: str) -> bool:
+    """Whether a key of an annotation file is that of an item: "item1"."""
     return _ITEM_KEY.fullmatch(key) is not None

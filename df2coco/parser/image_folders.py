@@ -30,8 +30,10 @@ def find_image_place(place: Place, places: list[Place], password: str | None) ->
     beside = [
         p
         for p in places
-        if p is not place and p.name.lower() in names and p.around in (around, place.path)
-        if p.images
+        if p is not place
+        and p.name.lower() in names
+        and p.around in (around, place.path)
+        and p.images
     ]
     if beside:
         return min(beside, key=lambda p: names.index(p.name.lower()))
