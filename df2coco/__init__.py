@@ -17,8 +17,6 @@ Loaded when asked for, so that importing costs nothing that is not used:
 - `Df2cocoError` and its children: all that is raised on purpose.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,14 +24,7 @@ from df2coco.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from df2coco.coco import load
-    from df2coco.converter import (
-        ConversionError,
-        Selection,
-        Shape,
-        Summary,
-        convert,
-        image_info,
-    )
+    from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
     from df2coco.converter.restore import restore
     from df2coco.drawing import draw
     from df2coco.errors import (

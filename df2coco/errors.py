@@ -3,29 +3,9 @@
 An error knows its file, the field in it, the fault and the remedy.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-__all__ = [
-    "CocoFileError",
-    "Df2cocoError",
-    "FaultError",
-    "ImageError",
-    "OptionError",
-    "OutputError",
-    "PasswordError",
-    "SourceError",
-    "WorkerError",
-    "check_choice",
-    "check_list",
-    "counted",
-    "printable",
-    "shorten",
-    "shown",
-]
 
 
 class Df2cocoError(Exception):

@@ -1,14 +1,10 @@
 """What a file is when it is not what its name or place promises: a web page saved as zip, a COCO file ..."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import orjson
-
-__all__ = ["LOOKED_AT", "VOLUME", "FileKind", "is_text_file", "recognise", "recognise_file"]
 
 LOOKED_AT: Final = 1 << 16
 """How many bytes of a file are looked at."""

@@ -18,19 +18,6 @@ from typing import IO, Any, Final
 
 from df2coco.errors import OutputError
 
-__all__ = [
-    "Outputs",
-    "atomic_folder",
-    "atomic_write",
-    "check_json_name",
-    "check_new_folder",
-    "check_output_folder",
-    "check_outputs",
-    "make_folder",
-    "replace_all",
-    "reported_for",
-]
-
 _BUFFER: Final = 1 << 20
 
 

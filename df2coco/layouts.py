@@ -5,8 +5,6 @@
 - category: each category's own 8 to 39 landmarks and nothing else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,18 +18,6 @@ from df2coco.taxonomy import (
     SKELETON,
     Category,
 )
-
-__all__ = [
-    "AGGREGATED",
-    "NUM_AGGREGATED",
-    "SHARED",
-    "UNIFIED",
-    "Layout",
-    "expected_numbers",
-    "layout_of_category",
-    "own_landmarks",
-    "own_slots",
-]
 
 NUM_AGGREGATED: Final = 81
 

@@ -1,7 +1,5 @@
 """Which picture a `file_name` means, in a folder or a zip archive: the one rule for every command."""
 
-from __future__ import annotations
-
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -15,12 +13,10 @@ from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.places import IMAGE_FOLDERS, is_image_name
 from df2coco.parser.reader import Files, FolderFiles, Reference, read_image_header
 
-__all__ = ["MAX_PICTURE_BYTES", "Picture", "Pictures"]
-
 MAX_PICTURE_BYTES: Final = 1 << 26
 """No picture is larger."""
 
-_Parts: TypeAlias = "tuple[str, ...]"
+_Parts: TypeAlias = tuple[str, ...]
 Result = TypeVar("Result")
 
 

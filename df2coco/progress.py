@@ -1,11 +1,7 @@
 """How far long work has come: the library calls one function, and whoever passed it shows what it says."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeAlias
-
-__all__ = ["Progress", "no_progress"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called as `progress(phase, done, total)`.

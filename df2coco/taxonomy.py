@@ -15,27 +15,10 @@ Sources, column by column:
 - colors: ours.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-
-__all__ = [
-    "ATTRIBUTES",
-    "CATEGORIES",
-    "CATEGORY_BY_ID",
-    "CATEGORY_BY_NAME",
-    "FLIP_INDICES",
-    "FLIP_PAIRS",
-    "LANDMARK_NAMES",
-    "NUM_LANDMARKS",
-    "SIGMAS",
-    "SKELETON",
-    "SOURCES",
-    "Category",
-]
 
 
 @dataclass(frozen=True, slots=True)

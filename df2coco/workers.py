@@ -34,8 +34,6 @@ from typing import IO, Any, Final, TypeVar
 
 from df2coco.errors import Df2cocoError, OptionError, WorkerError, shorten
 
-__all__ = ["available_cores", "check_workers", "map_ordered", "worthwhile"]
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

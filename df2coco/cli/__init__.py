@@ -1,7 +1,5 @@
 """The command line: each module here is a group of commands that read options and call the library."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import os

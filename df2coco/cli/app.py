@@ -1,7 +1,5 @@
 """What all commands share: the typer app, the error boundary, options built from tables, the bar."""
 
-from __future__ import annotations
-
 import functools
 import os
 import sys
@@ -18,23 +16,6 @@ from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
 from df2coco.version import __version__
 from df2coco.workers import available_cores
-
-__all__ = [
-    "ImagesOption",
-    "JsonOption",
-    "PasswordOption",
-    "QuietOption",
-    "WorkersOption",
-    "app",
-    "choice",
-    "command",
-    "command_group",
-    "fail",
-    "list_command",
-    "progress_bar",
-    "run",
-    "say",
-]
 
 _SETTINGS: Final[dict[str, Any]] = {
     "cls": Group,

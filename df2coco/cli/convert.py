@@ -1,7 +1,5 @@
 """`df2coco convert` and `df2coco image-info`."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,8 +16,8 @@ from df2coco.cli.app import (
     choice,
     command,
     run,
-    say,
 )
+from df2coco.cli.streams import say
 from df2coco.converter.options import (
     AREAS,
     LANDMARKS,

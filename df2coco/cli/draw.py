@@ -1,23 +1,16 @@
 """`df2coco draw` and `df2coco skeletons`."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import (
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    command,
-    run,
-    say,
-)
+from df2coco.cli.app import PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.streams import say
 from df2coco.drawing import PARTS, draw, draw_skeletons
-from df2coco.drawing.batch import DEFAULT_SAMPLE, MIN_SCORE
+from df2coco.drawing.batch import MIN_SCORE
+from df2coco.drawing.selection import DEFAULT_SAMPLE
 
 
 def _parts(text: str) -> list[str]:

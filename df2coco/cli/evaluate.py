@@ -1,7 +1,5 @@
 """`df2coco evaluate bbox`, `segm`, `keypoints` and `retrieval`."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,15 +7,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from df2coco.cli.app import (
-    JsonOption,
-    QuietOption,
-    choice,
-    command,
-    command_group,
-    progress_bar,
-    say,
-)
+from df2coco.cli.app import JsonOption, QuietOption, choice, command, command_group, progress_bar
+from df2coco.cli.streams import say
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
 from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS, Attribute, Kind

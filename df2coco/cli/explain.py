@@ -1,7 +1,5 @@
 """`df2coco explain`."""
 
-from __future__ import annotations
-
 import difflib
 import textwrap
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`df2coco export yolo` and `export roboflow`."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Annotated, cast
@@ -16,8 +14,8 @@ from df2coco.cli.app import (
     command,
     command_group,
     run,
-    say,
 )
+from df2coco.cli.streams import say
 from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
 from df2coco.errors import counted
 from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo

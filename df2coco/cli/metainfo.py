@@ -1,7 +1,5 @@
 """`df2coco metainfo`."""
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
 from typing import Annotated, Final

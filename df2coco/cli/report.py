@@ -1,21 +1,13 @@
 """`df2coco report`."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import (
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    command,
-    run,
-    say,
-)
+from df2coco.cli.app import PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.streams import say
 
 
 @command("report")

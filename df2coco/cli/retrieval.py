@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from df2coco.cli.app import (
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    command,
-    run,
-    say,
-)
+from df2coco.cli.app import PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.streams import say
 from df2coco.errors import counted
 
 if TYPE_CHECKING:

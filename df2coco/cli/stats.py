@@ -16,8 +16,8 @@ from df2coco.cli.app import (
     WorkersOption,
     command,
     run,
-    say,
 )
+from df2coco.cli.streams import say
 
 if TYPE_CHECKING:
     from df2coco.stats import SplitStatistics

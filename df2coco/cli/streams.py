@@ -1,7 +1,5 @@
 """Standard streams that can fail: closed, full, or a pipe whose reader is gone. Each has its exit code."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os
@@ -9,8 +7,6 @@ import sys
 from typing import Any, Final, NoReturn
 
 from df2coco.errors import printable
-
-__all__ = ["READER_GONE", "guard_streams", "say"]
 
 READER_GONE: Final = 141
 """Exit code when nobody reads stdout any more, as the shell gives it for SIGPIPE (128 + 13)."""

@@ -1,13 +1,12 @@
 """`df2coco split` and `df2coco merge`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import QuietOption, command, progress_bar, say
+from df2coco.cli.app import QuietOption, command, progress_bar
+from df2coco.cli.streams import say
 from df2coco.errors import OptionError, counted, shorten
 
 

@@ -1,20 +1,12 @@
 """`df2coco validate`."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import (
-    JsonOption,
-    PasswordOption,
-    WorkersOption,
-    command,
-    run,
-)
+from df2coco.cli.app import JsonOption, PasswordOption, WorkersOption, command, run
 from df2coco.errors import counted, printable
 from df2coco.validator import SCORED_IMAGES, Finding, Report, validate
 

@@ -4,8 +4,6 @@ Some versions of typer check each value with pydantic, whose import takes longer
 start. A value that is plainly right needs no validator; every other one goes to typer, which words the fault.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable
@@ -14,8 +12,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
 from typer.core import TyperCommand, TyperGroup
-
-__all__ = ["Command", "Group"]
 
 
 class Command(TyperCommand):

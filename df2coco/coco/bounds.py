@@ -1,14 +1,10 @@
 """Rules of `coco.schema` as msgspec checks them while it decodes, in C: for annotations as nearly all are."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from msgspec import Meta
 
 from df2coco.coco.schema import MAX_ID, MAX_NUMBER
-
-__all__ = ["MOST_NUMBERS", "NEAR", "NUMBER", "Flag", "Id"]
 
 Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
 Flag = Annotated[int, Meta(ge=0, le=1)]

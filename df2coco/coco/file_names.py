@@ -1,11 +1,7 @@
 """What a `file_name` may be: a path below the folder of the images."""
 
-from __future__ import annotations
-
 from pathlib import PurePosixPath
 from typing import Any
-
-__all__ = ["is_address", "is_outside"]
 
 
 def is_address(name: str) -> bool:

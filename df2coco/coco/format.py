@@ -1,10 +1,6 @@
 """Entries of a COCO file, as types."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias, TypedDict
-
-__all__ = ["CocoCategory", "Entry"]
 
 Entry: TypeAlias = dict[str, Any]
 """An image, an annotation or a category of any file: nothing is known of its fields."""

@@ -1,13 +1,9 @@
 """Which of a COCO file's categories are DeepFashion2's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from df2coco.taxonomy import CATEGORY_BY_NAME, Category
-
-__all__ = ["find_garments", "same_name"]
 
 
 def _plain(name: str) -> str:

@@ -1,14 +1,10 @@
 """`info.df2coco`: what df2coco notes in a file about how it was made."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from df2coco.version import __version__
-
-__all__ = ["SIZES_UNKNOWN", "Conversion", "conversion_of"]
 
 Value = TypeVar("Value")
 

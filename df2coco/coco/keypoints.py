@@ -1,12 +1,8 @@
 """Keypoints as JSON text: most of it are zeros, which need not be made numbers."""
 
-from __future__ import annotations
-
 import functools
 
 from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS, Category
-
-__all__ = ["own_text"]
 
 
 def own_text(text: bytes, category: Category) -> bytes | None:

@@ -6,8 +6,6 @@ itself proves that the cuts were right. Where one does not, brackets are counted
 slower and always right. Both take time in proportion to the size of the file.
 """
 
-from __future__ import annotations
-
 import contextlib
 import mmap
 import re
@@ -32,21 +30,8 @@ from df2coco.coco.reader import (
 from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError
 
-__all__ = [
-    "Cut",
-    "Decode",
-    "Span",
-    "cut",
-    "iter_annotations",
-    "iter_list",
-    "parse_list",
-    "read_annotations",
-    "read_span",
-    "read_text",
-]
-
-Buffer: TypeAlias = "mmap.mmap | bytes"
-Decode: TypeAlias = "Callable[[bytes], list[Any] | None]"
+Buffer: TypeAlias = mmap.mmap | bytes
+Decode: TypeAlias = Callable[[bytes], list[Any] | None]
 """Reads the JSON text of a list in a faster way; None: it cannot."""
 
 _PART: Final = 2 << 20

@@ -22,24 +22,6 @@ from df2coco.file_kind import LOOKED_AT, recognise
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
-__all__ = [
-    "TOKEN",
-    "check_document",
-    "check_encoding",
-    "fault_of_json",
-    "find_not_finite",
-    "index",
-    "load",
-    "no_collection",
-    "not_a_file",
-    "parse_with_nan",
-    "read",
-    "read_bytes",
-    "refuse_other_kinds",
-    "refuse_repeated_keys",
-    "repeated_keys",
-]
-
 LISTS: Final = ("images", "annotations", "categories")
 
 

@@ -1,11 +1,7 @@
 """Compressed run-length encodings of masks, read without trust in what they say."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
-
-__all__ = ["mask_areas"]
 
 _LONGEST: Final = 7
 """Characters of one number: 35 bits, where 31 do for the largest mask."""

@@ -6,38 +6,11 @@ Commands refuse a file by this table (`check_fields`), and the validator reports
 errors (`Field.code`). Whether a value makes sense is the validator's business alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 
 from df2coco.errors import CocoFileError, shorten
-
-__all__ = [
-    "ALL_OR_NONE",
-    "DATASET_FIELDS",
-    "FIELDS",
-    "MAX_NUMBER",
-    "MAX_PIXELS",
-    "MAX_SIDE",
-    "USES",
-    "WHOLE_NUMBERS",
-    "Field",
-    "Use",
-    "UseName",
-    "are_numbers",
-    "check_fields",
-    "invalid",
-    "is_id",
-    "is_mask",
-    "is_polygon",
-    "is_too_large",
-    "missing",
-    "read_whole_numbers",
-    "unknown_id",
-]
 
 MAX_ID: Final = (1 << 63) - 1
 """The largest id: numpy, torch and hotcoco hold ids in 64 bits."""
@@ -172,39 +145,37 @@ class Field(NamedTuple):
 
 _ID: Final = "a whole number from 0"
 
-FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
-    {
-        "images": {
-            "id": Field(_ID, is_id, "image-id-type"),
-            "file_name": Field("text", _is_text, "file-name-outside"),
-            "width": Field("a whole number of pixels", _is_side, "image-size-type"),
-            "height": Field("a whole number of pixels", _is_side, "image-size-type"),
-        },
-        "categories": {
-            "id": Field(_ID, is_id, "category-id-type"),
-            "name": Field("text", _is_text, "category-name-type"),
-            "keypoints": Field("a list of names", _are_names, "landmark-names-type"),
-            "skeleton": Field("a list of pairs of whole numbers", _are_edges, "skeleton-malformed"),
-        },
-        "annotations": {
-            "id": Field(_ID, is_id, "annotation-id-type"),
-            "image_id": Field(_ID, is_id, "annotation-id-type"),
-            "category_id": Field(_ID, is_id, "annotation-id-type"),
-            "bbox": Field("4 numbers x, y, w, h", _is_box, "bbox-malformed"),
-            "area": Field("a number", _is_number, "area-wrong"),
-            "iscrowd": Field("0 or 1", _is_flag, "iscrowd-malformed"),
-            "segmentation": Field(
-                "polygons, each a list of numbers, or an RLE of its image's size",
-                is_mask,
-                "polygon-malformed",
-            ),
-            "keypoints": Field(
-                "3 numbers x, y, v for each landmark", _are_landmarks, "keypoints-length"
-            ),
-            "num_keypoints": Field("a whole number from 0", _is_count, "num-keypoints-type"),
-        },
-    }
-)
+FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
+    "images": {
+        "id": Field(_ID, is_id, "image-id-type"),
+        "file_name": Field("text", _is_text, "file-name-outside"),
+        "width": Field("a whole number of pixels", _is_side, "image-size-type"),
+        "height": Field("a whole number of pixels", _is_side, "image-size-type"),
+    },
+    "categories": {
+        "id": Field(_ID, is_id, "category-id-type"),
+        "name": Field("text", _is_text, "category-name-type"),
+        "keypoints": Field("a list of names", _are_names, "landmark-names-type"),
+        "skeleton": Field("a list of pairs of whole numbers", _are_edges, "skeleton-malformed"),
+    },
+    "annotations": {
+        "id": Field(_ID, is_id, "annotation-id-type"),
+        "image_id": Field(_ID, is_id, "annotation-id-type"),
+        "category_id": Field(_ID, is_id, "annotation-id-type"),
+        "bbox": Field("4 numbers x, y, w, h", _is_box, "bbox-malformed"),
+        "area": Field("a number", _is_number, "area-wrong"),
+        "iscrowd": Field("0 or 1", _is_flag, "iscrowd-malformed"),
+        "segmentation": Field(
+            "polygons, each a list of numbers, or an RLE of its image's size",
+            is_mask,
+            "polygon-malformed",
+        ),
+        "keypoints": Field(
+            "3 numbers x, y, v for each landmark", _are_landmarks, "keypoints-length"
+        ),
+        "num_keypoints": Field("a whole number from 0", _is_count, "num-keypoints-type"),
+    },
+}
 """List -> field -> what it must be."""
 
 
@@ -218,24 +189,20 @@ def _are_counts(value: Any) -> bool:
 
 _WHOLE: Final = Field("a whole number", _is_whole_or_null, "attribute-type")
 
-DATASET_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
-    {
-        "images": {
-            "source": Field(
-                "user or shop",
-                lambda value: value is None or type(value) is str,
-                "image-attribute-type",
-            ),
-            "pair_id": _WHOLE._replace(code="image-attribute-type"),
-        },
-        "annotations": {
-            **dict.fromkeys(
-                ("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE
-            ),
-            "float_polygons": Field("a list of whole numbers", _are_counts, "attribute-type"),
-        },
-    }
-)
+DATASET_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
+    "images": {
+        "source": Field(
+            "user or shop",
+            lambda value: value is None or type(value) is str,
+            "image-attribute-type",
+        ),
+        "pair_id": _WHOLE._replace(code="image-attribute-type"),
+    },
+    "annotations": {
+        **dict.fromkeys(("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE),
+        "float_polygons": Field("a list of whole numbers", _are_counts, "attribute-type"),
+    },
+}
 """The same for what only DeepFashion2 has. Files of others may use these names for anything."""
 
 
@@ -254,18 +221,16 @@ UseName: TypeAlias = Literal[
     "any", "bbox", "segm", "keypoints", "keypoints of masks", "restore", "boxes", "boxes and masks"
 ]
 
-USES: Final[Mapping[UseName, Use]] = MappingProxyType(
-    {
-        "any": Use(),
-        "bbox": Use(("area", "bbox"), others=False),
-        "segm": Use(("area", "segmentation"), others=False),
-        "keypoints": Use(("bbox", "keypoints"), others=False),
-        "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation"), others=False),
-        "restore": Use(("bbox", "segmentation", "keypoints"), dataset=True),
-        "boxes": Use(("bbox",), others=False),
-        "boxes and masks": Use(("bbox", "segmentation"), others=False),
-    }
-)
+USES: Final[Mapping[UseName, Use]] = {
+    "any": Use(),
+    "bbox": Use(("area", "bbox"), others=False),
+    "segm": Use(("area", "segmentation"), others=False),
+    "keypoints": Use(("bbox", "keypoints"), others=False),
+    "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation"), others=False),
+    "restore": Use(("bbox", "segmentation", "keypoints"), dataset=True),
+    "boxes": Use(("bbox",), others=False),
+    "boxes and masks": Use(("bbox", "segmentation"), others=False),
+}
 """Use -> what it needs. "any": `load`, `draw`, `stats` and `report`; "boxes", "boxes and masks": `export`."""
 
 _REQUIRED: Final[Mapping[str, frozenset[str]]] = {
@@ -329,16 +294,14 @@ def invalid(path: Path, field: str, text: str) -> CocoFileError:
 
 # ---------------------------------------------------------------- whole numbers written otherwise
 
-WHOLE_NUMBERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
+WHOLE_NUMBERS: Final[Mapping[str, tuple[str, ...]]] = {
         "images": ("id", "pair_id"),
         "categories": ("id",),
         "annotations": (
             "id", "image_id", "category_id", "iscrowd", "num_keypoints", "pair_id", "style",
             "scale", "occlusion", "zoom_in", "viewpoint",
         ),
-    }
-)  # fmt: skip
+    }  # fmt: skip
 """List -> fields that pandas writes as 1.0 and mean 1. Of these, `iscrowd` may be false and true, too."""
 
 _USUAL: Final = frozenset({int, type(None)})

@@ -15,9 +15,6 @@ import orjson
 from df2coco.coco.format import CocoCategory
 from df2coco.files import reported_for
 
-__all__ = ["OPEN_ID", "Block", "Writer"]
-
-
 OPEN_ID: Final = orjson.Fragment(b"%d")
 """Stands for an annotation's `id`: the writer numbers them."""
 

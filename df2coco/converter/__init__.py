@@ -1,7 +1,5 @@
 """From records to COCO files and back."""
 
-from __future__ import annotations
-
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert, image_info
 from df2coco.converter.summary import ConversionError, Summary

@@ -1,7 +1,5 @@
 """The texts of the dataset's annotation files, made of a COCO file's images and annotations."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -9,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from df2coco.coco.info import conversion_of
@@ -19,26 +16,22 @@ from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.parser.annotation import find_image_id, is_item_key
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, Category
 
-__all__ = ["TOP_LEVEL_ORDER", "Collector", "check_head", "make_texts"]
-
-TOP_LEVEL_ORDER: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
-    {
-        n: tuple(keys.split())
-        for n, keys in enumerate(
-            (
-                "source pair_id item1",
-                "item2 source pair_id item1",
-                "item2 source pair_id item1 item3",
-                "item2 item3 item1 item4 source pair_id",
-                "item2 item3 item1 item4 item5 source pair_id",
-                "item2 item3 item1 item6 item4 item5 source pair_id",
-                "item2 item3 item1 item6 item7 item4 item5 source pair_id",
-                "item8 item2 item3 item1 item6 item7 item4 item5 source pair_id",
-            ),
-            start=1,
-        )
-    }
-)
+TOP_LEVEL_ORDER: Final[Mapping[int, tuple[str, ...]]] = {
+    n: tuple(keys.split())
+    for n, keys in enumerate(
+        (
+            "source pair_id item1",
+            "item2 source pair_id item1",
+            "item2 source pair_id item1 item3",
+            "item2 item3 item1 item4 source pair_id",
+            "item2 item3 item1 item4 item5 source pair_id",
+            "item2 item3 item1 item6 item4 item5 source pair_id",
+            "item2 item3 item1 item6 item7 item4 item5 source pair_id",
+            "item8 item2 item3 item1 item6 item7 item4 item5 source pair_id",
+        ),
+        start=1,
+    )
+}
 """Number of items -> the order of an annotation file's keys: that of a dict in Python 2."""
 
 

@@ -1,7 +1,5 @@
 """Some images of a split, from their files to finished JSON: what a worker does."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Final, NamedTuple
 
@@ -14,8 +12,6 @@ from df2coco.converter.options import Selection, Shape
 from df2coco.parser.mapping import ReadImage
 from df2coco.parser.reader import Reader
 from df2coco.parser.records import ImageRecord, Notice
-
-__all__ = ["Converted", "Job", "convert_chunk"]
 
 
 class Job(NamedTuple):

@@ -1,12 +1,9 @@
 """How a record is laid out in COCO: which slots, which names, which area; one record at a time, no I/O."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -22,15 +19,11 @@ from df2coco.parser.records import ImageRecord, Item, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
 
-__all__ = ["Encoder", "Measured", "make_encoder", "make_info", "measure"]
-
-LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = MappingProxyType(
-    {
-        "unified": lambda _: UNIFIED,
-        "aggregated": lambda _: AGGREGATED,
-        "category": layout_of_category,
-    }
-)
+LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = {
+    "unified": lambda _: UNIFIED,
+    "aggregated": lambda _: AGGREGATED,
+    "category": layout_of_category,
+}
 """Name -> the slots of a category's keypoints."""
 
 

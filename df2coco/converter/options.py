@@ -3,32 +3,13 @@
 Both check themselves when they are made and raise `OptionError`, so that nothing else has to.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.errors import OptionError, check_choice, shorten
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, SOURCES
-
-__all__ = [
-    "AREAS",
-    "LANDMARKS",
-    "LAYOUTS",
-    "ON_ERROR",
-    "PRESETS",
-    "TASKS",
-    "AreaKind",
-    "LayoutName",
-    "OnError",
-    "Selection",
-    "Shape",
-    "Task",
-    "check_preset",
-]
 
 Task: TypeAlias = Literal["keypoints", "instances"]
 LayoutName: TypeAlias = Literal["unified", "aggregated", "category"]
@@ -38,53 +19,39 @@ PresetName: TypeAlias = Literal["official"]
 OnError: TypeAlias = Literal["fail", "skip"]
 ImageSource: TypeAlias = Literal["user", "shop"]
 
-TASKS: Final[Mapping[Task, str]] = MappingProxyType(
-    {
-        "keypoints": "boxes, masks and landmarks",
-        "instances": "boxes and masks, no landmarks",
-    }
-)
-LAYOUTS: Final[Mapping[LayoutName, str]] = MappingProxyType(
-    {
-        "unified": "294 slots for every category, as the benchmark and MMPose have them",
-        "aggregated": "81 slots: landmarks that play the same part in several categories share one",
-        "category": "each category's own 8 to 39 landmarks",
-    }
-)
-LANDMARKS: Final[Mapping[LandmarkChoice, str]] = MappingProxyType(
-    {
-        "all": "every labelled landmark",
-        "visible": 'occluded landmarks become unlabelled (the benchmark\'s "visible" ground truth)',
-    }
-)
-AREAS: Final[Mapping[AreaKind, str]] = MappingProxyType(
-    {
-        "mask": "pixels of the item's union mask, as COCO defines it",
-        "box": "width x height of the box, as the official files have it",
-    }
-)
-PRESETS: Final[Mapping[PresetName, str]] = MappingProxyType(
-    {
-        "official": "the official converter's file, field for field: its names, box area, no skeletons"
-    }
-)
-ON_ERROR: Final[Mapping[OnError, str]] = MappingProxyType(
-    {
-        "fail": "report all that cannot be used, write nothing, exit 2",
-        "skip": "leave it out and count it",
-    }
-)
+TASKS: Final[Mapping[Task, str]] = {
+    "keypoints": "boxes, masks and landmarks",
+    "instances": "boxes and masks, no landmarks",
+}
+LAYOUTS: Final[Mapping[LayoutName, str]] = {
+    "unified": "294 slots for every category, as the benchmark and MMPose have them",
+    "aggregated": "81 slots: landmarks that play the same part in several categories share one",
+    "category": "each category's own 8 to 39 landmarks",
+}
+LANDMARKS: Final[Mapping[LandmarkChoice, str]] = {
+    "all": "every labelled landmark",
+    "visible": 'occluded landmarks become unlabelled (the benchmark\'s "visible" ground truth)',
+}
+AREAS: Final[Mapping[AreaKind, str]] = {
+    "mask": "pixels of the item's union mask, as COCO defines it",
+    "box": "width x height of the box, as the official files have it",
+}
+PRESETS: Final[Mapping[PresetName, str]] = {
+    "official": "the official converter's file, field for field: its names, box area, no skeletons"
+}
+ON_ERROR: Final[Mapping[OnError, str]] = {
+    "fail": "report all that cannot be used, write nothing, exit 2",
+    "skip": "leave it out and count it",
+}
 
-_PRESET_VALUES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
-    {
-        "official": {
-            "task": "keypoints",
-            "layout": "unified",
-            "landmarks": "all",
-            "area": "box",
-        }
+_PRESET_VALUES: Final[Mapping[str, Mapping[str, str]]] = {
+    "official": {
+        "task": "keypoints",
+        "layout": "unified",
+        "landmarks": "all",
+        "area": "box",
     }
-)
+}
 """Preset -> the value that it gives to each other field of `Shape`."""
 
 
@@ -162,9 +129,13 @@ class Shape:
             object.__setattr__(self, name, value)
 
 
-_TABLES: Final[Mapping[str, Mapping[Any, str]]] = MappingProxyType(
-    {"task": TASKS, "layout": LAYOUTS, "landmarks": LANDMARKS, "area": AREAS, "preset": PRESETS}
-)
+_TABLES: Final[Mapping[str, Mapping[Any, str]]] = {
+    "task": TASKS,
+    "layout": LAYOUTS,
+    "landmarks": LANDMARKS,
+    "area": AREAS,
+    "preset": PRESETS,
+}
 """Field of `Shape` -> its values."""
 
 

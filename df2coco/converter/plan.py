@@ -1,7 +1,5 @@
 """Which files a conversion writes, and what is in each."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import re
@@ -13,8 +11,6 @@ from df2coco.converter.options import Selection, Shape, Task
 from df2coco.errors import OptionError, OutputError, SourceError
 from df2coco.parser.reader import Split
 from df2coco.taxonomy import CATEGORIES
-
-__all__ = ["Output", "is_folder", "plan_outputs"]
 
 
 class Output(NamedTuple):

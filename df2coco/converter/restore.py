@@ -3,8 +3,6 @@
 What the file does not hold cannot come back; it is reported before anything is written.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -12,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from df2coco.coco.info import conversion_of
@@ -22,8 +19,6 @@ from df2coco.errors import SourceError
 from df2coco.files import replace_all
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
-
-__all__ = ["Restored", "restore"]
 
 
 @dataclass(frozen=True)
@@ -81,15 +76,13 @@ def restore(
 # ---------------------------------------------------------------- what is lost
 
 
-_SUBSETS: Final = MappingProxyType(
-    {
-        "categories": "items of chosen categories",
-        "only": "items of one source",
-        "limit": "the first images",
-        "sample": "images of a sample",
-        "part": "images of one part",
-    }
-)
+_SUBSETS: Final = {
+    "categories": "items of chosen categories",
+    "only": "items of one source",
+    "limit": "the first images",
+    "sample": "images of a sample",
+    "part": "images of one part",
+}
 """Field of `Conversion` -> what it left in the file."""
 
 
@@ -115,15 +108,13 @@ def _losses(document: dict[str, Any], collected: Collector) -> Iterable[str]:
         yield f"{number:,} annotations belong to no image of the file and are left out"
 
 
-_COUNTED: Final = MappingProxyType(
-    {
-        "unnamed": "items have no names of their own in the file: named in the dataset's order",
-        "named by id": "images have file names that are not their ids: files are named by the ids",
-        "outside": "annotations have landmarks outside their category's slots: left out",
-        "crowds": "annotations are crowds (iscrowd 1), which the dataset does not have",
-        "other pair_id": "annotations have another pair_id than their image: the first one counts",
-    }
-)
+_COUNTED: Final = {
+    "unnamed": "items have no names of their own in the file: named in the dataset's order",
+    "named by id": "images have file names that are not their ids: files are named by the ids",
+    "outside": "annotations have landmarks outside their category's slots: left out",
+    "crowds": "annotations are crowds (iscrowd 1), which the dataset does not have",
+    "other pair_id": "annotations have another pair_id than their image: the first one counts",
+}
 """What was counted -> what to say of it."""
 
 

@@ -1,7 +1,5 @@
 """Ground truth for consumer-to-shop retrieval: the query and gallery items of a split, and all its pairs."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import io
@@ -26,8 +24,6 @@ from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 from df2coco.workers import check_workers
-
-__all__ = ["PAIR_COLUMNS", "RetrievalSummary", "write_retrieval"]
 
 PAIR_COLUMNS: Final = (
     "query_image",

@@ -1,7 +1,5 @@
 """The whole job: one or more splits into COCO files, in one pass over each, written all or not at all."""
 
-from __future__ import annotations
-
 import dataclasses
 from array import array
 from collections.abc import Generator, Iterable, Sequence
@@ -26,8 +24,6 @@ from df2coco.parser.records import Notice
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers
-
-__all__ = ["convert", "image_info"]
 
 
 def convert(

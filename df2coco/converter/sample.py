@@ -1,7 +1,5 @@
 """A random sample of a split that does not tear pairs apart, taken in one pass."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -9,8 +7,6 @@ from typing import Final
 
 from df2coco.coco.writer import Block
 from df2coco.converter.chunk import Converted
-
-__all__ = ["take_sample"]
 
 
 def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterator[Converted]:

@@ -1,7 +1,5 @@
 """What a conversion read, left out and wrote: the numbers and the notices."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,8 +11,6 @@ import orjson
 from df2coco.errors import SourceError, counted, printable
 from df2coco.parser.records import Notice
 from df2coco.taxonomy import CATEGORIES
-
-__all__ = ["ConversionError", "Summary", "report_json"]
 
 _SHOWN: Final = 5
 """Notices of a kind that a summary keeps when not all are asked for."""

@@ -8,8 +8,6 @@
 Pillow is loaded by the first call, not by the import.
 """
 
-from __future__ import annotations
-
 from df2coco.drawing.batch import draw
 from df2coco.drawing.drawables import PARTS
 from df2coco.drawing.overlay import draw_image

@@ -16,7 +16,7 @@ from df2coco.coco.schema import check_fields
 from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS
 from df2coco.drawing.photos import Photos
-from df2coco.drawing.selection import DEFAULT_SAMPLE, annotations_of, choose, results_of
+from df2coco.drawing.selection import annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
 from df2coco.errors import OptionError, OutputError, check_choice, check_list, printable, shorten
 from df2coco.files import (
@@ -31,8 +31,6 @@ from df2coco.workers import check_workers, map_ordered, worthwhile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-__all__ = ["DEFAULT_SAMPLE", "MAX_ON_SHEET", "MIN_SCORE", "draw"]
 
 MIN_SCORE: Final = 0.3
 MAX_ON_SHEET: Final = 200

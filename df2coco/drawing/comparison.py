@@ -17,8 +17,6 @@ from df2coco.pictures import Picture
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Style", "Subject", "paint"]
-
 
 @dataclass(frozen=True, slots=True)
 class Style:

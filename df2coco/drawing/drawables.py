@@ -1,11 +1,8 @@
 """What of an annotation or of a model's result can be drawn: checked numbers, and the landmarks that count."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco.garments import find_garments
@@ -14,18 +11,14 @@ from df2coco.errors import CocoFileError, printable, shown
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, Category
 
-__all__ = ["PARTS", "Box", "Drawable", "Landmark", "read_drawables"]
-
-PARTS: Final = MappingProxyType(
-    {
-        "boxes": "the boxes",
-        "masks": "the union of an item's polygons",
-        "landmarks": "visible ones filled, occluded ones hollow, and the skeleton",
-    }
-)
+PARTS: Final = {
+    "boxes": "the boxes",
+    "masks": "the union of an item's polygons",
+    "landmarks": "visible ones filled, occluded ones hollow, and the skeleton",
+}
 """What can be drawn of an item."""
 
-Box: TypeAlias = "tuple[float, float, float, float]"
+Box: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 
 

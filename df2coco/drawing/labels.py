@@ -7,9 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["Obstacle", "Rectangle", "Wish", "place_labels"]
-
-
 _MOST_LABELS: Final = 60
 _MOST_OBSTACLES: Final = 500
 """More cover the picture rather than explain it, and finding room takes the square of their number."""

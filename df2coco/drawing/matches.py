@@ -1,7 +1,5 @@
 """Which results of a model match which annotations of the same image: COCO's rule, at one threshold."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +8,6 @@ from typing import Any, Final, NamedTuple
 from df2coco.drawing.drawables import PARTS, Drawable
 from df2coco.masks import compressed, union_mask
 from df2coco.masks.boxes import iou
-
-__all__ = ["MATCHED", "THRESHOLD", "UNMATCHED", "mark_matches"]
 
 THRESHOLD: Final = 0.5
 """The least overlap of a match: the easiest of COCO's thresholds."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-__all__ = ["casing_of", "distinguish", "draw_image", "font", "overlay", "picture_size"]
-
 SMALLEST: Final = 480
 """The longer side of a picture has at least so many pixels; smaller photos are enlarged."""
 LARGEST: Final = 2400

@@ -15,8 +15,6 @@ from df2coco.pictures import Picture, Pictures
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Photos"]
-
 
 class Photos:
     """Opens images by the `file_name` of their COCO entry.

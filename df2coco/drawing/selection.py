@@ -1,7 +1,5 @@
 """What of a COCO file and a model's results is drawn: some images, and what belongs to them."""
 
-from __future__ import annotations
-
 import random
 from collections import defaultdict
 from collections.abc import Container, Sequence
@@ -13,8 +11,6 @@ from df2coco.coco.lists import iter_list, read_annotations
 from df2coco.coco.reader import no_collection
 from df2coco.coco.schema import is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
-
-__all__ = ["DEFAULT_SAMPLE", "annotations_of", "choose", "results_of"]
 
 DEFAULT_SAMPLE: Final = 12
 

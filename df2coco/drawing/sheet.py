@@ -14,19 +14,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-__all__ = [
-    "Captioned",
-    "Key",
-    "beside",
-    "beside_room",
-    "justify",
-    "keys_of",
-    "legend",
-    "page",
-    "stack",
-    "text_line",
-]
-
 PAPER: Final = "#ffffff"
 INK: Final = "#1a1a1a"
 QUIET: Final = "#666666"

@@ -1,13 +1,9 @@
 """The poster of the 13 landmark definitions, which the package ships as pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from df2coco.errors import OutputError
 from df2coco.files import atomic_write
-
-__all__ = ["draw_skeletons"]
 
 
 def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:

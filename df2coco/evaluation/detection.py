@@ -1,10 +1,7 @@
 """Average precision of boxes, masks and landmarks, as COCO and the DeepFashion2 benchmark score them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.reader import no_collection
@@ -13,29 +10,9 @@ from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
-from df2coco.evaluation.sources import (
-    GroundTruthSource,
-    ResultsSource,
-    open_document,
-    open_list,
-)
+from df2coco.evaluation.sources import GroundTruthSource, ResultsSource, open_document, open_list
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
-
-__all__ = [
-    "KINDS",
-    "LANDMARKS",
-    "METRICS",
-    "OKS_AREAS",
-    "Attribute",
-    "EngineName",
-    "Evaluation",
-    "Kind",
-    "Landmarks",
-    "OksArea",
-    "Scores",
-    "evaluate",
-]
 
 Kind: TypeAlias = Literal["bbox", "segm", "keypoints"]
 Landmarks: TypeAlias = Literal["all", "visible"]
@@ -43,28 +20,22 @@ OksArea: TypeAlias = Literal["box", "mask"]
 Attribute: TypeAlias = Literal["scale", "occlusion", "zoom_in", "viewpoint"]
 EngineName: TypeAlias = Literal["hotcoco", "pycocotools"]
 
-KINDS: Final = MappingProxyType(
-    {
-        "bbox": "boxes",
-        "segm": "masks",
-        "keypoints": "landmarks",
-    }
-)
+KINDS: Final = {
+    "bbox": "boxes",
+    "segm": "masks",
+    "keypoints": "landmarks",
+}
 """What can be evaluated."""
 
-LANDMARKS: Final = MappingProxyType(
-    {
-        "all": "every labelled landmark, occluded ones too",
-        "visible": "occluded landmarks count as unlabelled",
-    }
-)
+LANDMARKS: Final = {
+    "all": "every labelled landmark, occluded ones too",
+    "visible": "occluded landmarks count as unlabelled",
+}
 
-OKS_AREAS: Final = MappingProxyType(
-    {
-        "box": "width x height of the box, as published",
-        "mask": "pixels of the mask, as COCO does for people",
-    }
-)
+OKS_AREAS: Final = {
+    "box": "width x height of the box, as published",
+    "mask": "pixels of the mask, as COCO does for people",
+}
 
 
 class _Metric(NamedTuple):
@@ -79,40 +50,34 @@ class _Metric(NamedTuple):
 _AT_50, _AT_75 = 0, 5
 _ALL: Final = 0
 
-METRICS: Final[Mapping[str, Mapping[str, _Metric]]] = MappingProxyType(
-    {
-        "instances": MappingProxyType(
-            {
-                "AP": _Metric("precision", None, _ALL, 2),
-                "AP50": _Metric("precision", _AT_50, _ALL, 2),
-                "AP75": _Metric("precision", _AT_75, _ALL, 2),
-                "APs": _Metric("precision", None, 1, 2),
-                "APm": _Metric("precision", None, 2, 2),
-                "APl": _Metric("precision", None, 3, 2),
-                "AR1": _Metric("recall", None, _ALL, 0),
-                "AR10": _Metric("recall", None, _ALL, 1),
-                "AR100": _Metric("recall", None, _ALL, 2),
-                "ARs": _Metric("recall", None, 1, 2),
-                "ARm": _Metric("recall", None, 2, 2),
-                "ARl": _Metric("recall", None, 3, 2),
-            }
-        ),
-        "keypoints": MappingProxyType(
-            {
-                "AP": _Metric("precision", None, _ALL, 0),
-                "AP50": _Metric("precision", _AT_50, _ALL, 0),
-                "AP75": _Metric("precision", _AT_75, _ALL, 0),
-                "APm": _Metric("precision", None, 1, 0),
-                "APl": _Metric("precision", None, 2, 0),
-                "AR": _Metric("recall", None, _ALL, 0),
-                "AR50": _Metric("recall", _AT_50, _ALL, 0),
-                "AR75": _Metric("recall", _AT_75, _ALL, 0),
-                "ARm": _Metric("recall", None, 1, 0),
-                "ARl": _Metric("recall", None, 2, 0),
-            }
-        ),
-    }
-)
+METRICS: Final[Mapping[str, Mapping[str, _Metric]]] = {
+    "instances": {
+        "AP": _Metric("precision", None, _ALL, 2),
+        "AP50": _Metric("precision", _AT_50, _ALL, 2),
+        "AP75": _Metric("precision", _AT_75, _ALL, 2),
+        "APs": _Metric("precision", None, 1, 2),
+        "APm": _Metric("precision", None, 2, 2),
+        "APl": _Metric("precision", None, 3, 2),
+        "AR1": _Metric("recall", None, _ALL, 0),
+        "AR10": _Metric("recall", None, _ALL, 1),
+        "AR100": _Metric("recall", None, _ALL, 2),
+        "ARs": _Metric("recall", None, 1, 2),
+        "ARm": _Metric("recall", None, 2, 2),
+        "ARl": _Metric("recall", None, 3, 2),
+    },
+    "keypoints": {
+        "AP": _Metric("precision", None, _ALL, 0),
+        "AP50": _Metric("precision", _AT_50, _ALL, 0),
+        "AP75": _Metric("precision", _AT_75, _ALL, 0),
+        "APm": _Metric("precision", None, 1, 0),
+        "APl": _Metric("precision", None, 2, 0),
+        "AR": _Metric("recall", None, _ALL, 0),
+        "AR50": _Metric("recall", _AT_50, _ALL, 0),
+        "AR75": _Metric("recall", _AT_75, _ALL, 0),
+        "ARm": _Metric("recall", None, 1, 0),
+        "ARl": _Metric("recall", None, 2, 0),
+    },
+}
 """COCO's numbers, in COCO's order; small, medium and large are areas up to 32^2, 96^2 and above."""
 
 

@@ -4,14 +4,11 @@ Images and categories are numbered anew for them, in the order of their ids, and
 annotation with id 0 would count as not found in pycocotools.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco import reader as coco
@@ -19,8 +16,6 @@ from df2coco.errors import Df2cocoError
 from df2coco.evaluation.ground_truth import GroundTruth
 from df2coco.evaluation.results import Results
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
-
-__all__ = ["ENGINES", "Curves", "Engine", "EngineError", "Task", "choose_engine"]
 
 
 class EngineError(Df2cocoError):
@@ -57,13 +52,11 @@ A round says of each item whether it is ignored: a result that matches it is nei
 
 # ---------------------------------------------------------------- by category
 
-_OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "bbox": MappingProxyType({"area": -1.0}),
-        "segm": MappingProxyType({"area": -1.0}),
-        "keypoints": MappingProxyType({"num_keypoints": 0}),
-    }
-)
+_OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "bbox": {"area": -1.0},
+    "segm": {"area": -1.0},
+    "keypoints": {"num_keypoints": 0},
+}
 """What makes COCO ignore an annotation and leaves its overlaps with results as they are: an area outside
 all ranges, or no landmark that is said to be labelled. (`iscrowd` would change the overlaps.)"""
 
@@ -284,9 +277,7 @@ def _hotcoco_columns(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[
     return curves
 
 
-ENGINES: Final[Mapping[str, Engine]] = MappingProxyType(
-    {"hotcoco": _hotcoco, "pycocotools": _pycocotools}
-)
+ENGINES: Final[Mapping[str, Engine]] = {"hotcoco": _hotcoco, "pycocotools": _pycocotools}
 """Name -> engine, the fastest first."""
 
 

@@ -1,7 +1,5 @@
 """Lists of results and of items, checked one by one before anything is scored."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable
@@ -10,16 +8,6 @@ from typing import Any, Final, TypeGuard
 from df2coco.coco.lists import Decode, iter_list
 from df2coco.errors import Df2cocoError, FaultError, shorten, shown
 from df2coco.evaluation.sources import Loaded
-
-__all__ = [
-    "MAX_COORDINATE",
-    "ResultsError",
-    "are_finite",
-    "finite_number",
-    "has_booleans",
-    "read_entries",
-    "whole_number",
-]
 
 
 class ResultsError(Df2cocoError):

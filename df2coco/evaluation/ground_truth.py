@@ -1,7 +1,5 @@
 """The ground truth of an evaluation, cut down to the columns that the evaluation needs."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,14 +25,6 @@ from df2coco.evaluation.sources import Loaded
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category
-
-__all__ = [
-    "Box",
-    "GroundTruth",
-    "Items",
-    "read_ground_truth",
-    "run_length_encoded",
-]
 
 Box: TypeAlias = "Sequence[float]"
 """x, y, width, height in pixels."""

@@ -1,18 +1,13 @@
 """What a person must know before believing a score: one sentence each. No note changes a number."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from df2coco.evaluation.ground_truth import GroundTruth
 from df2coco.evaluation.results import Results
 
-__all__ = ["USUAL", "find_notes"]
-
-LIMITS: Final[Mapping[str, int]] = MappingProxyType({"bbox": 100, "segm": 100, "keypoints": 20})
+LIMITS: Final[Mapping[str, int]] = {"bbox": 100, "segm": 100, "keypoints": 20}
 """Kind -> how many results of a category in an image count: COCO's largest maxDets."""
 
 
@@ -297,10 +292,8 @@ def _as_fractions(boxes: Any, truth: GroundTruth, image_ids: Any) -> Any:
 _FRACTION: Final = 2.0
 """No side in pixels is so small, and no fraction of the image larger."""
 
-_READINGS: Final[Mapping[str, _Reading]] = MappingProxyType(
-    {
-        "corners x1, y1, x2, y2; COCO's are x, y, width, height": _as_corners,
-        "centre x, y, width, height; COCO's x, y are the upper left corner": _as_centres,
-        "fractions of the image; COCO's are pixels": _as_fractions,
-    }
-)
+_READINGS: Final[Mapping[str, _Reading]] = {
+    "corners x1, y1, x2, y2; COCO's are x, y, width, height": _as_corners,
+    "centre x, y, width, height; COCO's x, y are the upper left corner": _as_centres,
+    "fractions of the image; COCO's are pixels": _as_fractions,
+}

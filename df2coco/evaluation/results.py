@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 
 from df2coco.coco.lists import Decode
@@ -24,8 +23,6 @@ from df2coco.evaluation.ground_truth import Box, GroundTruth, run_length_encoded
 from df2coco.evaluation.sources import Loaded
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
-
-__all__ = ["Results", "read_results"]
 
 
 @dataclass(slots=True)
@@ -226,9 +223,11 @@ def _landmark_area(own: list[float], box: Box | None) -> float:
     return (max(xs) - min(xs)) * (max(ys) - min(ys))
 
 
-_KINDS: Final[Mapping[str, Callable[[dict[str, Any], int, int, _ResultsReader], None]]] = (
-    MappingProxyType({"bbox": _check_box, "segm": _check_mask, "keypoints": _check_landmarks})
-)
+_KINDS: Final[Mapping[str, Callable[[dict[str, Any], int, int, _ResultsReader], None]]] = {
+    "bbox": _check_box,
+    "segm": _check_mask,
+    "keypoints": _check_landmarks,
+}
 """Kind -> check of a result, which also takes what the evaluation needs."""
 
 
@@ -321,6 +320,8 @@ def _fast_landmarks(truth: GroundTruth, reader: _ResultsReader) -> _Fast:
     return decode, add
 
 
-_FAST: Final[Mapping[str, Callable[[GroundTruth, _ResultsReader], _Fast]]] = MappingProxyType(
-    {"bbox": _fast_boxes, "segm": _fast_masks, "keypoints": _fast_landmarks}
-)
+_FAST: Final[Mapping[str, Callable[[GroundTruth, _ResultsReader], _Fast]]] = {
+    "bbox": _fast_boxes,
+    "segm": _fast_masks,
+    "keypoints": _fast_landmarks,
+}

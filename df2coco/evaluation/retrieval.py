@@ -1,7 +1,5 @@
 """Consumer-to-shop retrieval: top-k accuracy, as the DeepFashion2 benchmark scores it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +9,10 @@ from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError, FaultError, check_choice, shown
 from df2coco.evaluation import structs
 from df2coco.evaluation.detection import Attribute
-from df2coco.evaluation.entries import (
-    are_finite,
-    finite_number,
-    read_entries,
-    whole_number,
-)
+from df2coco.evaluation.entries import are_finite, finite_number, read_entries, whole_number
 from df2coco.evaluation.notes import USUAL
 from df2coco.evaluation.sources import Loaded, ResultsSource, open_list
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
-
-__all__ = ["ANSWERS", "TOP", "RetrievalEvaluation", "RetrievalScores", "evaluate_retrieval"]
 
 TOP: Final = (1, 5, 10, 15, 20)
 """The k of the top-k accuracies."""

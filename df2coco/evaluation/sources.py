@@ -1,22 +1,11 @@
 """What is scored, and against what: files, or what a program has loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from df2coco.errors import OptionError
-
-__all__ = [
-    "GroundTruthSource",
-    "HasDataset",
-    "Loaded",
-    "ResultsSource",
-    "open_document",
-    "open_list",
-]
 
 
 class HasDataset(Protocol):
@@ -25,10 +14,10 @@ class HasDataset(Protocol):
     dataset: Any
 
 
-GroundTruthSource: TypeAlias = "str | Path | Mapping[str, Any] | HasDataset"
+GroundTruthSource: TypeAlias = str | Path | Mapping[str, Any] | HasDataset
 """A COCO file, or one that is loaded."""
 
-ResultsSource: TypeAlias = "str | Path | Sequence[Mapping[str, Any]] | HasDataset"
+ResultsSource: TypeAlias = str | Path | Sequence[Mapping[str, Any]] | HasDataset
 """A file of results, a list of them, or what `COCO.loadRes` gives."""
 
 

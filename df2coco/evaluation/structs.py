@@ -4,8 +4,6 @@ These are not the rules: `coco.schema` and `evaluation.results` have them and sa
 here fits there and means the same; a part of a file that does not fit here is read the slow way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
@@ -16,19 +14,6 @@ from df2coco.coco.bounds import MOST_NUMBERS, NEAR, NUMBER, Flag, Id
 from df2coco.coco.keypoints import own_text
 from df2coco.evaluation.entries import MAX_COORDINATE
 from df2coco.taxonomy import Category
-
-__all__ = [
-    "Answer",
-    "BoxItem",
-    "BoxResult",
-    "LandmarkItem",
-    "LandmarkResult",
-    "MaskItem",
-    "MaskResult",
-    "MaskedLandmarkItem",
-    "decode_landmarks",
-    "decoder",
-]
 
 Number = Annotated[float, NUMBER]
 Polygon = Annotated[list[Annotated[float, NEAR]], Meta(min_length=6, max_length=MOST_NUMBERS)]

@@ -1,7 +1,5 @@
 """A dataset as training tools want it that do not read one COCO file: their folders, labels and links."""
 
-from __future__ import annotations
-
 from df2coco.export.roboflow import export_roboflow
 from df2coco.export.summary import NOTES, Exported, ExportedSplit
 from df2coco.export.yolo import YOLO_TASKS, YoloTask, export_yolo

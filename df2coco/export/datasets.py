@@ -1,7 +1,5 @@
 """What to export: COCO files and the folders of their photos, whatever the user named."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter
@@ -23,8 +21,6 @@ from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
 from df2coco.progress import Progress
 from df2coco.taxonomy import Category
-
-__all__ = ["Dataset", "Head", "Links", "Photo", "find_datasets", "read_head"]
 
 
 @dataclass(frozen=True)

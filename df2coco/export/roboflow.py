@@ -1,7 +1,5 @@
 """Roboflow's layout, which RF-DETR trains from: a folder a split, with its COCO file beside the photos."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,8 +15,6 @@ from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.files import atomic_folder
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers
-
-__all__ = ["export_roboflow"]
 
 _SPLITS: Final[Mapping[str, str]] = {"train": "train", "validation": "valid", "test": "test"}
 """Our name of a split -> Roboflow's."""

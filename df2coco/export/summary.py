@@ -1,23 +1,16 @@
 """What an export came to."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
-__all__ = ["NOTES", "Exported", "ExportedSplit"]
-
-NOTES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "crowd": "crowds (iscrowd 1) are left out: labels cannot say it",
-        "box-empty": "boxes cover nothing of their photo: their items are left out",
-        "outline-from-box": "masks cover nothing: their outline is the box",
-        "landmark-outside": "labelled landmarks lie outside their photo: exported as not labelled",
-    }
-)
+NOTES: Final[Mapping[str, str]] = {
+    "crowd": "crowds (iscrowd 1) are left out: labels cannot say it",
+    "box-empty": "boxes cover nothing of their photo: their items are left out",
+    "outline-from-box": "masks cover nothing: their outline is the box",
+    "landmark-outside": "labelled landmarks lie outside their photo: exported as not labelled",
+}
 """Code -> what was left out or changed, beside the notices of converting (`box-clipped` too)."""
 
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.garments import find_garments
@@ -34,13 +33,13 @@ from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
 from df2coco.workers import check_workers, map_ordered, worthwhile
 
-__all__ = ["YOLO_TASKS", "YoloTask", "export_yolo"]
-
 YoloTask: TypeAlias = Literal["detect", "segment", "pose"]
 
-YOLO_TASKS: Final[Mapping[YoloTask, str]] = MappingProxyType(
-    {"detect": "boxes", "segment": "masks, one outline each", "pose": "boxes and landmarks"}
-)
+YOLO_TASKS: Final[Mapping[YoloTask, str]] = {
+    "detect": "boxes",
+    "segment": "masks, one outline each",
+    "pose": "boxes and landmarks",
+}
 
 _SPLITS: Final = {"train": "train", "validation": "val", "test": "test"}
 """Our name of a split -> Ultralytics'."""

@@ -1,15 +1,11 @@
 """Python source for the long tables: rows that a person can still read."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 from collections.abc import Iterable, Sequence
 
 from df2coco.layouts import UNIFIED, Layout, own_slots
 from df2coco.taxonomy import CATEGORIES, Category
-
-__all__ = ["Color", "flip_pairs", "link_colors", "literal", "rgb", "rows", "slot_colors", "wrapped"]
 
 Color = tuple[int, int, int]
 """Red, green, blue, each 0 to 255."""

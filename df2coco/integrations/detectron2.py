@@ -5,8 +5,6 @@ looks a name up by its first occurrence). `register` and `add_config` use these 
 else of df2coco, so that `source()` can write them out as a module that stands alone.
 """
 
-from __future__ import annotations
-
 import inspect
 import os
 from typing import Any, Final
@@ -14,16 +12,6 @@ from typing import Any, Final
 from df2coco.integrations._source import flip_pairs, link_colors, literal, rgb, rows, wrapped
 from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
-
-__all__ = [
-    "KEYPOINTS",
-    "THING_CLASSES",
-    "THING_COLORS",
-    "add_config",
-    "keypoint_metadata",
-    "register",
-    "source",
-]
 
 
 def keypoint_metadata(layout: Layout) -> dict[str, Any]:
@@ -139,7 +127,6 @@ _HEADING: Final = '''\
 Call `register(name, json_file, image_root)` for each converted file, and `add_config(cfg)` once.
 """
 
-from __future__ import annotations
 
 import os
 from typing import Any

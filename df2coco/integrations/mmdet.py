@@ -5,15 +5,11 @@ it drops the annotations whose category is not among them, without a word, and n
 the file's order, which is this one.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from df2coco.integrations._source import literal, rgb
 from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
-
-__all__ = ["METAINFO", "source"]
 
 METAINFO: Final[dict[str, Any]] = {
     "classes": tuple(category.name for category in CATEGORIES),

@@ -5,14 +5,10 @@ to 9, and swaps the neck and lapel points of short sleeve outwear as the publish
 not as they are annotated (see `df2coco.taxonomy`): flipped training images then teach wrong landmarks.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from df2coco.integrations._source import link_colors, literal, rows, slot_colors
 from df2coco.layouts import UNIFIED, Layout
-
-__all__ = ["DATASET_INFO", "dataset_info", "source"]
 
 PAPER_INFO: Final = {
     "author": "Yuying Ge and Ruimao Zhang and Lingyun Wu and Xiaogang Wang and Xiaoou Tang and Ping Luo",

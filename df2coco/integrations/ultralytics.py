@@ -3,8 +3,6 @@
 `df2coco export yolo` writes one beside the labels; `source()` is that of a whole dataset with landmarks.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -12,8 +10,6 @@ from typing import Final
 from df2coco.integrations._source import literal
 from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
-
-__all__ = ["MINIMUM_VERSION", "data_yaml", "source"]
 
 MINIMUM_VERSION: Final = "8.4.117"
 """The first release whose training loss reads `kpt_oks_sigmas` (`v8PoseLoss` in its utils/loss.py)."""

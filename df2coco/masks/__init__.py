@@ -1,7 +1,5 @@
 """Masks of items and their areas, as pycocotools draws them."""
 
-from __future__ import annotations
-
 from df2coco.masks.union import area_or_box, compressed, union_area, union_areas, union_mask
 
 __all__ = ["area_or_box", "compressed", "union_area", "union_areas", "union_mask"]

@@ -1,10 +1,6 @@
 """How much two boxes have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-
-__all__ = ["iou"]
 
 
 def iou(a: Sequence[float], b: Sequence[float]) -> float:

@@ -1,7 +1,5 @@
 """One outline around an item's mask, for formats that know no other shape than one polygon."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -9,8 +7,6 @@ from df2coco.errors import Df2cocoError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-__all__ = ["check_shapely", "outline"]
 
 Ring: TypeAlias = "NDArray[Any]"
 """(n, 2): the points x, y of a closed line, the first not repeated."""

@@ -15,8 +15,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["union_areas"]
-
 Array: TypeAlias = NDArray[Any]
 
 _SCALE: Final = 5

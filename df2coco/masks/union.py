@@ -1,11 +1,7 @@
 """Masks of items, as pycocotools draws them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
-
-__all__ = ["area_or_box", "compressed", "union_area", "union_areas", "union_mask"]
 
 Segmentation: TypeAlias = "Sequence[Sequence[float]]"
 """Polygons [x1, y1, x2, y2, ...] of at least 3 points. They may overlap: the mask is their union."""

@@ -1,7 +1,5 @@
 """The source format: DeepFashion2's folders, archives and annotation files, read as records."""
 
-from __future__ import annotations
-
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import read
 

@@ -4,8 +4,6 @@ Facts about the format are from the dataset's README and from counting on real f
 `fixtures/README.md` for its quirks.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -19,14 +17,6 @@ from df2coco.parser.item import is_box, optional_choice, optional_integer, parse
 from df2coco.parser.records import ImageRecord, Item, Notice, smallest_size
 from df2coco.parser.strict_annotation import parse_strictly
 from df2coco.taxonomy import SOURCES
-
-__all__ = [
-    "MAX_ANNOTATION_BYTES",
-    "find_image_id",
-    "is_item_key",
-    "parse_annotation",
-    "parse_image_id",
-]
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""

@@ -6,8 +6,6 @@ own decryption is pure Python: `fast-zip-decryption` does the same 27 times fast
 used where it is installed.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 import zipfile
@@ -18,8 +16,6 @@ from typing import IO, Any, Final, NamedTuple
 
 from df2coco.errors import PasswordError, SourceError
 from df2coco.file_kind import VOLUME, is_text_file, recognise_file
-
-__all__ = ["Member", "ZipFiles", "count_members", "read_directory"]
 
 
 class Member(NamedTuple):

@@ -1,7 +1,5 @@
 """What in a folder may be a part of the dataset, going by names alone."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path
@@ -15,8 +13,6 @@ from df2coco.parser.places import (
     original_name,
     split_of,
 )
-
-__all__ = ["Candidates", "find_candidates"]
 
 _UNFINISHED: Final = re.compile(
     r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$", re.IGNORECASE

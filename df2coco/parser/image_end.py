@@ -1,12 +1,8 @@
 """Whether an image file is cut off, from its last bytes, without decoding a pixel."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from df2coco.parser.reader import Files, Reference
-
-__all__ = ["find_cut"]
 
 _END: Final = 4096
 """How many of the last bytes are looked at first: all of the image's own end, and what some programs append."""

@@ -1,7 +1,5 @@
 """Which folder or archive holds the images of a folder of annotation files."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -14,8 +12,6 @@ from df2coco.parser.places import (
     folder_place,
     list_folder,
 )
-
-__all__ = ["find_image_place", "image_place", "reject_shared_images"]
 
 
 def find_image_place(place: Place, places: list[Place], password: str | None) -> Place | None:

@@ -5,8 +5,6 @@ Plain JPEG headers are read here, as all photos of the dataset have them: Pillow
 no JPEG is left to Pillow, so that both always agree.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 import warnings
@@ -16,8 +14,6 @@ import msgspec
 
 from df2coco.errors import SourceError
 from df2coco.file_kind import recognise
-
-__all__ = ["FIRST_BYTES", "HeaderTooShortError", "ImageHeader", "read_header"]
 
 FIRST_BYTES: Final = 4096
 """How much of a file to read at first; most JPEG headers end before."""

@@ -1,14 +1,10 @@
 """One item of an annotation file: its fields, checked and repaired."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from df2coco.errors import FaultError, shorten
 from df2coco.parser.records import MAX_COORDINATE, Item, Notice, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, Category
-
-__all__ = ["is_box", "optional_choice", "optional_integer", "parse_item"]
 
 MAX_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""

@@ -1,7 +1,5 @@
 """One function over all images of a split: in chunks, in several processes, in the order of the split."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
@@ -14,8 +12,6 @@ from df2coco.parser.reader import Entry, Reader
 from df2coco.parser.records import ImageRecord, Notice
 from df2coco.progress import Progress
 from df2coco.workers import map_ordered, worthwhile
-
-__all__ = ["ReadImage", "map_entries", "map_images", "read_image"]
 
 Result = TypeVar("Result")
 

@@ -15,14 +15,10 @@ always from 20 on. Photos 4 times as large are found from 3 images on, 2 times f
 1.1 times from 50 on. Below 1.1 times nothing can be said.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 
 from df2coco.parser.records import Notice
-
-__all__ = ["judge_photos"]
 
 _FEWEST_LEAVING: Final = 2
 _SHARE_LEAVING: Final = 0.05

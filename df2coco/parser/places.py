@@ -1,7 +1,5 @@
 """Places: the folders, on disk or in a zip archive, that hold annotation files or images."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -12,23 +10,6 @@ from typing import Final
 from df2coco.errors import SourceError
 from df2coco.parser.archive import ZipFiles, read_directory
 from df2coco.parser.reader import Files, FolderFiles, Reference
-
-__all__ = [
-    "ARCHIVE_NAME",
-    "IMAGE_FOLDERS",
-    "JPG",
-    "SPLITS",
-    "SPLIT_OF_WORD",
-    "Place",
-    "annotations_prefix",
-    "archive_places",
-    "folder_place",
-    "is_image_name",
-    "is_place_name",
-    "list_folder",
-    "original_name",
-    "split_of",
-]
 
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""

@@ -1,7 +1,5 @@
 """Reading a split, one image at a time."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -17,18 +15,7 @@ from df2coco.parser.archive import Member
 from df2coco.parser.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
 from df2coco.parser.records import ImageRecord, Notice
 
-__all__ = [
-    "Entry",
-    "Files",
-    "FolderFiles",
-    "Reader",
-    "Reference",
-    "Split",
-    "read_image_header",
-    "read_split",
-]
-
-Reference: TypeAlias = "str | Member"
+Reference: TypeAlias = str | Member
 """How `Files` finds a file: its name in a folder, or its place in an archive."""
 
 MAX_HEADER_BYTES: Final = 64 << 20

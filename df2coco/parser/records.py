@@ -1,31 +1,17 @@
 """What one annotation file comes to once it is checked, and what is reported about it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
 
-__all__ = [
-    "MAX_COORDINATE",
-    "NOTICES",
-    "ImageRecord",
-    "Item",
-    "Notice",
-    "NoticeKind",
-    "Number",
-    "smallest_size",
-]
-
 MAX_COORDINATE: Final = 65_535
 """The largest coordinate in pixels: no JPEG is wider or higher."""
 
-Number: TypeAlias = "int | float"
+Number: TypeAlias = int | float
 
 
 class NoticeKind(NamedTuple):
@@ -35,58 +21,56 @@ class NoticeKind(NamedTuple):
     sentence: str
 
 
-NOTICES: Final[Mapping[str, NoticeKind]] = MappingProxyType(
-    {
-        "bad-file": NoticeKind("error", "an annotation file cannot be used; its image is left out"),
-        "bad-item": NoticeKind("error", "an item cannot be used and is left out"),
-        "bad-image": NoticeKind("error", "an image is missing or has no readable size"),
-        "polygon-dropped": NoticeKind("repair", "a malformed polygon beside good ones was dropped"),
-        "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
-        "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
-        "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
-        "item-twice": NoticeKind("warning", "an item stands twice in one file; both are kept"),
-        "item-ignored": NoticeKind(
-            "warning",
-            "what looks like an item has another name than item1, item2 ...; it is left out",
-        ),
-        "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
-        "exif-orientation": NoticeKind(
-            "warning", "an image is stored rotated (EXIF); its size is that after rotation"
-        ),
-        "image-without-annotations": NoticeKind(
-            "warning", "an image has no annotation file and is left out"
-        ),
-        "split-without-annotations": NoticeKind(
-            "warning", "a split that is not the test split has images and no annotation files"
-        ),
-        "annotation-double": NoticeKind(
-            "warning",
-            "two annotation files have the same name but for the suffix; one is left out",
-        ),
-        "image-double": NoticeKind(
-            "warning", "two images have the same name but for the suffix; one is left out"
-        ),
-        "not-read": NoticeKind(
-            "warning", "a folder or archive looks like a part of the dataset and is not read"
-        ),
-        "nothing-left": NoticeKind(
-            "warning", "no image is left: the file has no images and no annotations"
-        ),
-        "selection-ignored": NoticeKind(
-            "warning",
-            "options choose by the annotations, but the split has none: all its images are written",
-        ),
-        "other-photos": NoticeKind(
-            "warning", "the photos are probably not those that the annotations were made on"
-        ),
-        "no-items": NoticeKind("warning", "an image has no items"),
-        "no-images": NoticeKind(
-            "warning",
-            "no images were found: width and height are the smallest that hold the annotations, "
-            "good for evaluation, wrong for training",
-        ),
-    }
-)
+NOTICES: Final[Mapping[str, NoticeKind]] = {
+    "bad-file": NoticeKind("error", "an annotation file cannot be used; its image is left out"),
+    "bad-item": NoticeKind("error", "an item cannot be used and is left out"),
+    "bad-image": NoticeKind("error", "an image is missing or has no readable size"),
+    "polygon-dropped": NoticeKind("repair", "a malformed polygon beside good ones was dropped"),
+    "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
+    "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
+    "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
+    "item-twice": NoticeKind("warning", "an item stands twice in one file; both are kept"),
+    "item-ignored": NoticeKind(
+        "warning",
+        "what looks like an item has another name than item1, item2 ...; it is left out",
+    ),
+    "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
+    "exif-orientation": NoticeKind(
+        "warning", "an image is stored rotated (EXIF); its size is that after rotation"
+    ),
+    "image-without-annotations": NoticeKind(
+        "warning", "an image has no annotation file and is left out"
+    ),
+    "split-without-annotations": NoticeKind(
+        "warning", "a split that is not the test split has images and no annotation files"
+    ),
+    "annotation-double": NoticeKind(
+        "warning",
+        "two annotation files have the same name but for the suffix; one is left out",
+    ),
+    "image-double": NoticeKind(
+        "warning", "two images have the same name but for the suffix; one is left out"
+    ),
+    "not-read": NoticeKind(
+        "warning", "a folder or archive looks like a part of the dataset and is not read"
+    ),
+    "nothing-left": NoticeKind(
+        "warning", "no image is left: the file has no images and no annotations"
+    ),
+    "selection-ignored": NoticeKind(
+        "warning",
+        "options choose by the annotations, but the split has none: all its images are written",
+    ),
+    "other-photos": NoticeKind(
+        "warning", "the photos are probably not those that the annotations were made on"
+    ),
+    "no-items": NoticeKind("warning", "an image has no items"),
+    "no-images": NoticeKind(
+        "warning",
+        "no images were found: width and height are the smallest that hold the annotations, "
+        "good for evaluation, wrong for training",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Folders, archives and files that claim the same place: what must not be guessed, and what may be missing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -11,12 +9,6 @@ from df2coco.parser.annotation import find_image_id
 from df2coco.parser.archive import count_members
 from df2coco.parser.places import Place, archive_places
 from df2coco.parser.reader import Split
-
-__all__ = [
-    "more_annotations",
-    "reject_same_ids",
-    "reject_same_names",
-]
 
 
 def more_annotations(archive: Path, splits: list[Split]) -> str | None:

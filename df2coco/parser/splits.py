@@ -3,8 +3,6 @@
 `find_splits` turns what the user named into `Split`s.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,19 +14,10 @@ from df2coco.errors import SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.parser.candidates import Candidates, find_candidates
 from df2coco.parser.image_folders import find_image_place, image_place, reject_shared_images
-from df2coco.parser.places import (
-    JPG,
-    SPLITS,
-    Place,
-    archive_places,
-    folder_place,
-    list_folder,
-)
+from df2coco.parser.places import JPG, SPLITS, Place, archive_places, folder_place, list_folder
 from df2coco.parser.reader import Entry, Reader, Reference, Split, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.rivals import more_annotations, reject_same_ids, reject_same_names
-
-__all__ = ["find_images", "find_splits", "read"]
 
 _ANNOTATED: Final = SPLITS[:2]
 

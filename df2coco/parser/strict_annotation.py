@@ -7,8 +7,6 @@ another form (a missing attribute, whole floats), need a repair, or be bad, and 
 What it accepts gives the same record both ways.
 """
 
-from __future__ import annotations
-
 from types import NoneType
 from typing import Annotated, Final
 
@@ -18,8 +16,6 @@ from msgspec.structs import astuple
 
 from df2coco.parser.records import ImageRecord, Item, smallest_size
 from df2coco.taxonomy import CATEGORIES, SOURCES
-
-__all__ = ["parse_strictly"]
 
 _KEYS: Final = frozenset(f"item{number}" for number in range(1, 100))
 

@@ -3,8 +3,6 @@
 - `write_report(coco_file, images, out)` writes it.
 """
 
-from __future__ import annotations
-
 from df2coco.report.page import ReportError, write_report
 
 __all__ = ["ReportError", "write_report"]

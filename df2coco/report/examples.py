@@ -1,7 +1,5 @@
 """Examples worth looking at: items of every category, as different as possible, drawn small."""
 
-from __future__ import annotations
-
 import base64
 import heapq
 import io
@@ -18,8 +16,6 @@ from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
-__all__ = ["FACETS", "UNKNOWN", "Example", "Gallery", "Place", "make_gallery"]
-
 FACETS: Final = ("category", "source", *ATTRIBUTES)
 """What examples are filtered by."""
 
@@ -32,7 +28,7 @@ _QUALITY: Final = 70
 _MOST_PLACES: Final = 24
 """Places of findings that are examples before all others, so that there is room for the others."""
 
-Place: TypeAlias = "tuple[str, int]"
+Place: TypeAlias = tuple[str, int]
 """What a finding is about, "image" or "annotation", and its id."""
 
 _ALIKE: Final = 3

@@ -1,7 +1,5 @@
 """The page: what stands on it, given to the template."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
@@ -26,8 +24,6 @@ from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg, require_matplotlib
 from df2coco.validator import LEVELS, Report, validate
 from df2coco.version import __version__
-
-__all__ = ["ReportError", "write_report"]
 
 _HITS: Final = 5
 """Places that are shown of a finding."""

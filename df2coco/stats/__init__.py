@@ -6,8 +6,6 @@
 - `text_table(statistics)`: that as lines of text.
 """
 
-from __future__ import annotations
-
 from df2coco.stats.reading import split_statistics, statistics
 from df2coco.stats.text import (
     DISTRIBUTION_HEAD,
@@ -18,13 +16,7 @@ from df2coco.stats.text import (
     remarks,
     text_table,
 )
-from df2coco.stats.values import (
-    CategoryStatistics,
-    CountRow,
-    Histogram,
-    SplitStatistics,
-    quantile,
-)
+from df2coco.stats.values import CategoryStatistics, CountRow, Histogram, SplitStatistics, quantile
 
 __all__ = [
     "DISTRIBUTION_HEAD",

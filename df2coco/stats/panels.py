@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from df2coco.errors import printable
@@ -13,8 +12,6 @@ from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["PANELS", "Panel", "plain_text"]
 
 STEPS: Final = ("#c6def1", "#5aa0d6", "#0b4f8a")
 """Three steps of one hue, which differ in gray too, and to every eye."""
@@ -245,73 +242,71 @@ def _listed(pairs: Any) -> str:
     return ", ".join(f"{name} {value}" for name, value in pairs)
 
 
-PANELS: Final[Mapping[str, Panel]] = MappingProxyType(
-    {
-        "categories": Panel(
-            "Items per category",
-            lambda n: n.items and n.categories,
-            _categories_height,
-            _categories,
-            _describe_categories,
+PANELS: Final[Mapping[str, Panel]] = {
+    "categories": Panel(
+        "Items per category",
+        lambda n: n.items and n.categories,
+        _categories_height,
+        _categories,
+        _describe_categories,
+    ),
+    "attributes": Panel(
+        "Scale, occlusion, zoom-in, viewpoint",
+        lambda n: n.attributes,
+        lambda n: 0.4 + 0.72 * len(n.attributes),
+        lambda axes, n: _shares(axes, _attribute_rows(n)),
+        lambda n: _describe_shares(_attribute_rows(n)),
+    ),
+    "sources": Panel(
+        "User and shop",
+        _source_rows,
+        lambda n: 0.4 + 0.72 * len(_source_rows(n)),
+        lambda axes, n: _shares(axes, _source_rows(n)),
+        lambda n: _describe_shares(_source_rows(n)),
+    ),
+    "visibility": Panel(
+        "Landmarks per category",
+        lambda n: n.visible + n.occluded + n.unlabelled,
+        lambda n: 1.0 + 0.235 * len(_shown(n)),
+        _visibility,
+        _describe_visibility,
+    ),
+    "items_per_image": Panel(
+        "Items per image",
+        lambda n: n.items and n.items_per_image,
+        lambda _: 2.2,
+        _items_per_image,
+        lambda n: _listed((f"{k}:", f"{v:,}") for k, v in n.items_per_image.items()),
+    ),
+    "image_sizes": Panel(
+        "Image sizes",
+        lambda n: n.image_sizes,
+        lambda _: 2.7,
+        _image_sizes,
+        lambda n: (
+            "most often " + _listed((f"{w} x {h}:", f"{c:,}") for w, h, c in n.image_sizes[:5])
         ),
-        "attributes": Panel(
-            "Scale, occlusion, zoom-in, viewpoint",
-            lambda n: n.attributes,
-            lambda n: 0.4 + 0.72 * len(n.attributes),
-            lambda axes, n: _shares(axes, _attribute_rows(n)),
-            lambda n: _describe_shares(_attribute_rows(n)),
-        ),
-        "sources": Panel(
-            "User and shop",
-            _source_rows,
-            lambda n: 0.4 + 0.72 * len(_source_rows(n)),
-            lambda axes, n: _shares(axes, _source_rows(n)),
-            lambda n: _describe_shares(_source_rows(n)),
-        ),
-        "visibility": Panel(
-            "Landmarks per category",
-            lambda n: n.visible + n.occluded + n.unlabelled,
-            lambda n: 1.0 + 0.235 * len(_shown(n)),
-            _visibility,
-            _describe_visibility,
-        ),
-        "items_per_image": Panel(
-            "Items per image",
-            lambda n: n.items and n.items_per_image,
-            lambda _: 2.2,
-            _items_per_image,
-            lambda n: _listed((f"{k}:", f"{v:,}") for k, v in n.items_per_image.items()),
-        ),
-        "image_sizes": Panel(
-            "Image sizes",
-            lambda n: n.image_sizes,
-            lambda _: 2.7,
-            _image_sizes,
-            lambda n: (
-                "most often " + _listed((f"{w} x {h}:", f"{c:,}") for w, h, c in n.image_sizes[:5])
-            ),
-        ),
-        "box_sizes": Panel(
-            "Box sizes",
-            lambda n: n.box_sizes,
-            lambda _: 2.2,
-            lambda axes, n: _bars(axes, n.box_sizes, label="root of width x height, pixels"),
-            lambda n: _describe_histogram(n.box_sizes),
-        ),
-        "box_shares": Panel(
-            "Box area in its image",
-            lambda n: n.box_shares,
-            lambda _: 2.2,
-            lambda axes, n: _bars(axes, n.box_shares, label="% of the image", bins=20),
-            lambda n: _describe_histogram(n.box_shares),
-        ),
-        "mask_shares": Panel(
-            "Mask area in its box",
-            lambda n: n.mask_shares,
-            lambda _: 2.2,
-            lambda axes, n: _bars(axes, n.mask_shares, label="% of the box", bins=20),
-            lambda n: _describe_histogram(n.mask_shares),
-        ),
-    }
-)
+    ),
+    "box_sizes": Panel(
+        "Box sizes",
+        lambda n: n.box_sizes,
+        lambda _: 2.2,
+        lambda axes, n: _bars(axes, n.box_sizes, label="root of width x height, pixels"),
+        lambda n: _describe_histogram(n.box_sizes),
+    ),
+    "box_shares": Panel(
+        "Box area in its image",
+        lambda n: n.box_shares,
+        lambda _: 2.2,
+        lambda axes, n: _bars(axes, n.box_shares, label="% of the image", bins=20),
+        lambda n: _describe_histogram(n.box_shares),
+    ),
+    "mask_shares": Panel(
+        "Mask area in its box",
+        lambda n: n.mask_shares,
+        lambda _: 2.2,
+        lambda axes, n: _bars(axes, n.mask_shares, label="% of the box", bins=20),
+        lambda n: _describe_histogram(n.mask_shares),
+    ),
+}
 """Name -> chart, in the order in which a page shows them."""

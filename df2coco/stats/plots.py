@@ -21,8 +21,6 @@ from df2coco.stats.values import SplitStatistics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "PlotError", "check_plot", "panel_svg", "require_matplotlib", "save_plots"]
-
 FORMATS: Final = (".png", ".pdf", ".svg")
 """What a plot's file name may end with."""
 

@@ -34,8 +34,6 @@ from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, SOURCES
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
-__all__ = ["split_statistics", "statistics"]
-
 
 def statistics(
     source: str | Path | COCO | Mapping[str, Any],

@@ -13,8 +13,6 @@ from df2coco.releases import RELEASES
 from df2coco.stats.values import CategoryStatistics, SplitStatistics, gaps
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
-__all__ = ["CountedCategory", "ItemFacts", "Tally"]
-
 
 class CountedCategory(NamedTuple):
     """A category of the split or file."""

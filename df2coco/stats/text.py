@@ -1,7 +1,5 @@
 """Statistics as lines of text, none longer than 80 characters."""
 
-from __future__ import annotations
-
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
@@ -11,16 +9,6 @@ from df2coco.errors import counted, printable
 from df2coco.parser.records import NOTICES
 from df2coco.stats.values import Histogram, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES
-
-__all__ = [
-    "DISTRIBUTION_HEAD",
-    "MEANINGS",
-    "Distribution",
-    "distributions",
-    "percent",
-    "remarks",
-    "text_table",
-]
 
 _WIDTH: Final = 80
 _NAME: Final = 22

@@ -9,8 +9,6 @@ from typing import Any, Final, NamedTuple
 from df2coco.errors import counted
 from df2coco.releases import PAPER, RELEASES, Release, completeness
 
-__all__ = ["CategoryStatistics", "CountRow", "Histogram", "SplitStatistics", "quantile"]
-
 Histogram = Mapping[int, int]
 """Value, rounded to a whole number of its unit -> how often; sorted by value."""
 

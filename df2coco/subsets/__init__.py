@@ -1,7 +1,5 @@
 """COCO files taken apart and put together: split and merge."""
 
-from __future__ import annotations
-
 from df2coco.subsets.merge import Merged, merge
 from df2coco.subsets.split import Part, split
 

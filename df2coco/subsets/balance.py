@@ -1,13 +1,9 @@
 """Sharing out groups that must stay whole, so that every part gets its share of every kind."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
-
-__all__ = ["share_out"]
 
 Group = TypeVar("Group", bound=Hashable)
 

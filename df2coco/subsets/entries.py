@@ -1,7 +1,5 @@
 """A COCO file as split and merge read it: its annotations in parts, the rest as a whole."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,9 +8,7 @@ from df2coco.coco.format import Entry
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields, unknown_id
 
-__all__ = ["Pair", "check_images_known", "others_of", "pair_of", "read_checked"]
-
-Pair: TypeAlias = "int | str"
+Pair: TypeAlias = int | str
 """A `pair_id`. DeepFashion2 has whole numbers."""
 
 

@@ -1,7 +1,5 @@
 """Several COCO files into one: what collides is numbered anew, nothing else changes."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +16,6 @@ from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.files import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.entries import check_images_known, others_of, pair_of, read_checked
-
-__all__ = ["Merged", "merge"]
-
 
 _IDS: Final[tuple[str, ...]] = ("image ids", "annotation ids", "pair ids")
 

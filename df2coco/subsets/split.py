@@ -1,7 +1,5 @@
 """One COCO file into several, with all images of a pair in the same one."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter
@@ -18,8 +16,6 @@ from df2coco.files import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.balance import share_out
 from df2coco.subsets.entries import Pair, check_images_known, others_of, pair_of, read_checked
-
-__all__ = ["Part", "split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def split(
     return _describe(parts, outputs, document, part_of, categories_of, chosen)
 
 
-Group: TypeAlias = "tuple[str, Pair]"
+Group: TypeAlias = tuple[str, Pair]
 """"pair" and a `pair_id`, or "image" and the id of an image without one."""
 
 

@@ -1,7 +1,5 @@
 """Whether the fields of annotations are what they must be: made from the schema of COCO's fields."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from types import NoneType
 from typing import Any, Final

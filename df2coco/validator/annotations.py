@@ -26,8 +26,6 @@ from df2coco.validator.outlines import (
 from df2coco.validator.rows import Rows
 from df2coco.validator.slots import Landmarks, read_landmarks, read_landmarks_of_rows
 
-__all__ = ["Annotations"]
-
 Result = TypeVar("Result")
 
 

@@ -1,7 +1,5 @@
 """The categories: their order, names, landmark names and skeletons."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

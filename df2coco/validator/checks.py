@@ -1,51 +1,33 @@
 """What every check is made of: the row that describes it, and the function that finds its defect."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Final, Literal, TypeAlias
 
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.file import File
 from df2coco.validator.hits import Found, Hit
 
-__all__ = [
-    "LEVELS",
-    "NEEDS",
-    "PAGE",
-    "Check",
-    "Level",
-    "Need",
-    "checks_in",
-    "file_check",
-    "part_check",
-]
-
 Level: TypeAlias = Literal["error", "warning", "note"]
 
-LEVELS: Final[Mapping[Level, str]] = MappingProxyType(
-    {
-        "error": "a consumer stops, or ground truth scored against itself is below AP 1",
-        "warning": "a consumer drops or alters something, or the file is probably not what was meant",
-        "note": "worth knowing",
-    }
-)
+LEVELS: Final[Mapping[Level, str]] = {
+    "error": "a consumer stops, or ground truth scored against itself is below AP 1",
+    "warning": "a consumer drops or alters something, or the file is probably not what was meant",
+    "note": "worth knowing",
+}
 
 About: TypeAlias = Literal["annotation", "image", "category", "file"]
 """What an id is of."""
 
 Need: TypeAlias = Literal["always", "masks", "images", "source"]
 
-NEEDS: Final[Mapping[Need, str]] = MappingProxyType(
-    {
-        "always": "always",
-        "masks": "unless --quick",
-        "images": "with --images",
-        "source": "with --against",
-    }
-)
+NEEDS: Final[Mapping[Need, str]] = {
+    "always": "always",
+    "masks": "unless --quick",
+    "images": "with --images",
+    "source": "with --against",
+}
 """When a check runs."""
 
 PAGE: Final = "https://github.com/df2coco/df2coco/blob/main/docs/checks.md"

@@ -1,7 +1,5 @@
 """Comparing a file with its source: which image and item stands for which, and what differs."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +21,6 @@ from df2coco.validator.expectation import (
 from df2coco.validator.file import File
 from df2coco.validator.hits import Hit, identify
 from df2coco.validator.matching import match
-
-__all__ = ["Comparison", "compare"]
 
 
 @dataclass

@@ -4,8 +4,6 @@ On real items of DeepFashion2 the IoU of the box and the polygons' extent is at 
 landmarks lie at most 2 pixels outside of the box. The thresholds here are far from that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 

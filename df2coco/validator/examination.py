@@ -1,7 +1,5 @@
 """Running the checks: on the annotations part by part, in several processes, and on the file as a whole."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,8 +38,6 @@ from df2coco.validator.rows import decode_rows
 from df2coco.validator.scoring import chosen_images, score_imperfect
 from df2coco.validator.table import CHECKS
 from df2coco.workers import map_ordered, worthwhile
-
-__all__ = ["SCORED_IMAGES", "validate"]
 
 SCORED_IMAGES: Final = 2000
 """So many images of ground truth are scored against themselves, unless another number is asked for."""

@@ -3,8 +3,6 @@
 Nothing is shared with the converter, which writes files, so that a mistake there is found.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +12,6 @@ from df2coco.layouts import NUM_AGGREGATED
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.file import File, names_of
-
-__all__ = ["OPTIONAL_FIELDS", "ExpectedShape", "expected_annotation", "expected_image", "shape_of"]
 
 
 @dataclass(frozen=True)

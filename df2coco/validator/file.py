@@ -20,8 +20,6 @@ from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.validator.hits import Hit, identify
 
-__all__ = ["Columns", "File", "Header", "names_of", "repeated", "size_of"]
-
 Result = TypeVar("Result")
 
 

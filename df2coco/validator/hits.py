@@ -1,11 +1,7 @@
 """Where a check finds its defect."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
-
-__all__ = ["Found", "Hit", "Position", "identify"]
 
 
 class Position(NamedTuple):
@@ -36,5 +32,5 @@ def identify(entry: Mapping[str, Any], number: int) -> Any:
     return found if type(found) in (int, str) else Position(number)
 
 
-Found: TypeAlias = "tuple[int, str]"
+Found: TypeAlias = tuple[int, str]
 """The position in a part of the annotations where a check finds its defect, and the hit's detail."""

@@ -1,7 +1,5 @@
 """The list of images, and how annotations are spread over them."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """What an annotation refers to, and its box, mask and area."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 

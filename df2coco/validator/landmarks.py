@@ -1,7 +1,5 @@
 """The landmarks in `keypoints`, judged by the landmark names in the file's own categories."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any

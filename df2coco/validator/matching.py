@@ -1,15 +1,11 @@
 """Which annotation of a file is which item of its source: by what they are, not by their order."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 
 from df2coco.coco.format import Entry
 from df2coco.errors import shorten
 from df2coco.masks.boxes import iou
-
-__all__ = ["match"]
 
 
 def match(expected: list[Entry], present: list[Entry], keys: Sequence[str]) -> dict[int, int]:

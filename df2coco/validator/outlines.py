@@ -1,7 +1,5 @@
 """The polygons of some annotations, as arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from struct import pack
@@ -12,8 +10,6 @@ from df2coco.coco.schema import MAX_NUMBER, MAX_OUTLINE, is_mask
 from df2coco.errors import shorten
 from df2coco.validator.hits import Found
 from df2coco.validator.rows import Polygons
-
-__all__ = ["Array", "Outlines", "as_array", "read_outlines", "read_outlines_of_rows"]
 
 Array: TypeAlias = Any
 """A numpy array: numpy is imported where it is used."""

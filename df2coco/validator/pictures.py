@@ -1,7 +1,5 @@
 """With --images: the pictures that the file lists."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple

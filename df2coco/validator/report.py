@@ -1,7 +1,5 @@
 """What a validation found, as values."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,6 @@ from typing import Any
 from df2coco.errors import printable
 from df2coco.validator.checks import LEVELS, Check
 from df2coco.validator.hits import Hit
-
-__all__ = ["Finding", "Report"]
 
 
 @dataclass(frozen=True)

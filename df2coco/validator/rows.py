@@ -5,8 +5,6 @@ there and means the same; a part of a file with an annotation that does not fit 
 which takes three times as long. All values keep the type that they are written in: checks report it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Final, NamedTuple
@@ -18,8 +16,6 @@ from df2coco.coco.bounds import MOST_NUMBERS, NEAR, NUMBER, Flag, Id
 from df2coco.coco.keypoints import own_text
 from df2coco.coco.schema import MAX_ID, MAX_NUMBER
 from df2coco.taxonomy import CATEGORIES, Category
-
-__all__ = ["Keypoints", "Polygons", "Rows", "decode_rows"]
 
 Count = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 Whole = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]

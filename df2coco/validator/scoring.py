@@ -1,7 +1,5 @@
 """Ground truth scored against itself by COCOeval: a perfect detector must get AP 1 (--against)."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +12,6 @@ from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, names_of
 from df2coco.validator.hits import Hit
-
-__all__ = ["chosen_images", "score_imperfect"]
 
 _PERFECT: Final = 1 - 1e-9
 """COCOeval gives perfect results 0.9999999999999998."""

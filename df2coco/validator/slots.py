@@ -1,7 +1,5 @@
 """The landmarks of some annotations, as arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,8 +10,6 @@ from df2coco.taxonomy import NUM_LANDMARKS, Category
 from df2coco.validator.hits import Found
 from df2coco.validator.outlines import Array, as_array
 from df2coco.validator.rows import Keypoints
-
-__all__ = ["Landmarks", "read_landmarks", "read_landmarks_of_rows"]
 
 
 class Landmarks(NamedTuple):

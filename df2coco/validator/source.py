@@ -1,7 +1,5 @@
 """The round trip (--against): is what the file holds what the dataset says, no more and no less?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import partial
 

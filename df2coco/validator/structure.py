@@ -1,7 +1,5 @@
 """Whether the file, its images and its categories are made as they must be, by the schema of COCO's fields."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,8 +10,6 @@ from df2coco.errors import shorten
 from df2coco.validator.checks import file_check
 from df2coco.validator.file import File
 from df2coco.validator.hits import Hit, identify
-
-__all__ = ["is_not_finite"]
 
 
 def is_not_finite(value: Any) -> bool:

@@ -1,8 +1,5 @@
 """All checks in one table."""
 
-from __future__ import annotations
-
-from types import MappingProxyType
 from typing import Final
 
 from df2coco.validator import (
@@ -19,8 +16,6 @@ from df2coco.validator import (
 )
 from df2coco.validator.checks import checks_in
 
-__all__ = ["CHECKS", "CHECK_BY_CODE"]
-
 _MODULES: Final = (
     structure,
     annotation_fields,
@@ -36,4 +31,4 @@ _MODULES: Final = (
 
 CHECKS: Final = tuple(check for module in _MODULES for check in checks_in(module))
 
-CHECK_BY_CODE: Final = MappingProxyType({check.code: check for check in CHECKS})
+CHECK_BY_CODE: Final = {check.code: check for check in CHECKS}
