@@ -30,17 +30,17 @@ check: $(VENV)/tools
 # About ten minutes, on a quiet machine; BENCH=--full adds a split of train's size and 100,000 results.
 bench: $(VENV)/tools
 	$(PIP) "faster-coco-eval>=1.6"
-	$(BIN)/python -m tests.benchmark $(BENCH)
+	$(BIN)/python -m tests.tools.benchmark $(BENCH)
 
 fuzz: $(VENV)/tools
-	$(BIN)/python -m tests.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000
+	$(BIN)/python -m tests.tools.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000
 
 pictures: $(VENV)/tools
 	$(BIN)/python fixtures/make_pictures.py
 
 # The generated tables and the outputs in README and docs, anew.
 write-docs: $(VENV)/tools
-	$(BIN)/python -m tests.write_docs
+	$(BIN)/python -m tests.tools.write_docs
 
 # The site, into build/site; a broken link is an error.
 docs: $(VENV)/docs

@@ -27,7 +27,8 @@ from df2coco.subsets.split import Part
 from df2coco.taxonomy import Category
 from df2coco.validator import Check, Finding, Hit, Report
 from tests.conftest import ROOT
-from tests.documents import (
+from tests.test_cli import run
+from tests.tools.documents import (
     MARKED,
     PAGES,
     commands_of,
@@ -37,7 +38,6 @@ from tests.documents import (
     normalized,
     python_blocks,
 )
-from tests.test_cli import run
 
 TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 FIELDS = marked(TEXTS["docs/file-format.md"], "fields") or ""

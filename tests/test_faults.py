@@ -20,7 +20,7 @@ import pytest
 from df2coco.converter.options import Shape
 from df2coco.converter.run import convert
 from df2coco.errors import SourceError
-from tests.synthetic import make_split
+from tests.tools.synthetic import make_split
 
 if sys.platform == "win32":
     pytest.skip("needs POSIX: signals and limits", allow_module_level=True)

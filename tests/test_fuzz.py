@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests import fuzz
+from tests.tools import fuzz
 
 
 @pytest.mark.no_cover

@@ -15,9 +15,9 @@ from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_h
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
-from tests import fuzz
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg
+from tests.tools import fuzz
 
 
 def exif(orientation: int) -> Image.Exif:

@@ -18,8 +18,8 @@ from df2coco.parser.annotation import (
 )
 from df2coco.parser.records import NOTICES, ImageRecord, Item
 from df2coco.parser.strict_annotation import parse_strictly
-from tests import fuzz
 from tests.samples import make_annotation, make_item
+from tests.tools import fuzz
 
 SIZE = (100, 120)
 OUTLINE = [10, 10, 60, 10, 60, 70]

@@ -15,7 +15,7 @@ from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg
-from tests.synthetic import make_split as make_synthetic_split
+from tests.tools.synthetic import make_split as make_synthetic_split
 
 NUM_IMAGES = 60
 

@@ -18,8 +18,8 @@ from df2coco.pictures import Pictures
 from df2coco.subsets import merge, split
 from df2coco.subsets.balance import share_out
 from df2coco.validator import validate
-from tests.synthetic import make_split
 from tests.test_cli import run
+from tests.tools.synthetic import make_split
 
 Document = dict[str, Any]
 

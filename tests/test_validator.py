@@ -21,7 +21,7 @@ from df2coco.coco import lists
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.errors import CocoFileError
 from df2coco.validator import CHECKS, LEVELS, Report, validate
-from tests.documents import checks_sections, checks_table
+from tests.tools.documents import checks_sections, checks_table
 
 NAN = float("nan")
 FINDINGS = Path(__file__).resolve().parent.parent / "fixtures" / "findings"

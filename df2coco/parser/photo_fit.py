@@ -8,7 +8,7 @@ photos it is never above 1, and often near 1, since people are cut by the border
   probability of about t^6 (measured from 0.5 to 0.9: 17 real samples and 6,000 synthetic images). Images of one garment
   are alike, so that n images count as n / 2: all of n are below t by chance in t^(3n) of cases.
 
-Measured on a synthetic split of 6,000 images (`python -m tests.synthetic`, seed 0), each of its runs of 3, 5,
+Measured on a synthetic split of 6,000 images (`python -m tests.tools.synthetic`, seed 0), each of its runs of 3, 5,
 10, 20, 50, 200 and 1,000 neighbours, and 104,000 random subsets of those sizes: no false alarm in 40,719 + 104,000.
 Photos half as large are found from 3 images on, those of another split in 36 % of cases with 3, 95 % with 10, and
 always from 20 on. Photos 4 times as large are found from 3 images on, 2 times from 10, 1.25 times from 20, and

@@ -1,7 +1,7 @@
 """How it is done today: the official converter's way (json, Pillow, numpy padding, one big document).
 
 Written anew from a description of what `deepfashion2_to_coco.py` does, with sorted files so that ids agree.
-`python tests/usual_way.py SPLIT OUT`
+`python tests/tools/usual_way.py SPLIT OUT`
 """
 
 from __future__ import annotations

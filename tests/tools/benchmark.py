@@ -30,12 +30,12 @@ from typing import Any
 import psutil
 
 from df2coco.taxonomy import SIGMAS
-from tests.benchmark_results import KINDS, make_results, make_retrieval
-from tests.synthetic import make_split
+from tests.tools.benchmark_results import KINDS, make_results, make_retrieval
+from tests.tools.synthetic import make_split
 from tests.zipcrypto import write_encrypted_zip
 
 PYTHON = sys.executable
-TESTS = Path(__file__).parent
+HERE = Path(__file__).parent
 SEED = 0
 
 FLOOR = """
@@ -203,7 +203,7 @@ def script(code: str, *arguments: str | Path) -> list[str]:
 
 
 def usual(split: Path, out: Path) -> list[str]:
-    return [PYTHON, str(TESTS / "usual_way.py"), str(split), str(out)]
+    return [PYTHON, str(HERE / "usual_way.py"), str(split), str(out)]
 
 
 def check_equal(usual_file: Path, ours: Path) -> None:

@@ -1,6 +1,6 @@
 """A synthetic split of any size with the released validation split's statistics and quirks.
 
-    python -m tests.synthetic OUT_DIR --images 32153 --seed 0
+    python -m tests.tools.synthetic OUT_DIR --images 32153 --seed 0
 
 The garments are jittered figures; the photos are noise, because only their headers matter. For a
 split worth looking at see `fixtures/`.
@@ -21,7 +21,7 @@ from PIL import Image
 
 from df2coco.taxonomy import CATEGORY_BY_ID
 from fixtures.garment_figure import FIGURE
-from tests.garments import PANELS, annotation_text, occlusion_of, scale_of, zoom_in_of
+from tests.tools.garments import PANELS, annotation_text, occlusion_of, scale_of, zoom_in_of
 
 __all__ = ["make_split"]
 
@@ -217,7 +217,7 @@ def _dense(
 
 def main() -> None:
     """Make a split as the command line asks."""
-    parser = argparse.ArgumentParser(prog="python -m tests.synthetic", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.tools.synthetic", description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT_DIR")
     parser.add_argument("--images", type=int, default=RELEASED_IMAGES)
     parser.add_argument("--seed", type=int, default=0)

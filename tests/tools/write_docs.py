@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.documents import MARKED, PAGES, commands_of, environment, normalized
+from tests.tools.documents import MARKED, PAGES, commands_of, environment, normalized
 
 
 def with_marked(text: str) -> str:

@@ -1,6 +1,6 @@
 """Mutated input of all kinds: annotation files, images, archives, COCO files and results.
 
-    python -m tests.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000 --seed 0
+    python -m tests.tools.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000 --seed 0
 
 Nothing may end in anything but a `Df2cocoError`, take a second, make a COCO file with errors that
 `validate` finds, or read an image's header otherwise than Pillow. A case is known by its number: `--only 4711` runs and shows that one again.
@@ -46,8 +46,8 @@ from df2coco.pictures import Pictures
 from df2coco.stats import statistics
 from df2coco.validator import validate
 from df2coco.workers import available_cores, map_ordered
-from tests.mutations import encode, mutate
 from tests.samples import asked, make_annotation, make_item, make_jpeg
+from tests.tools.mutations import encode, mutate
 from tests.zipcrypto import write_encrypted_zip
 
 __all__ = [
@@ -101,7 +101,7 @@ def annotation_case(number: int, seed: int) -> tuple[bytes, tuple[int, int] | No
     return mutate(document, rng), size
 
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "fixtures/validation"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "fixtures/validation"
 
 _SHAPES: Final = (
     Shape("keypoints"),
@@ -552,6 +552,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from tests.fuzz import main as main_of_the_module  # workers must find its functions by name
+    from tests.tools.fuzz import (
+        main as main_of_the_module,  # workers must find its functions by name
+    )
 
     sys.exit(main_of_the_module())
