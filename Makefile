@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 
 WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli docs integrations plots poster report workers))
 
-.PHONY: demo test check bench fuzz pictures docs write-docs test-consumers test-dist test-lowest test-wheel clean
+.PHONY: demo test check bench fuzz pictures docs regenerate test-consumers test-dist test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -38,8 +38,10 @@ fuzz: $(VENV)/tools
 pictures: $(VENV)/tools
 	$(BIN)/python fixtures/make_pictures.py
 
-# The generated tables and the outputs in README and docs, anew.
-write-docs: $(VENV)/tools
+# What follows from the code, anew: the fixtures with their messages, the tables and the outputs in README and docs.
+regenerate: $(VENV)/tools
+	$(BIN)/python fixtures/make_malformed.py
+	$(BIN)/python fixtures/make_findings.py
 	$(BIN)/python -m tests.tools.write_docs
 
 # The site, into build/site; a broken link is an error.

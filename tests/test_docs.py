@@ -51,7 +51,7 @@ every_page = pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("name", MARKED)
 def test_what_stands_between_marks_is_the_codes(name: str) -> None:
     found = [block for text in TEXTS.values() if (block := marked(text, name)) is not None]
-    assert found == [MARKED[name]().strip()], "run make write-docs"
+    assert found == [MARKED[name]().strip()], "run make regenerate"
 
 
 def test_every_field_of_the_file_is_described(validation: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
                 capture_output=True,
                 text=True,
             )
-            assert normalized(result.stdout) == normalized(shown), command
+            assert normalized(result.stdout) == normalized(shown), f"{command}: run make regenerate"
 
 
 @pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if python_blocks(text)])

@@ -1,4 +1,4 @@
-"""Write into README and docs what their tests expect of them: `make write-docs`.
+"""Write into README and docs what their tests expect of them: part of `make regenerate`.
 
 What stands between marks comes from the code, and the output below each `$` in a console block from
 running it.
