@@ -18,106 +18,30 @@ Loaded when asked for, so that importing costs nothing that is not used:
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from df2coco.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from df2coco.coco import load
-    from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
-    from df2coco.converter.restore import restore
-    from df2coco.drawing import draw
-    from df2coco.errors import (
-        CocoFileError,
-        Df2cocoError,
-        ImageError,
-        OptionError,
-        OutputError,
-        PasswordError,
-        SourceError,
-        WorkerError,
-    )
-    from df2coco.evaluation import evaluate, evaluate_retrieval
-    from df2coco.export import export_roboflow, export_yolo
-    from df2coco.parser import ImageRecord, Item, read
-    from df2coco.report import write_report
-    from df2coco.stats import statistics
-    from df2coco.subsets import merge, split
-    from df2coco.taxonomy import CATEGORIES
-    from df2coco.validator import validate
 
-__all__ = [
-    "CATEGORIES",
-    "CocoFileError",
-    "ConversionError",
-    "Df2cocoError",
-    "ImageError",
-    "ImageRecord",
-    "Item",
-    "OptionError",
-    "OutputError",
-    "PasswordError",
-    "Selection",
-    "Shape",
-    "SourceError",
-    "Summary",
-    "WorkerError",
-    "convert",
-    "draw",
-    "evaluate",
-    "evaluate_retrieval",
-    "export_roboflow",
-    "export_yolo",
-    "image_info",
-    "load",
-    "merge",
-    "read",
-    "restore",
-    "split",
-    "statistics",
-    "validate",
-    "write_report",
-]
+def _public_names() -> dict[str, str]:
+    """Name -> its module, of the lines "from MODULE import NAME as NAME" in `__init__.pyi`.
 
-_MODULES: Final = {
-    "CATEGORIES": "taxonomy",
-    "CocoFileError": "errors",
-    "ConversionError": "converter",
-    "Df2cocoError": "errors",
-    "ImageError": "errors",
-    "ImageRecord": "parser",
-    "Item": "parser",
-    "OptionError": "errors",
-    "OutputError": "errors",
-    "PasswordError": "errors",
-    "Selection": "converter",
-    "Shape": "converter",
-    "SourceError": "errors",
-    "Summary": "converter",
-    "WorkerError": "errors",
-    "convert": "converter",
-    "draw": "drawing",
-    "evaluate": "evaluation",
-    "evaluate_retrieval": "evaluation",
-    "export_roboflow": "export",
-    "export_yolo": "export",
-    "image_info": "converter",
-    "load": "coco",
-    "merge": "subsets",
-    "read": "parser",
-    "restore": "converter.restore",
-    "split": "subsets",
-    "statistics": "stats",
-    "validate": "validator",
-    "write_report": "report",
-}
+    Type checkers and editors read that list, and so do we: there is no other.
+    """
+    stub = __loader__.get_data(f"{__path__[0]}/__init__.pyi").decode()
+    lines = (line.split() for line in stub.splitlines() if line.startswith("from "))
+    return {words[3]: words[1] for words in lines if words[3] != "__version__"}
+
+
+_MODULES = _public_names()
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return [*__all__, "__version__"]

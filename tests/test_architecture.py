@@ -135,6 +135,11 @@ def test_the_package_gives_what_it_names(name: str) -> None:
     assert name in dir(df2coco)
 
 
+def test_dir_shows_what_is_meant_for_users() -> None:
+    assert len(df2coco.__all__) == 30
+    assert dir(df2coco) == sorted([*df2coco.__all__, "__version__"])
+
+
 def test_other_names_are_no_attributes() -> None:
     with pytest.raises(AttributeError, match="no attribute 'konvert'"):
         _ = df2coco.konvert
