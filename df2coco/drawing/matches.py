@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from df2coco.boxes import from_corners, iou
 from df2coco.drawing.drawables import PARTS, Drawable
 from df2coco.masks import compressed, union_mask
-from df2coco.masks.boxes import iou
 
 THRESHOLD: Final = 0.5
 """The least overlap of a match: the easiest of COCO's thresholds."""
@@ -66,8 +66,9 @@ def _overlap(truth: Drawable, found: Drawable, size: tuple[int, int]) -> Overlap
         from pycocotools import mask as coco_mask
 
         return Overlap(float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU")
-    boxes = [each.box or each.extent(PARTS) for each in (truth, found)]
-    return Overlap(iou(*boxes) if boxes[0] and boxes[1] else 0.0, "IoU")  # type: ignore[arg-type]
+    corners = [each.box or each.extent(PARTS) for each in (truth, found)]
+    boxes = [from_corners(each) for each in corners if each]
+    return Overlap(iou(*boxes) if len(boxes) == 2 else 0.0, "IoU")
 
 
 def _oks(truth: Drawable, found: Drawable, sigmas: Sequence[float]) -> float:

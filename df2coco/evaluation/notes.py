@@ -1,9 +1,10 @@
 """What a person must know before believing a score: one sentence each. No note changes a number."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from df2coco.boxes import READINGS, ious
 from df2coco.evaluation.ground_truth import GroundTruth
 from df2coco.evaluation.results import Results
 
@@ -139,14 +140,24 @@ def _of_places(kind: str, truth: GroundTruth, found: Results, ap50: float) -> It
         yield ids
 
 
+_READ_AS: Final = {
+    "corners": "COCO's are x, y, width, height",
+    "centre": "COCO's x, y are the upper left corner",
+    "fractions": "COCO's are pixels",
+}
+"""Readings of boxes that are tried, and what stands in a COCO file."""
+
+
 def _of_boxes(truth: GroundTruth, items: _Boxes, results: _Boxes, now: float) -> Iterator[str]:
-    for text, read in _READINGS.items():
-        other = read(results.boxes, truth, results.image_ids)
-        if other is None:
-            continue
-        better, _ = _fit(items, results._replace(boxes=other), 0)
+    import numpy as np
+
+    sizes = np.array([truth.sizes[image] for image in results.image_ids.tolist()], float).T
+    for name, usual in _READ_AS.items():
+        reading = READINGS[name]
+        boxes = np.stack(reading.box(results.boxes.T, sizes), axis=1)
+        better, _ = _fit(items, results._replace(boxes=boxes), 0)
         if _is_better(better, now):
-            yield f"The boxes of the results fit the items if they are read as {text}."
+            yield f"The boxes of the results fit the items if they are read {reading.words}; {usual}."
 
 
 def _of_category_ids(
@@ -223,22 +234,11 @@ def _fit(items: _Boxes, results: _Boxes, step: int) -> tuple[float, float]:
     first = np.cumsum(count) - count
     item = np.repeat(chosen, count)
     result = order[np.repeat(start[chosen] - first, count) + np.arange(item.size)]
-    overlaps = _iou(items.boxes[item], results.boxes[result])
+    overlaps = ious(items.boxes[item].T, results.boxes[result].T)
     of_category = results.category_ids[result] + step == items.category_ids[item]
     best = np.maximum.reduceat(overlaps, first)
     best_of_category = np.maximum.reduceat(np.where(of_category, overlaps, 0), first)
     return float(best.mean()), float(best_of_category.mean())
-
-
-def _iou(a: Any, b: Any) -> Any:
-    """The IoU of boxes x, y, w, h, row by row."""
-    import numpy as np
-
-    low = np.maximum(a[:, :2], b[:, :2])
-    sides = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:]) - low
-    common = np.where((sides > 0).all(axis=1), sides.prod(axis=1), 0.0)
-    union = a[:, 2:].prod(axis=1) + b[:, 2:].prod(axis=1) - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
 
 
 def _boxes_of(kind: str, boxes: Any, masks: Any, keypoints: Any) -> Any:
@@ -259,41 +259,3 @@ def _boxes_of(kind: str, boxes: Any, masks: Any, keypoints: Any) -> Any:
 def _around(own: Any) -> tuple[float, float, float, float]:
     xs, ys = own[0::3], own[1::3]
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
-
-
-# A way to read boxes: columns -> boxes x, y, w, h, or None where they cannot be that.
-_Reading = Callable[[Any, GroundTruth, Any], Any]
-
-
-def _as_corners(boxes: Any, truth: GroundTruth, image_ids: Any) -> Any:
-    import numpy as np
-
-    del truth, image_ids
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return np.concatenate([boxes[:, :2], np.maximum(sides, 0)], axis=1)
-
-
-def _as_centres(boxes: Any, truth: GroundTruth, image_ids: Any) -> Any:
-    import numpy as np
-
-    del truth, image_ids
-    return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)
-
-
-def _as_fractions(boxes: Any, truth: GroundTruth, image_ids: Any) -> Any:
-    import numpy as np
-
-    if boxes.max() > _FRACTION:
-        return None
-    sizes = np.array([truth.sizes[i] for i in image_ids.tolist()], float)
-    return boxes * np.concatenate([sizes, sizes], axis=1)
-
-
-_FRACTION: Final = 2.0
-"""No side in pixels is so small, and no fraction of the image larger."""
-
-_READINGS: Final[Mapping[str, _Reading]] = {
-    "corners x1, y1, x2, y2; COCO's are x, y, width, height": _as_corners,
-    "centre x, y, width, height; COCO's x, y are the upper left corner": _as_centres,
-    "fractions of the image; COCO's are pixels": _as_fractions,
-}

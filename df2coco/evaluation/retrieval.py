@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeGuard
 
+from df2coco.boxes import Box, from_corners, iou
 from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError, FaultError, check_choice, shown
 from df2coco.evaluation import structs
@@ -131,7 +132,7 @@ _Corners: TypeAlias = "Sequence[float]"
 class _Item:
     """A query item, and the detection that stands for it."""
 
-    box: _Corners
+    box: Box
     style: int
     pair: int
     category: int
@@ -140,7 +141,7 @@ class _Item:
     score: float | None = None
     """None: no detection stands for it."""
     answers: Sequence[tuple[int, _Corners]] = ()
-    """Image id and box of each answer of that detection."""
+    """Image id and corners of each answer of that detection."""
     rank: int = ANSWERS
     """The place (0 to 19) of the first right answer, 20 for none."""
 
@@ -166,7 +167,7 @@ class _Queries:
         value = found.get(self._by) if self._by is not None else 0
         # What has no such attribute belongs to none of its values.
         known = int(value) if type(value) in (int, float) and value in (1, 2, 3) else 0
-        item = _Item(_corners(found, "bbox"), style, pair, category, known)
+        item = _Item(from_corners(_corners(found, "bbox")), style, pair, category, known)
         self.images.setdefault(image, []).append(item)
 
 
@@ -176,7 +177,7 @@ class _Gallery:
     def __init__(self, source: Loaded) -> None:
         self.path = source.path
         self.images: set[int] = set()
-        self.boxes: dict[tuple[int, int, int], list[_Corners]] = {}
+        self.boxes: dict[tuple[int, int, int], list[Box]] = {}
         """(image id, pair_id, style) -> boxes."""
         self.num_items = read_entries(source, self._take, what="items")
 
@@ -186,7 +187,9 @@ class _Gallery:
             whole_number(found, name) for name in ("gallery_image_id", "pair_id", "style")
         )
         self.images.add(image)
-        self.boxes.setdefault((image, pair, style), []).append(_corners(found, "bbox"))
+        self.boxes.setdefault((image, pair, style), []).append(
+            from_corners(_corners(found, "bbox"))
+        )
 
 
 class _Answers:
@@ -252,7 +255,7 @@ class _Answers:
         image: int,
         category: int,
         score: float,
-        box: _Corners,
+        corners: _Corners,
         answers: list[tuple[int, _Corners]],
     ) -> None:
         items = self._queries.images.get(image)
@@ -263,7 +266,8 @@ class _Answers:
         self.answers += len(answers)
         self.outside += sum(other not in self._shop.images for other, _ in answers)
         # The first of the file at ties.
-        item = max(items, key=lambda each: _overlap(box, each.box)) if items[1:] else items[0]
+        box = from_corners(corners)
+        item = max(items, key=lambda each: iou(box, each.box)) if items[1:] else items[0]
         self.steps[item.category - category] += 1
         if category == item.category and (item.score is None or score > item.score):
             item.score, item.answers = score, answers[:ANSWERS]
@@ -301,24 +305,11 @@ def _are_corners(box: Any) -> TypeGuard[list[float]]:
 
 def _rank(item: _Item, shop: _Gallery) -> int:
     """The place (0 to 19) of the first right answer, 20 for none."""
-    for place, (image, box) in enumerate(item.answers):
+    for place, (image, corners) in enumerate(item.answers):
         for other in shop.boxes.get((image, item.pair, item.style), ()):
-            if _overlap(box, other) >= _MATCH:
+            if iou(from_corners(corners), other) >= _MATCH:
                 return place
     return ANSWERS
-
-
-def _overlap(a: _Corners, b: _Corners) -> float:
-    """The IoU of boxes x1, y1, x2, y2, computed as pycocotools does from x, y, w, h."""
-    ax, ay, bx, by = a[0], a[1], b[0], b[1]
-    aw, ah, bw, bh = a[2] - ax, a[3] - ay, b[2] - bx, b[3] - by
-    width = min(aw + ax, bw + bx) - max(ax, bx)
-    height = min(ah + ay, bh + by) - max(ay, by)
-    if width <= 0 or height <= 0:
-        return 0.0
-    common = width * height
-    union = aw * ah + bw * bh - common
-    return common / union if union > 0 else 0.0
 
 
 def _scores(items: Sequence[_Item]) -> RetrievalScores:

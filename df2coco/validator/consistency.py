@@ -4,18 +4,15 @@ On real items of DeepFashion2 the IoU of the box and the polygons' extent is at 
 landmarks lie at most 2 pixels outside of the box. The thresholds here are far from that.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
-from df2coco.masks.boxes import iou
+from df2coco.boxes import READINGS, Box, from_corners, iou, ious, to_corners
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import part_check
 from df2coco.validator.hits import Found
 from df2coco.validator.items import in_fractions
 from df2coco.validator.outlines import Array
-
-Box: TypeAlias = Sequence[float]
-"""x1, y1, x2, y2."""
 
 _APART: Final = 0.5
 """Box and mask with a smaller IoU are not of one item."""
@@ -32,22 +29,9 @@ def _corners(part: Annotations) -> Array:
     """(N, 4): the boxes as x1, y1, x2, y2; NaN where there are none."""
     import numpy as np
 
-    x, y, width, height = part.boxes.T
-    usable = (width > 0) & (height > 0)
-    corners = np.stack([x, y, x + width, y + height], axis=1)
-    corners[~usable] = np.nan
+    corners = np.stack(to_corners(part.boxes.T), axis=1)
+    corners[~(part.boxes[:, 2:] > 0).all(axis=1)] = np.nan
     return corners
-
-
-def _ious(a: Array, b: Array) -> Array:
-    """(N,): IoU of boxes (N, 4) x1, y1, x2, y2."""
-    import numpy as np
-
-    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=1)
-    both = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return common / (both - common)
 
 
 @part_check(
@@ -59,47 +43,36 @@ def _ious(a: Array, b: Array) -> Array:
     remedy="Write the box around the mask as x, y, width, height in pixels, or correct the mask.",
 )
 def box_not_of_mask(part: Annotations) -> Iterable[Found]:
-    corners, extents = part.once(_corners), part.outlines.extents
-    overlap = _ious(corners, extents)
+    extents = part.outlines.extents
+    masks, has_box = from_corners(extents.T), (part.boxes[:, 2:] > 0).all(axis=1)
+    overlap = ious(part.boxes.T, masks)
     # Near the image's corner, a box written as corners is not far from the right one.
-    as_corners = _ious(part.boxes, extents)
+    as_corners = ious(from_corners(part.boxes.T), masks)
     nearly = (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
-    has_area = ((extents[:, 2:] - extents[:, :2]) > 0).all(axis=1)
-    apart = ((overlap < _APART) | nearly) & has_area & ~part.once(in_fractions) & ~part.crowds
+    both = has_box & (extents[:, 2:] > extents[:, :2]).all(axis=1)
+    apart = ((overlap < _APART) | nearly) & both & ~part.once(in_fractions) & ~part.crowds
     for position in apart.nonzero()[0].tolist():
         box, extent = part.boxes[position].tolist(), extents[position].tolist()
         x1, y1, x2, y2 = (round(n, 1) for n in extent)
         detail = f"bbox {[round(n, 1) for n in box]}, the mask lies from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
-        cause = _cause_of_box(part, position, box, extent)
+        cause = _cause_of_box(part, position, box, from_corners(extent))
         yield position, detail + (f"; {cause}" if cause else "")
 
 
-def _cause_of_box(part: Annotations, position: int, box: Box, extent: Box) -> str:
+def _cause_of_box(part: Annotations, position: int, box: Box, mask: Box) -> str:
     """What explains a box that is not the mask's; "" when nothing does."""
-    corners = part.once(_corners)
+    extents = part.outlines.extents
     for other in _neighbours(part, position):
-        if iou(corners[other].tolist(), extent) >= _FITS:
+        if iou(part.boxes[other].tolist(), mask) >= _FITS:
             return f"the mask fits the box of annotation {_name(part, other)}"
-        if iou(corners[position].tolist(), part.outlines.extents[other].tolist()) >= _FITS:
+        if iou(box, from_corners(extents[other].tolist())) >= _FITS:
             return f"the box fits the mask of annotation {_name(part, other)}"
-    x, y, w, h = box
-    width, height = part.sizes[position] or (0, 0)
-    if [x, y, w, h] == [0, 0, width, height]:
+    size = part.sizes[position] or (0, 0)
+    if [*box] == [0, 0, *size]:
         return "the box is the whole image"
-    ways = {
-        "these fit as corners x1, y1, x2, y2": (x, y, w, h),
-        "these fit as centre x, centre y, width, height": (x - w / 2, y - h / 2, x + w / 2, y + h / 2),
-        "these fit as fractions of the image": (
-            x * width, y * height, (x + w) * width, (y + h) * height,
-        ),
-        "these fit mirrored": (width - x - w, y, width - x, y + h),
-        "these fit with x and y exchanged": (y, x, y + h, x + w),
-        "these fit if they are doubled": (2 * x, 2 * y, 2 * (x + w), 2 * (y + h)),
-        "these fit if they are halved": (x / 2, y / 2, (x + w) / 2, (y + h) / 2),
-    }  # fmt: skip
-    ways = {cause: way for cause, way in ways.items() if way[2] > way[0] and way[3] > way[1]}
-    best = max(ways, key=lambda cause: iou(ways[cause], extent), default="")
-    return best if best and iou(ways[best], extent) >= _FITS else ""
+    fits = {way.words: iou(way.box(box, size), mask) for way in READINGS.values()}
+    best = max(fits, key=lambda words: fits[words])
+    return f"these fit {best}" if fits[best] >= _FITS else ""
 
 
 def _neighbours(part: Annotations, position: int) -> Iterator[int]:
@@ -166,11 +139,10 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     )
     for position in (wrong & ~part.once(in_fractions)).nonzero()[0].tolist():
         here = item == position
-        points = np.stack([x[here], y[here]], axis=1)
         detail = f"{int(outside[position])} of {int(labelled[position])} lie outside the box"
         if not outside[position]:
             detail = "they fill only a small part of the box"
-        cause = _cause_of_landmarks(part, position, points, corners)
+        cause = _cause_of_landmarks(part, position, x[here], y[here], corners)
         yield position, detail + (f"; {cause}" if cause else "")
 
 
@@ -199,21 +171,13 @@ def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array, corners: Arra
     return result
 
 
-def _cause_of_landmarks(part: Annotations, position: int, points: Array, corners: Array) -> str:
+def _cause_of_landmarks(
+    part: Annotations, position: int, x: Array, y: Array, corners: Array
+) -> str:
     """What explains landmarks that are not in their box; "" when nothing does."""
     import numpy as np
 
-    width, height = part.sizes[position] or (0, 0)
-    ways = {
-        "they fit if they are doubled": points * 2,
-        "they fit if they are halved": points / 2,
-        "they fit as fractions of the image": points * (width, height),
-        "they fit mirrored": np.stack([width - points[:, 0], points[:, 1]], axis=1),
-        "they fit with x and y exchanged": points[:, ::-1],
-    }
-
-    def fit(way: Array, other: int) -> bool:
-        x, y = way.T
+    def fit(x: Array, y: Array, other: int) -> bool:
         box = corners[other]
         here = np.zeros(len(x), np.intp)
         if _outside(x, y, here, _with_margin(box[None])).any() or box[0] != box[0]:
@@ -222,9 +186,10 @@ def _cause_of_landmarks(part: Annotations, position: int, points: Array, corners
         return bool(filled > 0.2 * (box[2] - box[0]) * (box[3] - box[1]))
 
     for other in _neighbours(part, position):
-        if fit(points, other):
+        if fit(x, y, other):
             return f"they fit the box of annotation {_name(part, other)}"
-    for cause, way in ways.items():
-        if fit(way, position):
-            return cause
+    size = part.sizes[position] or (0, 0)
+    for way in READINGS.values():
+        if way.point is not None and fit(*way.point(x, y, *size), position):
+            return f"they fit {way.words}"
     return ""

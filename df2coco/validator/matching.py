@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from df2coco.boxes import iou
 from df2coco.coco.format import Entry
 from df2coco.errors import shorten
-from df2coco.masks.boxes import iou
 
 
 def match(expected: list[Entry], present: list[Entry], keys: Sequence[str]) -> dict[int, int]:
@@ -56,5 +56,4 @@ def _overlap(box: list[float], other: Any) -> float:
         or any(type(n) not in (int, float) for n in other)
     ):
         return 0
-    (x, y, w, h), (left, top, width, height) = box, other
-    return iou((x, y, x + w, y + h), (left, top, left + width, top + height))
+    return iou(box, other)
