@@ -851,10 +851,10 @@ def test_what_must_be_found(number: int, pair: dict[str, Any], tmp_path: Path) -
 def test_what_does_not_fit_the_schema_has_its_finding(
     part: str, field: str, pair: dict[str, Any], tmp_path: Path
 ) -> None:
-    _, fits, code = {**FIELDS[part], **DATASET_FIELDS.get(part, {})}[field]
-    value = next(each for each in ("x", 7) if not fits(each))
+    rule = {**FIELDS[part], **DATASET_FIELDS.get(part, {})}[field]
+    value = next(each for each in ("x", 7) if not rule.fits(each))
     document = changed(pair, lambda d: d[part][0].update({field: value}))
-    assert code in codes(examined(document, tmp_path))
+    assert rule.code in codes(examined(document, tmp_path))
 
 
 def test_two_tops_are_in_order(pair: dict[str, Any], tmp_path: Path) -> None:

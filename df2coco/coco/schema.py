@@ -7,8 +7,13 @@ errors (`Field.code`). Whether a value makes sense is the validator's business a
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
+
+import msgspec
+from msgspec import Meta, Struct
 
 from df2coco.errors import CocoFileError, shorten
 
@@ -30,55 +35,71 @@ MAX_OUTLINE: Final = 10_000_000
 
 # ---------------------------------------------------------------- what a value must be
 
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ID)]
+Whole: TypeAlias = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+Flag: TypeAlias = Annotated[int, Meta(ge=0, le=1)]
+Side: TypeAlias = Annotated[int, Meta(gt=0, le=MAX_SIDE)]
+Length: TypeAlias = Annotated[int, Meta(gt=0, le=MAX_NUMBER)]
+# Both kinds, since 12 and 12.0 are not the same in the dataset's files.
+AnyNumber: TypeAlias = Whole | float
+_BOUNDS: Final = Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)
+Number: TypeAlias = Annotated[int, _BOUNDS] | Annotated[float, _BOUNDS]
+Box: TypeAlias = tuple[Number, Number, Number, Number]
+
+
+class Rle(Struct, gc=False):
+    """A mask as run lengths, which fill its size column by column."""
+
+    size: tuple[Length, Length]
+    """Height and width."""
+    counts: str | list[Annotated[int, Meta(ge=0)]]
+    """Compressed as pycocotools does it, or as they are."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As pycocotools takes it."""
+        return {"size": list(self.size), "counts": self.counts}
+
+
+Mask: TypeAlias = list[list[Number]] | Rle
+
+
+def is_drawable(mask: list[list[float]] | Rle) -> bool:
+    """Whether pycocotools can draw a mask: its outlines are not too long, or its counts fill its size."""
+    if isinstance(mask, Rle):
+        return _is_filled(mask)
+    return all(
+        2 * sum(map(abs, polygon)) <= MAX_OUTLINE  # one pass in C does for nearly all polygons
+        or sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= MAX_OUTLINE
+        for polygon in mask
+    )
+
+
+def _is_filled(mask: Rle) -> bool:
+    # pycocotools believes the counts, and would write beyond the mask.
+    pixels = mask.size[0] * mask.size[1]
+    if pixels > MAX_PIXELS:
+        return False
+    if isinstance(mask.counts, list):
+        return sum(mask.counts) == pixels
+    from df2coco.coco.rle import mask_areas  # loads numpy
+
+    return mask_areas([mask.counts], [pixels]) != [None]
+
+
+def are_triples(numbers: list[float]) -> bool:
+    """Whether there are three numbers for each landmark."""
+    return len(numbers) % 3 == 0
+
 
 def is_id(value: Any) -> TypeGuard[int]:
     """Whether a JSON value is a whole number from 0 that fits into 64 bits (and is not a boolean)."""
     return type(value) is int and 0 <= value <= MAX_ID
 
 
-def are_numbers(value: Any) -> TypeGuard[list[float]]:
-    """Whether a JSON value is a list of numbers, none larger than `MAX_NUMBER`."""
-    if type(value) is not list:
-        return False
-    try:
-        # One pass in C, which refuses what is not a number, does for nearly all lists.
-        total = sum(map(abs, value))
-        if total <= MAX_NUMBER:
-            return True
-        # NaN is not a number, though max and min may pass it by.
-        return bool(total == total and max(value) <= MAX_NUMBER and min(value) >= -MAX_NUMBER)
-    except TypeError:
-        return False
-
-
-def is_polygon(value: Any) -> bool:
-    """Whether a JSON value is a list of numbers that pycocotools can draw as an outline."""
-    if not are_numbers(value):
-        return False
-    if not value or (max(value) - min(value)) * len(value) <= MAX_OUTLINE:
-        return True
-    return sum(abs(a - b) for a, b in zip(value, value[2:], strict=False)) <= MAX_OUTLINE
-
-
 def is_mask(value: Any) -> bool:
     """Whether a JSON value is a list of polygons, or an RLE whose counts fill its size."""
-    if type(value) is list:
-        return all(map(is_polygon, value))
-    if type(value) is not dict:
-        return False
-    size, counts = value.get("size"), value.get("counts")
-    if type(size) is not list or len(size) != 2 or not all(map(_is_length, size)):
-        return False
-    if size[0] * size[1] > MAX_PIXELS:
-        return False
-    if type(counts) is str:
-        from df2coco.coco.rle import mask_areas  # loads numpy
-
-        return mask_areas([counts], [size[0] * size[1]]) != [None]
-    if type(counts) is not list or not {int}.issuperset(map(type, counts)):
-        return False
-    # pycocotools believes the counts, and would write beyond the mask.
-    return min(counts, default=0) >= 0 and sum(counts) == size[0] * size[1]
+    return FIELDS["annotations"]["segmentation"].fits(value)
 
 
 def is_too_large(image: Mapping[str, Any]) -> bool:
@@ -87,120 +108,84 @@ def is_too_large(image: Mapping[str, Any]) -> bool:
     return pixels > MAX_PIXELS
 
 
-def _is_length(value: Any) -> bool:
-    return type(value) is int and 0 < value <= MAX_NUMBER
-
-
-def _is_side(value: Any) -> bool:
-    return type(value) is int and 0 < value <= MAX_SIDE
-
-
-def _is_text(value: Any) -> bool:
-    return type(value) is str
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _is_flag(value: Any) -> bool:
-    return type(value) is int and value in (0, 1)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MAX_NUMBER
-
-
-def _is_box(value: Any) -> bool:
-    return are_numbers(value) and len(value) == 4
-
-
-def _are_landmarks(value: Any) -> bool:
-    return are_numbers(value) and len(value) % 3 == 0
-
-
-def _are_names(value: Any) -> bool:
-    return type(value) is list and all(type(name) is str for name in value)
-
-
-def _are_edges(value: Any) -> bool:
-    return type(value) is list and all(
-        type(edge) is list and len(edge) == 2 and all(type(end) is int for end in edge)
-        for edge in value
-    )
-
-
 # ---------------------------------------------------------------- the fields
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True)
+class Field:
     """What a field of a COCO file must be where it is present."""
 
+    type: Any
+    """As msgspec decodes it: `df2coco.coco.structs` makes of these what a command reads."""
     expected: str
     """In words, for a message: "4 numbers x, y, w, h"."""
-    fits: Callable[[Any], bool]
     code: str
     """The validator's finding for values that do not fit."""
+    also: Callable[[Any], bool] | None = None
+    """What the type cannot say, of a decoded value."""
+
+    @cached_property
+    def _holder(self) -> Any:
+        # msgspec looks at a type anew each time, at a struct once.
+        return msgspec.defstruct("Holder", [("value", self.type)])
+
+    def fits(self, value: Any) -> bool:
+        """Whether a JSON value is what it must be."""
+        try:
+            decoded = msgspec.convert({"value": value}, self._holder).value
+        except msgspec.ValidationError:
+            return False
+        return self.also is None or self.also(decoded)
 
 
 _ID: Final = "a whole number from 0"
 
-FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
+FIELDS: Final[dict[str, dict[str, Field]]] = {
     "images": {
-        "id": Field(_ID, is_id, "image-id-type"),
-        "file_name": Field("text", _is_text, "file-name-outside"),
-        "width": Field("a whole number of pixels", _is_side, "image-size-type"),
-        "height": Field("a whole number of pixels", _is_side, "image-size-type"),
+        "id": Field(Id, _ID, "image-id-type"),
+        "file_name": Field(str, "text", "file-name-outside"),
+        "width": Field(Side, "a whole number of pixels", "image-size-type"),
+        "height": Field(Side, "a whole number of pixels", "image-size-type"),
     },
     "categories": {
-        "id": Field(_ID, is_id, "category-id-type"),
-        "name": Field("text", _is_text, "category-name-type"),
-        "keypoints": Field("a list of names", _are_names, "landmark-names-type"),
-        "skeleton": Field("a list of pairs of whole numbers", _are_edges, "skeleton-malformed"),
+        "id": Field(Id, _ID, "category-id-type"),
+        "name": Field(str, "text", "category-name-type"),
+        "keypoints": Field(list[str], "a list of names", "landmark-names-type"),
+        "skeleton": Field(
+            list[tuple[int, int]], "a list of pairs of whole numbers", "skeleton-malformed"
+        ),
     },
     "annotations": {
-        "id": Field(_ID, is_id, "annotation-id-type"),
-        "image_id": Field(_ID, is_id, "annotation-id-type"),
-        "category_id": Field(_ID, is_id, "annotation-id-type"),
-        "bbox": Field("4 numbers x, y, w, h", _is_box, "bbox-malformed"),
-        "area": Field("a number", _is_number, "area-wrong"),
-        "iscrowd": Field("0 or 1", _is_flag, "iscrowd-malformed"),
+        "id": Field(Id, _ID, "annotation-id-type"),
+        "image_id": Field(Id, _ID, "annotation-id-type"),
+        "category_id": Field(Id, _ID, "annotation-id-type"),
+        "bbox": Field(Box, "4 numbers x, y, w, h", "bbox-malformed"),
+        "area": Field(AnyNumber, "a number", "area-wrong"),
+        "iscrowd": Field(Flag, "0 or 1", "iscrowd-malformed"),
         "segmentation": Field(
+            Mask,
             "polygons, each a list of numbers, or an RLE of its image's size",
-            is_mask,
             "polygon-malformed",
+            is_drawable,
         ),
         "keypoints": Field(
-            "3 numbers x, y, v for each landmark", _are_landmarks, "keypoints-length"
+            list[Number], "3 numbers x, y, v for each landmark", "keypoints-length", are_triples
         ),
-        "num_keypoints": Field("a whole number from 0", _is_count, "num-keypoints-type"),
+        "num_keypoints": Field(Count, "a whole number from 0", "num-keypoints-type"),
     },
 }
-"""List -> field -> what it must be."""
+"""List -> field -> what it must be. There is no other place that says so."""
 
+_WHOLE: Final = Field(Whole | None, "a whole number", "attribute-type")
 
-def _is_whole_or_null(value: Any) -> bool:
-    return value is None or type(value) is int
-
-
-def _are_counts(value: Any) -> bool:
-    return value is None or (type(value) is list and all(map(_is_count, value)))
-
-
-_WHOLE: Final = Field("a whole number", _is_whole_or_null, "attribute-type")
-
-DATASET_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
+DATASET_FIELDS: Final[dict[str, dict[str, Field]]] = {
     "images": {
-        "source": Field(
-            "user or shop",
-            lambda value: value is None or type(value) is str,
-            "image-attribute-type",
-        ),
-        "pair_id": _WHOLE._replace(code="image-attribute-type"),
+        "source": Field(str | None, "user or shop", "image-attribute-type"),
+        "pair_id": replace(_WHOLE, code="image-attribute-type"),
     },
     "annotations": {
         **dict.fromkeys(("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE),
-        "float_polygons": Field("a list of whole numbers", _are_counts, "attribute-type"),
+        "float_polygons": Field(list[Count] | None, "a list of whole numbers", "attribute-type"),
     },
 }
 """The same for what only DeepFashion2 has. Files of others may use these names for anything."""
@@ -262,12 +247,12 @@ def check_fields(
                     each: fields[each] for each in fields if each in required or each == "iscrowd"
                 }
         for number, entry in enumerate(document.get(name, ()), start):
-            for field, (expected, fits, _) in fields.items():
+            for field, rule in fields.items():
                 if field not in entry:
                     if field in required:
                         raise missing(path, f"{name}[{number}]", field)
-                elif not fits(entry[field]):
-                    text = f"{shorten(entry[field])}, expected {expected}."
+                elif not rule.fits(entry[field]):
+                    text = f"{shorten(entry[field])}, expected {rule.expected}."
                     raise invalid(path, f"{name}[{number}].{field}", text)
             if name == "images" and is_too_large(entry):
                 raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")

@@ -15,7 +15,7 @@ from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import check_document
-from df2coco.coco.schema import are_numbers, check_fields, read_whole_numbers
+from df2coco.coco.schema import FIELDS, check_fields, read_whole_numbers
 from df2coco.errors import CocoFileError, ImageError, SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.layouts import own_slots
@@ -207,7 +207,7 @@ def _annotation_facts(annotation: Mapping[str, Any]) -> ItemFacts | None:
     get = annotation.get
     category_id, box = get("category_id"), get("bbox", [0, 0, 0, 0])
     area, keypoints = get("area"), get("keypoints")
-    if type(category_id) is not int or not are_numbers(box) or len(box) != 4:
+    if type(category_id) is not int or not FIELDS["annotations"]["bbox"].fits(box):
         return None
     points = None
     if keypoints is not None:

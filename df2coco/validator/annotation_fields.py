@@ -168,11 +168,9 @@ def keypoints_no_numbers(part: Annotations) -> Iterable[Found]:
     garments=True,
 )
 def attribute_type(part: Annotations) -> Iterable[Found]:
-    for field, (_, fits, _) in (
-        DATASET_FIELDS["annotations"].items() if part.header.garments else ()
-    ):
+    for field, rule in DATASET_FIELDS["annotations"].items() if part.header.garments else ():
         usual = NoneType if field == "float_polygons" else int  # what need not be looked at
         for position, entry in enumerate(part.entries):
             value = entry.get(field)
-            if type(value) is not usual and not fits(value) and not is_not_finite(value):
+            if type(value) is not usual and not rule.fits(value) and not is_not_finite(value):
                 yield position, f"{field} {shorten(value)}"

@@ -286,6 +286,6 @@ def skeleton_malformed(file: File) -> Iterable[Hit]:
 )
 def image_attribute_type(file: File) -> Iterable[Hit]:
     for number, entry in enumerate(file.images if file.garments else ()):
-        for field, (_, fits, _) in DATASET_FIELDS["images"].items():
-            if field in entry and not fits(entry[field]) and not is_not_finite(entry[field]):
+        for field, rule in DATASET_FIELDS["images"].items():
+            if field in entry and not rule.fits(entry[field]) and not is_not_finite(entry[field]):
                 yield Hit(identify(entry, number), f"{field} {shorten(entry[field])}")
