@@ -195,34 +195,48 @@ class Use(NamedTuple):
     """What a command or a kind of evaluation needs of an annotation, beside its ids."""
 
     required: tuple[str, ...] = ()
-    """Fields that must be there."""
-    others: bool = True
-    """The other fields must fit too, where they are present; `iscrowd` must always."""
+    """Fields that must be there. All others must fit where they are present."""
+    unread: tuple[str, ...] = ()
+    """Long lists that are not looked at."""
+    compared: tuple[str, ...] = ()
+    """Those that are only compared: kept as JSON text."""
     dataset: bool = False
-    """So must those of `DATASET_FIELDS`."""
+    """The fields of `DATASET_FIELDS` must fit too; else they are as they come."""
 
 
 UseName: TypeAlias = Literal[
     "any", "bbox", "segm", "keypoints", "keypoints of masks", "restore", "boxes", "boxes and masks"
 ]
 
+_LISTS: Final = ("segmentation", "keypoints")
+
 USES: Final[Mapping[UseName, Use]] = {
     "any": Use(),
-    "bbox": Use(("area", "bbox"), others=False),
-    "segm": Use(("area", "segmentation"), others=False),
-    "keypoints": Use(("bbox", "keypoints"), others=False),
-    "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation"), others=False),
+    "bbox": Use(("area", "bbox"), unread=_LISTS, compared=_LISTS),
+    "segm": Use(("area", "segmentation"), unread=("keypoints",)),
+    "keypoints": Use(("bbox", "keypoints"), unread=("segmentation",)),
+    "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation")),
     "restore": Use(("bbox", "segmentation", "keypoints"), dataset=True),
-    "boxes": Use(("bbox",), others=False),
-    "boxes and masks": Use(("bbox", "segmentation"), others=False),
+    "boxes": Use(("bbox",), unread=_LISTS),
+    "boxes and masks": Use(("bbox", "segmentation"), unread=("keypoints",)),
 }
 """Use -> what it needs. "any": `load`, `draw`, `stats` and `report`; "boxes", "boxes and masks": `export`."""
 
-_REQUIRED: Final[Mapping[str, frozenset[str]]] = {
-    "images": frozenset({"id"}),
-    "categories": frozenset({"id"}),
-    "annotations": frozenset({"id", "image_id", "category_id"}),
+_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "images": ("id",),
+    "categories": ("id",),
+    "annotations": ("id", "image_id", "category_id"),
 }
+
+
+def fields_of(name: str, use: UseName = "any") -> tuple[dict[str, Field], tuple[str, ...]]:
+    """The fields of the list `name` that are checked for a use, and those that must be there."""
+    needs, fields = USES[use], FIELDS[name]
+    if needs.dataset:
+        fields = fields | DATASET_FIELDS.get(name, {})
+    if name != "annotations":
+        return fields, _REQUIRED[name]
+    return {n: fields[n] for n in fields if n not in needs.unread}, _REQUIRED[name] + needs.required
 
 
 def check_fields(
@@ -233,19 +247,9 @@ def check_fields(
     `use` is what the document is read for. `first` is the number of the first annotation, where a
     document holds a part of them.
     """
-    needs = USES[use]
-    for name, fields in FIELDS.items():
-        required = _REQUIRED[name]
-        start = 0
-        if needs.dataset:
-            fields = {**fields, **DATASET_FIELDS.get(name, {})}
-        if name == "annotations":
-            start = first
-            required = required.union(needs.required)
-            if not needs.others:
-                fields = {
-                    each: fields[each] for each in fields if each in required or each == "iscrowd"
-                }
+    for name in FIELDS:
+        fields, required = fields_of(name, use)
+        start = first if name == "annotations" else 0
         for number, entry in enumerate(document.get(name, ()), start):
             for field, rule in fields.items():
                 if field not in entry:
