@@ -20,8 +20,8 @@ from tests.samples import make_jpeg
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
 
-# Nothing here depends on how fast the machine is at the moment.
-hypothesis.settings.register_profile("df2coco", deadline=None, max_examples=50)
+# Nothing here depends on how fast the machine is at the moment, or on what failed before.
+hypothesis.settings.register_profile("df2coco", deadline=None, max_examples=50, database=None)
 hypothesis.settings.load_profile("df2coco")
 
 # The tests start the command line a thousand times; it should not be compiled each time.

@@ -185,11 +185,11 @@ def as_nobody() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(65534)
+    os.setresuid(65534, 65534, 0)  # os.access asks for the first of them
     try:
         yield
     finally:
-        os.seteuid(0)
+        os.setresuid(0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +210,33 @@ def test_what_may_not_be_read_is_told(open_folder: Path, place: str) -> None:
     assert len(lines) <= 2
     assert str(source / place) in lines[0]
     assert "Permission denied" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["validate", "FILE"],
+        ["stats", "FILE"],
+        ["split", "FILE", "parts"],
+        ["restore", "FILE", "annos"],
+        ["evaluate", "bbox", "FILE", "FILE"],
+        ["image-info", "FILE", "out.json"],
+        ["export", "yolo", "FILE", "yolo"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.linux
+def test_every_command_says_in_one_line_what_may_not_be_read(
+    arguments: list[str], open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(open_folder)
+    path = open_folder / "out.json"
+    convert(FIXTURES / "validation", path)
+    words = [path if word == "FILE" else word for word in arguments]
+    path.chmod(0)
+    with as_nobody():
+        (line,) = refused(*words)
+    assert line == f"df2coco: {path}: cannot be read (Permission denied)."
 
 
 @pytest.mark.parametrize(

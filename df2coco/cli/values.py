@@ -4,7 +4,6 @@ Some versions of typer check each value with pydantic, whose import takes longer
 start. A value that is plainly right needs no validator; every other one goes to typer, which words the fault.
 """
 
-import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -36,6 +35,8 @@ class Group(TyperGroup):
 
 def _spare_validators(parameters: list[Any]) -> list[Any]:
     for parameter in parameters:
+        if hasattr(getattr(parameter, "type", None), "readable"):  # in older versions of typer
+            parameter.type.readable = False  # the library says in one line what may not be read
         own = parameter.process_value
         # Not for older versions of typer, which check without pydantic; and once.
         if hasattr(parameter, "type_descriptor") and not isinstance(own, partial):
@@ -78,10 +79,6 @@ def _plain(value: Any, annotation: Any) -> Any:
     if isinstance(value, str):
         if annotation in _NUMBERS and _NUMBERS[annotation].fullmatch(value):
             return annotation(value)
-        if (
-            annotation is Path
-            and value
-            and (os.access(value, os.R_OK) or not os.path.lexists(value))
-        ):
+        if annotation is Path and value:
             return Path(value)
     raise ValueError
