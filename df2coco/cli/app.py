@@ -3,7 +3,7 @@
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn, TypeVar
@@ -48,8 +48,13 @@ _OPTIONS: Final = {"categories": "category", "folders": "folder"}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def command(name: str, group: typer.Typer = app) -> Callable[[Function], Function]:
-    """Register a command; what it raises on purpose ends in one line on stderr and exit code 2."""
+def command(
+    name: str, group: typer.Typer = app, help: str | None = None
+) -> Callable[[Function], Function]:
+    """Register a command, whose help is its docstring, or else `help`.
+
+    What it raises on purpose ends in one line on stderr and exit code 2.
+    """
 
     def register(function: Function) -> Function:
         @functools.wraps(function)
@@ -64,7 +69,7 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
                 fail(str(error))
             except KeyboardInterrupt as interrupt:
                 # Only the code that writes can say what was written.
-                written = "; ".join(str(each) for each in interrupt.args if each)
+                written = "; ".join(str(text) for text in interrupt.args if text)
                 fail(f"interrupted; {written}." if written else "interrupted.", code=130)
             except MemoryError:
                 fail("out of memory.")
@@ -74,7 +79,7 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Function], Functio
                 where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
                 fail(f"{where}{error.strerror or error}.")
 
-        group.command(name, cls=Command)(guarded)
+        group.command(name, cls=Command, help=help)(guarded)
         return function
 
     return register
@@ -91,49 +96,77 @@ def fail(message: str, *, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
+def argument(metavar: str, help: str, **kwargs: Any) -> Any:
+    """A positional argument."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False, **kwargs)
+
+
+def option(metavar: str, help: str, **kwargs: Any) -> Any:
+    """An option with a value."""
+    return typer.Option(metavar=metavar, help=help, **kwargs)
+
+
+def flag(name: str, help: str) -> Any:
+    """An option without a value."""
+    return typer.Option(name, help=help)
+
+
 def choice(help: str, table: Mapping[str, str] | Sequence[str], **kwargs: Any) -> Any:
     """An option whose values are the keys of `table`, which its help explains."""
+    text = f"{help} {explained(table)}." if isinstance(table, Mapping) else help
+    return option(
+        "|".join(table),
+        text.strip(),
+        callback=one_of(table),
+        autocompletion=lambda: list(table),
+        **kwargs,
+    )
+
+
+def explained(table: Mapping[str, str]) -> str:
+    """Values and what they mean, for a help."""
+    return "; ".join(f"{key}: {text}" for key, text in table.items())
+
+
+def one_of(table: Collection[str]) -> Callable[[str | None], str | None]:
+    """A check of a value that is given: it is in `table`."""
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in table:
             raise typer.BadParameter(f"{value!r} is none of {', '.join(table)}")
         return value
 
-    meanings = table.items() if isinstance(table, Mapping) else ()
-    return typer.Option(
-        help=" ".join([help, "; ".join(f"{key}: {text}" for key, text in meanings)]).strip()
-        + "." * bool(meanings),
-        metavar="|".join(table),
-        callback=check,
-        autocompletion=lambda: list(table),
-        **kwargs,
-    )
+    return check
 
 
+CocoArgument = Annotated[Path, argument("OUT.json", "A COCO file of any origin.")]
+SourceArgument = Annotated[
+    Path,
+    argument(
+        "SOURCE",
+        "A folder of annotation files (val_annos), a split folder (annos and image), a zip of "
+        "either (password-protected or not), or a dataset root of several splits.",
+    ),
+]
 ImagesOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="PATH",
-        help="Folder or zip of the images; found beside the annotations when not given.",
-    ),
+    option("PATH", "Folder or zip of the images; found beside the annotations when not given."),
 ]
 PasswordOption = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "TEXT",
+        "Password of encrypted archives; asked for on a terminal when not given.",
         envvar="DF2COCO_PASSWORD",
         show_envvar=True,
-        metavar="TEXT",
-        help="Password of encrypted archives; asked for on a terminal when not given.",
     ),
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option(
-        min=1, metavar="N", help="Processes; by default the cores it may use.", show_default=False
-    ),
+    option("N", "Processes; by default the cores it may use.", min=1, show_default=False),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+JsonOption = Annotated[bool, flag("--json", "Print JSON instead of text.")]
 
 
 @contextmanager
@@ -214,6 +247,14 @@ def run(
     return attempt(password)
 
 
+def print_json(document: Any) -> None:
+    """The result of a command for programs."""
+    import orjson
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    print(orjson.dumps(document, option=options).decode())
+
+
 def _print_version(value: bool) -> None:
     if value:
         print(f"df2coco {__version__}")
@@ -222,11 +263,11 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
 ) -> None:
-    del version
+    pass  # the option does it

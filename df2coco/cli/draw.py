@@ -6,69 +6,59 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.app import (
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    argument,
+    command,
+    explained,
+    flag,
+    option,
+    run,
+)
 from df2coco.cli.streams import say
 from df2coco.drawing import PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import MIN_SCORE
 from df2coco.drawing.selection import DEFAULT_SAMPLE
 
 
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
-
-
 @command("draw")
 def draw_command(
-    coco: Annotated[
-        Path,
-        typer.Argument(metavar="OUT.json", show_default=False, help="The COCO file to look at."),
-    ],
-    images: Annotated[
-        Path,
-        typer.Option(metavar="PATH", show_default=False, help="Folder or zip of the images."),
-    ],
+    coco: Annotated[Path, argument("OUT.json", "The COCO file to look at.")],
+    images: Annotated[Path, option("PATH", "Folder or zip of the images.", show_default=False)],
     out: Annotated[
         Path,
-        typer.Option(
-            metavar="FILE|DIR",
-            show_default=False,
-            help="A .png or .jpg file: the picture, or a contact sheet of several. "
+        option(
+            "FILE|DIR",
+            "A .png or .jpg file: the picture, or a contact sheet of several. "
             "A folder: one .jpg for each image.",
+            show_default=False,
         ),
     ],
-    image_id: Annotated[
-        list[int] | None,
-        typer.Option(metavar="N", help="Draw this image; may be repeated."),
-    ] = None,
+    image_id: Annotated[list[int] | None, option("N", "Draw this image; may be repeated.")] = None,
     sample: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "N",
+            "Draw N images chosen at random.",
             min=0,
-            metavar="N",
             show_default=f"{DEFAULT_SAMPLE}, or 0 with --image-id",
-            help="Draw N images chosen at random.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Chooses another sample.")] = 0,
+    seed: Annotated[int, option("N", "Chooses another sample.")] = 0,
     results: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A model's results (bbox, segm or keypoints), to be drawn on the right of the "
+        option(
+            "FILE",
+            "A model's results (bbox, segm or keypoints), to be drawn on the right of the "
             "ground truth; colors say what matches (OKS or IoU of at least 0.5).",
         ),
     ] = None,
-    min_score: Annotated[
-        float, typer.Option(metavar="X", help="Leave out results with a lower score.")
-    ] = MIN_SCORE,
+    min_score: Annotated[float, option("X", "Leave out results with a lower score.")] = MIN_SCORE,
     parts: Annotated[
         str,
-        typer.Option(
-            metavar=",".join(PARTS),
-            help="What to draw, separated by commas. "
-            + "; ".join(f"{part}: {text}" for part, text in PARTS.items())
-            + ".",
-        ),
+        option(",".join(PARTS), f"What to draw, separated by commas. {explained(PARTS)}."),
     ] = ",".join(PARTS),
     only: Annotated[str | None, typer.Option(hidden=True)] = None,
     workers: WorkersOption = None,
@@ -76,7 +66,6 @@ def draw_command(
     quiet: QuietOption = False,
 ) -> None:
     """Draw images with their boxes, masks and landmarks."""
-    chosen = _parts(only or parts)  # --only was the name of --parts
     work = partial(
         draw,
         coco,
@@ -87,7 +76,8 @@ def draw_command(
         seed=seed,
         results=results,
         min_score=min_score,
-        parts=chosen,
+        # --only was the name of --parts
+        parts=[part.strip() for part in (only or parts).split(",")],
     )
     paths = run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
@@ -96,13 +86,9 @@ def draw_command(
 
 @command("skeletons")
 def skeletons_command(
-    out: Annotated[
-        Path,
-        typer.Option(metavar="FILE", show_default=False, help="A .png or .svg file."),
-    ],
+    out: Annotated[Path, option("FILE", "A .png or .svg file.", show_default=False)],
     slots: Annotated[
-        bool,
-        typer.Option("--slots", help="Also number the landmarks' slots in the layout of 294."),
+        bool, flag("--slots", "Also number the landmarks' slots in the layout of 294.")
     ] = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -1,13 +1,21 @@
 """`df2coco evaluate bbox`, `segm`, `keypoints` and `retrieval`."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import typer
-
-from df2coco.cli.app import JsonOption, QuietOption, choice, command, command_group, progress_bar
+from df2coco.cli.app import (
+    JsonOption,
+    QuietOption,
+    argument,
+    choice,
+    command,
+    command_group,
+    flag,
+    print_json,
+    progress_bar,
+)
 from df2coco.cli.streams import say
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
@@ -20,32 +28,30 @@ group = command_group("evaluate", "Score results as the DeepFashion2 benchmarks 
 
 GroundTruthArgument = Annotated[
     Path,
-    typer.Argument(
-        metavar="GT",
-        show_default=False,
-        help="The ground truth: a COCO file of df2coco convert or of the official converter.",
+    argument(
+        "GT", "The ground truth: a COCO file of df2coco convert or of the official converter."
     ),
 ]
 
 
 def _results(fields: str) -> Any:
-    return typer.Argument(
-        metavar="RESULTS",
-        show_default=False,
-        help=f"A JSON list of {{image_id, category_id, {fields}, score}}; image_id of 000001.jpg is 1.",
+    return argument(
+        "RESULTS",
+        f"A JSON list of {{image_id, category_id, {fields}, score}}; image_id of 000001.jpg is 1.",
     )
 
 
-PerCategoryOption = Annotated[
-    bool, typer.Option("--per-category", help="Also the numbers of each category.")
-]
+def _by(help: str) -> Any:
+    text = f"Also the numbers of each value of an attribute{help}"
+    return choice(text, tuple(ATTRIBUTES), show_default=False)
+
+
+PerCategoryOption = Annotated[bool, flag("--per-category", "Also the numbers of each category.")]
 ByOption = Annotated[
     str | None,
-    choice(
-        "Also the numbers of each value of an attribute, as the published tables have them: items with "
-        "other values are ignored, so a result that matches one is neither right nor wrong.",
-        tuple(ATTRIBUTES),
-        show_default=False,
+    _by(
+        ", as the published tables have them: items with other values are ignored, so a result that "
+        "matches one is neither right nor wrong."
     ),
 ]
 EngineOption = Annotated[
@@ -58,34 +64,27 @@ EngineOption = Annotated[
 ]
 
 
-@command("bbox", group)
-def bbox_command(
-    ground_truth: GroundTruthArgument,
-    results: Annotated[Path, _results("bbox [x, y, w, h]")],
-    per_category: PerCategoryOption = False,
-    by: ByOption = None,
-    engine: EngineOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Clothes detection: COCO's average precision of boxes."""
-    options = {"by": by, "engine": engine}
-    _evaluate("bbox", ground_truth, results, options, per_category, as_json, quiet)
+def _detection_command(kind: Kind, fields: str, summary: str) -> None:
+    @command(kind, group, help=summary)
+    def detection_command(
+        ground_truth: GroundTruthArgument,
+        results: Annotated[Path, _results(fields)],
+        per_category: PerCategoryOption = False,
+        by: ByOption = None,
+        engine: EngineOption = None,
+        as_json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        options = {"by": by, "engine": engine}
+        _evaluate(kind, ground_truth, results, options, per_category, as_json, quiet)
 
 
-@command("segm", group)
-def segm_command(
-    ground_truth: GroundTruthArgument,
-    results: Annotated[Path, _results("segmentation RLE")],
-    per_category: PerCategoryOption = False,
-    by: ByOption = None,
-    engine: EngineOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Clothes segmentation: COCO's average precision of masks."""
-    options = {"by": by, "engine": engine}
-    _evaluate("segm", ground_truth, results, options, per_category, as_json, quiet)
+_detection_command(
+    "bbox", "bbox [x, y, w, h]", "Clothes detection: COCO's average precision of boxes."
+)
+_detection_command(
+    "segm", "segmentation RLE", "Clothes segmentation: COCO's average precision of masks."
+)
 
 
 @command("keypoints", group)
@@ -112,47 +111,24 @@ def keypoints_command(
 
 @command("retrieval", group)
 def retrieval_command(
-    query: Annotated[
-        Path,
-        typer.Argument(
-            metavar="QUERY", show_default=False, help="<split>_query.json of df2coco retrieval."
-        ),
-    ],
-    gallery: Annotated[
-        Path,
-        typer.Argument(
-            metavar="GALLERY", show_default=False, help="<split>_gallery.json of df2coco retrieval."
-        ),
-    ],
+    query: Annotated[Path, argument("QUERY", "<split>_query.json of df2coco retrieval.")],
+    gallery: Annotated[Path, argument("GALLERY", "<split>_gallery.json of df2coco retrieval.")],
     results: Annotated[
         Path,
-        typer.Argument(
-            metavar="RESULTS",
-            show_default=False,
-            help="A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
+        argument(
+            "RESULTS",
+            "A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
             "gallery_image_id, gallery_bbox}, the last two lists of up to 20 answers.",
         ),
     ],
     per_category: PerCategoryOption = False,
-    by: Annotated[
-        str | None,
-        choice(
-            "Also the numbers of each value of an attribute of the query items.",
-            tuple(ATTRIBUTES),
-            show_default=False,
-        ),
-    ] = None,
+    by: Annotated[str | None, _by(" of the query items.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
     evaluation = evaluate_retrieval(query, gallery, results, by=cast("Attribute | None", by))
-    if as_json:
-        _print_json(evaluation.as_json(per_category=per_category))
-    else:
-        _print_lines(_retrieval_lines(evaluation, per_category=per_category))
-    if not quiet:
-        _print_notes(evaluation.notes)
+    _show(evaluation, _retrieval_lines, per_category, as_json, quiet)
 
 
 def _evaluate(
@@ -166,29 +142,24 @@ def _evaluate(
 ) -> None:
     with progress_bar(quiet=quiet) as progress:
         evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
+    _show(evaluation, _lines, per_category, as_json, quiet)
+
+
+def _show(
+    evaluation: Any,
+    lines: Callable[..., Iterable[str]],
+    per_category: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     if as_json:
-        _print_json(evaluation.as_json(per_category=per_category))
+        print_json(evaluation.as_json(per_category=per_category))
     else:
-        _print_lines(_lines(evaluation, per_category=per_category))
-    if not quiet:
-        _print_notes(evaluation.notes)
-
-
-def _print_notes(notes: Iterable[str]) -> None:
+        for line in lines(evaluation, per_category=per_category):
+            print(printable(line))
     sys.stdout.flush()  # the notes come last, also where both streams go to one file
-    for note in notes:
+    for note in () if quiet else evaluation.notes:
         say(f"note: {note}")
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    import orjson
-
-    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(printable(line))
 
 
 # ---------------------------------------------------------------- tables

@@ -1,8 +1,9 @@
 """`df2coco export yolo` and `export roboflow`."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -10,65 +11,52 @@ from df2coco.cli.app import (
     PasswordOption,
     QuietOption,
     WorkersOption,
+    argument,
     choice,
     command,
     command_group,
+    option,
     run,
 )
 from df2coco.cli.streams import say
-from df2coco.converter.options import LAYOUTS, TASKS, LayoutName, Task
+from df2coco.converter.options import LAYOUTS, TASKS
 from df2coco.errors import counted
-from df2coco.export import NOTES, YOLO_TASKS, Exported, YoloTask, export_roboflow, export_yolo
+from df2coco.export import NOTES, YOLO_TASKS, Exported, export_roboflow, export_yolo
 from df2coco.parser.records import NOTICES
 
 group = command_group("export", "Write the dataset folder that a training tool reads.")
 
-SourcesArgument = Annotated[
+_PATHS = "SOURCE|OUT.json... DIR"
+PathsArgument = Annotated[
     list[Path],
-    typer.Argument(
-        metavar="SOURCE|OUT.json... DIR",
-        show_default=False,
-        help="Files that df2coco convert wrote (train and validation together make one dataset), or "
+    argument(
+        _PATHS,
+        "Files that df2coco convert wrote (train and validation together make one dataset), or "
         "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
         "The last one is the folder to write, which must be new or empty.",
     ),
 ]
 ImagesOption = Annotated[
     list[Path] | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of the photos, once for each source in their order; found beside it when not given.",
+    option(
+        "DIR",
+        "Folder of the photos, once for each source in their order; found beside it when not given.",
     ),
 ]
 LayoutOption = Annotated[
-    str,
-    choice(
-        "The slots of landmarks, where SOURCE is converted; OUT.json has its own.",
-        LAYOUTS,
-    ),
+    str, choice("The slots of landmarks, where SOURCE is converted; OUT.json has its own.", LAYOUTS)
 ]
-CategoryOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Only items of this category, as the one class."),
-]
-
-
-def _split_off_folder(paths: list[Path]) -> tuple[list[Path], Path]:
-    if len(paths) < 2:
-        raise typer.BadParameter(
-            "name what to export, and then the folder to write.",
-            param_hint="SOURCE|OUT.json... DIR",
-        )
-    return paths[:-1], paths[-1]
 
 
 @command("yolo", group)
 def yolo_command(
-    paths: SourcesArgument,
+    paths: PathsArgument,
     task: Annotated[str, choice("What the labels are.", YOLO_TASKS)] = "detect",
     images: ImagesOption = None,
     layout: LayoutOption = "unified",
-    category: CategoryOption = None,
+    category: Annotated[
+        str | None, option("NAME", "Only items of this category, as the one class.")
+    ] = None,
     workers: WorkersOption = None,
     password: PasswordOption = None,
     quiet: QuietOption = False,
@@ -78,29 +66,19 @@ def yolo_command(
     Photos are linked, not copied. Polygons of a mask become one outline; with --task pose data.yaml has
     the mirror partners and the sigmas of the landmarks.
     """
-    sources, folder = _split_off_folder(paths)
-    work = partial(
-        export_yolo,
-        sources,
-        folder,
-        task=cast(YoloTask, task),
-        images=images or [],
-        layout=cast(LayoutName, layout),
-        category=category,
-    )
-    done = run(work, workers=workers, password=password, quiet=quiet)
+    options = {"task": task, "layout": layout, "category": category, "images": images or []}
+    done = _export(export_yolo, paths, options, workers=workers, password=password, quiet=quiet)
     if quiet:
         return
-    _say(done)
     for name, what in (("train", "Training"), ("val", "Training and scoring")):
         if name not in (split.name for split in done.splits):
             say(f"no images/{name}: {what.lower()} will need it. Export both splits together.")
-    say(f"  -> {folder / 'data.yaml'}")
+    say(f"  -> {paths[-1] / 'data.yaml'}")
 
 
 @command("roboflow", group)
 def roboflow_command(
-    paths: SourcesArgument,
+    paths: PathsArgument,
     task: Annotated[str, choice("What the files hold.", TASKS)] = "instances",
     images: ImagesOption = None,
     layout: LayoutOption = "unified",
@@ -112,24 +90,30 @@ def roboflow_command(
 
     They are train, valid and test, each with _annotations.coco.json beside links to the photos.
     """
-    sources, folder = _split_off_folder(paths)
-    work = partial(
-        export_roboflow,
-        sources,
-        folder,
-        task=cast(Task, task),
-        images=images or [],
-        layout=cast(LayoutName, layout),
-    )
-    done = run(work, workers=workers, password=password, quiet=quiet)
+    options = {"task": task, "layout": layout, "images": images or []}
+    _export(export_roboflow, paths, options, workers=workers, password=password, quiet=quiet)
     if not quiet:
-        _say(done)
-        say(f"  -> {folder}")
+        say(f"  -> {paths[-1]}")
 
 
-def _say(done: Exported) -> None:
-    for split in done.splits:
+def _export(
+    write: Callable[..., Exported],
+    paths: list[Path],
+    options: dict[str, Any],
+    *,
+    quiet: bool,
+    **given: Any,
+) -> Exported:
+    """Export `paths` but the last into the last, and say what came of it."""
+    *sources, folder = paths
+    if not sources:
+        raise typer.BadParameter(
+            "name what to export, and then the folder to write.", param_hint=_PATHS
+        )
+    done = run(partial(write, sources, folder, **options), quiet=quiet, **given)
+    for split in () if quiet else done.splits:
         say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.items, 'item')}")
         for code, count in sorted(split.notes.items()):
             sentence = NOTES[code] if code in NOTES else NOTICES[code].sentence
             say(f"  {code:<22}{count:>9,}  {sentence}")
+    return done

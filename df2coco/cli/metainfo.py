@@ -4,9 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
-from df2coco.cli.app import choice, command
+from df2coco.cli.app import argument, choice, command, explained, one_of, option
 from df2coco.layouts import SHARED
 
 FRAMEWORKS: Final = {
@@ -18,43 +16,30 @@ FRAMEWORKS: Final = {
 """The modules of `df2coco.integrations`, each with a function `source(layout)`."""
 
 
-_MEANINGS: Final = {"unified": "294 slots", "aggregated": "81 slots"}
-
-
-def _known(framework: str) -> str:
-    if framework not in FRAMEWORKS:
-        raise typer.BadParameter(f"{framework!r} is none of {', '.join(FRAMEWORKS)}")
-    return framework
-
-
 @command("metainfo")
 def metainfo_command(
     framework: Annotated[
         str,
-        typer.Argument(
-            metavar="|".join(FRAMEWORKS),
-            show_default=False,
-            callback=_known,
-            help="; ".join(f"{name}: {text}" for name, text in FRAMEWORKS.items()) + ".",
-        ),
+        argument("|".join(FRAMEWORKS), f"{explained(FRAMEWORKS)}.", callback=one_of(FRAMEWORKS)),
     ],
     layout: Annotated[
-        str, choice("The layout of the file.", {name: _MEANINGS[name] for name in SHARED})
+        str,
+        choice(
+            "The layout of the file.",
+            {name: f"{len(shared.names)} slots" for name, shared in SHARED.items()},
+        ),
     ] = "unified",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write it there rather than to stdout."),
-    ] = None,
+    out: Annotated[Path | None, option("FILE", "Write it there rather than to stdout.")] = None,
 ) -> None:
     """Print the settings that a training framework needs.
 
     They are a file that the framework loads as it is.
     """
-    source = importlib.import_module(f"df2coco.integrations.{framework}").source(SHARED[layout])
+    settings = importlib.import_module(f"df2coco.integrations.{framework}").source(SHARED[layout])
     if out is None:
-        print(source, end="")
+        print(settings, end="")
         return
     from df2coco.files import atomic_write
 
     with atomic_write(out) as stream:
-        stream.write(source.encode())
+        stream.write(settings.encode())

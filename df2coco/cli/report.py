@@ -4,28 +4,24 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from df2coco.cli.app import PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.app import (
+    CocoArgument,
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    command,
+    option,
+    run,
+)
 from df2coco.cli.streams import say
 
 
 @command("report")
 def report_command(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file of any origin."),
-    ],
-    images: Annotated[
-        Path,
-        typer.Option(metavar="PATH", show_default=False, help="Folder or zip of its images."),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", show_default=False, help="The .html file to write.")
-    ],
-    examples: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Items to show, of every category.")
-    ] = 60,
+    path: CocoArgument,
+    images: Annotated[Path, option("PATH", "Folder or zip of its images.", show_default=False)],
+    out: Annotated[Path, option("FILE", "The .html file to write.", show_default=False)],
+    examples: Annotated[int, option("N", "Items to show, of every category.", min=0)] = 60,
     workers: WorkersOption = None,
     password: PasswordOption = None,
     quiet: QuietOption = False,

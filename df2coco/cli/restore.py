@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from df2coco.cli.app import QuietOption, command, progress_bar
+from df2coco.cli.app import QuietOption, argument, command, flag, progress_bar
 from df2coco.cli.streams import say
 from df2coco.errors import counted
 
@@ -14,25 +12,17 @@ from df2coco.errors import counted
 def restore_command(
     path: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT.json",
-            show_default=False,
-            help="A COCO file with landmarks (--task keypoints).",
-        ),
+        argument("OUT.json", "A COCO file with landmarks (--task keypoints)."),
     ],
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="ANNOS_DIR",
-            show_default=False,
-            help="The folder for the annotation files; its parent must be there.",
-        ),
+        argument("ANNOS_DIR", "The folder for the annotation files; its parent must be there."),
     ],
     force: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--force",
-            help="Write to a folder that has files in it: the same names are replaced, others stay.",
+            "Write to a folder that has files in it: the same names are replaced, others stay.",
         ),
     ] = False,
     quiet: QuietOption = False,

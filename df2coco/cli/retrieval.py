@@ -6,9 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from df2coco.cli.app import PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.app import (
+    PasswordOption,
+    QuietOption,
+    SourceArgument,
+    WorkersOption,
+    argument,
+    command,
+    option,
+    run,
+)
 from df2coco.cli.streams import say
 from df2coco.errors import counted
 
@@ -17,9 +24,9 @@ if TYPE_CHECKING:
 
 ListOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
+    option(
+        "FILE",
+        "Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
         "Without it query images are the users' photos, gallery images the shops'.",
         show_default=False,
     ),
@@ -28,21 +35,12 @@ ListOption = Annotated[
 
 @command("retrieval")
 def retrieval_command(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE",
-            show_default=False,
-            help="A folder of annotation files (val_annos), a split folder, a zip of either "
-            "(password-protected or not), or a dataset root of several splits.",
-        ),
-    ],
+    source: SourceArgument,
     out: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT_DIR",
-            show_default=False,
-            help="The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv.",
+        argument(
+            "OUT_DIR",
+            "The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv.",
         ),
     ],
     query_list: ListOption = None,

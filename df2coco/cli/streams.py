@@ -65,9 +65,8 @@ class _Stderr(io.TextIOWrapper):
         except OSError as error:
             self.fail(error)
 
-    def fail(self, error: OSError) -> None:
+    def fail(self, _: OSError) -> None:
         """Let all that follows go nowhere: the interpreter flushes once more at its end."""
-        del error
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.number)
         os.close(nowhere)

@@ -3,33 +3,23 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from df2coco.cli.app import QuietOption, command, progress_bar
+from df2coco.cli.app import QuietOption, argument, command, option, progress_bar
 from df2coco.cli.streams import say
 from df2coco.errors import OptionError, counted, shorten
 
 
 @command("split")
 def split_command(
-    path: Annotated[
-        Path, typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file.")
-    ],
+    path: Annotated[Path, argument("OUT.json", "A COCO file.")],
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="DIR",
-            show_default=False,
-            help="The folder for the files, one for each part: DIR/train.json.",
-        ),
+        argument("DIR", "The folder for the files, one for each part: DIR/train.json."),
     ],
     parts: Annotated[
         str,
-        typer.Option(
-            metavar="NAME=SHARE,...", help="The parts and their shares, which add up to 1."
-        ),
+        option("NAME=SHARE,...", "The parts and their shares, which add up to 1."),
     ] = "train=0.9,test=0.1",
-    seed: Annotated[int, typer.Option(metavar="N", help="Another number gives other parts.")] = 0,
+    seed: Annotated[int, option("N", "Another number gives other parts.")] = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Split one COCO file into several, without tearing pairs apart.
@@ -57,13 +47,13 @@ def split_command(
 
 def _parse_parts(text: str) -> dict[str, float]:
     parts: dict[str, float] = {}
-    for each in text.split(","):
-        name, _, share = (word.strip() for word in each.partition("="))
+    for part in text.split(","):
+        name, _, share = (word.strip() for word in part.partition("="))
         try:
             number = float(share)
         except ValueError:
             raise OptionError(
-                f"{shorten(each)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="parts"
+                f"{shorten(part)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="parts"
             ) from None
         if name in parts:
             raise OptionError(f"{name} stands twice.", field="parts")
@@ -75,17 +65,13 @@ def _parse_parts(text: str) -> dict[str, float]:
 def merge_command(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE.json... OUT.json",
-            show_default=False,
-            help="Two COCO files or more, and the file to write.",
-        ),
+        argument("FILE.json... OUT.json", "Two COCO files or more, and the file to write."),
     ],
     folder: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="What to put before the file names of a file, once for each file; by default the "
+        option(
+            "FOLDER",
+            "What to put before the file names of a file, once for each file; by default the "
             "split's name and image (train/image), where names collide.",
         ),
     ] = None,
@@ -107,8 +93,8 @@ def merge_command(
     for what, files in done.renumbered.items():
         for file in files:
             say(f"{file}: {what} numbered anew")
-    for source, name in zip(inputs, done.folders, strict=False):
-        say(f"{source}: file names start with {name}/")
+    for path, name in zip(inputs, done.folders, strict=False):
+        say(f"{path}: file names start with {name}/")
     for key in done.left_out:
         say(f"{shorten(key)} is not the same in all files, and is left out")
     say(f"{counted(done.images, 'image')}, {counted(done.annotations, 'annotation')} -> {out}")
