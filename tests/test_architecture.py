@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import subprocess
 import sys
@@ -54,6 +55,21 @@ def room(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def named(module: Path) -> str:
+    """The path of a module inside the package."""
+    return module.relative_to(PACKAGE).as_posix()
+
+
+def tops(names: set[str]) -> set[str]:
+    """The packages that modules belong to."""
+    return {name.split(".")[0] for name in names}
+
+
+@functools.cache
+def tree(module: Path) -> ast.Module:
+    return ast.parse(module.read_text())
+
+
 def imports(module: Path, *, at_import_time: bool = False) -> set[str]:
     """Dotted names that a module imports; `at_import_time` leaves out those inside functions and typing."""
     names: set[str] = set()
@@ -77,7 +93,7 @@ def imports(module: Path, *, at_import_time: bool = False) -> set[str]:
                 )
             visit(child)
 
-    visit(ast.parse(module.read_text()))
+    visit(tree(module))
     return names
 
 
@@ -85,35 +101,36 @@ def test_every_room_has_its_row() -> None:
     assert {room(module) for module in MODULES} == set().union(*ROWS)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(PACKAGE).as_posix())
-def test_imports_point_left(module: Path) -> None:
+def test_imports_point_left() -> None:
     row = {name: number for number, names in enumerate(ROWS) for name in names}
-    own = room(module)
-    for name in imports(module):
-        if name.split(".")[0] != "df2coco":
+    wrong = [
+        f"{named(module)} imports {name}"
+        for module in MODULES
+        for name in imports(module)
+        if name.startswith("df2coco.")
+        and (other := name.split(".")[1]) != (own := room(module))
+        and row[other] >= row[own]
+    ]
+    assert wrong == []
+
+
+def test_heavy_and_optional_packages_are_imported_where_they_are_used() -> None:
+    for module in MODULES:
+        allowed = {"numpy"} if module.name in ALL_NUMPY else set()
+        early = tops(imports(module, at_import_time=True)) & (OPTIONAL | HEAVY) - allowed
+        assert not early, named(module)
+        if room(module) != "cli":
+            assert not tops(imports(module)) & CLI_ONLY, named(module)
+
+
+def test_only_the_command_line_prints_and_exits() -> None:
+    for module in MODULES:
+        if room(module) in ("cli", "__main__"):
             continue
-        other = name.split(".")[1]
-        if other != own:
-            assert row[other] < row[own], f"{own} imports {other}"
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(PACKAGE).as_posix())
-def test_heavy_and_optional_packages_are_imported_where_they_are_used(module: Path) -> None:
-    tops = {name.split(".")[0] for name in imports(module, at_import_time=True)}
-    allowed = {"numpy"} if module.name in ALL_NUMPY else set()
-    assert not tops & (OPTIONAL | HEAVY) - allowed
-    if room(module) != "cli":
-        assert not {name.split(".")[0] for name in imports(module)} & CLI_ONLY
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.relative_to(PACKAGE).as_posix())
-def test_only_the_command_line_prints_and_exits(module: Path) -> None:
-    if room(module) in ("cli", "__main__"):
-        return
-    for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            assert name not in ("print", "sys.exit", "exit"), f"line {node.lineno}: {name}"
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                assert name not in ("print", "sys.exit", "exit"), f"{named(module)}:{node.lineno}"
 
 
 def loaded_by(code: str) -> set[str]:
