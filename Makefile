@@ -8,13 +8,17 @@ UV := $(BIN)/uv
 
 WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli docs integrations plots poster report workers))
 
-.PHONY: demo test check bench fuzz pictures docs regenerate test-consumers test-dist test-lowest test-wheel clean
+.PHONY: demo quick test check bench fuzz pictures docs regenerate test-consumers test-dist test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
 	$(BIN)/df2coco convert fixtures/validation/annos demo/keypoints_validation.json
 	$(BIN)/df2coco validate demo/keypoints_validation.json --against fixtures/validation/annos
 	@echo "The COCO file is demo/keypoints_validation.json; its images are in fixtures/validation/image."
+
+# What a change should not break, in less than a minute: all tests but those marked slow.
+quick: $(VENV)/tools
+	$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal -m "not slow"
 
 # One process for each core; the last lines list what was skipped, and why.
 test: $(VENV)/tools

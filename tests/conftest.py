@@ -75,11 +75,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         os.environ[_COVERAGE] = _configuration[0]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # Measuring doubles the time, and what many random inputs reach, the cases beside them reach, too.
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.no_cover)
+            item.add_marker(pytest.mark.slow)
         for name, (here, reason) in SYSTEMS.items():
             if not here and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))

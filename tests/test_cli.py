@@ -206,6 +206,7 @@ class TestConvert:
 
 
 class TestPassword:
+    @pytest.mark.slow
     def test_from_the_environment(self, validation: Path, tmp_path: Path) -> None:
         source = pack(validation, tmp_path / "v.zip", password="secret")
         environment = {**os.environ, "DF2COCO_PASSWORD": "secret"}
@@ -280,6 +281,7 @@ class TestEverywhere:
         )
         assert "Traceback" not in result.stderr
 
+    @pytest.mark.slow
     @pytest.mark.posix
     def test_a_bar_on_a_terminal_and_none_in_a_pipe(
         self, make_split: MakeSplit, tmp_path: Path
@@ -294,6 +296,7 @@ class TestEverywhere:
         assert b"converting validation: " in shown
         assert b" 499/499 [" in shown
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("arguments", "phases"),
         [

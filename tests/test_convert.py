@@ -260,6 +260,7 @@ class TestOptions:
             converted(validation, tmp_path / "l.json", only="shop", limit=3)["images"] == shops[:3]
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "options", [{}, {"layout": "category"}, {"task": "instances"}, {"preset": "official"}]
     )

@@ -232,6 +232,7 @@ def test_drawing_leaves_the_image_and_what_is_not_covered_as_they_are() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
@@ -496,6 +497,7 @@ def test_one_image_is_the_picture_with_title_and_legend(
         }
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     coco: Path, validation: Path, tmp_path: Path
 ) -> None:
@@ -526,6 +528,7 @@ def test_a_folder_gets_a_file_for_each_image(coco: Path, validation: Path, tmp_p
         assert picture.format == "JPEG"
 
 
+@pytest.mark.slow
 def test_without_a_choice_there_are_twelve_and_never_more_than_there_are(
     coco: Path, validation: Path, tmp_path: Path
 ) -> None:
@@ -534,6 +537,7 @@ def test_without_a_choice_there_are_twelve_and_never_more_than_there_are(
     assert len(draw(coco, validation, tmp_path / "all", sample=999)) == images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", [None, "secret"])
 def test_an_archive_gives_the_same_bytes_as_its_folder(
     coco: Path, validation: Path, tmp_path: Path, password: str | None
@@ -716,6 +720,7 @@ def test_the_legend_explains_what_is_there_and_nothing_else() -> None:
     assert texts([]) == set()
 
 
+@pytest.mark.slow
 def test_workers_change_no_byte(coco: Path, validation: Path, tmp_path: Path) -> None:
     for out in ("sheet.png", "folder"):
         drawn = []
@@ -911,6 +916,7 @@ def test_results_that_cannot_be_used_are_one_line(tmp_path: Path, case: str) -> 
 # ---------------------------------------------------------------- real samples
 
 
+@pytest.mark.slow
 def test_real_samples_and_the_official_converters_file_are_drawn(
     real: Path, tmp_path: Path
 ) -> None:

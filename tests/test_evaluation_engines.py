@@ -173,6 +173,7 @@ def _plain_pycocotools(
     return [float(n) for n in evaluation.stats]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FIELDS)
 @given(split=splits())
 def test_both_engines_are_plain_pycocotools(
@@ -188,6 +189,7 @@ def test_both_engines_are_plain_pycocotools(
         assert list(pycocotools.scores.metrics.values()) == pytest.approx(plain, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options"),
     [

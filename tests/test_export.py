@@ -383,6 +383,7 @@ def test_an_empty_folder_may_be_there(tmp_path: Path) -> None:
     assert (tmp_path / "yolo" / "data.yaml").is_file()
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(tmp_path: Path) -> None:
     root = tmp_path / "data" / "train"
     for kind in ("annos", "image"):

@@ -27,7 +27,7 @@ if sys.platform == "win32":
 else:
     import resource
 
-pytestmark = pytest.mark.linux
+pytestmark = [pytest.mark.linux, pytest.mark.slow]
 
 OLD = b"what was there before"
 IMAGES = 1000

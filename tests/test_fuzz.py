@@ -9,6 +9,7 @@ import pytest
 from tests.tools import fuzz
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 def test_mutated_annotation_files() -> None:
     outcome = fuzz.fuzz_annotations(1000, seed=1)
@@ -18,6 +19,7 @@ def test_mutated_annotation_files() -> None:
     assert 300 < outcome.accepted < 700
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 def test_mutated_coco_files() -> None:
     outcome = fuzz.fuzz_coco(60, seed=1)
@@ -26,6 +28,7 @@ def test_mutated_coco_files() -> None:
     assert 10 < outcome.accepted < 50
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 def test_mutated_archives() -> None:
     outcome = fuzz.fuzz_archives(300, seed=1)

@@ -659,6 +659,7 @@ def test_bad_results_are_told(kind: str, raw: bytes, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- what is printed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coco")
 @pytest.mark.linux
 def test_data_goes_out_whatever_the_terminal_can_show(tmp_path: Path) -> None:
@@ -674,6 +675,7 @@ def test_data_goes_out_whatever_the_terminal_can_show(tmp_path: Path) -> None:
         assert result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("coco")
 def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
     for arguments in (["validate"], ["validate", "--json"], ["stats"], ["stats", "--json"]):

@@ -195,6 +195,7 @@ def test_tables_of_16_bits_without_room_for_them_are_refused(ids: bytes) -> None
         read_header(data, complete=True)
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 def test_mutated_headers_are_read_as_pillow_reads_them() -> None:
     outcome = fuzz.fuzz_headers(3000, seed=1)

@@ -121,6 +121,7 @@ def test_fixtures(path: Path) -> None:
         assert (expected & given).sum() / (expected | given).sum() > 0.98
 
 
+@pytest.mark.slow
 def test_random_polygons() -> None:
     """A point that is not near an edge is inside it when it is inside one of the polygons (even-odd)."""
     random = np.random.default_rng(0)

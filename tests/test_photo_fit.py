@@ -44,6 +44,7 @@ def resized(images: Path, out: Path, factor: float) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "message"),
     [

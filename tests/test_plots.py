@@ -52,6 +52,7 @@ def with_names(numbers: SplitStatistics, name: str) -> SplitStatistics:
 BEGINNINGS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_every_format(page: Page, suffix: str) -> None:
@@ -84,6 +85,7 @@ save_plots([numbers], Path(sys.argv[2]) / "plot.png")
 """
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_bytes(page: Page, validation: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -226,6 +228,7 @@ def test_the_sizes_of_images_fill_their_panel(numbers: SplitStatistics) -> None:
     assert limits([(1, 1, 5)])[0] == (0, 2)
 
 
+@pytest.mark.slow
 def test_the_command(make_split: MakeSplit, tmp_path: Path) -> None:
     split = make_split({1: make_annotation(make_item())})  # a page of one item is drawn in no time
     result = run_command("stats", split, "--plot", tmp_path / "plot.svg")
@@ -235,6 +238,7 @@ def test_the_command(make_split: MakeSplit, tmp_path: Path) -> None:
     assert "plot.svg" not in result.stdout
 
 
+@pytest.mark.slow
 def test_several_splits_have_a_picture_each(numbers: SplitStatistics, tmp_path: Path) -> None:
     few = dataclasses.replace(numbers, **NOTHING)
     paths = save_plots([dataclasses.replace(few, name="train"), few], tmp_path / "plot.svg")

@@ -59,6 +59,7 @@ metainfo mmpose
 """
 
 
+@pytest.mark.slow
 @pytest.mark.linux
 def test_nothing_that_windows_lacks_is_needed(make_split: MakeSplit, tmp_path: Path) -> None:
     annotation = make_annotation(make_item())
@@ -83,6 +84,7 @@ def test_nothing_that_windows_lacks_is_needed(make_split: MakeSplit, tmp_path: P
     assert (tmp_path / "out" / "b.json").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_no_file_is_opened_in_the_encoding_of_the_system(
     make_split: MakeSplit, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from df2coco.taxonomy import CATEGORIES, Category
 from fixtures.poster import PAIR_COLORS, Disc, Line, Text, poster
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize("slots", [False, True])
 def test_the_poster_has_every_landmark_number_and_edge_once(slots: bool) -> None:

@@ -95,6 +95,7 @@ def random_items(rng: random.Random) -> list[Item]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 def test_many_to_the_pixel_as_pycocotools() -> None:
     for seed in range(2000):

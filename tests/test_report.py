@@ -29,6 +29,8 @@ from tests.samples import asked, make_annotation, make_jpeg
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

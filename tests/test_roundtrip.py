@@ -100,6 +100,7 @@ def test_images_in_a_zip(validation: Path, tmp_path: Path) -> None:
     assert told(validate(out, against=validation / "annos", images=images)) == []
 
 
+@pytest.mark.slow
 def test_encrypted_zip(validation: Path, tmp_path: Path) -> None:
     source = tmp_path / "validation.zip"
     members = [
@@ -150,6 +151,7 @@ def test_root_of_several_splits(validation: Path, tmp_path: Path) -> None:
         validate(renamed, against=tmp_path / "root")
 
 
+@pytest.mark.slow
 def test_real_samples(real: Path, tmp_path: Path) -> None:
     for name in OPTIONS:
         convert(real / "train", tmp_path / "out.json", **asked(**OPTIONS[name]))

@@ -484,6 +484,7 @@ class TestArchives:
         convert(validation, tmp_path / "folder.json")
         return (tmp_path / "folder.json").read_bytes()
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("prefix", ["", "validation/", "deepfashion2/validation/"])
     @pytest.mark.parametrize("password", [None, "correct horse"])
     @pytest.mark.parametrize("workers", [1, 2])
@@ -500,6 +501,7 @@ class TestArchives:
         convert(source, tmp_path / "zip.json", password=password, workers=workers)
         assert (tmp_path / "zip.json").read_bytes() == expected
 
+    @pytest.mark.slow
     def test_with_the_decryption_of_the_standard_library(
         self, validation: Path, tmp_path: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -508,6 +510,7 @@ class TestArchives:
         convert(source, tmp_path / "zip.json", password="secret")
         assert (tmp_path / "zip.json").read_bytes() == expected
 
+    @pytest.mark.slow
     def test_members_written_as_to_a_pipe(
         self, validation: Path, tmp_path: Path, expected: bytes
     ) -> None:
@@ -627,6 +630,7 @@ class TestArchives:
             convert(source, tmp_path / "o.json", password=password)
         assert not (tmp_path / "o.json").exists()
 
+    @pytest.mark.slow
     def test_the_one_wrong_password_in_256_that_passes_the_check_byte(
         self, validation: Path, tmp_path: Path
     ) -> None:
@@ -683,6 +687,7 @@ class TestArchives:
             convert(source, tmp_path / "o.json")
         assert "method 12 is not supported" in caught.value.summaries[0].notices[-1].text
 
+    @pytest.mark.slow
     def test_more_members_than_the_old_format_holds(self, tmp_path: Path) -> None:
         source = tmp_path / "train.zip"
         with zipfile.ZipFile(source, "w") as target:

@@ -212,6 +212,7 @@ def coco(validation: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 class TestStandardStreams:
     @staticmethod
     def inputs(line: str, coco: Path) -> list[Path]:

@@ -105,6 +105,7 @@ def test_a_converted_file_has_the_numbers_of_its_source(
     assert same_numbers(of_file, statistics(json.loads(out.read_bytes())))
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_and_the_kind_of_source_change_nothing(
     validation: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_parts_have_large_and_small_groups_alike() -> None:
 # ---------------------------------------------------------------- split
 
 
+@pytest.mark.slow
 def test_pairs_are_not_torn_apart(source: Path, whole: Path, tmp_path: Path) -> None:
     parts = split(whole, tmp_path, parts={"train": 0.8, "val": 0.1, "test": 0.1}, seed=3)
     assert [part.path for part in parts] == [
@@ -133,6 +134,7 @@ def test_pairs_are_not_torn_apart(source: Path, whole: Path, tmp_path: Path) -> 
     assert "source-image-missing" not in codes
 
 
+@pytest.mark.slow
 def test_the_shares_that_are_reported_are_the_files(whole: Path, tmp_path: Path) -> None:
     before = Counter(each["category_id"] for each in read(whole)["annotations"])
     names = {each["id"]: each["name"] for each in read(whole)["categories"]}
@@ -303,6 +305,7 @@ def test_merging_the_parts_gives_the_file_again(whole: Path, tmp_path: Path) -> 
     assert after["categories"] == before["categories"]
 
 
+@pytest.mark.slow
 def test_two_splits_with_equal_numbers(source: Path, whole: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "train").mkdir(parents=True)

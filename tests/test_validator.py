@@ -316,6 +316,7 @@ def seen(report: Report) -> dict[str, list[str]]:
     return {f.check.code: sorted(map(str, f.hits)) for f in report.findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 def test_a_file_in_parts_is_examined_as_in_one(
     separators: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
