@@ -11,17 +11,10 @@ from df2coco.errors import Df2cocoError, OutputError, printable
 from df2coco.files import atomic_write, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNKNOWN, Place, make_gallery
-from df2coco.stats import (
-    DISTRIBUTION_HEAD,
-    MEANINGS,
-    SplitStatistics,
-    distributions,
-    percent,
-    remarks,
-    statistics,
-)
+from df2coco.stats import SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg, require_matplotlib
+from df2coco.stats.text import DISTRIBUTION_HEAD, MEANINGS, distributions, percent, remarks
 from df2coco.validator import LEVELS, Report, validate
 from df2coco.version import __version__
 

@@ -7,29 +7,15 @@
 """
 
 from df2coco.stats.reading import split_statistics, statistics
-from df2coco.stats.text import (
-    DISTRIBUTION_HEAD,
-    MEANINGS,
-    Distribution,
-    distributions,
-    percent,
-    remarks,
-    text_table,
-)
+from df2coco.stats.text import text_table
 from df2coco.stats.values import CategoryStatistics, CountRow, Histogram, SplitStatistics, quantile
 
 __all__ = [
-    "DISTRIBUTION_HEAD",
-    "MEANINGS",
     "CategoryStatistics",
     "CountRow",
-    "Distribution",
     "Histogram",
     "SplitStatistics",
-    "distributions",
-    "percent",
     "quantile",
-    "remarks",
     "split_statistics",
     "statistics",
     "text_table",

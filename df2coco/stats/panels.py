@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from df2coco.errors import printable
-from df2coco.stats.values import CategoryStatistics, Histogram, SplitStatistics, quantile
+from df2coco.stats.values import (
+    POINTS,
+    CategoryStatistics,
+    Histogram,
+    SplitStatistics,
+    quantile,
+)
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 if TYPE_CHECKING:
@@ -61,21 +69,21 @@ def _shown(numbers: SplitStatistics) -> Sequence[CategoryStatistics]:
     return sorted(numbers.categories, key=lambda c: -c.items)[:MOST]
 
 
-def _categories_height(numbers: SplitStatistics) -> float:
-    return 0.5 + 0.235 * len(_shown(numbers))
+def _rows(axes: Axes, categories: Sequence[CategoryStatistics]) -> None:
+    """A row for each category, the first at the top."""
+    _bare(axes)
+    axes.set_yticks(range(len(categories)), [plain_text(c.name) for c in categories])
+    axes.set_ylim(len(categories) - 0.5, -0.5)
 
 
 def _categories(axes: Axes, numbers: SplitStatistics) -> None:
     shown = _shown(numbers)
-    rows = range(len(shown))
     counts = [category.items for category in shown]
-    axes.barh(rows, counts, color=BAR, height=0.78)
-    for row, count in zip(rows, counts, strict=True):
+    axes.barh(range(len(shown)), counts, color=BAR, height=0.78)
+    for row, count in enumerate(counts):
         label = f" {count:,}  ({_percent(count / numbers.items)})"
         axes.text(count, row, label, va="center")
-    _bare(axes)
-    axes.set_yticks(rows, [plain_text(category.name) for category in shown])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    _rows(axes, shown)
     axes.set_xlim(0, 1.3 * max(counts))
 
 
@@ -83,26 +91,25 @@ def _describe_categories(numbers: SplitStatistics) -> str:
     return _listed((c.name, f"{c.items:,}") for c in _shown(numbers))
 
 
+def _points(numbers: SplitStatistics | CategoryStatistics) -> int:
+    return numbers.visible + numbers.occluded + numbers.unlabelled
+
+
 def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
-    shown = [c for c in _shown(numbers) if c.visible + c.occluded + c.unlabelled]
-    rows = range(len(shown))
+    shown = [category for category in _shown(numbers) if _points(category)]
     left = [0.0] * len(shown)
-    for part, color in zip(("visible", "occluded", "unlabelled"), STEPS[::-1], strict=True):
-        shares = [getattr(c, part) / (c.visible + c.occluded + c.unlabelled) for c in shown]
-        axes.barh(rows, shares, left=left, color=color, height=0.78, label=part)
+    for part, color in zip(POINTS, STEPS[::-1], strict=True):
+        shares = [getattr(category, part) / _points(category) for category in shown]
+        axes.barh(range(len(shown)), shares, left=left, color=color, height=0.78, label=part)
         left = [a + b for a, b in zip(left, shares, strict=True)]
-    _bare(axes)
-    axes.set_yticks(rows, [plain_text(category.name) for category in shown])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    _rows(axes, shown)
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
 
 
 def _describe_visibility(numbers: SplitStatistics) -> str:
-    total = numbers.visible + numbers.occluded + numbers.unlabelled
-    parts = ("visible", "occluded", "unlabelled")
-    return _listed((part, _percent(getattr(numbers, part) / total)) for part in parts)
+    return _listed((part, _percent(getattr(numbers, part) / _points(numbers))) for part in POINTS)
 
 
 # ---------------------------------------------------------------- shares
@@ -144,23 +151,34 @@ def _source_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
     }
 
 
-def _describe_shares(rows: Mapping[str, Mapping[str, int]]) -> str:
-    return "; ".join(
-        f"{what}: " + _listed((n, _percent(c / sum(parts.values()))) for n, c in parts.items())
-        for what, parts in rows.items()
+def _shares_panel(
+    title: str, rows: Callable[[SplitStatistics], Mapping[str, Mapping[str, int]]]
+) -> Panel:
+    def describe(numbers: SplitStatistics) -> str:
+        return "; ".join(
+            f"{what}: " + _listed((n, _percent(c / sum(parts.values()))) for n, c in parts.items())
+            for what, parts in rows(numbers).items()
+        )
+
+    return Panel(
+        title,
+        rows,
+        lambda n: 0.4 + 0.72 * len(rows(n)),
+        lambda axes, n: _shares(axes, rows(n)),
+        describe,
     )
 
 
 # ---------------------------------------------------------------- distributions
 
 
-def _bars(axes: Axes, histogram: Histogram, *, label: str, bins: int = 24) -> None:
+def _bars(axes: Axes, histogram: Histogram, *, label: str, bins: int) -> None:
     """A histogram in at most so many bins of a round width; the median as a line."""
     low, high = min(histogram), max(histogram)
     step = _round_up((high - low + 1) / bins)
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     for value, count in histogram.items():
-        counts[value // step] = counts.get(value // step, 0) + count
+        counts[value // step] += count
     axes.bar(
         [step * (number + 0.5) for number in counts],
         list(counts.values()),
@@ -185,7 +203,7 @@ def _round_up(width: float) -> int:
 def _items_per_image(axes: Axes, numbers: SplitStatistics) -> None:
     histogram = numbers.items_per_image
     if max(histogram) > 12:
-        _bars(axes, histogram, label="items of an image")
+        _bars(axes, histogram, label="items of an image", bins=24)
         return
     values = range(min(histogram), max(histogram) + 1)
     counts = [histogram.get(value, 0) for value in values]
@@ -206,7 +224,7 @@ def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
     widths, heights, counts = zip(*sizes, strict=True)
     areas = [max(4, 420 * count / most) for count in counts]
     axes.scatter(widths, heights, s=areas, color=BAR, alpha=0.55, linewidths=0)
-    across, down = (_most_of(numbers.image_sizes, axis) for axis in (0, 1))
+    across, down = _most_of(numbers.image_sides(0)), _most_of(numbers.image_sides(1))
     axes.set_xlim(across)
     axes.set_ylim(down)
     outside = sum(
@@ -222,12 +240,8 @@ def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
     axes.text(1, 1.02, label, transform=axes.transAxes, ha="right", va="bottom")
 
 
-def _most_of(sizes: Sequence[tuple[int, int, int]], axis: int) -> tuple[float, float]:
-    """Where an axis begins and ends: around all widths or heights but the last hundredth on either side."""
-    counts: dict[int, int] = {}
-    for size in sizes:
-        counts[size[axis]] = counts.get(size[axis], 0) + size[2]
-    histogram = dict(sorted(counts.items()))
+def _most_of(histogram: Histogram) -> tuple[float, float]:
+    """Where an axis begins and ends: around all values but the last hundredth on either side."""
     low, high = quantile(histogram, 0.01), quantile(histogram, 0.99)
     margin = max(0.12 * (high - low), 0.05 * high, 1)
     return max(0, low - margin), high + margin
@@ -238,6 +252,18 @@ def _describe_histogram(histogram: Histogram) -> str:
     return f"median {median}; 90 % lie between {low} and {high}"
 
 
+def _histogram_panel(title: str, name: str, label: str, bins: int) -> Panel:
+    """The panel of a field that is a histogram."""
+    histogram: Callable[[SplitStatistics], Histogram] = attrgetter(name)
+    return Panel(
+        title,
+        histogram,
+        lambda _: 2.2,
+        lambda axes, n: _bars(axes, histogram(n), label=label, bins=bins),
+        lambda n: _describe_histogram(histogram(n)),
+    )
+
+
 def _listed(pairs: Any) -> str:
     return ", ".join(f"{name} {value}" for name, value in pairs)
 
@@ -246,27 +272,15 @@ PANELS: Final[Mapping[str, Panel]] = {
     "categories": Panel(
         "Items per category",
         lambda n: n.items and n.categories,
-        _categories_height,
+        lambda n: 0.5 + 0.235 * len(_shown(n)),
         _categories,
         _describe_categories,
     ),
-    "attributes": Panel(
-        "Scale, occlusion, zoom-in, viewpoint",
-        lambda n: n.attributes,
-        lambda n: 0.4 + 0.72 * len(n.attributes),
-        lambda axes, n: _shares(axes, _attribute_rows(n)),
-        lambda n: _describe_shares(_attribute_rows(n)),
-    ),
-    "sources": Panel(
-        "User and shop",
-        _source_rows,
-        lambda n: 0.4 + 0.72 * len(_source_rows(n)),
-        lambda axes, n: _shares(axes, _source_rows(n)),
-        lambda n: _describe_shares(_source_rows(n)),
-    ),
+    "attributes": _shares_panel("Scale, occlusion, zoom-in, viewpoint", _attribute_rows),
+    "sources": _shares_panel("User and shop", _source_rows),
     "visibility": Panel(
         "Landmarks per category",
-        lambda n: n.visible + n.occluded + n.unlabelled,
+        _points,
         lambda n: 1.0 + 0.235 * len(_shown(n)),
         _visibility,
         _describe_visibility,
@@ -287,26 +301,12 @@ PANELS: Final[Mapping[str, Panel]] = {
             "most often " + _listed((f"{w} x {h}:", f"{c:,}") for w, h, c in n.image_sizes[:5])
         ),
     ),
-    "box_sizes": Panel(
-        "Box sizes",
-        lambda n: n.box_sizes,
-        lambda _: 2.2,
-        lambda axes, n: _bars(axes, n.box_sizes, label="root of width x height, pixels"),
-        lambda n: _describe_histogram(n.box_sizes),
+    "box_sizes": _histogram_panel(
+        "Box sizes", "box_sizes", "root of width x height, pixels", bins=24
     ),
-    "box_shares": Panel(
-        "Box area in its image",
-        lambda n: n.box_shares,
-        lambda _: 2.2,
-        lambda axes, n: _bars(axes, n.box_shares, label="% of the image", bins=20),
-        lambda n: _describe_histogram(n.box_shares),
+    "box_shares": _histogram_panel(
+        "Box area in its image", "box_shares", "% of the image", bins=20
     ),
-    "mask_shares": Panel(
-        "Mask area in its box",
-        lambda n: n.mask_shares,
-        lambda _: 2.2,
-        lambda axes, n: _bars(axes, n.mask_shares, label="% of the box", bins=20),
-        lambda n: _describe_histogram(n.mask_shares),
-    ),
+    "mask_shares": _histogram_panel("Mask area in its box", "mask_shares", "% of the box", bins=20),
 }
 """Name -> chart, in the order in which a page shows them."""

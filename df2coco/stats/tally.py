@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from df2coco.errors import printable
@@ -111,14 +111,13 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add what another tally counted."""
-        for each in fields(self):
-            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(other, name)
             if isinstance(mine, Counter):
                 mine.update(theirs)
-            elif isinstance(mine, list):
-                mine.extend(theirs)
             else:
-                setattr(self, each.name, mine + theirs)
+                mine += theirs  # a list grows where it is
+                setattr(self, name, mine)
 
     def statistics(
         self, name: str, split: str | None, categories: Iterable[CountedCategory]
@@ -127,7 +126,7 @@ class Tally:
         release = RELEASES.get(split or "")
         if release is None or len(self.ids) < release.images / 2:
             split = release = None  # somebody's sample
-        pairs = self._pairs()
+        pairs, query_items, unpaired_query_items = self._pairs()
         return SplitStatistics(
             name=printable(name),
             split=split,
@@ -135,9 +134,9 @@ class Tally:
             items=self.items.total(),
             landmarks=self.labelled_items if self.with_landmarks else None,
             masks=self.masks,
-            pairs=pairs[0],
-            query_items=pairs[1],
-            unpaired_query_items=pairs[2],
+            pairs=pairs,
+            query_items=query_items,
+            unpaired_query_items=unpaired_query_items,
             gallery_items=self.items_per_source["shop"] if self.images_per_source else None,
             categories=self._categories(categories),
             attributes={
@@ -166,7 +165,7 @@ class Tally:
         pairs = queries = unpaired = 0
         for (source, pair_id, style), users in self.styles.items():
             if source == "user":
-                shops = self.styles.get(("shop", pair_id, style), 0) if pair_id is not None else 0
+                shops = 0 if pair_id is None else self.styles["shop", pair_id, style]
                 pairs += users * shops
                 queries += users if shops else 0
                 unpaired += 0 if shops else users
@@ -176,17 +175,18 @@ class Tally:
         known = list(entries)
         unknown = sorted(set(self.items) - {entry.id for entry in known})
         known += [CountedCategory(number, f"(unknown category {number})", 0) for number in unknown]
-        result = []
-        for entry in known:
-            visible, occluded = self.visible[entry.id], self.occluded[entry.id]
-            points = self.with_landmarks[entry.id] * entry.num_landmarks
-            unlabelled = max(0, points - visible - occluded)
-            result.append(
-                CategoryStatistics(
-                    *entry[:2], self.items[entry.id], entry[2], visible, occluded, unlabelled
-                )
+        return tuple(
+            CategoryStatistics(
+                number,
+                name,
+                items=self.items[number],
+                num_landmarks=landmarks,
+                visible=(visible := self.visible[number]),
+                occluded=(occluded := self.occluded[number]),
+                unlabelled=max(0, self.with_landmarks[number] * landmarks - visible - occluded),
             )
-        return tuple(result)
+            for number, name, landmarks in known
+        )
 
 
 def _sorted(counter: Mapping[int, int]) -> dict[int, int]:

@@ -1,13 +1,12 @@
 """Statistics as lines of text, none longer than 80 characters."""
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from df2coco.errors import counted, printable
 from df2coco.parser.records import NOTICES
-from df2coco.stats.values import Histogram, SplitStatistics, quantile
+from df2coco.stats.values import POINTS, CategoryStatistics, Histogram, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES
 
 _WIDTH: Final = 80
@@ -51,63 +50,56 @@ def percent(count: int, total: int) -> str:
 
 def _absent(numbers: SplitStatistics) -> list[str]:
     """What the input does not have: "user and shop", ..."""
+    no_items = not numbers.items  # then there is nothing of theirs to miss
     present = {
         "user and shop": numbers.images_per_source,
-        "pairs": numbers.pairs is not None,
-        "landmarks": numbers.landmarks is not None,
-        **{name: name in numbers.attributes for name in ATTRIBUTES},
-        "mask areas": numbers.mask_shares,
+        "pairs": no_items or numbers.pairs is not None,
+        "landmarks": no_items or numbers.landmarks is not None,
+        **{name: no_items or name in numbers.attributes for name in ATTRIBUTES},
+        "mask areas": no_items or numbers.mask_shares,
         "image sizes": numbers.image_sizes,
     }
-    of_items = {"pairs", "landmarks", *ATTRIBUTES, "mask areas"}
-    return [
-        what
-        for what, is_there in present.items()
-        if not is_there and (numbers.items or what not in of_items)
-    ]
+    return [what for what, is_there in present.items() if not is_there]
 
 
 def _comparison(numbers: SplitStatistics) -> Iterator[str]:
     known = numbers.split is not None
     yield f"{'':<15}{'here':>9}" + (f"{'released':>10}{'paper':>9}" if known else "")
     for row in numbers.comparison():
-        counts = [_count(row.here, 9)]
+        cells = f"{row.what:<15}{_count(row.here):>9}"
         if known:
-            counts += [_count(row.released, 10), _count(row.paper, 9)]
-        meaning = MEANINGS.get(row.what, "")
-        cells = f"{row.what:<15}{''.join(counts)}  "
+            cells += f"{_count(row.released):>10}{_count(row.paper):>9}"
+        meaning = f"  {MEANINGS.get(row.what, '')}"
         yield (cells + meaning if len(cells + meaning) <= _WIDTH else cells).rstrip()
 
 
-def _count(number: int | None, width: int) -> str:
-    return f"{'-' if number is None else f'{number:,}':>{width}}"
+def _count(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
 
 
 def _categories(numbers: SplitStatistics) -> Iterator[str]:
-    landmarks = numbers.landmarks is not None
-    head = f"{'visible':>11}{'occluded':>10}{'unlabelled':>12}" if landmarks else ""
+    widths = {} if numbers.landmarks is None else dict(zip(POINTS, (11, 10, 12), strict=True))
+    head = "".join(f"{part:>{width}}" for part, width in widths.items())
     yield f"{'category':<{_NAME}}{'items':>9}{'share':>9}{head}"
-    rows = [(c.name, c.items, c.visible, c.occluded, c.unlabelled) for c in numbers.categories]
-    rows.append(("all", numbers.items, numbers.visible, numbers.occluded, numbers.unlabelled))
-    for name, items, *points in rows:
-        line = (
-            f"{_cut(printable(name), _NAME):<{_NAME}}{items:>9,}{percent(items, numbers.items):>9}"
-        )
-        if landmarks:
-            line += "".join(f"{n:>{w},}" for n, w in zip(points, (11, 10, 12), strict=True))
-        yield line
+    rows: list[tuple[str, CategoryStatistics | SplitStatistics]] = [
+        *((printable(category.name), category) for category in numbers.categories),
+        ("all", numbers),
+    ]
+    for name, row in rows:
+        share = percent(row.items, numbers.items)
+        points = (f"{getattr(row, part):>{width},}" for part, width in widths.items())
+        yield f"{_cut(name, _NAME):<{_NAME}}{row.items:>9,}{share:>9}{''.join(points)}"
 
 
 def _attributes(numbers: SplitStatistics) -> Iterator[str]:
     for name, counts in numbers.attributes.items():
         known = sum(counts)
-        shares = [
-            f"{meaning} {percent(count, known)}"
-            for meaning, count in zip(ATTRIBUTES[name], counts, strict=True)
-        ]
+        cells = (
+            f"{f'{meaning} {percent(count, known)}':<{width}}"
+            for meaning, count, width in zip(ATTRIBUTES[name], counts, (17, 17, 21), strict=True)
+        )
         unknown = numbers.items - known
         note = f"{unknown:,} without" if unknown else ""
-        cells = (f"{share:<{w}}" for share, w in zip(shares, (17, 17, 21), strict=True))
         yield f"{name:<11}{''.join(cells)}{note}".rstrip()
 
 
@@ -124,15 +116,10 @@ DISTRIBUTION_HEAD: Final = ("min", "5 %", "median", "95 %", "max")
 
 def distributions(numbers: SplitStatistics) -> list[Distribution]:
     """The histograms that are not empty, each in five numbers."""
-    widths: Counter[int] = Counter()
-    heights: Counter[int] = Counter()
-    for width, height, count in numbers.image_sizes:
-        widths[width] += count
-        heights[height] += count
     rows: list[tuple[str, Histogram]] = [
         ("items per image", numbers.items_per_image if numbers.items else {}),
-        ("image width, pixels", dict(sorted(widths.items()))),
-        ("image height, pixels", dict(sorted(heights.items()))),
+        ("image width, pixels", numbers.image_sides(0)),
+        ("image height, pixels", numbers.image_sides(1)),
         ("box size, pixels (root of width x height)", numbers.box_sizes),
         ("box area, % of its image", numbers.box_shares),
         ("mask area, % of its box", numbers.mask_shares),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, Literal, NamedTuple
 
 from df2coco.errors import counted
 from df2coco.releases import PAPER, RELEASES, Release, completeness
 
 Histogram = Mapping[int, int]
 """Value, rounded to a whole number of its unit -> how often; sorted by value."""
+
+POINTS: Final = ("visible", "occluded", "unlabelled")
+"""What the points of landmarks are: fields of both kinds of statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +112,36 @@ class SplitStatistics:
         """What was released as this split."""
         return RELEASES[self.split] if self.split else None
 
+    def image_sides(self, axis: Literal[0, 1]) -> Histogram:
+        """Width (0) or height (1) in pixels -> images."""
+        counts: Counter[int] = Counter()
+        for size in self.image_sizes:
+            counts[size[axis]] += size[2]
+        return dict(sorted(counts.items()))
+
     def comparison(self) -> list[CountRow]:
         """The counts beside those that were released, and those of the paper's table 1."""
-        here: dict[str, int | None] = {
-            "images": self.images,
-            "user images": self.images_per_source.get("user"),
-            "shop images": self.images_per_source.get("shop"),
-            "boxes": self.items,
-            "user items": self.items_per_source.get("user"),
-            "shop items": self.items_per_source.get("shop"),
-            "landmarks": self.landmarks,
-            "masks": self.masks,
-            "pairs": self.pairs,
-            "query items": self.query_items,
-            "gallery items": self.gallery_items,
+        # What: here, and the field of `Release`.
+        counts: dict[str, tuple[int | None, str]] = {
+            "images": (self.images, "images"),
+            "user images": (self.images_per_source.get("user"), "user_images"),
+            "shop images": (self.images_per_source.get("shop"), "shop_images"),
+            "boxes": (self.items, "items"),
+            "user items": (self.items_per_source.get("user"), "user_items"),
+            "shop items": (self.items_per_source.get("shop"), "shop_items"),
+            "landmarks": (self.landmarks, "items"),
+            "masks": (self.masks, "items"),
+            "pairs": (self.pairs, "pairs"),
+            "query items": (self.query_items, "query_items"),
+            "gallery items": (self.gallery_items, "gallery_items"),
         }
-        released = _reference(RELEASES.get(self.split or ""))
-        paper = _reference(PAPER.get(self.split or ""))
-        # That landmarks and masks are as many as boxes is only what the paper's table says.
-        released.pop("landmarks", None)
-        return [CountRow(w, n, released.get(w), paper.get(w)) for w, n in here.items()]
+        paper = PAPER.get(self.split or "")
+        rows = []
+        for what, (here, name) in counts.items():
+            # That landmarks are as many as boxes is only what the paper's table says.
+            released = None if what == "landmarks" else getattr(self.release, name, None)
+            rows.append(CountRow(what, here, released, getattr(paper, name, None)))
+        return rows
 
     def missing(self) -> list[str]:
         """Sentences: whether all of the released split is here, and what is not."""
@@ -136,20 +151,18 @@ class SplitStatistics:
         lines = completeness(self.split, self.images, self.items)
         if self.missing_images:
             lines.append(f"missing images: {_ranges(self.missing_images)}.")
-        found = {category.id: category for category in self.categories}
-        for number, expected in enumerate(release.items_per_category, start=1):
-            category = found.get(number)
-            if category is not None and category.items != expected:
-                lines.append(f"{category.name}: {_difference(category.items, expected)}.")
+        expected = dict(enumerate(release.items_per_category, start=1))
+        for category in sorted(self.categories, key=attrgetter("id")):
+            if category.items != expected.get(category.id, category.items):
+                difference = _difference(category.items, expected[category.id])
+                lines.append(f"{category.name}: {difference}.")
         return lines
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON values: the fields, the comparison, and what is missing."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return fields | {
-            "visible": self.visible,
-            "occluded": self.occluded,
-            "unlabelled": self.unlabelled,
+            **{name: getattr(self, name) for name in POINTS},
             "comparison": [row._asdict() for row in self.comparison()],
             "missing": self.missing(),
         }
@@ -164,26 +177,6 @@ class CountRow(NamedTuple):
     paper: int | None
 
 
-_FIELDS: Final = {
-    "images": "images",
-    "user images": "user_images",
-    "shop images": "shop_images",
-    "boxes": "items",
-    "landmarks": "items",
-    "masks": "items",
-    "user items": "user_items",
-    "shop items": "shop_items",
-    "pairs": "pairs",
-    "query items": "query_items",
-    "gallery items": "gallery_items",
-}
-"""Row of the comparison -> field of `Release`."""
-
-
-def _reference(release: Release | None) -> dict[str, int | None]:
-    return {} if release is None else {w: getattr(release, name) for w, name in _FIELDS.items()}
-
-
 _SHOWN: Final = 8
 
 
@@ -193,24 +186,21 @@ def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
     return ", ".join(texts) + (f" and {more:,} more gaps" if more > 0 else "")
 
 
-def _difference(found: int, expected: int) -> str:
-    missing = expected - found
-    return f"{counted(abs(missing), 'item')} " + (
-        f"missing ({found:,} of {expected:,})"
-        if missing > 0
-        else f"more than the {expected:,} released"
-    )
+def _difference(here: int, released: int) -> str:
+    if here > released:
+        return f"{counted(here - released, 'item')} more than the {released:,} released"
+    return f"{counted(released - here, 'item')} missing ({here:,} of {released:,})"
 
 
 def gaps(numbers: Iterable[int], last: int) -> tuple[tuple[int, int], ...]:
     """First and last of each run of numbers in 1 to `last` that do not occur."""
-    found = []
+    runs = []
     expected = 1
     for number in sorted({n for n in numbers if 1 <= n <= last} | {last + 1}):
         if number > expected:
-            found.append((expected, number - 1))
+            runs.append((expected, number - 1))
         expected = number + 1
-    return tuple(found)
+    return tuple(runs)
 
 
 def quantile(histogram: Histogram, share: float) -> int:
