@@ -18,7 +18,7 @@ Sources, column by column:
 import itertools
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,5 +367,6 @@ ATTRIBUTES: Final = MappingProxyType(
 )
 """The attributes of an item and what their values 1, 2, 3 mean."""
 
-SOURCES: Final = ("user", "shop")
+ImageSource: TypeAlias = Literal["user", "shop"]
+SOURCES: Final[tuple[ImageSource, ...]] = get_args(ImageSource)
 """Where an image comes from: taken by a consumer, or by a commercial store."""

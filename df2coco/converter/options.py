@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.errors import OptionError, check_choice, shorten
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, SOURCES
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, SOURCES, ImageSource
 
 Task: TypeAlias = Literal["keypoints", "instances"]
 LayoutName: TypeAlias = Literal["unified", "aggregated", "category"]
@@ -17,7 +17,6 @@ LandmarkChoice: TypeAlias = Literal["all", "visible"]
 AreaKind: TypeAlias = Literal["mask", "box"]
 PresetName: TypeAlias = Literal["official"]
 OnError: TypeAlias = Literal["fail", "skip"]
-ImageSource: TypeAlias = Literal["user", "shop"]
 
 TASKS: Final[Mapping[Task, str]] = {
     "keypoints": "boxes, masks and landmarks",

@@ -4,19 +4,29 @@ Facts about the format are from the dataset's README and from counting on real f
 `fixtures/README.md` for its quirks.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 import orjson
+from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
-from df2coco.parser.item import is_box, optional_choice, optional_integer, parse_item
-from df2coco.parser.records import ImageRecord, Item, Notice, smallest_size
-from df2coco.parser.strict_annotation import parse_strictly
-from df2coco.taxonomy import SOURCES
+from df2coco.parser.item import complete, given_box, polygon_fault, read_declared, read_fields
+from df2coco.parser.records import (
+    Box,
+    Fields,
+    Head,
+    ImageRecord,
+    Item,
+    Notice,
+    Repair,
+    Whole,
+    smallest_size,
+)
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""
@@ -52,14 +62,59 @@ def parse_annotation(
 
     Raises `SourceError` when the file as a whole cannot be used.
     """
-    if len(raw) <= MAX_ANNOTATION_BYTES:
-        record = parse_strictly(raw, image_id=image_id, file_name=file_name, size=size)
-        if record is not None:
-            return record
     try:
-        return _parse_slowly(raw, file, image_id, file_name, size)
+        document = _load(raw)
+        head = read_declared(document, Head)
     except FaultError as fault:
         raise SourceError(fault.text, file=file, field=fault.field) from None
+    notices: list[Notice] = []
+    items, boxes = _read_items(document, file, size, notices)
+    if len(items) > 1:
+        notices += _twice(items, file)
+    width, height = size or smallest_size(items)
+    reaches = [
+        edge / side
+        for box in boxes
+        if box
+        for edge, side in zip(box, (width, height) * 2, strict=True)
+    ]
+    return ImageRecord(
+        image_id,
+        file_name,
+        width,
+        height,
+        head.source,
+        head.pair_id,
+        tuple(items),
+        tuple(notices),
+        max(reaches, default=None) if size else None,
+    )
+
+
+def _read_items(
+    document: dict[str, Any], file: str, size: tuple[int, int] | None, notices: list[Notice]
+) -> tuple[list[Item], list[Box | None]]:
+    """The items that can be used, and the boxes of all as the file gives them."""
+    items: list[Item] = []
+    boxes: list[Box | None] = []
+    for key, value in document.items():
+        if not is_item_key(key):
+            if _holds_item(value):
+                notices.append(Notice("item-ignored", file, printable(key[:60]), _IGNORED))
+            continue
+        repairs: list[Repair] = []
+        try:
+            fields = value if type(value) is Fields else read_fields(value, repairs)
+            boxes.append(fields.bounding_box)
+            items.append(complete(key, fields, size, repairs))
+        except FaultError as fault:
+            repairs = [Repair("bad-item", fault.field, fault.text)]
+            boxes.append(given_box(value))
+        for code, field, text in repairs:
+            notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
+    if not items and not any(notice.code == "bad-item" for notice in notices):
+        notices.append(Notice("no-items", file, "", "the image has no items"))
+    return items, boxes
 
 
 _IGNORED: Final = (
@@ -68,86 +123,65 @@ _IGNORED: Final = (
 _OF_ITEMS: Final = frozenset(("bounding_box", "landmarks", "segmentation", "category_id"))
 
 
-def _parse_slowly(
-    raw: bytes, file: str, image_id: int, file_name: str, size: tuple[int, int] | None
-) -> ImageRecord:
-    """As `parse_annotation`, for what `parse_strictly` refuses. Raises `FaultError` for the file as a whole."""
-    notices: list[Notice] = []
-    document = _load(raw)
-    source = optional_choice(document, "source", SOURCES)
-    pair_id = optional_integer(document, "pair_id")
-    items: list[Item] = []
-    for key, value in document.items():
-        if not is_item_key(key):
-            if _holds_item(value):
-                notices.append(Notice("item-ignored", file, printable(key[:60]), _IGNORED))
-            continue
-        try:
-            items.append(parse_item(key, value, size, file, notices))
-        except FaultError as fault:
-            name = f"{key}.{fault.field}" if fault.field else key
-            notices.append(Notice("bad-item", file, name, fault.text))
-    if not items and not any(each.code == "bad-item" for each in notices):
-        notices.append(Notice("no-items", file, "", "the image has no items"))
-    notices += _twice(items, file)
-    width, height = size or smallest_size(items)
-    return ImageRecord(
-        image_id,
-        file_name,
-        width,
-        height,
-        source,
-        pair_id,
-        tuple(items),
-        tuple(notices),
-        None if size is None else _reach(document, size),
-    )
-
-
 def _holds_item(value: Any) -> bool:
     """Whether a value is an item by its keys, or a list or an object of some."""
     if type(value) is dict and len(_OF_ITEMS.intersection(value)) > 1:
         return True
-    return any(map(_holds_item, _contained(value)))
-
-
-def _reach(document: dict[str, Any], size: tuple[int, int]) -> float | None:
-    """See `ImageRecord.reach`; boxes of items that cannot be used count, too."""
-    found = []
-    for key, value in document.items():
-        box = value.get("bounding_box") if is_item_key(key) and type(value) is dict else None
-        if box is not None and is_box(box):
-            x1, y1, x2, y2 = box
-            found.append(max(max(x1, x2) / size[0], max(y1, y2) / size[1]))
-    return max(found, default=None)
+    return type(value) in (dict, list) and any(map(_holds_item, _contained(value)))
 
 
 def _twice(items: list[Item], file: str) -> Iterable[Notice]:
     """A notice for each item that is another one again: the same garment, at the same place."""
-    for index, item in enumerate(items):
-        for other in items[:index]:
-            if item.category_id == other.category_id and item.bounding_box == other.bounding_box:
-                same = "item" if _without_key(item) == _without_key(other) else "category and box"
-                text = (
-                    f"the same {same} as {other.key}. Remove one of the two, unless both are meant."
-                )
-                yield Notice("item-twice", file, item.key, text)
-                break
+    first: dict[Any, Item] = {}
+    for item in items:
+        other = first.setdefault((item.category_id, item.bounding_box), item)
+        if other is not item:
+            same = "item" if _without_key(item) == _without_key(other) else "category and box"
+            text = f"the same {same} as {other.key}. Remove one of the two, unless both are meant."
+            yield Notice("item-twice", file, item.key, text)
 
 
 def _without_key(item: Item) -> Item:
-    return msgspec.structs.replace(item, key="")
+    return msgspec.structs.replace(item, key="", category_name=None)
 
 
 # ---------------------------------------------------------------- the file as a whole
 
 
 def _load(raw: bytes) -> dict[str, Any]:
+    """Key -> value of a file; where all is as the dataset writes it, items are `Fields`, else JSON.
+
+    Raises `FaultError` for what is not one annotation file.
+    """
     if len(raw) > MAX_ANNOTATION_BYTES:
         limit = MAX_ANNOTATION_BYTES >> 20
         raise FaultError(
             "", f"larger than {limit} MB, so not the annotations of one image. Replace the file."
         )
+    return _decode(raw) or _load_any(raw)
+
+
+_decode_file: Final = msgspec.json.Decoder(dict[str, Fields | Whole | str]).decode
+
+
+def _decode(raw: bytes) -> dict[str, Any] | None:
+    """A file as the dataset writes it, decoded and checked at once; None for any other."""
+    try:
+        document = _decode_file(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    num_keys = len(document)
+    for key, value in document.items():
+        if type(value) is Fields:
+            if not is_item_key(key) or any(map(polygon_fault, value.segmentation)):
+                return None
+            values = astuple(value)
+            num_keys += len(values) - values.count(None)
+    # Every key brings a colon, so as many colons as keys proves that no key stands twice.
+    return document if raw.count(b":") == num_keys else None
+
+
+def _load_any(raw: bytes) -> dict[str, Any]:
     raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows writes it
     try:
         document = orjson.loads(raw)
@@ -161,7 +195,7 @@ def _load(raw: bytes) -> dict[str, Any]:
             )
     if type(document) is not dict:
         raise FaultError("", "not a JSON object. Is this a DeepFashion2 annotation file?")
-    _reject_nesting(raw, document)
+    _reject_nesting(document)
     _reject_duplicate_keys(raw, document)
     return document
 
@@ -194,31 +228,25 @@ _NOT_FINITE: Final = re.compile(rb"[\[,:]\s*(NaN|-?Infinity)\s*[\],}]")
 _TOO_DEEP: Final = "nested too deeply for an annotation file. Replace the file."
 
 
-def _reject_nesting(raw: bytes, document: dict[str, Any]) -> None:
-    if raw.count(b"[") + raw.count(b"{") < _DEEPEST:
-        return
-    for key, value in document.items():
-        level = [value]
-        for _ in range(_DEEPEST):
-            level = [inner for each in level for inner in _contained(each)]
-            if not level:
-                break
-        else:
-            raise FaultError(key, _TOO_DEEP)
-
-
 _DEEPEST: Final = 20
 """How deep the values of a file may be nested; the dataset's are 3 deep."""
 
 
-def _contained(value: Any) -> Iterable[Any]:
+def _reject_nesting(document: dict[str, Any]) -> None:
+    for key, value in document.items():
+        level, depth = [value], 0
+        while level := [inner for outer in level for inner in _contained(outer)]:
+            depth += 1
+            if depth == _DEEPEST:
+                raise FaultError(key, _TOO_DEEP)
+
+
+def _contained(value: Any) -> list[Any]:
     """The lists and objects in a list or an object."""
+    if type(value) not in (list, dict):
+        return []
     inside = value.values() if type(value) is dict else value
-    return (
-        [each for each in inside if type(each) in (list, dict)]
-        if type(value) in (list, dict)
-        else []
-    )
+    return [inner for inner in inside if type(inner) in (list, dict)]
 
 
 def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
@@ -246,6 +274,7 @@ def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
 _ITEM_KEY: Final = re.compile(r"item[0-9]+")
 
 
+@functools.lru_cache(1000)
 def is_item_key(key: str) -> bool:
     """Whether a key of an annotation file is that of an item: "item1"."""
     return _ITEM_KEY.fullmatch(key) is not None

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
-from df2coco.taxonomy import CATEGORY_BY_ID, Category
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category, ImageSource
 
 MAX_COORDINATE: Final = 65_535
 """The largest coordinate in pixels: no JPEG is wider or higher."""
@@ -96,39 +97,74 @@ class Notice:
         return ": ".join(part for part in (self.file, self.field, self.text) if part)
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
+class Repair(NamedTuple):
+    """What was changed in an item, or left out: as a `Notice`, with a field of the item."""
+
+    code: str
+    field: str
+    text: str
+
+
+_RANGE: Final = Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)
+Coordinate: TypeAlias = Annotated[int, _RANGE] | Annotated[float, _RANGE]
+Box: TypeAlias = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+Polygon: TypeAlias = Annotated[list[Coordinate], Meta(min_length=6)]
+Level: TypeAlias = Annotated[int, Meta(ge=1, le=3)]
+Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 53)]
+
+
+class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """What the fields of an item must be: the only description, and decoding is the check.
+
+    What takes more than one field or number to say is in `df2coco.parser.item.complete`.
+    """
+
+    category_id: Annotated[int, Meta(ge=1, le=len(CATEGORIES))]
+    bounding_box: Box
+    landmarks: list[Coordinate]
+    segmentation: Annotated[list[Polygon], Meta(min_length=1)]
+    category_name: str | None = None
+    scale: Level | None = None
+    occlusion: Level | None = None
+    zoom_in: Level | None = None
+    viewpoint: Level | None = None
+    style: Whole | None = None
+
+
+class Item(Fields, frozen=True, kw_only=True, gc=False):
     """One garment. Coordinates are pixels, 0-based, origin top left, y down.
 
     - key: Its key in the file: "item1".
     - category_id: 1 to 13.
     - bounding_box: x1, y1, x2, y2 with x1 < x2 and y1 < y2.
     - landmarks: x1, y1, v1, ...: 3 numbers for each landmark in the category's order; v is 0, 1 or 2.
-    - num_labelled: Landmarks with v > 0.
     - segmentation: Polygons x1, y1, x2, y2, ... of at least 3 points; they may overlap: the
       mask is their union.
-    - style: None where the file does not say, as the next four; 0, or equal (with equal
-      pair_id) for the same garment in a user's and a shop's photo.
+    - category_name: None where the file does not say, as all that follow.
     - scale: 1 small, 2 modest, 3 large.
     - occlusion: 1 slight, 2 medium, 3 heavy.
     - zoom_in: 1 none, 2 medium, 3 large.
     - viewpoint: 1 not worn, 2 frontal, 3 side or back.
+    - style: 0, or equal (with equal pair_id) for the same garment in a user's and a shop's photo.
     """
 
     key: str
-    category_id: int
-    bounding_box: tuple[Number, Number, Number, Number]
-    landmarks: list[Number]
-    num_labelled: int
-    segmentation: list[list[Number]]
-    style: int | None
-    scale: int | None
-    occlusion: int | None
-    zoom_in: int | None
-    viewpoint: int | None
 
     @property
     def category(self) -> Category:
         return CATEGORY_BY_ID[self.category_id]
+
+    @property
+    def num_labelled(self) -> int:
+        """Landmarks with v > 0."""
+        return len(self.landmarks) // 3 - self.landmarks[2::3].count(0)
+
+
+class Head(msgspec.Struct):
+    """What a file says of its image."""
+
+    source: ImageSource | None = None
+    pair_id: Whole | None = None
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
