@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import inspect
 
-from df2coco.errors import FaultError, SourceError
-from df2coco.parser.annotation import (
-    _parse_slowly,
-    parse_annotation,
-    parse_image_id,
-)
-from df2coco.parser.records import NOTICES, ImageRecord, Item
-from df2coco.parser.strict_annotation import parse_strictly
+import df2coco.parser
+from df2coco.errors import SourceError
+from df2coco.parser import records
+from df2coco.parser.annotation import parse_annotation, parse_image_id
+from df2coco.parser.records import NOTICES, Fields, ImageRecord
 from tests.samples import make_annotation, make_item
-from tests.tools import fuzz
 
 SIZE = (100, 120)
 OUTLINE = [10, 10, 60, 10, 60, 70]
@@ -395,6 +398,7 @@ def test_a_byte_order_mark_is_read_over() -> None:
         ({"style": 0}, "the same category and box as item1"),
         ({"segmentation": [OUTLINE]}, "the same category and box as item1"),
         ({"bounding_box": [10, 10, 60, 71]}, ""),
+        ({"bounding_box": [10.0, 10, 60, 70]}, "the same item as item1"),
     ],
 )
 def test_an_item_that_stands_twice_is_kept_and_reported(changes: dict[str, Any], same: str) -> None:
@@ -409,91 +413,149 @@ def test_another_category_at_the_same_place_is_no_double() -> None:
     assert parse(make_annotation(make_item(1), make_item(3))).notices == ()
 
 
-# ---------------------------------------------------------------- both ways of parsing
+# ---------------------------------------------------------------- the declaration, and both ways to it
 
 
-def both_ways(raw: bytes, size: tuple[int, int] | None) -> tuple[ImageRecord | None, Any]:
-    """The record of the strict schema, and what the slow way makes of the same file."""
-    strict = parse_strictly(raw, image_id=7, file_name="000007.jpg", size=size)
+def edges(kind: inspect.Type) -> Iterator[Any]:
+    """Values just inside and just outside each bound of a declared type, and of other types."""
+    yield from (None, True, "x", {}, [])
+    if isinstance(kind, inspect.UnionType):
+        for member in kind.types:
+            yield from edges(member)
+    elif isinstance(kind, inspect.IntType | inspect.FloatType):
+        step = 1 if isinstance(kind, inspect.IntType) else 0.5
+        for bound in filter(None, (kind.ge, kind.gt, kind.le, kind.lt)):
+            yield from (bound - step, bound, bound + step)
+        yield from (0, 1, 0.5, 1.0)
+    elif isinstance(kind, inspect.ListType):
+        for length in (kind.min_length or 1, (kind.min_length or 1) - 1):
+            yield [GOOD[kind.item_type.__class__]] * length
+
+
+GOOD = {inspect.ListType: OUTLINE, inspect.UnionType: 20}
+"""Type of an entry -> one that fits."""
+
+
+def paths(name: str, kind: inspect.Type) -> Iterator[tuple[list[Any], inspect.Type]]:
+    """Each place in a field where a declared type stands: `["segmentation", 0, 0]`."""
+    yield [name], kind
+    item = kind.item_types[0] if isinstance(kind, inspect.TupleType) else None
+    item = kind.item_type if isinstance(kind, inspect.ListType) else item
+    if item is not None:
+        for path, inner in paths(name, item):
+            yield [name, 0, *path[1:]], inner
+
+
+def edge_cases() -> list[dict[str, Any]]:
+    """Good items with one value changed, for each edge of each declared type."""
+    cases = []
+    for field in msgspec.structs.fields(Fields):
+        for path, kind in paths(field.name, inspect.type_info(field.type)):
+            for value in edges(kind):
+                item = make_item(segmentation=[OUTLINE[:]])
+                place: Any = item
+                for step in path[:-1]:
+                    place = place[step]
+                place[path[-1]] = value
+                cases.append(item)
+    return cases
+
+
+def both_ways(
+    item: dict[str, Any], read: Callable[..., ImageRecord] = parse_annotation
+) -> ImageRecord:
+    """The record of a file as the dataset writes it, which one in other forms must be, too."""
+    raw = json.dumps(make_annotation(item, make_item(8))).encode()
+    other = json.dumps(make_annotation(item | {"colour": "red"}, make_item(8), split="x")).encode()
+    record, *others = (
+        read(text, "a/000007.json", image_id=7, file_name="000007.jpg", size=SIZE)
+        for text in (raw, b"\xef\xbb\xbf" + raw, other)
+    )
+    assert [repr(each) for each in others] == [repr(record)] * 2
+    return record
+
+
+EDGES = list({repr(item): item for item in edge_cases()}.values())
+
+
+def is_declared(item: dict[str, Any]) -> bool:
+    """Whether the declaration alone takes an item."""
     try:
-        return strict, _parse_slowly(raw, "a/000007.json", 7, "000007.jpg", size)
-    except FaultError as fault:
-        return strict, fault
+        msgspec.convert({name: v for name, v in item.items() if v is not None}, Fields)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
-def types(value: Any) -> Any:
-    """The type of each number of a record, which equality does not see."""
-    if isinstance(value, (list, tuple)):
-        return [types(each) for each in value]
-    if isinstance(value, (Item, ImageRecord)):
-        return [types(getattr(value, name)) for name in value.__struct_fields__]
-    return type(value)
+@pytest.mark.parametrize("name", Fields.__struct_fields__)
+def test_each_edge_of_the_declaration_is_the_same_both_ways(name: str) -> None:
+    good = make_item(segmentation=[OUTLINE])
+    items = [item for item in EDGES if repr(item[name]) != repr(good[name])]
+    for item in items:
+        record = both_ways(item)
+        if not is_declared(item):
+            assert [item.key for item in record.items] == ["item2"]
+            assert [notice.field for notice in record.notices] == [f"item1.{name}"]
+    assert {is_declared(item) for item in items} == {True, False}
 
 
-def check_both_ways(raw: bytes, size: tuple[int, int] | None) -> bool:
-    """Whether the strict schema takes the file; then the slow way must agree in every number and type."""
-    strict, slow = both_ways(raw, size)
-    if strict is not None:
-        assert strict == slow
-        assert types(strict) == types(slow)
-    return strict is not None
+DECLARATION = Path(records.__file__).read_text(encoding="utf-8")
+BOUNDS = list(re.finditer(r"\b(?:ge|le|lt|min_length)=((?:[^(),]|\([^()]*\))+)", DECLARATION))
 
 
-def test_the_samples_are_read_by_the_strict_schema(validation: Path) -> None:
-    for path in sorted((validation / "annos").glob("*.json")):
-        assert check_both_ways(path.read_bytes(), None)
+def reread(monkeypatch: pytest.MonkeyPatch, **sources: str) -> Any:
+    """The parser's module of annotation files, made anew from the source of modules below it."""
+    for name in ("records", "item", "annotation"):
+        monkeypatch.setattr(df2coco.parser, name, sys.modules[f"df2coco.parser.{name}"])
+        monkeypatch.delitem(sys.modules, f"df2coco.parser.{name}")
+    for name, source in sources.items():
+        module = ModuleType(f"df2coco.parser.{name}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(source, module.__dict__)
+    return importlib.import_module("df2coco.parser.annotation")
 
 
-def test_real_samples_are_read_by_the_strict_schema(real: Path) -> None:
-    paths = sorted((real / "train/annos").glob("*.json"))
-    for path in paths:
-        assert check_both_ways(path.read_bytes(), None)
-
-
-@pytest.mark.parametrize("name", ["style", "scale", "zoom_in", "category_name"])
-def test_the_strict_schema_takes_files_without_attributes(name: str) -> None:
-    document = make_annotation(make_item(**{name: ...}), make_item(8))
-    assert check_both_ways(json.dumps(document).encode(), SIZE)
-    document["item1"][name] = None
-    assert not check_both_ways(json.dumps(document).encode(), SIZE)
-
-
-def test_the_strict_schema_is_the_common_case() -> None:
-    good = [make_annotation(make_item(c)) for c in range(1, 14)]
-    good += [make_annotation(source=...), make_annotation(pair_id=...)]
-    assert all(check_both_ways(json.dumps(each).encode(), SIZE) for each in good)
-
-
-@pytest.mark.no_cover
-@pytest.mark.parametrize("only_good", [False, True])
-def test_mutated_files_are_the_same_both_ways(only_good: bool) -> None:
-    taken = 0
-    for number in range(3000):
-        raw, size = fuzz.annotation_case(number, 5)
-        taken += check_both_ways(raw, None if only_good else size)
-    assert 50 < taken < 2000
-
-
-numbers = st.one_of(
-    st.integers(-3, 130),
-    st.floats(-3, 130),
-    st.sampled_from([0.0, -0.0, 1e-9, 59.999999999999, 1e2]),
-)
-
-
-@given(
-    st.lists(numbers, min_size=4, max_size=4),
-    st.lists(st.lists(numbers, min_size=5, max_size=9), min_size=1, max_size=3),
-    st.lists(st.one_of(st.integers(-1, 3), st.sampled_from([1.0, 2.5])), min_size=23, max_size=24),
-    st.sampled_from([None, SIZE]),
-    st.sampled_from([" ", "", "\n"]),
-)
-def test_numbers_are_the_same_both_ways(
-    box: list[Any], polygons: list[Any], landmarks: list[Any], size: Any, space: str
+@pytest.mark.parametrize("bound", BOUNDS, ids=[bound[0] for bound in BOUNDS])
+def test_a_narrower_bound_is_felt_both_ways(
+    bound: re.Match[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    item = make_item(bounding_box=box, segmentation=polygons, landmarks=landmarks)
-    raw = json.dumps(make_annotation(item), separators=(f",{space}", f":{space}")).encode()
-    check_both_ways(raw, size)
+    sign = "+" if bound[0].startswith(("ge", "min")) else "-"
+    start, end = bound.span(1)
+    source = f"{DECLARATION[:start]}({bound[1]}) {sign} 1{DECLARATION[end:]}"
+    read = reread(monkeypatch, records=source).parse_annotation
+    assert any(str(both_ways(i).notices) != str(both_ways(i, read).notices) for i in EDGES)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("records", "style: Whole | None", "style: Annotated[int, Meta(ge=0, le=0)] | None"),
+        ("item", "    box = _box(", "    if fields.style == 1: raise FaultError('style', 'x')\n    box = _box("),
+        ("item", "1_000_000", "100"),
+        ("item", "if len(polygon) % 2:", "if len(polygon) % 4:"),
+        ("item", "if name is not None and name !=", "if name is not None or name !="),
+    ],
+)  # fmt: skip
+def test_a_rule_that_is_added_in_its_one_place_is_felt_both_ways(
+    module: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(sys.modules[f"df2coco.parser.{module}"].__file__ or "").read_text("utf-8")
+    assert source.count(old) == 1
+    item = make_item(segmentation=[OUTLINE])
+    assert both_ways(item).notices == ()
+    read = reread(monkeypatch, **{module: source.replace(old, new)}).parse_annotation
+    assert "bad-item" in {notice.code for notice in both_ways(item, read).notices}
+
+
+def test_files_as_the_dataset_writes_them_are_decoded_in_one_step(
+    validation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = [path.read_bytes() for path in sorted((validation / "annos").glob("*.json"))]
+    good += [json.dumps(make_annotation(make_item(c))).encode() for c in range(1, 14)]
+    good += [json.dumps(make_annotation(make_item(style=...), source=...)).encode()]
+    expected = [parse(b"\xef\xbb\xbf" + raw) for raw in good]
+    monkeypatch.setattr("orjson.loads", None)
+    assert [repr(parse(raw)) for raw in good] == list(map(repr, expected))
 
 
 def test_whole_floats_become_integers_in_landmarks() -> None:
