@@ -99,11 +99,14 @@ def draw(
     ids = {image["id"] for image in chosen}
     every = {image["id"] for image in document["images"]}
     annotations = annotations_of(coco, ids)
-    found = {} if results is None else results_of(results, ids, every, coco)
+    of_model = {} if results is None else results_of(results, ids, every, coco)
     style = Style(coco, document["categories"], photos, tuple(parts), results, min_score)
     subjects = [
         Subject(
-            image, photos.find(image), annotations.get(image["id"], []), found.get(image["id"], [])
+            image,
+            photos.find(image),
+            annotations.get(image["id"], []),
+            of_model.get(image["id"], []),
         )
         for image in chosen
     ]
@@ -137,8 +140,9 @@ def _check_out(out: Path, inputs: Iterable[Path]) -> None:
 
 
 def _title(image: Mapping[str, Any]) -> str:
-    parts = [str(image.get("file_name")), *([image["source"]] if "source" in image else [])]
-    return printable(" · ".join(map(str, parts)))
+    return printable(
+        " · ".join(str(image[name]) for name in ("file_name", "source") if name in image)
+    )
 
 
 def _save(picture: Image, path: Path) -> None:

@@ -11,7 +11,7 @@ from df2coco.drawing.drawables import Drawable, read_drawables
 from df2coco.drawing.matches import MATCHED, mark_matches
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
-from df2coco.drawing.sheet import Captioned, Key, beside, beside_room, keys_of
+from df2coco.drawing.sheet import Key, beside, beside_room, keys_of
 from df2coco.pictures import Picture
 
 if TYPE_CHECKING:
@@ -55,22 +55,21 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
         picture = overlay(photo, truth, parts=style.parts, size=size)
         return picture, keys_of(truth, style.parts, compared=False)
     where = f"{style.results_path}: image {subject.image['id']}: "
-    found = [result for result in subject.results if _counts(result, style.min_score)]
-    results = read_drawables(found, style.categories, where=where, predicted=True)
+    counting = [result for result in subject.results if _counts(result, style.min_score)]
+    results = read_drawables(counting, style.categories, where=where, predicted=True)
     truth, results = mark_matches(truth, results, photo.size)
     size = subject.room and _fitting(photo.size, beside_room(subject.room))
     captions = _captions(truth, results, len(subject.results), style.min_score)
-    left, right = (
-        Captioned(overlay(photo, drawables, parts=style.parts, size=size), caption)
-        for drawables, caption in zip((truth, results), captions, strict=True)
-    )
-    return beside(left, right), keys_of(truth + results, style.parts, compared=True)
+    pictures = [
+        overlay(photo, drawables, parts=style.parts, size=size) for drawables in (truth, results)
+    ]
+    return beside(pictures, captions), keys_of(truth + results, style.parts, compared=True)
 
 
 def _captions(
     truth: list[Drawable], results: list[Drawable], every: int, min_score: float
 ) -> tuple[str, str]:
-    matches = sum(each.color == MATCHED for each in truth)
+    matches = sum(drawable.color == MATCHED for drawable in truth)
     hidden = every - len(results)
     below = f", {hidden} below {min_score:g}" if hidden else ""
     return (

@@ -25,12 +25,7 @@ class Rectangle(NamedTuple):
 
     def overlaps(self, other: Rectangle) -> bool:
         """Whether they share a pixel."""
-        return (
-            self.x < other.x + other.width
-            and other.x < self.x + self.width
-            and self.y < other.y + other.height
-            and other.y < self.y + self.height
-        )
+        return self.shared(other) > 0
 
     def shared(self, other: Rectangle) -> int:
         """The number of pixels that they share."""
@@ -108,7 +103,7 @@ def _at_box(
         if any(map(place.overlaps, placed)):
             continue
         covered = sum(
-            weight * place.shared(each) / (each.width * each.height) for each, weight in obstacles
+            weight * place.shared(its) / (its.width * its.height) for its, weight in obstacles
         )
         if covered < least:
             best, least = place, covered

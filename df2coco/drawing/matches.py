@@ -26,7 +26,7 @@ class Overlap(NamedTuple):
 
 
 def mark_matches(
-    truth: Sequence[Drawable], found: Sequence[Drawable], size: tuple[int, int]
+    truth: Sequence[Drawable], results: Sequence[Drawable], size: tuple[int, int]
 ) -> tuple[list[Drawable], list[Drawable]]:
     """The same drawables, colored and labelled by whether they match; the two of a match have one shade.
 
@@ -35,49 +35,51 @@ def mark_matches(
     else masks, else boxes (IoU). `size` is the image's (width, height).
     """
     left = dict(enumerate(truth))
-    marked_truth = [replace(each, color=UNMATCHED, note="missed") for each in truth]
-    marked_found = [replace(each, color=UNMATCHED, note="no match") for each in found]
-    by_score = sorted(range(len(found)), key=lambda i: found[i].score or 0.0, reverse=True)
-    for index in by_score:
+    marked_truth = [replace(item, color=UNMATCHED, note="missed") for item in truth]
+    marked_results = [replace(result, color=UNMATCHED, note="no match") for result in results]
+    by_score = sorted(enumerate(results), key=lambda r: r[1].score or 0.0, reverse=True)
+    for index, result in by_score:
         fits = {
-            number: _overlap(each, found[index], size)
-            for number, each in left.items()
-            if each.category_id == found[index].category_id
+            number: _overlap(item, result, size)
+            for number, item in left.items()
+            if item.category_id == result.category_id
         }
         best = max(fits, key=lambda number: fits[number].value, default=None)
         if best is None:
             continue
         note = f"{fits[best].measure} {fits[best].value:.2f}"
         if fits[best].value < THRESHOLD:
-            marked_found[index] = replace(marked_found[index], note=f"no match, {note}")
+            marked_results[index] = replace(marked_results[index], note=f"no match, {note}")
             continue
         del left[best]
         shade = len(truth) - len(left) - 1
         marked_truth[best] = replace(marked_truth[best], color=MATCHED, shade=shade, note="")
-        marked_found[index] = replace(marked_found[index], color=MATCHED, shade=shade, note=note)
-    return marked_truth, marked_found
+        marked_results[index] = replace(
+            marked_results[index], color=MATCHED, shade=shade, note=note
+        )
+    return marked_truth, marked_results
 
 
-def _overlap(truth: Drawable, found: Drawable, size: tuple[int, int]) -> Overlap:
-    if truth.landmarks and found.landmarks and truth.garment is not None:
-        return Overlap(_oks(truth, found, truth.garment.sigmas), "OKS")
-    masks = [_run_lengths(each, size) for each in (truth, found)]
+def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> Overlap:
+    if truth.landmarks and result.landmarks and truth.garment is not None:
+        return Overlap(_oks(truth, result, truth.garment.sigmas), "OKS")
+    masks = [_run_lengths(item, size) for item in (truth, result)]
     if all(masks):
         from pycocotools import mask as coco_mask
 
         return Overlap(float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU")
-    corners = [each.box or each.extent(PARTS) for each in (truth, found)]
+    corners = [item.box or item.extent(PARTS) for item in (truth, result)]
     boxes = [from_corners(each) for each in corners if each]
     return Overlap(iou(*boxes) if len(boxes) == 2 else 0.0, "IoU")
 
 
-def _oks(truth: Drawable, found: Drawable, sigmas: Sequence[float]) -> float:
+def _oks(truth: Drawable, result: Drawable, sigmas: Sequence[float]) -> float:
     """Object keypoint similarity over the labelled landmarks; the scale is the box's area."""
     x1, y1, x2, y2 = truth.box or truth.extent(PARTS) or (0, 0, 0, 0)
     area = (x2 - x1) * (y2 - y1) + math.ulp(1.0)
     total = 0.0
     for number, (x, y, _) in truth.landmarks.items():
-        other = found.landmarks.get(number)
+        other = result.landmarks.get(number)
         if other is not None:
             squares = (x - other.x) ** 2 + (y - other.y) ** 2
             total += math.exp(-squares / (2 * sigmas[number]) ** 2 / area / 2)

@@ -105,6 +105,15 @@ def casing_of(color: str) -> str:
     return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#1a1a1a"
 
 
+def draw_discs(
+    draw: ImageDraw, place: tuple[float, float], discs: Iterable[tuple[float, str]]
+) -> None:
+    """Discs of those radii and colors about one place, one over the other."""
+    x, y = place
+    for radius, color in discs:
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
+
+
 @dataclass(frozen=True, slots=True)
 class _Brush:
     """Draws items on a canvas."""
@@ -138,39 +147,32 @@ class _Brush:
         """The mask's pixels tinted, and its outline."""
         from PIL import ImageChops
 
-        found = self._outlined(drawable) if drawable.rle is None else self._decoded(drawable.rle)
-        around = found and found[0].getbbox()
-        if found is None or around is None:
+        mask, (left, top) = self._decoded(drawable.rle) if drawable.rle else self._union(drawable)
+        around = mask.getbbox()
+        if around is None:
             return
-        (mask, (left, top)), (x1, y1, x2, y2) = found, around
         mask = mask.crop(around)
         opacity = ImageChops.lighter(
-            mask.point(_scaled(FILLING)), self._rim(mask).point(_scaled(RIM))
+            mask.point(lambda value: FILLING * value),
+            self._rim(mask).point(lambda value: RIM * value),
         )
         # Only where the mask is: pasting is most of the work.
-        place = left + x1, top + y1, left + x2, top + y2
-        self.canvas.paste(drawable.color, place, opacity)
+        self.canvas.paste(drawable.color, (left + around[0], top + around[1]), opacity)
 
-    def _outlined(self, drawable: Drawable) -> tuple[Image, tuple[int, int]] | None:
-        """The union of the polygons, 255 where it is set, and where on the canvas it begins."""
+    def _union(self, drawable: Drawable) -> tuple[Image, tuple[int, int]]:
+        """255 in the union of the polygons, and where on the canvas that picture begins."""
         from PIL import Image, ImageDraw
 
-        polygons = [
-            [self._at(x, y) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
-            for polygon in drawable.polygons
-        ]
-        xs, ys = ([point[axis] for polygon in polygons for point in polygon] for axis in (0, 1))
-        if not polygons:
-            return None
-        left, top = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
-        width = min(self.canvas.width, math.ceil(max(xs)) + 1) - left
-        height = min(self.canvas.height, math.ceil(max(ys)) + 1) - top
-        if width <= 0 or height <= 0:
-            return None
-        mask = Image.new("L", (width, height))
+        x1, y1, x2, y2 = drawable.extent(["masks"]) or (0, 0, 0, 0)
+        (x1, y1), (x2, y2) = self._at(x1, y1), self._at(x2, y2)
+        left, top = max(0, math.floor(x1)), max(0, math.floor(y1))
+        width = min(self.canvas.width, math.ceil(x2) + 1) - left
+        height = min(self.canvas.height, math.ceil(y2) + 1) - top
+        mask = Image.new("L", (max(0, width), max(0, height)))
         draw = ImageDraw.Draw(mask)
-        for polygon in polygons:  # one over the other: the union
-            draw.polygon([(x - left, y - top) for x, y in polygon], fill=255)
+        for polygon in drawable.polygons:  # one over the other
+            corners = (self._at(x, y) for x, y in zip(polygon[::2], polygon[1::2], strict=True))
+            draw.polygon([(x - left, y - top) for x, y in corners], fill=255)
         return mask, (left, top)
 
     def _decoded(self, rle: Mapping[str, Any]) -> tuple[Image, tuple[int, int]]:
@@ -179,7 +181,7 @@ class _Brush:
 
         coarse = Image.fromarray(coco_mask.decode(compressed(rle)) * 255)
         smooth = coarse.resize(self.canvas.size, Image.Resampling.BILINEAR)
-        return smooth.point(_above(127)), (0, 0)
+        return smooth.point(lambda value: 255 * (value > 127)), (0, 0)
 
     def _rim(self, mask: Image) -> Image:
         """The mask's pixels near its edge."""
@@ -187,7 +189,7 @@ class _Brush:
 
         reach = round(2 * self.unit)
         inner = ImageOps.expand(mask, reach).filter(ImageFilter.BoxBlur(1.3 * self.unit))
-        inner = ImageOps.crop(inner, reach).point(_above(250))
+        inner = ImageOps.crop(inner, reach).point(lambda value: 255 * (value > 250))
         return ImageChops.subtract(mask, inner)
 
     # ------------------------------------------------------------ boxes
@@ -196,26 +198,19 @@ class _Brush:
         """The box's lines, with a casing."""
         if drawable.box is None:
             return
-        x1, y1, x2, y2 = drawable.box
-        (left, top), (right, bottom) = self._at(x1, y1), self._at(x2, y2)
         draw, width, casing = self._draw(), 2.0 * self.unit, 0.8 * self.unit
         # Boxes along the picture's edge stay in sight.
         inset = width + casing
-        across, down = self.canvas.size
-        left, top = _clamp(left, inset, across), _clamp(top, inset, down)
-        right, bottom = _clamp(right, inset, across), _clamp(bottom, inset, down)
-        for more, color in ((casing, casing_of(drawable.color)), (0.0, drawable.color)):
-            half = width / 2 + more
-            draw.rectangle(
-                (
-                    min(left - half, right + half),
-                    min(top - half, bottom + half),
-                    right + half,
-                    bottom + half,
-                ),
-                outline=color,
-                width=max(1, round(2 * half)),
-            )
+        (left, top), (right, bottom) = (
+            (_clamp(x, inset, self.canvas.width), _clamp(y, inset, self.canvas.height))
+            for x, y in (self._at(*drawable.box[:2]), self._at(*drawable.box[2:]))
+        )
+        for half, color in (
+            (width / 2 + casing, casing_of(drawable.color)),
+            (width / 2, drawable.color),
+        ):
+            corners = (left - half, top - half, right + half, bottom + half)
+            draw.rectangle(corners, outline=color, width=max(1, round(2 * half)))
 
     # ------------------------------------------------------------ landmarks
 
@@ -226,21 +221,18 @@ class _Brush:
             return
         draw, radius = self._draw(), self._radius(drawable.landmarks.values())
         width, casing = max(0.62 * radius, self.unit), max(0.3 * radius, 0.6 * self.unit)
+        color, around = drawable.color, casing_of(drawable.color)
         lines = [
-            (points[a][0], points[b][0]) for a, b in drawable.edges if a in points and b in points
+            (*points[a][0], *points[b][0]) for a, b in drawable.edges if a in points and b in points
         ]
-        for color, stroke in (
-            (casing_of(drawable.color), width + 2 * casing),
-            (drawable.color, width),
-        ):
-            for start, end in lines:
-                draw.line((*start, *end), fill=color, width=max(1, round(stroke)))
-        for (x, y), visible in points.values():
-            rings = [(radius + casing, casing_of(drawable.color)), (radius, drawable.color)]
+        for ink, stroke in ((around, width + 2 * casing), (color, width)):
+            for line in lines:
+                draw.line(line, fill=ink, width=max(1, round(stroke)))
+        for place, visible in points.values():
+            discs = [(radius + casing, around), (radius, color)]
             if not visible:
-                rings += [(0.68 * radius, casing_of(drawable.color)), (0.55 * radius, "#ffffff")]
-            for reach, color in rings:
-                draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=color)
+                discs += [(0.68 * radius, around), (0.55 * radius, "#ffffff")]
+            draw_discs(draw, place, discs)
 
     def _radius(self, landmarks: Iterable[Landmark]) -> float:
         """Smaller on small items, where landmarks lie close."""
@@ -254,19 +246,19 @@ class _Brush:
         """Each item's name at its box, small items first: they have the fewest places."""
         size, pad = max(round(16 * self.unit), 1), round(4 * self.unit)
         height, edge = round(1.05 * size) + pad, 1.8 * self.unit
-        texts, colors, wishes = [], [], []
+        labels: list[tuple[str, str, Wish]] = []
         for drawable in reversed(drawables):
             extent = drawable.extent(parts)
             if extent is None:
                 continue
             text = _label_text(drawable, size, self.canvas.width - 2 * pad)
-            width = math.ceil(_length(text, size)) + 2 * pad
+            width = math.ceil(font(size).getlength(text)) + 2 * pad
             (x1, y1), (x2, y2) = self._at(*extent[:2]), self._at(*extent[2:])
-            texts.append(text)
-            colors.append(drawable.color)
-            wishes.append(Wish(width, height, (x1 - edge, y1, x2 + edge, y2)))
+            wish = Wish(width, height, (x1 - edge, y1, x2 + edge, y2))
+            labels.append((text, drawable.color, wish))
+        wishes = [wish for _, _, wish in labels]
         places = place_labels(wishes, self.canvas.size, list(self._obstacles(drawables, parts)))
-        for text, color, place in zip(texts, colors, places, strict=True):
+        for (text, color, _), place in zip(labels, places, strict=True):
             if place is not None:
                 self._label(text, color, place, size, pad)
 
@@ -301,22 +293,8 @@ class _Brush:
         draw.text((x + pad, y + height / 2), text, ink, font(size), anchor="lm", stroke_width=bold)
 
 
-def _above(threshold: int) -> list[int]:
-    """Pillow's table for 255 above the threshold, else 0."""
-    return [255 * (value > threshold) for value in range(256)]
-
-
-def _scaled(share: float) -> list[int]:
-    """Pillow's table for that share of each value."""
-    return [round(share * value) for value in range(256)]
-
-
 def _clamp(value: float, inset: float, end: float) -> float:
     return min(max(value, inset), max(inset, end - inset))
-
-
-def _length(text: str, size: int) -> float:
-    return font(size).getlength(text)
 
 
 def _rectangle(x1: float, y1: float, x2: float, y2: float) -> Rectangle:
@@ -328,7 +306,7 @@ def _label_text(drawable: Drawable, size: int, room: float) -> str:
     rest = "" if drawable.score is None else f" {drawable.score:.2f}"
     rest += f" ({drawable.note})" if drawable.note else ""
     name, shortened = drawable.name, drawable.name
-    while shortened and _length(shortened + rest, size) > room:
+    while shortened and font(size).getlength(shortened + rest) > room:
         name = name[:-1]
         shortened = name and name + "…"
     return shortened + rest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from df2coco.drawing.drawables import Drawable
 from df2coco.drawing.labels import Rectangle
 from df2coco.drawing.matches import MATCHED, THRESHOLD, UNMATCHED
-from df2coco.drawing.overlay import casing_of, font
+from df2coco.drawing.overlay import casing_of, draw_discs, font
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,13 +73,6 @@ def _rows(aspects: Sequence[float], width: int, height: int, gap: int) -> list[t
     return rows[::-1]
 
 
-class Captioned(NamedTuple):
-    """A picture and the line under it."""
-
-    picture: Image
-    caption: str
-
-
 def text_line(text: str, width: int, size: int) -> Image:
     """A line of text on paper, cut where it does not fit."""
     from PIL import Image, ImageDraw
@@ -106,21 +99,18 @@ def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
     return sheet
 
 
-def beside(left: Captioned, right: Captioned) -> Image:
+def beside(pictures: Sequence[Image], captions: Sequence[str]) -> Image:
     """Two pictures of one size beside each other, each under its caption."""
     from PIL import Image
 
-    size = _text_size(left.picture.width)
-    columns = [
-        stack(
-            [text_line(captioned.caption, captioned.picture.width, size), captioned.picture], gap=0
-        )
-        for captioned in (left, right)
-    ]
-    second = columns[0].width + size
-    sheet = Image.new("RGB", (second + columns[1].width, columns[0].height), PAPER)
-    sheet.paste(columns[0], (0, 0))
-    sheet.paste(columns[1], (second, 0))
+    size = _text_size(pictures[0].width)
+    left, right = (
+        stack([text_line(caption, picture.width, size), picture], gap=0)
+        for picture, caption in zip(pictures, captions, strict=True)
+    )
+    sheet = Image.new("RGB", (left.width + size + right.width, left.height), PAPER)
+    sheet.paste(left, (0, 0))
+    sheet.paste(right, (left.width + size, 0))
     return sheet
 
 
@@ -155,16 +145,15 @@ class Key(NamedTuple):
 def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bool) -> set[Key]:
     """What the legend explains of these items: their categories or, when `compared`, what matches."""
     keys: set[Key] = set()
-    for each in drawables:
+    for drawable in drawables:
         if not compared:
-            keys.add(Key("swatch", each.color, each.name))
-        elif each.color == MATCHED:
+            keys.add(Key("swatch", drawable.color, drawable.name))
+        elif drawable.color == MATCHED:
             keys.add(Key("swatch", MATCHED, f"match: OKS or IoU at least {THRESHOLD:g}"))
         else:
             keys.add(Key("swatch", UNMATCHED, "no match: missed on the left, wrong on the right"))
         if "landmarks" in parts:
-            for landmark in each.landmarks.values():
-                keys.add(_VISIBLE if landmark.visible else _OCCLUDED)
+            keys.update(_VISIBLE if m.visible else _OCCLUDED for m in drawable.landmarks.values())
     return keys
 
 
@@ -207,9 +196,7 @@ def _symbol(draw: ImageDraw, key: Key, x: float, y: float, reach: float) -> None
             (x - reach, y - reach, x + reach, y + reach), reach / 3, key.color, INK, FINE
         )
         return
-    rings = [(0.72, casing_of(key.color)), (0.6, key.color)]
+    discs = [(0.72 * reach, casing_of(key.color)), (0.6 * reach, key.color)]
     if key.symbol == "ring":
-        rings += [(0.34, "#ffffff")]
-    for share, color in rings:
-        r = share * reach
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
+        discs += [(0.34 * reach, PAPER)]
+    draw_discs(draw, (x, y), discs)

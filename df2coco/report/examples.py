@@ -4,7 +4,7 @@ import base64
 import heapq
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -60,21 +60,21 @@ class Gallery:
 
     def choices(self) -> dict[str, list[str]]:
         """Facet -> its values among the examples, where there are several."""
-        found: dict[str, list[str]] = {}
+        choices: dict[str, list[str]] = {}
         for facet in FACETS:
             values = list(dict.fromkeys(example.facets[facet] for example in self.examples))
             if len(values) > 1:
                 order = _ORDER.get(facet, values)
-                found[facet] = sorted(values, key=order.index)
-        return found
+                choices[facet] = sorted(values, key=order.index)
+        return choices
 
     def of_places(self) -> dict[Place, int]:
         """Each annotation and image among the examples -> the annotation of (the first of) its examples."""
-        found: dict[Place, int] = {}
+        places: dict[Place, int] = {}
         for example in self.examples:
-            found["annotation", example.annotation_id] = example.annotation_id
-            found.setdefault(("image", example.image_id), example.annotation_id)
-        return found
+            places["annotation", example.annotation_id] = example.annotation_id
+            places.setdefault(("image", example.image_id), example.annotation_id)
+        return places
 
 
 _ORDER: Final[Mapping[str, list[str]]] = {
@@ -104,27 +104,25 @@ def make_gallery(
     categories = document["categories"]
     names = {category["id"]: str(category.get("name", category["id"])) for category in categories}
     pools: dict[str, list[_Candidate]] = {name: [] for name in names.values()}
-    for annotation in candidates.annotations():
+    for annotation, is_place in candidates.kept():
         image = images.get(annotation.get("image_id"))
         name = names.get(annotation.get("category_id"))
         if image is not None and name is not None:
             facets = {"category": name} | _facets(image, annotation)
-            pools[name].append(
-                _Candidate(annotation, image, facets, candidates.is_place(annotation))
-            )
-    examples: list[tuple[_Candidate, Example]] = []
+            pools[name].append(_Candidate(annotation, image, facets, is_place))
+    examples = []
     faults = []
     for candidate in _choose(pools, number):
         try:
-            examples.append((candidate, _draw(candidate, photos, categories)))
+            examples.append(_draw(candidate, photos, categories))
         except PasswordError:
             raise
         except Df2cocoError as error:
             faults.append(str(error))
         progress("drawing examples", len(examples) + len(faults), number)
     order = list(pools)
-    examples.sort(key=lambda pair: (order.index(pair[0].facets["category"]), _rank(pair[0][0])))
-    return Gallery(tuple(example for _, example in examples), tuple(dict.fromkeys(faults)))
+    examples.sort(key=lambda e: (order.index(e.facets["category"]), _rank(e.annotation_id)))
+    return Gallery(tuple(examples), tuple(dict.fromkeys(faults)))
 
 
 # ---------------------------------------------------------------- choosing
@@ -137,9 +135,9 @@ class _Candidate(NamedTuple):
     is_place: bool
 
 
-def _rank(annotation: Mapping[str, Any]) -> int:
+def _rank(annotation_id: int) -> int:
     """A number that has nothing to do with the order of the file, and is the same every time."""
-    return int(annotation["id"]) * 2654435761 % 4294967296
+    return annotation_id * 2654435761 % 4294967296
 
 
 class _Candidates:
@@ -158,8 +156,8 @@ class _Candidates:
                 continue
             self._taken += 1
             # The largest rank is dropped first; the second number only keeps dicts from being compared.
-            entry = -_rank(annotation), self._taken, annotation
-            for place in _places_of(annotation):
+            entry = -_rank(annotation["id"]), self._taken, annotation
+            for place in (("annotation", annotation["id"]), ("image", annotation["image_id"])):
                 if place in self._places:
                     self._of_places.setdefault(place, (self._taken, annotation))
             category = annotation["category_id"]
@@ -168,24 +166,15 @@ class _Candidates:
                 kept = self._kept.setdefault(key, [])
                 (heapq.heappush if len(kept) < limit else heapq.heappushpop)(kept, entry)
 
-    def annotations(self) -> list[dict[str, Any]]:
-        """What was kept, in the order of the file."""
+    def kept(self) -> Iterator[tuple[dict[str, Any], bool]]:
+        """What was kept, in the order of the file, and whether a finding is about it or its image."""
         kept = {
             number: annotation for heap in self._kept.values() for _, number, annotation in heap
         }
-        kept.update(self._of_places.values())
-        return [kept[number] for number in sorted(kept)]
-
-    def is_place(self, annotation: Mapping[str, Any]) -> bool:
-        """Whether a finding is about it or its image."""
-        return any(
-            self._of_places.get(place, (0, None))[1] is annotation
-            for place in _places_of(annotation)
-        )
-
-
-def _places_of(annotation: Mapping[str, Any]) -> tuple[Place, Place]:
-    return ("annotation", annotation["id"]), ("image", annotation["image_id"])
+        of_places = dict(self._of_places.values())
+        kept |= of_places
+        for number in sorted(kept):
+            yield kept[number], number in of_places
 
 
 def _level(annotation: Mapping[str, Any], name: str) -> int:
@@ -211,7 +200,7 @@ def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Can
         category = candidate.facets["category"]
         facets = sum(seen[category, facet] for facet in candidate.facets.items())
         of_image = seen[candidate.image["id"]]
-        return not candidate.is_place, of_image, facets, _rank(candidate.annotation)
+        return not candidate.is_place, of_image, facets, _rank(candidate.annotation["id"])
 
     while left and len(chosen) < number:
         for name in list(left)[: number - len(chosen)]:

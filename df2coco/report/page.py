@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from df2coco.drawing import Photos
 from df2coco.errors import Df2cocoError, OutputError, printable
@@ -94,17 +94,13 @@ def _places(report: Report) -> Iterator[Place]:
                     yield hit.about or finding.check.about, hit.id
 
 
-class _Chart(NamedTuple):
-    title: str
-    description: str
-    svg: str
-
-
-def _charts(numbers: SplitStatistics) -> list[_Chart]:
+def _charts(numbers: SplitStatistics) -> list[dict[str, str]]:
     return [
-        _Chart(
-            panel.title, printable(panel.describe(numbers)), panel_svg(panel, numbers, prefix=name)
-        )
+        {
+            "title": panel.title,
+            "description": printable(panel.describe(numbers)),
+            "svg": panel_svg(panel, numbers, prefix=name),
+        }
         for name, panel in PANELS.items()
         if panel.has(numbers)
     ]
