@@ -19,7 +19,7 @@ PACKAGE = Path(df2coco.__file__).parent
 ROWS: list[set[str]] = [
     {"version"},
     {"errors", "progress"},
-    {"taxonomy", "boxes", "files", "file_kind", "workers"},
+    {"taxonomy", "boxes", "outputs", "file_kind", "workers"},
     {"layouts"},
     {"releases", "parser", "coco", "masks"},
     {"converter", "pictures"},

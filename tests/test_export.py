@@ -554,10 +554,10 @@ def test_photos_where_the_system_makes_no_links(
     link = tmp_path / "link.jpg"
     if "link" in absent:  # never a copy
         with pytest.raises(OutputError, match="cannot be a link to"):
-            Links(photo.parent).make(photo.name, link)
+            Links(photo.parent, tmp_path, tmp_path).make(photo.name, link)
         assert not link.exists()
         return
-    Links(photo.parent).make(photo.name, link)
+    Links(photo.parent, tmp_path, tmp_path).make(photo.name, link)
     assert os.path.samefile(link, photo)
     assert not link.is_symlink()
 
@@ -568,7 +568,7 @@ def test_photos_on_another_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os.path, "relpath", refuse)
     (tmp_path / "000001.jpg").write_bytes(b"photo")
-    Links(tmp_path).make("000001.jpg", tmp_path / "link.jpg")
+    Links(tmp_path, tmp_path, tmp_path).make("000001.jpg", tmp_path / "link.jpg")
     assert os.readlink(tmp_path / "link.jpg") == os.path.realpath(tmp_path / "000001.jpg")
 
 
@@ -581,7 +581,7 @@ def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
         (root / "train" / "image", "holds files already"),
         (root / "train" / "image" / "yolo", "which is read"),
         (root / "train" / "annos" / "yolo", "which is read"),
-        (tmp_path / "file", "is a file"),
+        (tmp_path / "file", "file: is not a folder"),
         (tmp_path / "no" / "yolo", "there is no folder"),
     ):
         refused(lambda f=folder: export_yolo([root / "train"], f), tmp_path, message)  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -55,7 +57,9 @@ def out(tmp_path: Path) -> Path:
     return path
 
 
-def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]:
+def start(
+    *arguments: object, limit: int | None = None, terminal: int | None = None
+) -> subprocess.Popen[str]:
     """df2coco in a process of its own, whose files may have at most `limit` bytes."""
 
     def prepare() -> None:
@@ -67,8 +71,9 @@ def start(*arguments: object, limit: int | None = None) -> subprocess.Popen[str]
 
     return subprocess.Popen(
         [sys.executable, "-m", "df2coco", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=terminal,
+        stdout=terminal or subprocess.PIPE,
+        stderr=terminal or subprocess.PIPE,
         text=True,
         # Coverage's own file would not fit under the limit, nor be whole after a kill.
         env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
@@ -197,8 +202,11 @@ def test_killed_at_any_moment(
     for index in range(-(-MOMENTS // (PARTS * len(SIGNALS)))):
         outcome = kill_once(root, tmp_path / str(index), complete, number, rng.uniform(0, 1.6))
         outcomes.append(outcome)
-        assert outcome.files in (old, complete)  # never one split without the other
-        if number != signal.SIGKILL:
+        if number == signal.SIGKILL:  # nobody can act between two renames: each file is whole
+            assert outcome.files.keys() == complete.keys()
+            assert all(text in (OLD, complete[name]) for name, text in outcome.files.items())
+        else:
+            assert outcome.files in (old, complete)  # never one split without the other
             assert outcome.unfinished == []
             assert "Traceback" not in "\n".join(outcome.lines)  # not even while Python shuts down
             if outcome.files == old:
@@ -206,6 +214,102 @@ def test_killed_at_any_moment(
                 assert len(outcome.lines) == 1
                 assert number != signal.SIGINT or "nothing was written" in outcome.lines[0]
     assert any(outcome.files == old for outcome in outcomes), "no signal came before the end"
+
+
+# ---------------------------------------------------------------- killed on a terminal, with a bar
+
+
+class Terminal:
+    """df2coco in a process of its own with a terminal for its three streams."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.shown = b""
+        self._master, slave = os.openpty()
+        self.process = start(*arguments, terminal=slave)
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # the other end is closed
+            while data := os.read(self._master, 4096):
+                self.shown += data
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and the last line that stands on the terminal."""
+        code = self.process.wait(timeout=60)
+        self._reader.join(timeout=60)
+        os.close(self._master)
+        assert b"Traceback" not in self.shown
+        lines = self.shown.decode().replace("\r", "\n").split("\n")
+        return code, next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+ON_TERMINAL = {
+    "convert": ("convert", "{root}", "{out}", "--area", "box"),
+    "restore": ("restore", "{coco}", "{out}", "--force"),
+    "split": ("split", "{coco}", "{out}", "--parts", "a=0.5,b=0.5"),
+    "export": ("export", "yolo", "{coco}", "{out}", "--images", "{root}/train"),
+    "draw": ("draw", "{coco}", "--images", "{root}/train", "--out", "{out}", "--sample", "20"),
+}
+REPLACES = {"convert", "restore", "split", "draw"}
+"""What writes to a folder with files in it."""
+KILLS = int(os.environ.get("DF2COCO_KILLS", "2"))
+"""Of each signal and command."""
+
+
+def everything(folder: Path) -> dict[str, bytes | None]:
+    """Every name below a folder, with what the files hold."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("number", SIGNALS[1:], ids=lambda number: number.name)
+@pytest.mark.parametrize("name", ON_TERMINAL)
+def test_killed_on_a_terminal(
+    name: str, number: signal.Signals, root: Path, complete: dict[str, bytes], tmp_path: Path
+) -> None:
+    coco = tmp_path / "keypoints_train.json"
+    coco.write_bytes(complete[coco.name])
+
+    def run(out: Path) -> Terminal:
+        words = (word.format(root=root, out=out, coco=coco) for word in ON_TERMINAL[name])
+        return Terminal(*words)
+
+    new = tmp_path / "new"
+    code, _ = run(new).end()
+    assert code == 0
+    complete_tree = everything(new)
+    old = dict.fromkeys(complete_tree, OLD) if name in REPLACES else {}
+    rng = random.Random(number)
+    for index in range(KILLS):
+        out = tmp_path / str(index)
+        out.mkdir()
+        for file in old:
+            (out / file).write_bytes(OLD)
+        terminal = run(out)
+        started = time.perf_counter()
+        wait_for(lambda out=out: unfinished(out), terminal.process)  # type: ignore[misc]
+        if index % 2:  # while files are renamed
+            renaming = lambda out=out: any(".old." in n for n in unfinished(out))  # noqa: E731
+            wait_for(renaming, terminal.process)
+            time.sleep(rng.uniform(0, 0.02))
+        else:
+            time.sleep(rng.uniform(0, 1.2) * (time.perf_counter() - started))
+        terminal.process.send_signal(number)
+        code, line = terminal.end()
+        assert everything(out) in (old, complete_tree)
+        if everything(out) == old:
+            assert code == 128 + number
+        if "nothing was written" in line:
+            assert everything(out) == old
+        if "all files are written" in line:
+            assert everything(out) == complete_tree
+        assert code in (0, 128 + number)
+        if code and number == signal.SIGINT and everything(out) == old:
+            assert line == "df2coco: interrupted; nothing was written."
 
 
 # ---------------------------------------------------------------- no space

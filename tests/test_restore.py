@@ -21,7 +21,7 @@ from df2coco.cli.app import app
 from df2coco.converter.annotation_files import TOP_LEVEL_ORDER
 from df2coco.converter.restore import restore
 from df2coco.converter.run import convert
-from df2coco.errors import CocoFileError, Df2cocoError, OutputError, SourceError
+from df2coco.errors import CocoFileError, Df2cocoError, OutputError
 from df2coco.taxonomy import CATEGORIES
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
@@ -403,7 +403,7 @@ def test_a_folder_with_files_is_left_alone_without_force(tmp_path: Path) -> None
     restore(tmp_path / "out.json", annos)  # an empty one is fine
     for name in ("000001.json", "000005.json", "notes.txt"):
         (annos / name).write_text("mine")
-    with pytest.raises(SourceError, match=r"annos: holds files already.*--force"):
+    with pytest.raises(OutputError, match=r"annos: holds files already.*--force"):
         restore(tmp_path / "out.json", annos)
     assert (annos / "000001.json").read_text() == "mine"
     result = CliRunner().invoke(app, ["restore", str(tmp_path / "out.json"), str(annos), "--force"])
@@ -431,7 +431,7 @@ def test_the_file_behind_a_link_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "annos").mkdir()
     (tmp_path / "out.json").rename(tmp_path / "annos" / "000001.json")
     (tmp_path / "link.json").symlink_to("annos/000001.json")
-    with pytest.raises(SourceError, match=r"holds link\.json itself"):
+    with pytest.raises(OutputError, match=r"holds link\.json itself"):
         restore(tmp_path / "link.json", tmp_path / "annos", force=True)
 
 
@@ -449,16 +449,16 @@ def test_a_file_name_that_is_no_id(tmp_path: Path, stem: str) -> None:
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
-        ("out.json", "is a file. Name a folder"),
+        ("out.json", "out.json: is not a folder. Name a folder"),
         ("missing/annos", "there is no folder"),
         (".", "holds out.json itself"),
-        ("out.json/annos", "there is no folder"),
+        ("out.json/annos", "out.json is not a folder. Write elsewhere"),
         ("a" * 300, "cannot be written"),
     ],
 )
 def test_a_folder_that_cannot_be_is_told_at_once(tmp_path: Path, folder: str, message: str) -> None:
     (tmp_path / "out.json").write_text("[never read")
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(OutputError, match=message):
         restore(tmp_path / "out.json", tmp_path / folder, force=True)
 
 
@@ -468,7 +468,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "rename", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(Df2cocoError, match=r"annos: cannot be written \(No space left on device\)"):
         restore(tmp_path / "out.json", tmp_path / "annos")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "source"]

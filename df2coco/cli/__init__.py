@@ -38,8 +38,7 @@ def main() -> None:
     finally:
         sys.stdout.flush()
         for number in (signal.SIGINT, *_ENDINGS):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)  # there is nothing left to undo
+            signal.signal(number, signal.SIG_IGN)  # all is done or undone, and the exit code known
 
 
 COMMANDS: Final = {

@@ -39,7 +39,7 @@ def metainfo_command(
     if out is None:
         print(settings, end="")
         return
-    from df2coco.files import atomic_write
+    from df2coco.outputs import atomic_write
 
     with atomic_write(out) as stream:
         stream.write(settings.encode())

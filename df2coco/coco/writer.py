@@ -13,7 +13,7 @@ from typing import IO, Any, Final, NamedTuple
 import orjson
 
 from df2coco.coco.format import CocoCategory
-from df2coco.files import reported_for
+from df2coco.outputs import reported_for
 
 OPEN_ID: Final = orjson.Fragment(b"%d")
 """Stands for an annotation's `id`: the writer numbers them."""

@@ -4,8 +4,6 @@ What the file does not hold cannot come back; it is reported before anything is 
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +13,8 @@ from typing import Any, Final
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.converter.annotation_files import Collector, check_head, make_texts
-from df2coco.errors import SourceError
-from df2coco.files import replace_all
+from df2coco.errors import OutputError
+from df2coco.outputs import Outputs, check_folder
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
 
@@ -55,8 +53,8 @@ def restore(
     Elsewhere 12 and 12.0 may take each other's place: in landmarks, boxes, and polygons of both kinds
     (a landmark of -0.0 comes back as 0).
 
-    Raises `CocoFileError` when no annotation files can be made of the file, `SourceError` when the
-    folder cannot be written to (`OutputError` where a file is in the way). Nothing has been written then.
+    Raises `CocoFileError` when no annotation files can be made of the file, `OutputError` when the
+    folder cannot be written to. Nothing has been written then.
     """
     path, folder = Path(path), Path(folder)
     _check_folder(path, folder, force)
@@ -122,50 +120,17 @@ _COUNTED: Final = {
 
 
 def _check_folder(path: Path, folder: Path, force: bool) -> None:
-    """Report now what would fail after the work."""
-    target = Path(os.path.realpath(folder))
-    try:
-        if target.is_dir():
-            if not force and any(not name.startswith(".") for name in os.listdir(target)):
-                raise SourceError(
-                    f"{folder}: holds files already. Name another folder, or pass --force to replace "
-                    "files of the same names."
-                )
-        elif target.exists():
-            raise SourceError("is a file. Name a folder.", file=folder)
-        elif not target.parent.is_dir():
-            raise SourceError(f"there is no folder {target.parent}. Create it first.", file=folder)
-        if target in (Path(os.path.realpath(path.parent)), Path(os.path.realpath(path)).parent):
-            raise SourceError(f"holds {path.name} itself. Name another folder.", file=folder)
-        with tempfile.TemporaryFile(dir=target if target.is_dir() else target.parent):
-            pass
-    except OSError as error:
-        raise SourceError(f"cannot be written ({error.strerror}).", file=folder) from None
+    remedy = "Name another folder, or pass --force to replace files of the same names."
+    check_folder(folder, replace=force, remedy=remedy)
+    holders = os.path.realpath(path.parent), os.path.dirname(os.path.realpath(path))
+    if os.path.realpath(folder) in holders:
+        raise OutputError(f"holds {path.name} itself. Name another folder.", file=folder)
 
 
 def _write(folder: Path, texts: Mapping[str, str], progress: Progress) -> None:
-    target = os.path.realpath(folder)
-    exists = os.path.isdir(target)
-    try:
-        # Beside the folder, which then comes into being at once; inside one that is there already.
-        parent, name = (target, "") if exists else os.path.split(target)
-        work = os.path.join(parent, f".{name}.{os.urandom(4).hex()}.tmp")
-        try:
-            os.mkdir(work)
-            _write_files(work, texts, progress)
-            if exists:
-                replace_all({Path(work, name): Path(target, name) for name in texts})
-            else:
-                os.rename(work, target)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-    except OSError as error:
-        raise SourceError(f"cannot be written ({error.strerror}).", file=folder) from None
-
-
-def _write_files(work: str, texts: Mapping[str, str], progress: Progress) -> None:
-    for number, (name, text) in enumerate(texts.items(), start=1):
-        with open(os.path.join(work, name), "wb") as stream:
-            stream.write(text.encode())
-        if number % 256 == 0 or number == len(texts):
-            progress("writing annotation files", number, len(texts))
+    with Outputs() as outputs:
+        work = outputs.folder(folder)
+        for number, (name, text) in enumerate(texts.items(), start=1):
+            (work / name).write_bytes(text.encode())
+            if number % 256 == 0 or number == len(texts):
+                progress("writing annotation files", number, len(texts))

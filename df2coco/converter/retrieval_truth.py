@@ -14,7 +14,7 @@ from typing import IO, Any, Final, NamedTuple
 import orjson
 
 from df2coco.errors import SourceError, shorten
-from df2coco.files import Outputs, check_outputs
+from df2coco.outputs import Outputs, check_outputs
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.places import is_image_name
@@ -116,15 +116,11 @@ def write_retrieval(
         [*read, *(path for path in lists if path)],
         make_folders=True,
     )
-    outputs = Outputs(make_folders=True)
-    try:
-        with outputs:
-            return [
-                _write(split.name, outputs, paths, *_read_split(split, lists, workers, progress))
-                for split, paths in zip(splits, plans, strict=True)
-            ]
-    except KeyboardInterrupt:
-        raise outputs.interrupted() from None
+    with Outputs() as outputs:
+        return [
+            _write(split.name, outputs, paths, *_read_split(split, lists, workers, progress))
+            for split, paths in zip(splits, plans, strict=True)
+        ]
 
 
 _FILES: Final = ("query.json", "gallery.json", "pairs.csv")

@@ -16,7 +16,7 @@ from df2coco.converter.plan import Output, is_folder, plan_outputs
 from df2coco.converter.sample import take_sample
 from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import SourceError, check_choice
-from df2coco.files import Outputs, atomic_write, check_json_name, check_outputs
+from df2coco.outputs import Outputs, atomic_write, check_json_name, check_outputs
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
@@ -118,9 +118,8 @@ class _Run:
         check_outputs(reports, read)
         paths = [output.path for plan in plans for output in plan]
         check_outputs([*paths, *reports], read, make_folders=makes_folders)
-        outputs = Outputs(make_folders=makes_folders)
         try:
-            with outputs:
+            with Outputs() as outputs:
                 summaries = [
                     self._convert(split, plan, outputs)
                     for split, plan in zip(splits, plans, strict=True)
@@ -136,8 +135,6 @@ class _Run:
                 with atomic_write(path) as stream:
                     stream.write(report_json(error.summaries))
             raise
-        except KeyboardInterrupt:
-            raise outputs.interrupted() from None
         return summaries
 
     def _convert(self, split: Split, plan: Sequence[Output], outputs: Outputs) -> Summary:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
@@ -19,13 +19,7 @@ from df2coco.drawing.photos import Photos
 from df2coco.drawing.selection import annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
 from df2coco.errors import OptionError, OutputError, check_choice, check_list, printable, shorten
-from df2coco.files import (
-    atomic_write,
-    check_output_folder,
-    check_outputs,
-    make_folder,
-    reported_for,
-)
+from df2coco.outputs import Outputs, atomic_write, check_folder, check_outputs, reported_for
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers, map_ordered, worthwhile
 
@@ -69,8 +63,8 @@ def draw(
     the keys of `PARTS`. `workers` is the number of processes.
 
     Raises `CocoFileError` when `coco` or `results` cannot be used, `OutputError` when `out` cannot be
-    written, `SourceError` when an image is missing or damaged, `PasswordError` for the password. A
-    `KeyboardInterrupt` says how many pictures were written. The same arguments give the same bytes.
+    written, `SourceError` when an image is missing or damaged, `PasswordError` for the password; nothing
+    is written then. The same arguments give the same bytes.
     """
     coco, out = Path(coco), Path(out)
     results = None if results is None else Path(results)
@@ -132,7 +126,7 @@ def _is_folder(out: Path) -> bool:
 def _check_out(out: Path, inputs: Iterable[Path]) -> None:
     """Report now what would fail, or do harm, later."""
     if _is_folder(out):
-        check_output_folder(out, inputs)
+        check_folder(out, inputs, replace=True, make_folders=True)
         return
     if out.suffix.lower() not in FORMATS:
         raise OutputError(f"name a {', '.join(FORMATS)} file or a folder.", file=out)
@@ -145,11 +139,10 @@ def _title(image: Mapping[str, Any]) -> str:
     )
 
 
-def _save(picture: Image, path: Path) -> None:
-    options = dict(FORMATS[path.suffix.lower()])
-    with atomic_write(path) as stream, reported_for(path):
+def _save(picture: Image, path: Path, stream: IO[bytes]) -> None:
+    with reported_for(path):
         try:
-            picture.save(stream, **options)
+            picture.save(stream, **FORMATS[path.suffix.lower()])
         except (OSError, ValueError, SystemError) as error:
             if isinstance(error, OSError) and error.strerror:
                 raise
@@ -162,26 +155,22 @@ def _save(picture: Image, path: Path) -> None:
 def _draw_folder(
     style: Style, subjects: Sequence[Subject], out: Path, workers: int, progress: Progress
 ) -> list[Path]:
-    make_folder(out)
     paths: list[Path] = []
-    draw_one = partial(_draw_into, style, out)
-    try:
-        with closing(
-            map_ordered(draw_one, subjects, workers=worthwhile(workers, len(subjects)))
-        ) as done:
+    with Outputs() as outputs:
+        draw_one = partial(_draw_into, style, outputs.folder(out), out)
+        workers = worthwhile(workers, len(subjects))
+        with closing(map_ordered(draw_one, subjects, workers=workers)) as done:
             for path in done:
                 paths.append(path)
                 progress("drawing images", len(paths), len(subjects))
-    except KeyboardInterrupt:
-        count = f"{len(paths)} pictures were" if len(paths) != 1 else "1 picture was"
-        raise KeyboardInterrupt(f"{count} written to {out}") from None
     return paths
 
 
-def _draw_into(style: Style, folder: Path, subject: Subject) -> Path:
+def _draw_into(style: Style, work: Path, out: Path, subject: Subject) -> Path:
     picture, keys = paint(style, subject)
-    path = folder / f"{subject.image['id']:06d}.jpg"  # as the dataset names its images
-    _save(page(picture, _title(subject.image), keys), path)
+    path = out / f"{subject.image['id']:06d}.jpg"  # as the dataset names its images
+    with reported_for(path), open(work / path.name, "wb") as stream:
+        _save(page(picture, _title(subject.image), keys), path, stream)
     return path
 
 
@@ -208,7 +197,8 @@ def _draw_file(
     else:
         picture, keys = _contact_sheet(style, subjects, workers, progress)
         title = printable(f"{style.path.name}: {len(subjects)} of {total:,} images")
-    _save(page(picture, title, keys), out)
+    with atomic_write(out) as stream:
+        _save(page(picture, title, keys), out, stream)
 
 
 def _contact_sheet(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from df2coco.errors import OutputError
-from df2coco.files import atomic_write
+from df2coco.outputs import atomic_write
 
 
 def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:

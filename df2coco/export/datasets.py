@@ -14,7 +14,7 @@ from df2coco.coco.schema import check_fields, invalid, missing
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
-from df2coco.files import check_output_folder
+from df2coco.outputs import check_folder
 from df2coco.parser.places import SPLIT_OF_WORD
 from df2coco.parser.reader import FolderFiles
 from df2coco.parser.splits import find_splits
@@ -90,7 +90,7 @@ def find_datasets(
             continue
         splits = find_splits(source, photos, password)
         folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
-        check_output_folder(folder, [place for split in splits for place in split.folders])
+        check_folder(folder, [place for split in splits for place in split.folders])
         summaries = convert(
             source,
             work / str(number),
@@ -182,7 +182,7 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
             image["file_name"], picture.name, image["width"], image["height"]
         )
     folders = {os.path.dirname(photo.picture) for photo in photos.values()}
-    check_output_folder(folder, [dataset.photos / each for each in folders])
+    check_folder(folder, [dataset.photos / each for each in folders])
     categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
     for number, entry in enumerate(categories):
         if number and entry["id"] == categories[number - 1]["id"]:
@@ -209,8 +209,11 @@ class Links:
     same file. Photos are never copied.
     """
 
-    def __init__(self, photos: Path) -> None:
+    def __init__(self, photos: Path, work: Path, folder: Path) -> None:
+        """Links below `work`, whose content comes to `folder`, to `photos`."""
         self._photos = photos
+        self._work = work
+        self._folder = folder
         self._folders: dict[tuple[Path, Path], str] = {}
 
     def make(self, picture: str, link: Path) -> None:
@@ -218,7 +221,8 @@ class Links:
         photo = self._photos / picture
         key = photo.parent, link.parent
         if key not in self._folders:
-            self._folders[key] = _path_from(*map(os.path.realpath, key))
+            start = self._folder / link.parent.relative_to(self._work)
+            self._folders[key] = _path_from(*map(os.path.realpath, (photo.parent, start)))
         try:
             os.symlink(os.path.join(self._folders[key], photo.name), link)
         except FileExistsError:

@@ -12,7 +12,7 @@ from df2coco.converter.options import LayoutName, Selection, Shape, Task
 from df2coco.errors import CocoFileError, check_list
 from df2coco.export.datasets import Dataset, Head, Links, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
-from df2coco.files import atomic_folder
+from df2coco.outputs import Outputs, check_folder
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers
 
@@ -42,7 +42,9 @@ def export_roboflow(
     check_list("images", images)
     check_workers(workers)
     folder, shape = Path(folder), Shape(task=task, layout=layout)
-    with atomic_folder(folder) as work:
+    check_folder(folder)
+    with Outputs() as outputs:
+        work = outputs.folder(folder)
         converted = work / "coco"
         datasets = find_datasets(
             [Path(source) for source in sources],
@@ -58,13 +60,15 @@ def export_roboflow(
         heads = [read_head(dataset, folder) for dataset in datasets]
         splits = []
         for dataset, head in zip(datasets, heads, strict=True):
-            splits.append(_write(dataset, head, work, progress))
+            splits.append(_write(dataset, head, work, folder, progress))
         shutil.rmtree(converted, ignore_errors=True)  # was only a step
     classes = tuple(str(entry["name"]) for entry in heads[0].categories) if heads else ()
     return Exported(tuple(splits), classes)
 
 
-def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> ExportedSplit:
+def _write(
+    dataset: Dataset, head: Head, work: Path, folder: Path, progress: Progress
+) -> ExportedSplit:
     name = _SPLITS[dataset.split]
     place = work / name
     place.mkdir()
@@ -80,7 +84,7 @@ def _write(dataset: Dataset, head: Head, work: Path, progress: Progress) -> Expo
     shutil.copyfile(dataset.coco, place / _FILE)
     for inner in {os.path.dirname(photo.file_name) for photo in head.photos.values()}:
         (place / inner).mkdir(parents=True, exist_ok=True)
-    links = Links(dataset.photos)
+    links = Links(dataset.photos, work, folder)
     phase = f"linking photos of {name}"
     for number, photo in enumerate(head.photos.values(), 1):
         links.make(photo.picture, place / photo.file_name)

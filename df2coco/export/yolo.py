@@ -25,10 +25,10 @@ from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice, check_list
 from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
 from df2coco.export.summary import Exported, ExportedSplit
-from df2coco.files import atomic_folder
 from df2coco.integrations.ultralytics import data_yaml
 from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
 from df2coco.masks.outline import check_shapely, outline
+from df2coco.outputs import Outputs, check_folder
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
 from df2coco.workers import check_workers, map_ordered, worthwhile
@@ -89,7 +89,9 @@ def export_yolo(
     shape = Shape(task="keypoints" if task == "pose" else "instances", layout=layout)
     if task == "segment":
         check_shapely()
-    with atomic_folder(folder) as work:
+    check_folder(folder)
+    with Outputs() as outputs:
+        work = outputs.folder(folder)
         coco = work / "coco"
         datasets = find_datasets(
             paths,
@@ -107,7 +109,7 @@ def export_yolo(
         layout_of_labels, slots = _slots(datasets, heads, only) if task == "pose" else (None, None)
         splits = []
         for dataset, head in zip(datasets, heads, strict=True):
-            writer = _SplitWriter(dataset, head, work, only_labelled=only is not None)
+            writer = _SplitWriter(dataset, head, work, folder, only_labelled=only is not None)
             splits.append(writer.write(_Job(task, slots), workers, progress))
         yaml = data_yaml(
             classes,
@@ -285,7 +287,9 @@ def _without_suffix(place: str) -> str:
 class _SplitWriter:
     """Writes the labels and links of one split."""
 
-    def __init__(self, dataset: Dataset, head: Head, work: Path, *, only_labelled: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, head: Head, work: Path, folder: Path, *, only_labelled: bool
+    ) -> None:
         self.name = _SPLITS[dataset.split]
         self._dataset = dataset
         self._head = head
@@ -293,6 +297,7 @@ class _SplitWriter:
         self._label_of = {entry["id"]: n for n, entry in enumerate(head.categories)}
         self._images, self._labels = (work / kind / self.name for kind in ("images", "labels"))
         self._check_places()
+        self._links = Links(dataset.photos, work, folder)
         self._written: set[int] = set()
         self._notes = dataset.notices.copy()
         self._items = 0
@@ -319,13 +324,12 @@ class _SplitWriter:
                 progress(phase, len(self._written), total)
         self._write_rows(rows)
         chosen = [i for i in photos if not self._only_labelled or i in self._written]
-        links = Links(self._dataset.photos)
         phase = f"linking photos of {self.name}"
         for number, image_id in enumerate(chosen, 1):
             if image_id not in self._written:
                 self._label_file(image_id).touch()
             photo = photos[image_id]
-            links.make(photo.picture, self._images / _place(photo))
+            self._links.make(photo.picture, self._images / _place(photo))
             if number % 256 == 0 or number == len(chosen):
                 progress(phase, number, len(chosen))
         return ExportedSplit(self.name, len(chosen), self._items, self._notes)

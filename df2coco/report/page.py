@@ -8,7 +8,7 @@ from typing import Final
 
 from df2coco.drawing import Photos
 from df2coco.errors import Df2cocoError, OutputError, printable
-from df2coco.files import atomic_write, check_outputs
+from df2coco.outputs import atomic_write, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNKNOWN, Place, make_gallery
 from df2coco.stats import SplitStatistics, statistics

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.errors import Df2cocoError, counted
-from df2coco.files import Outputs, check_outputs
+from df2coco.outputs import Outputs, check_outputs
 from df2coco.stats.panels import PANELS, Panel, plain_text
 from df2coco.stats.values import SplitStatistics
 

@@ -13,7 +13,7 @@ from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
 from df2coco.coco.schema import ALL_OR_NONE, is_id
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
-from df2coco.files import Outputs, check_json_name, check_outputs
+from df2coco.outputs import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.entries import check_images_known, others_of, pair_of, read_checked
 

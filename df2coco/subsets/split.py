@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from df2coco.coco.format import Entry
 from df2coco.coco.writer import Writer
 from df2coco.errors import OptionError, shorten
-from df2coco.files import Outputs, check_outputs
+from df2coco.outputs import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.balance import share_out
 from df2coco.subsets.entries import Pair, check_images_known, others_of, pair_of, read_checked
@@ -153,7 +153,7 @@ def _write(
     outputs: Mapping[str, Path],
     progress: Progress,
 ) -> None:
-    with Outputs(make_folders=True) as files, ExitStack() as stack:
+    with Outputs() as files, ExitStack() as stack:
         writers = []
         for name, output in outputs.items():
             info = _info(document.get("info"), name)

@@ -1,0 +1,398 @@
+"""Outputs, files or a folder: never over something that is read, all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final
+
+from df2coco.errors import OutputError
+
+_BUFFER: Final = 1 << 20
+
+
+# ---------------------------------------------------------------- before the work
+
+
+def check_outputs(
+    outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_folders: bool = False
+) -> None:
+    """Check that all of `outputs`, files, can be written. Raises `OutputError`.
+
+    `inputs` are files and folders that are read: no output may be one of them or lie in one, by whatever
+    name (links, hard links, another case of letters). No two outputs may be the same file. Each is a
+    regular file or not there, in a folder that can be written to; with `make_folders` the folder may be
+    missing.
+    """
+    read = list(inputs)
+    seen: dict[object, Path] = {}
+    for path in outputs:
+        target = Path(os.path.realpath(path))
+        with reported_for(path):
+            folder = _check_place(path, target, make_folders)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        _check_unread(path, read)
+        if seen.setdefault(_identity(target), path) is not path:
+            raise OutputError("is named for two outputs. Name two files.", file=path)
+
+
+def check_folder(
+    folder: Path,
+    inputs: Iterable[Path] = (),
+    *,
+    replace: bool = False,
+    make_folders: bool = False,
+    remedy: str = "Name a new folder.",
+) -> None:
+    """The same for a folder of files, which may be there. Raises `OutputError`.
+
+    Hidden files apart it must be empty, unless `replace` lets files of the same names be replaced;
+    `remedy` is what to do about it.
+    """
+    _check_name(folder)
+    _check_unread(folder, inputs)
+    target = Path(os.path.realpath(folder))
+    with reported_for(folder):
+        if target.is_dir():
+            place = target
+            if not replace and any(not name.startswith(".") for name in os.listdir(target)):
+                raise OutputError(f"holds files already. {remedy}", file=folder)
+        elif os.path.lexists(target):
+            raise OutputError("is not a folder. Name a folder.", file=folder)
+        else:
+            place = _check_place(folder, target, make_folders)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+
+
+def _check_unread(path: Path, inputs: Iterable[Path]) -> None:
+    target = Path(os.path.realpath(path))
+    own = _identity(target)
+    around = [_identity(folder) for folder in target.parents]
+    for source in inputs:
+        identity = _identity(Path(os.path.realpath(source)))
+        if identity == own:
+            raise OutputError("is read by this command. Write elsewhere.", file=path)
+        if identity in around:
+            raise OutputError(
+                f"would be inside {source}, which is read. Write elsewhere.", file=path
+            )
+
+
+def _identity(path: Path) -> object:
+    """What is equal for two names of one file or folder, as far as the system can say."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        parent = path.parent
+        return path if parent == path else (_identity(parent), _same_name(path.name))
+    return status.st_dev, status.st_ino
+
+
+def _same_name(name: str) -> str:
+    # Windows and macOS take upper and lower case for the same, unless somebody asked them to.
+    return name.casefold() if sys.platform in ("win32", "darwin") else name
+
+
+def _check_place(path: Path, target: Path, make_folders: bool) -> Path:
+    """The folder that `target`, or its missing folders, would be made in."""
+    _check_name(path)
+    if target.is_symlink():  # a link that ends somewhere is followed to there
+        raise OutputError("is a link that leads back to itself. Name a file.", file=path)
+    if target.is_dir():
+        raise OutputError("is a folder. Name a file.", file=path)
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        raise OutputError("is not a regular file. Name another one.", file=path)
+    folder = target.parent
+    while make_folders and not os.path.lexists(folder) and folder.parent != folder:
+        folder = folder.parent
+    if not os.path.lexists(folder):
+        raise OutputError(f"there is no folder {folder}. Create it first.", file=path)
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is not a folder. Write elsewhere.", file=path)
+    return folder
+
+
+def _check_name(path: Path) -> None:
+    if os.fspath(path) == "-":
+        raise OutputError("is not the name of a file, and nothing is written to stdout.", file=path)
+
+
+def check_json_name(path: Path) -> None:
+    """Raise `OutputError` for an output that is JSON and not called so."""
+    if path.suffix.lower() != ".json":
+        raise OutputError("is not the name of a .json file. Name one.", file=path)
+
+
+@contextlib.contextmanager
+def reported_for(path: Path) -> Iterator[None]:
+    """An `OSError` in the block, which only writes `path`, becomes an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror or error}).", file=path) from None
+
+
+# ---------------------------------------------------------------- the work
+
+
+class _File(io.FileIO):
+    """A new file whose errors are reported for the output that it will be."""
+
+    def __init__(self, name: Path, path: Path) -> None:
+        self._path = path
+        with reported_for(path):
+            super().__init__(name, "x")
+
+    def write(self, data: Any) -> int:
+        with reported_for(self._path):
+            return super().write(data)
+
+
+@dataclass
+class _Output:
+    """A file or a folder."""
+
+    path: Path
+    """As the user named it."""
+    target: Path
+    """Where links lead to."""
+    work: Path
+    """Written now, renamed at the end."""
+    stream: io.BufferedWriter | None = None
+    replaces: bool = False
+    """Something was there before,"""
+    old: Path | None = None
+    """which has this name, too, while all are renamed."""
+
+
+class Outputs:
+    """Files and folders that appear together when the block ends well. Otherwise all is as it was before.
+
+        with Outputs() as outputs:
+            outputs.open(path).write(b"...")
+
+    Each is written under another name, `.*.tmp`, and renamed at the end. When one cannot be renamed, the
+    others get back what was there before; what is replaced hands on its mode and, where possible, its
+    owner. Folders that are missing are made. Signals wait while files are renamed or taken away.
+
+    Raises `OutputError` where something cannot be written; other errors in the block pass through, but
+    for an `OSError` where there is a folder to fill. A `KeyboardInterrupt` says what is true of the files.
+    """
+
+    def __init__(self) -> None:
+        self._mark = os.urandom(4).hex()
+        self._files: list[_Output] = []
+        self._folders: list[_Output] = []
+        self._made: list[Path] = []
+        self._complete = False
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def open(self, path: Path) -> IO[bytes]:
+        """A binary file that becomes `path`."""
+        target = Path(os.path.realpath(path))  # a link stays a link
+        with reported_for(path):
+            _check_place(path, target, make_folders=True)
+        self._make_folder(target.parent)
+        # Known before it is made, so that there is no moment in which a signal leaves it behind.
+        output = _Output(path, target, _beside(target, self._mark))
+        self._files.append(output)
+        output.stream = io.BufferedWriter(_File(output.work, path), _BUFFER)
+        return output.stream
+
+    def folder(self, path: Path) -> Path:
+        """A folder to fill, whose content comes to the folder `path`: all that is missing of it is made.
+
+        Files of the same names are replaced. Relative links in it must be right from `path`.
+        """
+        target = Path(os.path.realpath(path))
+        self._make_folder(target.parent)
+        # One that is there may be alone on its disk.
+        work = _beside(target / "new" if target.is_dir() else target, self._mark)
+        self._folders.append(_Output(path, target, work))
+        with reported_for(path):
+            work.mkdir()
+        return work
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = [folder]
+        while not os.path.lexists(missing[-1]) and missing[-1].parent != missing[-1]:
+            missing.append(missing[-1].parent)
+        self._made += missing[-2::-1]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot be created ({error.strerror}).", file=folder) from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        try:
+            try:
+                if kind is None:
+                    with _signals_wait():
+                        self._finish()
+            finally:
+                with _signals_wait():
+                    self._discard()
+        except KeyboardInterrupt:
+            kind = KeyboardInterrupt
+        if kind is KeyboardInterrupt:
+            written = "all files are written" if self._complete else "nothing was written"
+            raise KeyboardInterrupt(written) from None
+        if isinstance(error, OSError) and self._folders:
+            with reported_for(self._folders[0].path):
+                raise error
+
+    def _finish(self) -> None:
+        """Put everything in its place."""
+        for output in self._files:
+            assert output.stream is not None
+            with reported_for(output.path):
+                output.stream.close()
+        pending = self._files.copy()
+        for folder in self._folders:
+            if not folder.target.is_dir():
+                pending.append(folder)
+                continue
+            with reported_for(folder.path):
+                names = sorted(os.listdir(folder.work))
+            pending += [
+                _Output(folder.path / name, folder.target / name, folder.work / name)
+                for name in names
+            ]
+        _rename_all(pending, self._mark)
+        self._complete = True
+
+    def _discard(self) -> None:
+        """Take away what is not in its place."""
+        for output in self._files:
+            with contextlib.suppress(OSError, OutputError):
+                if output.stream is not None:
+                    output.stream.close()
+            with contextlib.suppress(OSError):
+                output.work.unlink(missing_ok=True)
+        for folder in self._folders:
+            shutil.rmtree(folder.work, ignore_errors=True)
+        for made in [] if self._complete else reversed(self._made):
+            with contextlib.suppress(OSError):
+                made.rmdir()
+
+
+def _beside(target: Path, end: str) -> Path:
+    return target.with_name(f".{target.name}.{end}.tmp")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` when the block ends well, and leaves no trace when it does not.
+
+    Raises `OutputError` when the file cannot be written (no folder, no permission, disk full).
+    """
+    check_outputs([path])
+    with Outputs() as outputs:
+        yield outputs.open(path)
+
+
+# ---------------------------------------------------------------- the end
+
+
+def _rename_all(outputs: Sequence[_Output], mark: str) -> None:
+    """Rename all or none. Raises `OutputError`."""
+    left: list[Path] = []
+    try:
+        for output in outputs:
+            with reported_for(output.path):
+                _prepare(output, mark if len(outputs) > 1 else None)
+        for output in outputs:  # nothing else between two renames: a kill can come at any time
+            os.replace(output.work, output.target)
+    except BaseException as error:
+        left = [output.old for output in outputs if not _put_back(output) and output.old]
+        if not isinstance(error, OSError):
+            raise
+        more = "".join(f" What was there before is in {old}." for old in left)
+        text = f"cannot be written ({error.strerror}).{more}"
+        raise OutputError(text, file=output.path) from None
+    finally:
+        for output in outputs:
+            if output.old is not None and output.old not in left:
+                with contextlib.suppress(OSError):
+                    output.old.unlink(missing_ok=True)
+
+
+def _prepare(output: _Output, mark: str | None) -> None:
+    """Take over the mode and owner of what will be replaced; with `mark` give it a second name."""
+    try:
+        before = output.target.lstat()
+    except FileNotFoundError:
+        return
+    output.replaces = True
+    if stat.S_ISREG(before.st_mode):
+        with contextlib.suppress(OSError, AttributeError):  # Windows has no owners
+            os.chown(output.work, before.st_uid, before.st_gid)
+        with contextlib.suppress(OSError):
+            output.work.chmod(stat.S_IMODE(before.st_mode))
+    if mark is None:
+        return
+    output.old = _beside(output.target, f"{mark}.old")
+    try:
+        os.link(output.target, output.old, follow_symlinks=os.name == "nt")
+    except OSError:  # a file system without hard links
+        shutil.copy2(output.target, output.old, follow_symlinks=False)
+
+
+def _put_back(output: _Output) -> bool:
+    """Undo the renaming of an output, if it was renamed; whether that is done."""
+    if os.path.lexists(output.work):
+        return True
+    try:
+        if output.old is not None:
+            os.replace(output.old, output.target)
+        elif not output.replaces:
+            os.replace(output.target, output.work)
+    except OSError:
+        return False
+    return True
+
+
+_SIGNALS: Final = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
+"""Signals that ask for an end."""
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals that ask for an end are noted, and do what they would have done after the block.
+
+    Not by blocking them: another thread (tqdm has one) would take them, and Python interrupt this one.
+    """
+    came: list[int] = []
+    try:
+        with contextlib.ExitStack() as stack:
+            # Python calls handlers in the main thread alone.
+            for number in _SIGNALS if threading.current_thread() is threading.main_thread() else ():
+                handler = signal.getsignal(number)
+                if handler not in (None, signal.SIG_IGN):
+                    stack.callback(signal.signal, number, handler)
+                    signal.signal(number, lambda number, _: came.append(number))
+            yield
+    finally:
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
