@@ -26,8 +26,9 @@ import subprocess
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Any, Final, TypeVar
@@ -121,6 +122,23 @@ def map_ordered(
             result = worker.receive()
             deal(worker)
             yield result
+
+
+@contextmanager
+def in_background(
+    function: Callable[[Task], Result], task: Task, *, apart: bool
+) -> Iterator[Callable[[], Result]]:
+    """What waits for `function(task)`, which another process computes meanwhile; see `map_ordered`.
+
+    Not `apart`: it is computed here when it is asked for.
+    """
+    if not apart:
+        yield partial(function, task)
+        return
+    with _Worker() as worker:
+        worker.send(function)
+        worker.send(task)
+        yield worker.receive
 
 
 class _Worker:

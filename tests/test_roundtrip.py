@@ -71,6 +71,24 @@ def test_own_files_have_no_error_and_no_warning(
     assert report.scored == report.images
 
 
+@pytest.mark.parametrize("name", ["defaults", "box"])
+def test_a_perfect_file_of_ours_has_no_finding_at_all(
+    name: str, validation: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    convert(validation, out, **asked(**({"area": "box"} if name == "box" else {})))
+    assert codes(validate(out, against=validation)) == set()
+    document = json.loads(out.read_text())
+    del document["info"]["df2coco"]
+    out.write_text(json.dumps(document))
+    notes = {
+        "no-landmark-labelled",
+        "landmarks-not-17",
+        *(["area-of-box"] if name == "box" else []),
+    }
+    assert notes <= codes(validate(out))
+
+
 def test_preset_official(validation: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     convert(validation, out, **asked(preset="official"))
@@ -119,8 +137,10 @@ def test_no_images(validation: Path, tmp_path: Path) -> None:
     annos = shutil.copytree(validation / "annos", tmp_path / "annos")
     out = tmp_path / "out.json"
     convert(annos, out)
-    assert told(validate(out, against=annos)) == []
-    assert told(validate(out, against=validation)) == []  # sizes were not known, and are not asked
+    for source in (None, annos, validation):  # sizes were not known, and are not compared
+        report = validate(out, against=source)
+        assert {f.check.code for f in report.findings} - {"source-no-images"} == {"sizes-unknown"}
+        assert report.is_valid()
 
 
 def test_what_cannot_be_used_is_not_expected(validation: Path, tmp_path: Path) -> None:

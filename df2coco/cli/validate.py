@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import JsonOption, PasswordOption, WorkersOption, command, run
-from df2coco.errors import counted, printable
-from df2coco.validator import SCORED_IMAGES, Finding, Report, validate
+from df2coco.cli.app import JsonOption, PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.errors import OptionError, counted, printable
+from df2coco.validator import SCORED_IMAGES, Finding, Report, Trip, validate
 
 
 @command("validate")
@@ -21,8 +21,7 @@ def validate_command(
         Path | None,
         typer.Option(
             metavar="SOURCE",
-            help="What it was converted from: every image, item and value must be the same, and ground "
-            "truth scored against itself must give AP 1.",
+            help="What it was converted from: every image, item and value must be the same.",
         ),
     ] = None,
     images: Annotated[
@@ -44,11 +43,15 @@ def validate_command(
         bool, typer.Option("--quick", help="Leave out what needs masks drawn, and pycocotools.")
     ] = False,
     score: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="Images to score against themselves with --against."),
-    ] = SCORED_IMAGES,
+        str,
+        typer.Option(
+            metavar="N|all",
+            help="Images that pycocotools loads, draws and scores against themselves, spread evenly.",
+        ),
+    ] = str(SCORED_IMAGES),
     workers: WorkersOption = None,
     password: PasswordOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Report what is wrong with a COCO file, and who is affected.
 
@@ -61,11 +64,20 @@ def validate_command(
         images=images,
         decode=decode,
         quick=quick,
-        score_images=score,
+        score_images=_number(score),
     )
-    report = run(work, workers=workers, password=password, quiet=json)
-    print(_as_json(report) if json else _as_text(report, notes=notes))
+    report = run(work, workers=workers, password=password, quiet=json or quiet)
+    if json:
+        print(_as_json(report))
+    elif not quiet or not report.is_valid(strict=strict):
+        print(_as_text(report, notes=notes))
     raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
+
+
+def _number(score: str) -> int | None:
+    if score != "all" and not score.isdecimal():
+        raise OptionError(f"{score!r} is not a number of images, or all.", field="score")
+    return None if score == "all" else int(score)
 
 
 def _as_json(report: Report) -> str:
@@ -84,12 +96,10 @@ def _as_text(report: Report, *, notes: bool) -> str:
         )
     )
     lines = [printable(str(report.path)), f"  {amounts}"]
-    if report.loaded is not None:
-        lines.append(f"  {'loads' if report.loaded else 'does not load'} with pycocotools")
+    if report.trip is not None:
+        lines += _wrapped("  ", _trip(report.trip, report.images))
     if report.compared is not None:
         lines.append(f"  compared with {printable(str(report.compared))}, value by value")
-    if report.scored:
-        lines.append(f"  ground truth of {counted(report.scored, 'image')} scored against itself")
     shown = [finding for finding in report.findings if notes or finding.check.level != "note"]
     for finding in shown:
         lines += ["", *_finding(finding)]
@@ -101,6 +111,22 @@ def _as_text(report: Report, *, notes: bool) -> str:
         counted(report.count(level), level) for level in ("error", "warning", "note")
     )
     return "\n".join([*lines, f"{'valid' if report.is_valid() else 'not valid'}: {amounts}"])
+
+
+def _trip(trip: Trip, images: int) -> str:
+    """What pycocotools made of a file of so many images."""
+    if trip.fault:
+        return printable(f"pycocotools {trip.fault}")
+    if not trip.images:
+        return "pycocotools loads it"
+    of_all = "" if trip.images == images else f" of {images:,}"
+    themselves = "itself" if trip.images == 1 else "themselves"
+    # Cut, so that only a perfect score is 1.000.
+    scores = ", ".join(
+        f"{kind} {int(1000 * score + 1e-6) / 1000:.3f}" for kind, score in trip.scores.items()
+    )
+    images_scored = f"{trip.images:,}{of_all} image{'s' * (of_all != '' or images != 1)}"
+    return f"pycocotools loads it; {images_scored} scored against {themselves}: {scores}"
 
 
 _SHOWN = 5

@@ -6,6 +6,7 @@ modules here, and a file in `fixtures/findings` that has its defect and no other
 
 from df2coco.validator.checks import LEVELS, NEEDS, Check
 from df2coco.validator.examination import SCORED_IMAGES, validate
+from df2coco.validator.file import Trip
 from df2coco.validator.hits import Hit
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.table import CHECK_BY_CODE, CHECKS
@@ -20,5 +21,6 @@ __all__ = [
     "Finding",
     "Hit",
     "Report",
+    "Trip",
     "validate",
 ]

@@ -1,11 +1,12 @@
 """Running the checks: on the annotations part by part, in several processes, and on the file as a whole."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -15,7 +16,6 @@ from df2coco.coco.reader import (
     check_document,
     fault_of_json,
     find_not_finite,
-    index,
     no_collection,
     parse_with_nan,
     read_bytes,
@@ -28,19 +28,20 @@ from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
 from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
+from df2coco.validator import pictures as picture_checks
 from df2coco.validator import source
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import LEVELS, Need, checks_in
-from df2coco.validator.file import Columns, File, Header
+from df2coco.validator.file import Columns, File, Header, Trip
 from df2coco.validator.hits import Hit, Position
 from df2coco.validator.report import Finding, Report
+from df2coco.validator.round_trip import score_imperfect, started
 from df2coco.validator.rows import decode_rows
-from df2coco.validator.scoring import chosen_images, score_imperfect
 from df2coco.validator.table import CHECKS
 from df2coco.workers import map_ordered, worthwhile
 
 SCORED_IMAGES: Final = 2000
-"""So many images of ground truth are scored against themselves, unless another number is asked for."""
+"""So many images go through pycocotools, unless another number is asked for."""
 
 _PART: Final = 2000
 """Annotations that are looked at together, where the file is read as a whole."""
@@ -57,17 +58,18 @@ def validate(
     images: str | Path | None = None,
     decode: bool = False,
     quick: bool = False,
-    score_images: int = SCORED_IMAGES,
+    score_images: int | None = SCORED_IMAGES,
     password: str | None = None,
     workers: int = 1,
     progress: Progress = no_progress,
 ) -> Report:
     """Examine the COCO file at `path`.
 
-    `against` is the source that it was converted from (see `convert`): every image, item and value must be
-    the same, and ground truth scored against itself must give AP 1, on `score_images` images spread evenly
-    over the file. `images` is a folder or archive of the images; `decode` decodes each of them in full.
-    `quick` leaves out what needs masks drawn or pycocotools.
+    pycocotools must load it, draw its masks, and give AP 1 to ground truth scored against itself: of
+    `score_images` images spread evenly over the file (None: all; 0: none). `against` is the source that it
+    was converted from (see `convert`): every image, item and value must be the same. `images` is a folder
+    or archive of the images; `decode` decodes each of them in full. `quick` leaves out what needs masks
+    drawn or pycocotools.
 
     Raises `CocoFileError` when the file cannot be read as COCO, `SourceError` and `PasswordError` when
     `against` or `images` cannot be read.
@@ -85,14 +87,14 @@ def validate(
             path, Path(against), None if images is None else Path(images), password
         )
         needs.add("source")
-    with no_collection():
+    with no_collection(), ExitStack() as stack:
         progress(f"reading {path.name}", 0, 0)
+        trip = None
+        if not quick and score_images != 0:
+            trip = stack.enter_context(started(path, score_images, workers))
         file, hits = _examine_annotations(path, needs, workers, progress)
-        file.pictures, file.source, file.score_images = pictures, split, score_images
-        file.decode = decode
-        progress(_AS_A_WHOLE, 0, 0)
-        loaded = None if quick else _is_loaded(file)
-        scored = _examine_whole(file, needs, hits)
+        file.pictures, file.source, file.decode = pictures, split, decode
+        _examine_whole(file, needs, hits, trip)
     order = list(LEVELS)
     findings = [Finding(check, tuple(hits[check.code])) for check in CHECKS if hits.get(check.code)]
     reader = split.reader if split else None
@@ -101,10 +103,9 @@ def validate(
         len(file.images),
         len(file.columns.ids),
         len(file.categories),
-        loaded,
+        file.trip,
         tuple(sorted(findings, key=lambda finding: order.index(finding.check.level))),
         reader.annotations.path if reader and reader.annotations else None,
-        scored,
     )
 
 
@@ -286,45 +287,25 @@ def _moved(hit: Hit, by: int) -> Hit:
 _AS_A_WHOLE: Final = "checking the file as a whole"
 
 
-def _examine_whole(file: File, needs: set[Need], hits: Hits) -> int:
-    """Add what is found by looking at the whole file; how many images were scored."""
+def _examine_whole(
+    file: File, needs: set[Need], hits: Hits, trip: Callable[[], Trip] | None
+) -> None:
+    """Add what is found by looking at the whole file, last of all what pycocotools makes of it."""
     for check in CHECKS:
-        if check.find_in_file is not None and check.needs in needs and check != score_imperfect:
+        if check.find_in_file is not None and check.needs in needs:
             file.progress(_AS_A_WHOLE, 0, 0)  # one of them may have counted something
+            if check == score_imperfect:
+                file.progress("going through pycocotools", 0, 0)
+                file.trip = trip() if trip else None
             hits[check.code] = list(check.find_in_file(file))
-    if not file.source or not file.score_images or not _can_be_scored(hits):
-        return 0
-    file.progress("scoring the ground truth against itself", 0, 0)
-    assert score_imperfect.find_in_file is not None
-    hits[score_imperfect.code] = list(score_imperfect.find_in_file(file))
-    return len(chosen_images(file))
-
-
-_NO_OBSTACLES: Final = frozenset(
-    ("items-too-many", "mask-empty", *(check.code for check in checks_in(source)))
-)
-
-
-def _can_be_scored(hits: Hits) -> bool:
-    """COCOeval fails or crashes on what other checks report as errors."""
     errors = {check.code for check in CHECKS if check.level == "error" and hits.get(check.code)}
-    return errors <= _NO_OBSTACLES
+    if errors - _NOT_WHY:
+        hits.pop(score_imperfect.code, None)  # the others are why
 
 
-def _is_loaded(file: File) -> bool:
-    """Whether pycocotools' constructor reads the file: it looks at ids only."""
-    columns = file.columns
-    if not all(columns.linked):
-        return False
-    document: dict[str, Any] = {"images": file.images, "categories": file.categories}
-    document["annotations"] = [
-        {"id": own_id, "image_id": image_id, "category_id": category_id}
-        for own_id, image_id, category_id in zip(
-            columns.ids, columns.image_ids, columns.category_ids, strict=True
-        )
-    ]
-    try:
-        index(document)
-    except (KeyError, TypeError):
-        return False
-    return True
+_NOT_WHY: Final = frozenset(
+    {score_imperfect.code, "items-too-many", "mask-empty"}.union(
+        check.code for module in (picture_checks, source) for check in checks_in(module)
+    )
+)
+"""Errors that do not make pycocotools stop, or are worth saying in its words too."""

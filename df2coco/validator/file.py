@@ -33,6 +33,18 @@ def repeated(values: Iterable[Any]) -> list[Any]:
     return [value for value, count in counts.items() if count > 1]
 
 
+class Trip(NamedTuple):
+    """What pycocotools makes of a file."""
+
+    fault: str = ""
+    """What it does not do with the file; "": it loads, draws and scores it."""
+    images: int = 0
+    """So many were scored against themselves."""
+    scores: Mapping[str, float] = {}
+    """"boxes", "masks" and "landmarks", as far as the file has them -> AP."""
+    hits: tuple[Hit, ...] = ()
+
+
 class Header(NamedTuple):
     """What a part of the annotations is judged by. Small, so that it can be sent to a worker."""
 
@@ -44,6 +56,8 @@ class Header(NamedTuple):
     """Category id -> DeepFashion2's category; {} for files of other datasets."""
     other_ids: frozenset[Any]
     """Ids of images and categories that are not whole numbers, but can be compared."""
+    conversion: Conversion | None
+    """How df2coco made the file; None for files of others."""
 
 
 @dataclass
@@ -99,8 +113,8 @@ class File:
     decode: bool = False
     """Pictures are decoded in full."""
     source: Split | None = None
-    score_images: int = 0
-    """How many images of ground truth to score against itself."""
+    trip: Trip | None = None
+    """None: the file does not go through pycocotools."""
     progress: Progress = no_progress
     _once: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -151,6 +165,7 @@ class File:
             {key: 3 * len(names_of(entry)) for key, entry in self.category_by_id.items()},
             self.garments,
             frozenset(each for each in others if type(each) in (str, int, float)),
+            self.conversion,
         )
 
     def images_where(

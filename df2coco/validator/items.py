@@ -331,6 +331,9 @@ def area_unexplained(part: Annotations) -> Iterable[Found]:
     needs="masks",
 )
 def area_of_box(part: Annotations) -> Iterable[Found]:
+    conversion = part.header.conversion
+    if conversion and conversion.area == "box":
+        return  # the file says so itself
     for position, area, _, box in _explanations(part):
         if box and _is_about(area, box, 1e-6, 0):
             yield position, ""

@@ -232,6 +232,8 @@ def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
 )
 def no_landmark_labelled(part: Annotations) -> Iterable[Found]:
     found = part.landmarks
+    if part.header.conversion:
+        return  # the dataset has such items
     for position, labelled in enumerate(found.labelled.tolist()):
         if labelled == 0 and found.lengths[position]:
             yield position, ""

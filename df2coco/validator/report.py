@@ -6,6 +6,7 @@ from typing import Any
 
 from df2coco.errors import printable
 from df2coco.validator.checks import LEVELS, Check
+from df2coco.validator.file import Trip
 from df2coco.validator.hits import Hit
 
 
@@ -55,20 +56,28 @@ class Report:
     - images: Images in it.
     - annotations: Annotations in it.
     - categories: Categories in it.
-    - loaded: pycocotools loads the file; None: not tried.
+    - trip: What pycocotools makes of the file; None: not tried.
     - findings: Errors first, then warnings, then notes.
     - compared: The folder or archive of annotations that the file was compared with.
-    - scored: Images of ground truth that were scored against themselves.
     """
 
     path: Path
     images: int
     annotations: int
     categories: int
-    loaded: bool | None
+    trip: Trip | None
     findings: tuple[Finding, ...]
     compared: Path | None = None
-    scored: int = 0
+
+    @property
+    def loaded(self) -> bool | None:
+        """pycocotools loads, draws and scores the file; None: not tried."""
+        return None if self.trip is None else not self.trip.fault
+
+    @property
+    def scored(self) -> int:
+        """Images of ground truth that were scored against themselves."""
+        return self.trip.images if self.trip else 0
 
     def count(self, level: str) -> int:
         """How many checks of a level found something."""
@@ -88,6 +97,8 @@ class Report:
             "loaded_by_pycocotools": self.loaded,
             "compared_with": None if self.compared is None else printable(str(self.compared)),
             "scored_images": self.scored,
+            "scores": self.trip.scores if self.trip else {},
+            "pycocotools": self.trip.fault if self.trip else "",
             "counts": {level: self.count(level) for level in LEVELS},
             "findings": [finding.to_json() for finding in self.findings],
         }

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from df2coco.coco.format import Entry
+from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, is_id
 from df2coco.errors import shorten
@@ -73,6 +74,21 @@ def key_repeated(file: File) -> Iterable[Hit]:
 )
 def number_as_decimal(file: File) -> Iterable[Hit]:
     return (Hit(None, f"{field}: {count:,} times") for field, count in sorted(file.decimal.items()))
+
+
+@file_check(
+    "sizes-unknown",
+    "warning",
+    "file",
+    "width and height of the images were not known when the file was written.",
+    affects="Frameworks that scale by them train on shifted items; Detectron2 stops with a SizeMismatchError.",
+    cause="df2coco convert found no images, so it wrote the smallest sizes that hold the items.",
+    remedy="Convert again with the images beside the annotations, or named with --images.",
+    garments=True,
+)
+def sizes_unknown(file: File) -> Iterable[Hit]:
+    if file.conversion is not None and not file.conversion.sizes_known:
+        yield Hit(None, f"info.df2coco.image_sizes: {SIZES_UNKNOWN}")
 
 
 @file_check(

@@ -10,7 +10,7 @@ from df2coco.validator import (
     items,
     landmarks,
     pictures,
-    scoring,
+    round_trip,
     source,
     structure,
 )
@@ -26,7 +26,7 @@ _MODULES: Final = (
     categories,
     pictures,
     source,
-    scoring,
+    round_trip,
 )
 
 CHECKS: Final = tuple(check for module in _MODULES for check in checks_in(module))

@@ -1,0 +1,260 @@
+"""The round trip through pycocotools: it loads a file, draws every mask, scores ground truth against itself."""
+
+import contextlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from df2coco.coco.format import Entry
+from df2coco.coco.lists import Cut, cut, read_text
+from df2coco.coco.reader import LISTS, index, no_collection
+from df2coco.coco.schema import check_fields, read_whole_numbers
+from df2coco.errors import CocoFileError, shorten
+from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
+from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
+from df2coco.validator.annotations import Annotations
+from df2coco.validator.checks import file_check
+from df2coco.validator.file import File, Trip, names_of
+from df2coco.validator.hits import Hit, identify
+from df2coco.workers import in_background
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
+_PERFECT: Final = 1 - 1e-9
+"""COCOeval gives perfect results 0.9999999999999998."""
+
+
+@file_check(
+    "score-imperfect",
+    "error",
+    "category",
+    "pycocotools does not give AP 1 to ground truth scored against itself, or stops before.",
+    affects="No detector can reach AP 1 on this file.",
+    cause="More than 20 items of a category with landmarks, or 100 items, in one image: COCOeval looks at "
+    "no more. Or items that cannot be distinguished.",
+    remedy="Look at the images with most items; remove what is not meant to be evaluated.",
+    needs="masks",
+)
+def score_imperfect(file: File) -> Iterable[Hit]:
+    return file.trip.hits if file.trip else ()
+
+
+@contextlib.contextmanager
+def started(path: Path, most: int | None, workers: int) -> Iterator[Callable[[], Trip]]:
+    """What waits for a file, which is read as COCO meanwhile, to go through pycocotools.
+
+    Of more than `most` images only so many are taken, spread evenly; None: all. Of more than one worker
+    it gets one, unless the file is small.
+    """
+    apart = workers > 1 and path.is_file() and path.stat().st_size > _SMALL
+    with (
+        TemporaryDirectory() as folder,
+        in_background(partial(_take, path, most), Path(folder), apart=apart) as wait,
+    ):
+        yield wait
+
+
+_SMALL: Final = 4 << 20
+"""A file of so many bytes has gone through before another process has started."""
+
+
+def _take(path: Path, most: int | None, folder: Path) -> Trip:
+    from pycocotools.coco import COCO
+
+    try:
+        with no_collection(), contextlib.redirect_stdout(io.StringIO()):
+            coco = COCO(_sample(path, most, folder))
+    except MemoryError:
+        raise
+    except Exception as error:
+        return _stopped(f"does not load it: {shorten(error)}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pycocotools' own use of numpy
+            return _scored(coco, path)
+    except MemoryError:
+        raise
+    except CocoFileError as error:
+        return _stopped("may crash on the errors in it, so it was not scored", error.field)
+    except Exception as error:
+        return _stopped(f"cannot score it: {shorten(error)}")
+
+
+def _stopped(fault: str, where: str = "") -> Trip:
+    return Trip(fault, hits=(Hit(None, f"pycocotools {fault}{where and f' ({where})'}"),))
+
+
+# ---------------------------------------------------------------- some of the images
+
+
+class _Linked(msgspec.Struct):
+    image_id: Any = None
+
+
+_LINKS: Final = msgspec.json.Decoder(list[_Linked])
+_TEXTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _sample(path: Path, most: int | None, folder: Path) -> Path:
+    """The file itself, or a new one with `most` of its images and what belongs to them."""
+    if most is None:
+        return path
+    parts = cut(path)
+    document = parts.document if parts else json.loads(path.read_bytes())
+    images = document["images"]
+    if len(images) <= most:
+        return path
+    chosen = [images[number * len(images) // most] for number in range(most)]
+    ids = {entry.get("id") for entry in chosen}
+    annotations = parts and _annotations_of(path, parts, ids)
+    if annotations is None:  # what Python's json alone reads, or lists in an unusual order
+        document = json.loads(path.read_bytes())
+        every = document.get("annotations", [])
+        annotations = [entry for entry in every if entry.get("image_id") in ids]
+        text = json.dumps({**document, "images": chosen, "annotations": annotations}).encode()
+    else:
+        text = msgspec.json.encode({**document, "images": chosen, "annotations": annotations})
+    sample = folder / "sample.json"
+    sample.write_bytes(text)
+    return sample
+
+
+def _annotations_of(path: Path, parts: Cut, ids: set[Any]) -> list[Any] | None:
+    """The annotations of some images, as they stand in the file; None where it was not cut right."""
+    annotations = []
+    try:
+        for span in parts.spans:
+            text = read_text(path, span)
+            wanted = [each.image_id in ids for each in _LINKS.decode(text)]
+            annotations += [
+                each.copy()
+                for each, is_wanted in zip(_TEXTS.decode(text), wanted, strict=True)
+                if is_wanted
+            ]
+    except msgspec.DecodeError:
+        return None
+    return annotations
+
+
+# ---------------------------------------------------------------- masks and scores
+
+
+def _scored(coco: "COCO", path: Path) -> Trip:
+    """Draw every mask, and score ground truth against itself in each way that the file can be used for.
+
+    Raises `CocoFileError` for what pycocotools could crash on.
+    """
+    document = coco.dataset
+    for name in LISTS:
+        read_whole_numbers(name, document.get(name, []))
+    check_fields(document, path)
+    images, categories = document["images"], document["categories"]
+    truth, file = document.get("annotations", []), File(path, document, images, categories)
+    part = Annotations(file.header, truth)
+    if part.outlines.faults or part.rle_faults:
+        raise CocoFileError("wrong polygons.", file=path, field="segmentation")
+    masks, hits = _draw(coco, truth, part.areas)
+    drawn = [entry for number, entry in enumerate(truth) if number in masks]
+    marked = [entry for entry in truth if "keypoints" in entry]
+    boxes = [entry for entry in truth if "bbox" in entry]
+    scores = {}
+    for name, kind, chosen, results in (
+        ("boxes", "bbox", boxes, boxes),
+        ("masks", "segm", drawn, [truth[n] | {"segmentation": masks[n]} for n in masks]),
+        # An item without a labelled landmark is ignored, so that no result is a perfect one for it.
+        ("landmarks", "keypoints", marked, [entry for entry in marked if entry["num_keypoints"]]),
+    ):
+        groups = _sigmas(file) if kind == "keypoints" else {(): None}
+        found = {
+            category_id: score
+            for sigmas, ids in groups.items()
+            for category_id, score in _scores(document, chosen, results, kind, sigmas, ids)
+        }
+        hits += (
+            Hit(category_id, f"{kind} AP {score:.3f}")
+            for category_id, score in found.items()
+            if score < _PERFECT
+        )
+        if found:
+            scores[name] = sum(found.values()) / len(found)
+    return Trip("", len(images) if scores else 0, scores, tuple(hits))
+
+
+def _draw(
+    coco: "COCO", truth: list[Entry], areas: Sequence[int | None]
+) -> tuple[dict[int, Any], list[Hit]]:
+    """Masks with something in them as RLEs, by the place of their annotation; those of another area."""
+    import numpy as np
+    from pycocotools import mask as coco_mask
+
+    masks, hits = {}, []
+    for number, (entry, area) in enumerate(zip(truth, areas, strict=True)):
+        if not area:
+            continue  # without pixels it cannot be matched: `mask-empty` reports it
+        mask = coco.annToMask(entry)
+        masks[number] = coco_mask.encode(np.asfortranarray(mask))
+        pixels = np.count_nonzero(mask)
+        if pixels != area:
+            detail = f"pycocotools draws a mask of {pixels} pixels, expected {area}"
+            hits.append(Hit(identify(entry, number), detail, "annotation"))
+    return masks, hits
+
+
+def _sigmas(file: File) -> dict[tuple[float, ...], list[Any] | None]:
+    """OKS sigmas, and the categories that they are for."""
+    groups: dict[tuple[float, ...], Any] = {}
+    for entry in file.categories:
+        length, category = len(names_of(entry)), file.garments.get(entry["id"])
+        if length == NUM_LANDMARKS:
+            sigmas: tuple[float, ...] = SIGMAS
+        elif length == NUM_AGGREGATED:
+            sigmas = AGGREGATED.sigmas
+        elif category is not None and length == category.num_landmarks:
+            sigmas = category.sigmas
+        else:
+            sigmas = (0.05,) * length  # a perfect result is perfect with any
+        if sigmas:
+            groups.setdefault(sigmas, []).append(entry["id"])
+    return groups
+
+
+def _scores(
+    document: Entry,
+    truth: list[Entry],
+    results: list[Entry],
+    kind: str,
+    sigmas: Sequence[float],
+    category_ids: list[Any] | None,
+) -> Iterator[tuple[Any, float]]:
+    """AP over all sizes of each category that occurs."""
+    import numpy as np
+    from pycocotools.cocoeval import COCOeval
+
+    if not truth:
+        return
+    found = [{**entry, "score": 1.0} for entry in results if not entry["iscrowd"]]
+    evaluation = COCOeval(
+        index({**document, "annotations": truth}), index({**document, "annotations": found}), kind
+    )
+    parameters = evaluation.params
+    parameters.areaRng, parameters.areaRngLbl = parameters.areaRng[:1], parameters.areaRngLbl[:1]
+    parameters.maxDets = parameters.maxDets[-1:]
+    if category_ids is not None:
+        parameters.catIds = category_ids
+        parameters.kpt_oks_sigmas = np.array(sigmas)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = evaluation.eval["precision"]  # (thresholds, recalls, categories, areas, detections)
+    for number, category_id in enumerate(parameters.catIds):
+        values = precision[:, :, number]
+        if (values > -1).any():
+            yield category_id, float(values[values > -1].mean())
