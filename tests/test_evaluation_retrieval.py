@@ -240,13 +240,13 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"query_cls": 0}, "0 is not one of the categories 1 to 13. They seem to be counted from 0"),
     (
         {"gallery_image_id": ["100"]},
-        "results[1].gallery_image_id: expected a list of whole numbers",
+        "expected a list of whole numbers",
     ),
     ({"gallery_image_id": [100, 100]}, "1 boxes for 2 gallery_image_id"),
-    ({"gallery_image_id": 100}, "results[1].gallery_image_id: expected a list of whole numbers"),
-    ({"gallery_image_id": [1.5]}, "results[1].gallery_image_id: expected a list of whole numbers"),
-    ({"gallery_bbox": [[1, math.nan, 3, 4]]}, "results[1].gallery_bbox: expected a list of boxes"),
-    ({"gallery_bbox": BOX}, "results[1].gallery_bbox: expected a list of boxes"),
+    ({"gallery_image_id": 100}, "expected a list of whole numbers"),
+    ({"gallery_image_id": [1.5]}, "expected a list of whole numbers"),
+    ({"gallery_bbox": [[1, math.nan, 3, 4]]}, "expected a list of boxes"),
+    ({"gallery_bbox": BOX}, "expected a list of boxes"),
 ]
 
 

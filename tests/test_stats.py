@@ -454,7 +454,7 @@ def test_a_file_that_is_no_coco(case: str, tmp_path: Path) -> None:
 def test_strange_values_of_a_file_are_passed_over(tmp_path: Path) -> None:
     annotation = {
         "id": 1, "image_id": 99, "category_id": 77, "bbox": [0, 0, -3, 4], "area": -1, "style": "1",
-        "scale": [1], "occlusion": 4, "zoom_in": True, "pair_id": 1.5, "segmentation": {},
+        "scale": [1], "occlusion": 4, "zoom_in": True, "pair_id": 1.5, "segmentation": [],
     }  # fmt: skip
     document = {
         "info": "text",

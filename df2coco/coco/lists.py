@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
+from df2coco.coco.decoding import AnnotationDecoder
+from df2coco.coco.garments import find_garments
 from df2coco.coco.reader import (
     TOKEN,
     check_document,
@@ -27,7 +29,7 @@ from df2coco.coco.reader import (
     refuse_other_kinds,
     repeated_keys,
 )
-from df2coco.coco.schema import UseName, check_fields, read_whole_numbers
+from df2coco.coco.schema import UseName, read_whole_numbers
 from df2coco.errors import CocoFileError
 
 Buffer: TypeAlias = mmap.mmap | bytes
@@ -194,17 +196,16 @@ def read_annotations(
     path: Path,
     take: Callable[[list[Any]], None],
     *,
-    start: Callable[[dict[str, Any]], None] | None = None,
-    decode: Decode | None = None,
     use: UseName | None = None,
+    start: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """A COCO file as `coco.read` gives it, with `annotations` empty: `take` got them, in order, in parts.
 
-    `start` is given the rest of the file before that. `decode` is asked first for each part, and may
-    make something else of it than objects. With `use` the annotations are checked for it: see `check_fields`.
+    With `use` they are what `AnnotationDecoder` makes of them for it, checked; without it objects as they are.
+    `start` is given the rest of the file before that.
     Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
     """
-    parts = iter_annotations(path, start=start, decode=decode, use=use)
+    parts = iter_annotations(path, use=use, start=start)
     while True:
         try:
             part = next(parts)
@@ -217,42 +218,50 @@ def read_annotations(
 def iter_annotations(
     path: Path,
     *,
-    start: Callable[[dict[str, Any]], None] | None = None,
-    decode: Decode | None = None,
     use: UseName | None = None,
+    start: Callable[[dict[str, Any]], None] | None = None,
 ) -> Generator[list[Any], None, dict[str, Any]]:
     """As `read_annotations`, but a generator of the parts, which at last returns the rest of the file."""
     taken = 0
+    decoder: AnnotationDecoder | None = None
+
+    def begin(document: dict[str, Any]) -> None:
+        nonlocal decoder
+        if start is not None:
+            start(document)
+        if use is not None:
+            decoder = AnnotationDecoder(use, find_garments(document["categories"]))
+
+    def read_part(part: list[Any]) -> list[Any]:
+        if decoder is not None and (not part or type(part[0]) is dict):
+            return decoder.read(part, path, taken)
+        return part
+
     begun = False
     with _mapped(path) as buffer:
         found = _cut(path, buffer, exact=False)
         if found is not None:
             for name in ("images", "categories"):
                 read_whole_numbers(name, found.document[name])
-            if start is not None:
-                start(found.document)
+            begin(found.document)
             begun = True
-            last = found.spans[-1].end
-            for part in _parts(buffer, found.spans[0].start, last, _parse, decode):
+            span = Span(found.spans[0].start, found.spans[-1].end)
+            decode = None if decoder is None else decoder.decode
+            for part in _parts(buffer, *span, _parse, decode):
                 if part is None:
                     break
-                if part and type(part[0]) is dict:
-                    if not taken:
-                        refuse_other_kinds(path, part)
+                if not taken and part and type(part[0]) is dict:
+                    refuse_other_kinds(path, part)
+                if decoder is None:
                     read_whole_numbers("annotations", part)
-                if use is not None:
-                    check_fields({"annotations": part}, path, use, first=taken)
+                yield read_part(part)
                 taken += len(part)
-                yield part
             else:
                 return found.document
     document = read(path)
-    if start is not None and not begun:
-        start(document)
-    part = document.get("annotations", [])[taken:]
-    if use is not None:
-        check_fields({"annotations": part}, path, use, first=taken)
-    yield part
+    if not begun:
+        begin(document)
+    yield read_part(document.get("annotations", [])[taken:])
     document["annotations"] = []
     return document
 

@@ -116,10 +116,10 @@ class Field:
     """What a field of a COCO file must be where it is present."""
 
     type: Any
-    """As msgspec decodes it: `df2coco.coco.structs` makes of these what a command reads."""
+    """As msgspec decodes it: `df2coco.coco.decoding` makes of these what a command reads."""
     expected: str
     """In words, for a message: "4 numbers x, y, w, h"."""
-    code: str
+    code: str = ""
     """The validator's finding for values that do not fit."""
     also: Callable[[Any], bool] | None = None
     """What the type cannot say, of a decoded value."""

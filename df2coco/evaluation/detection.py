@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from df2coco.coco.loaded import GroundTruthSource, ResultsSource, open_document, open_list
 from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError, check_choice
 from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
-from df2coco.evaluation.sources import GroundTruthSource, ResultsSource, open_document, open_list
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
 

@@ -1,103 +1,72 @@
 """Lists of results and of items, checked one by one before anything is scored."""
 
-import math
-import sys
-from collections.abc import Callable
-from typing import Any, Final, TypeGuard
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
-from df2coco.coco.lists import Decode, iter_list
-from df2coco.errors import Df2cocoError, FaultError, shorten, shown
-from df2coco.evaluation.sources import Loaded
+from msgspec import Struct
+
+from df2coco.coco.lists import iter_list
+from df2coco.coco.loaded import Loaded
+from df2coco.coco.results import ResultDecoder
+from df2coco.errors import Df2cocoError, FaultError
 
 
 class ResultsError(Df2cocoError):
     """Results that cannot be scored."""
 
 
+Numbered: TypeAlias = list[tuple[int, Any]]
+"""Entries as `ResultDecoder` makes them, each with its place in the list."""
+
+Faults: TypeAlias = Iterable[tuple[int, FaultError]]
+"""The places of entries that cannot be used, and why not."""
+
+
 def read_entries(
-    source: Loaded,
-    take: Callable[[int, dict[str, Any]], None],
-    *,
-    what: str,
-    decode: Decode | None = None,
-    take_part: Callable[[int, list[Any]], None] | None = None,
+    source: Loaded, decoder: ResultDecoder, take: Callable[[Numbered], Faults], *, what: str
 ) -> int:
-    """Give each entry of a list and its index to `take`, which raises `FaultError`; how many there are.
+    """Give the entries of a list to `take`, in order, in parts; how many there are.
 
-    `what` says what the entries are. Parts of the list that `decode` can read, which must check them
-    too, go to `take_part` with the index of their first entry.
+    `what` says what the entries are.
 
-    Raises `ResultsError` with the first faulty result and the number of faulty ones, and
+    Raises `ResultsError` with the first faulty entry and the number of faulty ones, and
     `CocoFileError` when the file cannot be read.
     """
-    done = faults = 0
-    first = ""
-    for part in iter_list(source.path, what=what, raw=source.raw, decode=decode):
-        if take_part is not None and part and not _is_json(part[0]):
-            take_part(done, part)
-            done += len(part)
-            continue
-        for index, result in enumerate(part, start=done):
-            try:
-                if type(result) is not dict:
-                    raise FaultError("", f"{shorten(result)}, expected an object.")
-                take(index, result)
-            except FaultError as fault:
-                faults += 1
-                where = f"{what}[{index}]{'.' * bool(fault.field)}{fault.field}"
-                first = first or f"{where}: {fault.text}"
+    done = count = 0
+    first: tuple[int, FaultError] | None = None
+    for part in iter_list(source.path, what=what, raw=source.raw, decode=decoder.decode):
+        entries, faults = _read_part(part, done, decoder)
         done += len(part)
-    if faults:
+        for index, fault in (*faults, *take(entries)):
+            count += 1
+            first = (index, fault) if first is None or index < first[0] else first
+    if first is not None:
+        index, fault = first
+        where = f"{what}[{index}]{'.' * bool(fault.field)}{fault.field}"
         raise ResultsError(
-            f"{first} {faults:,} of {done:,} {what} cannot be used, so nothing was scored.",
+            f"{where}: {fault.text} {count:,} of {done:,} {what} cannot be used, so nothing was scored.",
             file=source.path,
         )
     return done
 
 
-def _is_json(value: Any) -> bool:
-    return value is None or type(value) in (dict, list, str, int, float, bool)
-
-
-def whole_number(found: dict[str, Any], name: str, example: str = "") -> int:
-    """A field that must be a whole number, which may be written as 1.0; else `FaultError`."""
-    value = found.get(name)
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    if type(value) is not int or abs(value) >> 62:
-        hint = f" ({example})" if example else ""
-        raise FaultError(name, f"{shown(found, name)}, expected a whole number{hint}.")
-    return value
-
-
-def finite_number(found: dict[str, Any], name: str) -> float:
-    """A field that must be a finite number; else `FaultError`."""
-    value = found.get(name)
-    if not isinstance(value, (int, float)) or type(value) is bool or not abs(value) <= _LARGEST:
-        raise FaultError(name, f"{shown(found, name)}, expected a finite number.")
-    return float(value)
-
-
-_LARGEST: Final = sys.float_info.max
-
-MAX_COORDINATE: Final = 1e9
-"""The largest coordinate of a result: no image is that large, and its square still is a number."""
-
-
-def are_finite(values: Any) -> TypeGuard[list[float]]:
-    """Whether it is a list of numbers, none of them NaN, infinite or beyond all images."""
-    if type(values) is not list:
-        return False
-    try:
-        total = sum(map(abs, values))  # one pass in C, which refuses what is not a number
-    except TypeError:
-        return False
-    # The sum shows NaN too, which max and min may overlook.
-    return total <= MAX_COORDINATE or (
-        math.isfinite(total) and max(values) <= MAX_COORDINATE and min(values) >= -MAX_COORDINATE
-    )
-
-
-def has_booleans(values: Any) -> bool:
-    """Whether true or false stands among numbers."""
-    return bool in set(map(type, values))
+def _read_part(
+    part: list[Any], start: int, decoder: ResultDecoder
+) -> tuple[Numbered, list[tuple[int, FaultError]]]:
+    """The entries of a part that `decoder` has read or has to look at, and those that cannot be used."""
+    if part and isinstance(part[0], Struct):
+        return list(enumerate(part, start)), []
+    objects = [entry for entry in part if type(entry) is dict]
+    for entry in objects:
+        decoder.bring_into_shape(entry)
+    decoded = decoder.convert(objects) if len(objects) == len(part) else None
+    if decoded is not None:
+        return list(enumerate(decoded, start)), []
+    entries: Numbered = []
+    faults = []
+    for index, entry in enumerate(part, start):
+        try:
+            entries.append((index, decoder.read(entry)))
+        except FaultError as fault:
+            faults.append((index, fault))
+    return entries, faults

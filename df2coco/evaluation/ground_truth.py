@@ -1,32 +1,28 @@
 """The ground truth of an evaluation, cut down to the columns that the evaluation needs."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import conversion_of
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.reader import check_document, refuse_other_kinds
+from df2coco.coco.loaded import Loaded, read_loaded
 from df2coco.coco.schema import (
+    Rle,
     UseName,
     check_fields,
     invalid,
     missing,
-    read_whole_numbers,
     unknown_id,
 )
 from df2coco.errors import CocoFileError, shorten
-from df2coco.evaluation import structs
-from df2coco.evaluation.sources import Loaded
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category
 
-Box: TypeAlias = "Sequence[float]"
+Box: TypeAlias = Sequence[float]
 """x, y, width, height in pixels."""
 
 
@@ -88,25 +84,8 @@ def read_ground_truth(
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
     reader = _TruthReader(GroundTruth(source.path), cast("UseName", use), counts, by)
-    if source.raw is None:
-        read_annotations(source.path, reader.take, start=reader.start, decode=reader.decode)
-    else:
-        document = check_document(source.path, json.loads(source.raw))
-        for name in ("images", "categories", "annotations"):
-            read_whole_numbers(name, document.get(name, ()))
-        annotations = document.pop("annotations", [])
-        refuse_other_kinds(source.path, annotations)
-        reader.start(document)
-        reader.take(annotations)
+    read_loaded(source, reader.take, use=reader.use, start=reader.start)
     return reader.truth
-
-
-_STRUCTS: Final[Mapping[str, type[Any]]] = {
-    "bbox": structs.BoxItem,
-    "segm": structs.MaskItem,
-    "keypoints": structs.LandmarkItem,
-    "keypoints of masks": structs.MaskedLandmarkItem,
-}
 
 
 class _TruthReader:
@@ -116,12 +95,11 @@ class _TruthReader:
         self, truth: GroundTruth, use: UseName, counts: tuple[int, ...], by: str | None
     ) -> None:
         self.truth = truth
-        self._use = use
+        self.use = use
         self._counts = counts
         self._by = by
         self._believed = False
         """`area` is the mask's, by what the file says of itself."""
-        self._decode = structs.decoder(_STRUCTS[use])
 
     def start(self, document: dict[str, Any]) -> None:
         """Take in images and categories."""
@@ -135,34 +113,15 @@ class _TruthReader:
             for c in categories
         }
         truth.garments = find_garments(categories)
-        if self._use.startswith("keypoints"):
+        if self.use.startswith("keypoints"):
             _check_slots(truth, categories)
         conversion = conversion_of(document.get("info"))
         self._believed = conversion is not None and conversion.area == "mask"
 
-    def decode(self, raw: bytes) -> list[Any] | None:
-        """Annotations as structs; None where one of them has to be looked at."""
-        part = self._decode(raw)
-        if part is None or not self._use.startswith("keypoints"):
-            return part
-        for each in part:
-            category = self.truth.garments.get(each.category_id)
-            if category is None:
-                return None
-            numbers = structs.decode_landmarks(each.keypoints, category, of_result=False)
-            own = own_landmarks(numbers, category) if numbers is not None else None
-            if own is None:
-                return None
-            each.keypoints = own
-        return part
-
     def take(self, part: list[Any]) -> None:
-        """Take in annotations: dicts, which are checked here, or structs, which decoding has checked."""
+        """Take in annotations."""
         first = len(self.truth.ids)
         items = self.truth.items
-        if part and type(part[0]) is dict:
-            check_fields({"annotations": part}, self.truth.path, self._use, first=first)
-            part = [self._from_dict(each) for each in part]
         self._check_known(part)
         self.truth.ids += [each.id for each in part]
         items.image_ids += [each.image_id for each in part]
@@ -170,28 +129,19 @@ class _TruthReader:
         items.crowds += [each.iscrowd for each in part]
         if self._by is not None:
             items.values += [_whole(getattr(each, self._by)) for each in part]
-        if self._use != "segm":
+        if self.use != "segm":
             items.boxes += [each.bbox for each in part]
-        if self._use in ("bbox", "segm"):
+        if self.use in ("bbox", "segm"):
             items.areas += [each.area for each in part]
-        if self._use == "bbox":
+        if self.use == "bbox":
             items.shapes += [hash((bytes(e.segmentation), bytes(e.keypoints))) for e in part]
-            return
-        if self._use == "segm":
+        elif self.use == "segm":
             for number, each in enumerate(part, first):
                 items.segmentations.append(self._mask(each, number))
-            return
-        for number, each in enumerate(part, first):
-            self._take_landmarks(each, number)
-        items.areas += self._scales(part, first)
-
-    def _from_dict(self, found: dict[str, Any]) -> Any:
-        kind = _STRUCTS[self._use]
-        fields = {name: found[name] for name in kind.__struct_fields__ if name in found}
-        if self._use == "bbox":
-            for name in ("segmentation", "keypoints"):
-                fields[name] = json.dumps(found.get(name)).encode()
-        return kind(**fields)
+        else:
+            for number, each in enumerate(part, first):
+                self._take_landmarks(each, number)
+            items.areas += self._scales(part, first)
 
     def _check_known(self, part: list[Any]) -> None:
         for name, known in (("image_id", self.truth.sizes), ("category_id", self.truth.names)):
@@ -216,14 +166,14 @@ class _TruthReader:
     def _scales(self, part: list[Any], first: int) -> list[float]:
         """The OKS scales: the masks' areas, or the boxes' where these are not asked for or empty."""
         scales = [each.bbox[2] * each.bbox[3] for each in part]
-        if self._use == "keypoints":
+        if self.use == "keypoints":
             return scales
         measured: dict[int, float] = {}
         drawn: list[int] = []
         for place, each in enumerate(part):
             if self._believed:
                 measured[place] = each.area
-            elif isinstance(each.segmentation, dict):
+            elif isinstance(each.segmentation, Rle):
                 from pycocotools import mask as coco_mask
 
                 measured[place] = int(coco_mask.area(self._mask(each, first + place)))
@@ -237,16 +187,17 @@ class _TruthReader:
 
     def _mask(self, item: Any, number: int) -> dict[str, Any]:
         self._check_polygons(item, number)
-        return run_length_encoded(item.segmentation, *self.truth.sizes[item.image_id])
+        return compress(item.segmentation, *self.truth.sizes[item.image_id])
 
     def _check_polygons(self, item: Any, number: int) -> None:
         width, height = self.truth.sizes[item.image_id]
         segmentation, entry = item.segmentation, f"annotations[{number}]"
         if segmentation == []:
             raise missing(self.truth.path, entry, "segmentation", "an empty list")
-        if isinstance(segmentation, dict):
-            fits = segmentation["size"] == [height, width]
-            text = f"{shorten(segmentation)}, expected an RLE of size [{height}, {width}]."
+        if isinstance(segmentation, Rle):
+            fits = segmentation.size == (height, width)
+            rle = shorten(segmentation.as_json())
+            text = f"{rle}, expected an RLE of size [{height}, {width}]."
         else:
             fits = bool(min(map(len, segmentation)) >= 6 and width and height)
             text = "no polygons of 3 points in an image of known size."
@@ -286,9 +237,11 @@ def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> No
             )
 
 
-def run_length_encoded(segmentation: Any, width: int, height: int) -> dict[str, Any]:
-    """Polygons, or an RLE with its counts as a list, as a compressed RLE with text for its counts."""
-    is_list = isinstance(segmentation, list)
-    mask = union_mask(segmentation, width, height) if is_list else compressed(segmentation)
+def compress(segmentation: list[list[float]] | Rle, width: int, height: int) -> dict[str, Any]:
+    """A mask as an RLE with text for its counts."""
+    if isinstance(segmentation, Rle):
+        mask = compressed(segmentation.as_json())
+    else:
+        mask = union_mask(segmentation, width, height)
     counts = mask["counts"]
     return {"size": mask["size"], "counts": counts if type(counts) is str else counts.decode()}

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias
 
 from df2coco.boxes import Box, from_corners, iou
+from df2coco.coco.loaded import Loaded, ResultsSource, open_list
 from df2coco.coco.reader import no_collection
-from df2coco.errors import CocoFileError, FaultError, check_choice, shown
-from df2coco.evaluation import structs
+from df2coco.coco.results import ResultDecoder
+from df2coco.errors import CocoFileError, FaultError, check_choice
 from df2coco.evaluation.detection import Attribute
-from df2coco.evaluation.entries import are_finite, finite_number, read_entries, whole_number
+from df2coco.evaluation.entries import Faults, Numbered, read_entries
 from df2coco.evaluation.notes import USUAL
-from df2coco.evaluation.sources import Loaded, ResultsSource, open_list
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 TOP: Final = (1, 5, 10, 15, 20)
@@ -153,22 +153,22 @@ class _Queries:
         self.path = source.path
         self.images: dict[int, list[_Item]] = {}
         self._by = by
-        read_entries(source, self._take, what="items")
+        decoder = ResultDecoder("query items", {}, () if by is None else (by,))
+        read_entries(source, decoder, self._take, what="items")
         if by is not None and not any(i.value for items in self.images.values() for i in items):
             raise CocoFileError(
                 f"no item has {by!r}. Use a file of df2coco retrieval.", file=self.path
             )
 
-    def _take(self, index: int, found: dict[str, Any]) -> None:
-        del index
-        image, style, pair, category = (
-            whole_number(found, name) for name in ("query_image_id", "style", "pair_id", "cls")
-        )
-        value = found.get(self._by) if self._by is not None else 0
-        # What has no such attribute belongs to none of its values.
-        known = int(value) if type(value) in (int, float) and value in (1, 2, 3) else 0
-        item = _Item(from_corners(_corners(found, "bbox")), style, pair, category, known)
-        self.images.setdefault(image, []).append(item)
+    def _take(self, part: Numbered) -> Faults:
+        for _, entry in part:
+            value = None if self._by is None else getattr(entry, self._by)
+            # What has no such attribute belongs to none of its values.
+            known = int(value) if type(value) in (int, float) and value in (1, 2, 3) else 0
+            box = from_corners(entry.bbox)
+            item = _Item(box, entry.style, entry.pair_id, entry.cls, known)
+            self.images.setdefault(entry.query_image_id, []).append(item)
+        return ()
 
 
 class _Gallery:
@@ -179,17 +179,15 @@ class _Gallery:
         self.images: set[int] = set()
         self.boxes: dict[tuple[int, int, int], list[Box]] = {}
         """(image id, pair_id, style) -> boxes."""
-        self.num_items = read_entries(source, self._take, what="items")
+        decoder = ResultDecoder("gallery items", {})
+        self.num_items = read_entries(source, decoder, self._take, what="items")
 
-    def _take(self, index: int, found: dict[str, Any]) -> None:
-        del index
-        image, pair, style = (
-            whole_number(found, name) for name in ("gallery_image_id", "pair_id", "style")
-        )
-        self.images.add(image)
-        self.boxes.setdefault((image, pair, style), []).append(
-            from_corners(_corners(found, "bbox"))
-        )
+    def _take(self, part: Numbered) -> Faults:
+        for _, entry in part:
+            self.images.add(entry.gallery_image_id)
+            key = entry.gallery_image_id, entry.pair_id, entry.style
+            self.boxes.setdefault(key, []).append(from_corners(entry.bbox))
+        return ()
 
 
 class _Answers:
@@ -206,58 +204,25 @@ class _Answers:
         """Answers, and those among them that name an image outside the gallery."""
         self.steps: Counter[int] = Counter()
         """Class of the item minus class of the detection given to it."""
-        self._decode = structs.decoder(structs.Answer)
-        self.num_results = read_entries(
-            source,
-            self._take,
-            what="results",
-            decode=self._decode_checked,
-            take_part=self._take_part,
-        )
+        decoder = ResultDecoder("retrieval", {})
+        self.num_results = read_entries(source, decoder, self._take, what="results")
 
-    def _decode_checked(self, raw: bytes) -> list[Any] | None:
-        part = self._decode(raw)
-        if part is None:
-            return None
-        for each in part:
-            if each.query_cls not in CATEGORY_BY_ID:
-                return None
-            if len(each.gallery_bbox) != len(each.gallery_image_id):
-                return None
-            for x1, y1, x2, y2 in (each.query_bbox, *each.gallery_bbox):
-                if x1 > x2 or y1 > y2:
-                    return None
-        return part
+    def _take(self, part: Numbered) -> Faults:
+        for index, result in part:
+            category = result.query_cls
+            images, boxes = result.gallery_image_id, result.gallery_bbox
+            if category not in CATEGORY_BY_ID:
+                hint = " They seem to be counted from 0: add 1 to each." if category == 0 else ""
+                text = f"{category} is not one of the categories 1 to 13.{hint}"
+                yield index, FaultError("query_cls", text)
+            elif len(images) != len(boxes):
+                text = f"{len(boxes)} boxes for {len(images)} gallery_image_id."
+                yield index, FaultError("gallery_bbox", text)
+            else:
+                self._add(result, list(zip(images, boxes, strict=True)))
 
-    def _take_part(self, index: int, part: list[Any]) -> None:
-        del index
-        for each in part:
-            self._add(
-                each.query_image_id,
-                each.query_cls,
-                each.query_score,
-                each.query_bbox,
-                list(zip(each.gallery_image_id, each.gallery_bbox, strict=True)),
-            )
-
-    def _take(self, index: int, found: dict[str, Any]) -> None:
-        del index
-        image = whole_number(found, "query_image_id", "000001.jpg is 1")
-        category = whole_number(found, "query_cls", "short sleeve top is 1")
-        if category not in CATEGORY_BY_ID:
-            hint = " They seem to be counted from 0: add 1 to each." if category == 0 else ""
-            raise FaultError("query_cls", f"{category} is not one of the categories 1 to 13.{hint}")
-        score = finite_number(found, "query_score")
-        self._add(image, category, score, _corners(found, "query_bbox"), _answers(found))
-
-    def _add(
-        self,
-        image: int,
-        category: int,
-        score: float,
-        corners: _Corners,
-        answers: list[tuple[int, _Corners]],
-    ) -> None:
+    def _add(self, result: Any, answers: list[tuple[int, _Corners]]) -> None:
+        image, category, score = result.query_image_id, result.query_cls, result.query_score
         items = self._queries.images.get(image)
         if items is None:
             self.ignored += 1
@@ -266,38 +231,11 @@ class _Answers:
         self.answers += len(answers)
         self.outside += sum(other not in self._shop.images for other, _ in answers)
         # The first of the file at ties.
-        box = from_corners(corners)
+        box = from_corners(result.query_bbox)
         item = max(items, key=lambda each: iou(box, each.box)) if items[1:] else items[0]
         self.steps[item.category - category] += 1
         if category == item.category and (item.score is None or score > item.score):
             item.score, item.answers = score, answers[:ANSWERS]
-
-
-def _answers(found: dict[str, Any]) -> list[tuple[int, _Corners]]:
-    """The image ids and boxes of a result's answers."""
-    images, boxes = found.get("gallery_image_id"), found.get("gallery_bbox")
-    if type(images) is not list or not all(map(_is_whole, images)):
-        raise FaultError("gallery_image_id", "expected a list of whole numbers.")
-    if type(boxes) is not list or not all(map(_are_corners, boxes)):
-        raise FaultError("gallery_bbox", "expected a list of boxes x1, y1, x2, y2.")
-    if len(images) != len(boxes):
-        raise FaultError("gallery_bbox", f"{len(boxes)} boxes for {len(images)} gallery_image_id.")
-    return list(zip(map(int, images), boxes, strict=True))
-
-
-def _is_whole(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and value.is_integer())
-
-
-def _corners(found: dict[str, Any], name: str) -> list[float]:
-    box = found.get(name)
-    if not _are_corners(box):
-        raise FaultError(name, f"{shown(found, name)}, expected 4 numbers x1, y1, x2, y2.")
-    return box
-
-
-def _are_corners(box: Any) -> TypeGuard[list[float]]:
-    return are_finite(box) and len(box) == 4 and box[0] <= box[2] and box[1] <= box[3]
 
 
 # ---------------------------------------------------------------- scoring

@@ -8,15 +8,15 @@ import re
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.reader import check_document
-from df2coco.coco.schema import FIELDS, check_fields, read_whole_numbers
-from df2coco.errors import CocoFileError, ImageError, SourceError
+from df2coco.coco.loaded import Loaded, open_document, read_loaded
+from df2coco.coco.schema import check_fields
+from df2coco.errors import ImageError, SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
@@ -53,8 +53,7 @@ def statistics(
     password, `CocoFileError` when a COCO file cannot be read.
     """
     if not isinstance(source, str | Path):
-        document = source if isinstance(source, Mapping) else source.dataset
-        return _of_document(document)
+        return _of_coco(open_document(source, "COCO document"))
     progress("looking for annotation files", 0, 0)
     found = _find(Path(source), images, password)
     if not isinstance(found, Path) and len(found) > 1:
@@ -89,7 +88,7 @@ def _find(source: Path, images: str | Path | None, password: str | None) -> Path
 def _each(found: Path | list[Split], workers: int, progress: Progress) -> list[SplitStatistics]:
     if isinstance(found, Path):
         progress(f"reading {found.name}", 0, 0)
-        return [_of_file(found)]
+        return [_of_coco(Loaded(found))]
     return [_of_split(split, workers, progress) for split in found]
 
 
@@ -163,71 +162,52 @@ def _item_facts(item: Item, record: ImageRecord, pixels: int) -> ItemFacts:
 # ---------------------------------------------------------------- a COCO file
 
 
-def _of_file(path: Path) -> SplitStatistics:
-    annotations = _Annotations(path)
-    return _of_parts(read_annotations(path, annotations.take), annotations, path)
-
-
-def _of_document(document: Mapping[str, Any]) -> SplitStatistics:
-    path = Path("COCO document")
-    check_document(path, document)
-    annotations = _Annotations(path)
-    entries = [dict(annotation) for annotation in document.get("annotations", [])]
-    read_whole_numbers("annotations", entries)
-    annotations.take(entries)
-    return _of_parts(document, annotations, path)
+def _of_coco(loaded: Loaded) -> SplitStatistics:
+    annotations = _Annotations()
+    document = read_loaded(loaded, annotations.take, use="any")
+    return _of_parts(document, annotations, loaded.path)
 
 
 class _Annotations:
     """What is counted of annotations, kept until the images are known: they often stand behind."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._taken = 0
+    def __init__(self) -> None:
         self.by_image: dict[int, list[ItemFacts]] = {}
         self.area_is_box = True
 
-    def take(self, annotations: list[dict[str, Any]]) -> None:
-        """Take a part of the file's annotations. Raises `CocoFileError` for what is not COCO."""
+    def take(self, annotations: list[Any]) -> None:
+        """Take a part of the file's annotations."""
         for annotation in annotations:
-            image_id = annotation.get("image_id")
             facts = _annotation_facts(annotation)
-            if facts is None or type(image_id) is not int:
-                part = {"annotations": annotations}
-                check_fields(part, self._path, first=self._taken)  # says which, and what is wrong
-                raise CocoFileError("annotations: not as COCO has them.", file=self._path)
-            self.by_image.setdefault(image_id, []).append(facts)
+            self.by_image.setdefault(annotation.image_id, []).append(facts)
             box_area = facts.box[0] * facts.box[1]
             self.area_is_box &= facts.area is None or abs(facts.area - box_area) < 0.5
-        self._taken += len(annotations)
 
 
-def _annotation_facts(annotation: Mapping[str, Any]) -> ItemFacts | None:
-    """What is counted of an annotation; None when a field has no such type."""
-    get = annotation.get
-    category_id, box = get("category_id"), get("bbox", [0, 0, 0, 0])
-    area, keypoints = get("area"), get("keypoints")
-    if type(category_id) is not int or not FIELDS["annotations"]["bbox"].fits(box):
-        return None
+def _annotation_facts(annotation: Any) -> ItemFacts:
+    """What is counted of an annotation."""
+    _, _, width, height = annotation.bbox or (0, 0, 0, 0)
+    area, keypoints = annotation.area, annotation.keypoints
     points = None
     if keypoints is not None:
-        if type(keypoints) is not list:
-            return None
         visibility = keypoints[2::3]
         points = visibility.count(2), visibility.count(1)
     return ItemFacts(
-        category_id,
-        (max(0, box[2]), max(0, box[3])),
-        area if isinstance(area, int | float) and 0 <= area <= MAX_AREA else None,
-        bool(get("segmentation")),
+        annotation.category_id,
+        (max(0, width), max(0, height)),
+        area if area is not None and 0 <= area <= MAX_AREA else None,
+        bool(annotation.segmentation),
         points,
-        _integer(get("pair_id")),
-        _integer(get("style")),
+        _integer(annotation.pair_id),
+        _integer(annotation.style),
         [
             value if type(value) is int and 1 <= value <= 3 else None
-            for value in map(get, ATTRIBUTES)
+            for value in _attributes(annotation)
         ],
     )
+
+
+_attributes: Final = attrgetter(*ATTRIBUTES)
 
 
 MAX_AREA: Final = 1 << 53

@@ -17,7 +17,15 @@ def read_checked(path: Path, take: Callable[[list[Entry]], None]) -> dict[str, A
 
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
-    rest = read_annotations(path, take, use="any")
+    taken = 0
+
+    def check(part: list[Entry]) -> None:
+        nonlocal taken
+        check_fields({"annotations": part}, path, first=taken)
+        taken += len(part)
+        take(part)
+
+    rest = read_annotations(path, check)
     check_fields(rest, path)
     return rest
 

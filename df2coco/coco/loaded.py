@@ -1,10 +1,17 @@
-"""What is scored, and against what: files, or what a program has loaded."""
+"""COCO files and results, or what a program has loaded of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import orjson
+
+from df2coco.coco.decoding import AnnotationDecoder
+from df2coco.coco.garments import find_garments
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.reader import check_document, refuse_other_kinds
+from df2coco.coco.schema import UseName, read_whole_numbers
 from df2coco.errors import OptionError
 
 
@@ -31,11 +38,33 @@ class Loaded:
     """The JSON text of what is in no file."""
 
 
-def open_document(source: GroundTruthSource) -> Loaded:
-    """The ground truth. Raises `OptionError` when it is nothing of the kind."""
+def open_document(source: GroundTruthSource, name: str = "the ground truth") -> Loaded:
+    """A COCO file. Raises `OptionError` when it is nothing of the kind."""
     if isinstance(source, (str, Path)):
         return Loaded(Path(source))
-    return Loaded(Path("the ground truth"), _json(getattr(source, "dataset", source)))
+    return Loaded(Path(name), _json(getattr(source, "dataset", source)))
+
+
+def read_loaded(
+    source: Loaded,
+    take: Callable[[list[Any]], None],
+    *,
+    use: UseName,
+    start: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """As `read_annotations`, also for what is in no file."""
+    if source.raw is None:
+        return read_annotations(source.path, take, use=use, start=start)
+    document = check_document(source.path, orjson.loads(source.raw))
+    annotations = document.pop("annotations", [])
+    refuse_other_kinds(source.path, annotations)
+    for name in ("images", "categories"):
+        read_whole_numbers(name, document[name])
+    if start is not None:
+        start(document)
+    garments = find_garments(document["categories"])
+    take(AnnotationDecoder(use, garments).read(annotations, source.path))
+    return document
 
 
 def open_list(source: ResultsSource, name: str = "the results") -> Loaded:
@@ -49,8 +78,6 @@ def open_list(source: ResultsSource, name: str = "the results") -> Loaded:
 
 
 def _json(value: Any) -> bytes:
-    import orjson
-
     try:
         return orjson.dumps(value, default=_plain)
     except TypeError as error:
