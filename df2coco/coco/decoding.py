@@ -1,6 +1,7 @@
 """Entries as structs that are made from the declared fields: decoding them is checking them."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,11 @@ from df2coco.coco.schema import (
     USES,
     Field,
     UseName,
+    also_fit,
     check_fields,
     fields_of,
     read_whole_numbers,
+    struct_of,
 )
 from df2coco.errors import CocoFileError
 from df2coco.taxonomy import Category
@@ -31,23 +34,20 @@ class Decoder:
         required: Iterable[str],
         garments: Mapping[int, Category],
         *,
-        others: Iterable[tuple[str, Any, Any]] = (),
+        others: Iterable[tuple[Any, ...]] = (),
     ) -> None:
-        """The entries have `fields`, None where one is missing, and `others`: name, type, what stands for none.
+        """`fields`, `required` and `others` as in `struct_of`.
 
         Of the `keypoints` of a garment only its own are kept where those of all other slots are 0.
         `garments`: category id -> DeepFashion2's category.
         """
-        declared: list[Any] = [
-            # Most of it are zeros, which need not be made numbers.
-            (name, Raw if name == "keypoints" else field.type, *_default(name, required))
-            for name, field in fields.items()
-        ]
-        struct = msgspec.defstruct("Entry", [*declared, *others], gc=False, kw_only=True)
+        types = dict(fields)
+        if "keypoints" in fields:  # most are zeros, which need not be made numbers
+            types["keypoints"] = replace(fields["keypoints"], type=Raw)
+        struct = struct_of(types, required, others)
         self.fields = fields
         self._names: tuple[str, ...] = struct.__struct_fields__
         self._decode = msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
-        self._also = [(name, field.also) for name, field in fields.items() if field.also]
         self._garments = garments
         self._numbers: Any = None
         if "keypoints" in fields:
@@ -64,11 +64,7 @@ class Decoder:
                     entry.keypoints = self._landmarks(entry)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        for name, also in self._also:
-            values = [getattr(entry, name) for entry in entries]
-            if not all(also(value) for value in values if value is not None):
-                return None
-        return entries
+        return entries if also_fit(entries, self.fields) else None
 
     def convert(self, entries: list[dict[str, Any]]) -> list[Any] | None:
         """The same of objects."""
@@ -89,12 +85,6 @@ class Decoder:
                 return numbers
         whole: list[float] = self._numbers(text)
         return whole
-
-
-def _default(name: str, required: Iterable[str]) -> tuple[Any, ...]:
-    if name in required:
-        return ()
-    return (0,) if name == "iscrowd" else (None,)
 
 
 _OTHERS: Final = (*DATASET_FIELDS["annotations"], "item")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from df2coco.coco.decoding import Decoder
-from df2coco.coco.schema import FIELDS, Field, Mask
+from df2coco.coco.schema import FIELDS, Field, Mask, misfit
 from df2coco.errors import FaultError, shorten, shown
 from df2coco.taxonomy import Category
 
@@ -108,9 +108,9 @@ class ResultDecoder(Decoder):
         """One result. Raises `FaultError` where a field is not what it must be."""
         if type(entry) is not dict:
             raise FaultError("", f"{shorten(entry)}, expected an object.")
-        for name, field in self.fields.items():
-            if not (field.fits(entry[name]) if name in entry else name not in self._required):
-                raise FaultError(name, f"{shown(entry, name)}, expected {field.expected}.")
+        name = misfit(entry, self.fields, self._required)
+        if name is not None:
+            raise FaultError(name, f"{shown(entry, name)}, expected {self.fields[name].expected}.")
         (result,) = self.convert([entry]) or (None,)
         return result
 

@@ -6,7 +6,7 @@ Commands refuse a file by this table (`check_fields`), and the validator reports
 errors (`Field.code`). Whether a value makes sense is the validator's business alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -205,13 +205,22 @@ class Use(NamedTuple):
 
 
 UseName: TypeAlias = Literal[
-    "any", "bbox", "segm", "keypoints", "keypoints of masks", "restore", "boxes", "boxes and masks"
+    "any",
+    "stats",
+    "bbox",
+    "segm",
+    "keypoints",
+    "keypoints of masks",
+    "restore",
+    "boxes",
+    "boxes and masks",
 ]
 
 _LISTS: Final = ("segmentation", "keypoints")
 
 USES: Final[Mapping[UseName, Use]] = {
     "any": Use(),
+    "stats": Use(unread=("segmentation",), compared=("segmentation",)),
     "bbox": Use(("area", "bbox"), unread=_LISTS, compared=_LISTS),
     "segm": Use(("area", "segmentation"), unread=("keypoints",)),
     "keypoints": Use(("bbox", "keypoints"), unread=("segmentation",)),
@@ -220,7 +229,7 @@ USES: Final[Mapping[UseName, Use]] = {
     "boxes": Use(("bbox",), unread=_LISTS),
     "boxes and masks": Use(("bbox", "segmentation"), unread=("keypoints",)),
 }
-"""Use -> what it needs. "any": `load`, `draw`, `stats` and `report`; "boxes", "boxes and masks": `export`."""
+"""Use -> what it needs. "any": `load`, `draw` and `report`; "boxes", "boxes and masks": `export`."""
 
 _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "images": ("id",),
@@ -239,6 +248,33 @@ def fields_of(name: str, use: UseName = "any") -> tuple[dict[str, Field], tuple[
     return {n: fields[n] for n in fields if n not in needs.unread}, _REQUIRED[name] + needs.required
 
 
+def struct_of(
+    fields: Mapping[str, Field], required: Iterable[str], others: Iterable[tuple[Any, ...]] = ()
+) -> type[Any]:
+    """What decodes and checks entries: they have `fields`, None where one is missing, and `others`.
+
+    Of others: name, type, and what stands for a missing one.
+    """
+    declared: list[Any] = [
+        (name, field.type) if name in required else (name, field.type, _MISSING.get(name))
+        for name, field in fields.items()
+    ]
+    return msgspec.defstruct("Entry", [*declared, *others], gc=False, kw_only=True)
+
+
+_MISSING: Final = {"iscrowd": 0}
+
+
+def also_fit(entries: Sequence[Any], fields: Mapping[str, Field]) -> bool:
+    """Whether what types cannot say is true of decoded entries."""
+    for name, field in fields.items():
+        if field.also is not None:
+            values = [getattr(entry, name) for entry in entries]
+            if not all(field.also(value) for value in values if value is not None):
+                return False
+    return True
+
+
 def check_fields(
     document: Mapping[str, Any], path: Path, use: UseName = "any", *, first: int = 0
 ) -> None:
@@ -249,17 +285,38 @@ def check_fields(
     """
     for name in FIELDS:
         fields, required = fields_of(name, use)
+        entries = document.get(name, [])
         start = first if name == "annotations" else 0
-        for number, entry in enumerate(document.get(name, ()), start):
-            for field, rule in fields.items():
-                if field not in entry:
-                    if field in required:
-                        raise missing(path, f"{name}[{number}]", field)
-                elif not rule.fits(entry[field]):
-                    text = f"{shorten(entry[field])}, expected {rule.expected}."
-                    raise invalid(path, f"{name}[{number}].{field}", text)
-            if name == "images" and is_too_large(entry):
+        for number, entry in enumerate(entries if not _all_fit(entries, fields, required) else ()):
+            field = misfit(entry, fields, required)
+            where = f"{name}[{start + number}]"
+            if field is not None and field not in entry:
+                raise missing(path, where, field)
+            if field is not None:
+                text = f"{shorten(entry[field])}, expected {fields[field].expected}."
+                raise invalid(path, f"{where}.{field}", text)
+        for number, entry in enumerate(entries if name == "images" else ()):
+            if is_too_large(entry):
                 raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
+
+
+def _all_fit(entries: Any, fields: Mapping[str, Field], required: Iterable[str]) -> bool:
+    """Whether all entries are as they must be: together, which takes a tenth of the time of one by one."""
+    kind: Any = struct_of(fields, required)
+    try:
+        return also_fit(msgspec.convert(entries, list[kind]), fields)
+    except (msgspec.ValidationError, RecursionError):
+        return False
+
+
+def misfit(
+    entry: Mapping[str, Any], fields: Mapping[str, Field], required: Iterable[str]
+) -> str | None:
+    """The first field of an entry that is missing, or is not what it must be."""
+    for name, field in fields.items():
+        if not field.fits(entry[name]) if name in entry else name in required:
+            return name
+    return None
 
 
 ALL_OR_NONE: Final = ("segmentation", "keypoints")

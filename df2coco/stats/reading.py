@@ -164,7 +164,7 @@ def _item_facts(item: Item, record: ImageRecord, pixels: int) -> ItemFacts:
 
 def _of_coco(loaded: Loaded) -> SplitStatistics:
     annotations = _Annotations()
-    document = read_loaded(loaded, annotations.take, use="any")
+    document = read_loaded(loaded, annotations.take, use="stats")
     return _of_parts(document, annotations, loaded.path)
 
 
@@ -196,7 +196,7 @@ def _annotation_facts(annotation: Any) -> ItemFacts:
         annotation.category_id,
         (max(0, width), max(0, height)),
         area if area is not None and 0 <= area <= MAX_AREA else None,
-        bool(annotation.segmentation),
+        bytes(annotation.segmentation).translate(None, b" \t\r\n") not in _NOTHING,
         points,
         _integer(annotation.pair_id),
         _integer(annotation.style),
@@ -206,6 +206,9 @@ def _annotation_facts(annotation: Any) -> ItemFacts:
         ],
     )
 
+
+_NOTHING: Final = (b"", b"[]", b"null", b"{}")
+"""What is no segmentation, in JSON."""
 
 _attributes: Final = attrgetter(*ATTRIBUTES)
 
