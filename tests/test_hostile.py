@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pkgutil
+import re
 import shutil
 import struct
 import subprocess
@@ -73,7 +74,7 @@ def refused_conversion(source: Path, *options: Any) -> str:
     assert lines[-1].startswith("df2coco: ")
     if len(lines) == 2:
         assert lines[0].startswith("error: ")
-        assert "so nothing was written. Fix them, or pass --on-error skip" in lines[1]
+        assert "so nothing was written. " in lines[1]
     return lines[0].removeprefix("error: ").removeprefix("df2coco: ")
 
 
@@ -86,13 +87,11 @@ def test_a_malformed_annotation_file_is_told_as_its_fixture_says(
 ) -> None:
     source = make_split({1: path.read_bytes()})
     told = refused_conversion(source)
+    told = told.removeprefix(f"{source}/annos/000001.json: ")
     expected = path.with_suffix(".txt").read_text().strip()
-    file = f"{source}/annos/000001.json"
-    if expected.endswith("("):  # the words in brackets are the JSON library's
-        assert told.startswith(f"{file}: {expected}")
-        assert told.endswith("). Unpack or download the file again.")
-    else:
-        assert told == f"{file}: {expected}", "run make regenerate if this is meant"
+    if "(...)" in expected:  # the words in brackets are the JSON library's
+        told = re.sub(r"\(.+\)", "(...)", told)
+    assert told == expected, "run make regenerate if this is meant"
 
 
 @pytest.mark.parametrize("path", MALFORMED, ids=lambda path: path.stem)
@@ -591,6 +590,7 @@ FEW = (..., None, True, "x", "\x1b[31m", -1, 2**63, 10**30, 1e300, 0.5, [], {}, 
 """One of each kind of the values that fuzzing puts everywhere."""
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize(("part", "field"), FIELDS, ids=lambda part: str(part))
 @pytest.mark.parametrize("name", [name for name in READERS if name not in ("draw", "report")])

@@ -105,6 +105,7 @@ def small_pipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.linux
 @pytest.mark.usefixtures("small_pipes")
+@pytest.mark.slow
 class TestSmallPipes:
     @pytest.mark.parametrize(
         ("sent", "received"),
