@@ -42,8 +42,8 @@ def converted(source: Path, out: Path, **options: Any) -> dict[str, Any]:
 
 def encoded(record: ImageRecord, shape: Shape) -> dict[str, Any]:
     """The annotation of a record's one item."""
-    (measured,) = measure([record], shape.area)
-    text = make_encoder(shape).annotation(record, record.items[0], measured)
+    (measured,) = measure([record], count=shape.area == "mask")
+    text = make_encoder(shape.of_file("keypoints")).annotation(record, record.items[0], measured)
     annotation: dict[str, Any] = json.loads(text % 1)
     return annotation
 
@@ -121,7 +121,7 @@ class TestFile:
         assert {
             "task": "keypoints",
             "layout": "unified",
-            "area": "mask",
+            "area": "box",
             "landmarks": "all",
         }.items() <= told.items()
         assert str(tmp_path.parent) not in json.dumps(document["info"])
@@ -148,7 +148,8 @@ class TestFile:
             )
             assert images[annotation["image_id"]]["source"] == source["source"]
 
-    def test_area_is_the_union_mask(self, document: dict[str, Any]) -> None:
+    def test_area_is_the_union_mask(self, validation: Path, tmp_path: Path) -> None:
+        document = converted(validation, tmp_path / "m.json", area="mask")
         images = {image["id"]: image for image in document["images"]}
         for annotation in document["annotations"]:
             size = images[annotation["image_id"]]["height"], images[annotation["image_id"]]["width"]
@@ -218,6 +219,35 @@ class TestOptions:
                 )
                 assert some["keypoints"][i : i + 3] == expected
             assert some["num_keypoints"] == all_["keypoints"][2::3].count(2)
+
+    def test_area_of_each_task(self, validation: Path, tmp_path: Path) -> None:
+        """A keypoints file has the areas by which OKS is scaled, an instances file COCO's own."""
+        for asked_for, expected in {
+            None: ("mask", "box", "box"),
+            "mask": ("mask", "mask", "mask"),
+            "box": ("box", "box", "box"),
+        }.items():
+            folder = tmp_path / str(asked_for)
+            shape = Shape(area=asked_for)  # type: ignore[arg-type]
+            convert(validation, folder, shape=shape, per_category=True)
+            names = (
+                "instances_validation.json",
+                "keypoints_validation.json",
+                "validation/deepfashion2_skirt_validation.json",
+            )
+            documents = [json.loads((folder / name).read_bytes()) for name in names]
+            assert tuple(d["info"]["df2coco"]["area"] for d in documents) == expected
+            for document, area in zip(documents, expected, strict=True):
+                boxes = [a["bbox"][2] * a["bbox"][3] for a in document["annotations"]]
+                areas = [a["area"] for a in document["annotations"]]
+                assert (areas == boxes) is (area == "box")
+
+    def test_the_files_of_each_category_have_areas_of_boxes_beside_instances_alone(
+        self, validation: Path, tmp_path: Path
+    ) -> None:
+        convert(validation, tmp_path / "o", shape=Shape(task="instances"), per_category=True)
+        path = tmp_path / "o/validation/deepfashion2_skirt_validation.json"
+        assert json.loads(path.read_bytes())["info"]["df2coco"]["area"] == "box"
 
     def test_box_area(self, validation: Path, tmp_path: Path) -> None:
         for a in converted(validation, tmp_path / "b.json", area="box")["annotations"]:
@@ -506,14 +536,26 @@ class TestErrors:
         assert (document["images"][0]["width"], document["images"][0]["height"]) == (60, 70)
         assert document["info"]["df2coco"]["image_sizes"].startswith("unknown")
 
+    @pytest.mark.parametrize(
+        ("polygon", "empty"),
+        [
+            ([20, 20, 20, 20, 20, 20], True),
+            ([20, 20, 40, 40, 30, 30], True),
+            ([200, 20, 240, 20, 240, 40], True),
+            ([20, 20, 22, 20, 22, 22, 20, 22], False),
+            ([90, 20, 240, 20, 240, 40, 90, 40], False),
+        ],
+    )
+    @pytest.mark.parametrize("area", ["mask", "box", None])
     def test_a_mask_without_a_pixel_takes_the_area_of_the_box(
-        self, make_split: MakeSplit, tmp_path: Path
+        self, make_split: MakeSplit, tmp_path: Path, area: str | None, polygon: Any, empty: bool
     ) -> None:
-        source = make_split(
-            {1: make_annotation(make_item(segmentation=[[20, 20, 20, 20, 20, 20]]))}
-        )
-        (summary,) = convert(source, tmp_path / "o.json")
-        assert summary.notice_counts == Counter({"area-from-box": 1})
+        """It is noticed where no file needs the areas of masks, too."""
+        source = make_split({1: make_annotation(make_item(segmentation=[polygon]))})
+        (summary,) = convert(source, tmp_path / "o.json", **asked(area=area))
+        assert summary.notice_counts == Counter({"area-from-box": 1} if empty else {})
+        if not empty and area == "mask":
+            return
         assert json.loads((tmp_path / "o.json").read_bytes())["annotations"][0]["area"] == 3000
 
     @pytest.mark.parametrize(("keep", "kept"), [(False, 5), (True, 7)])
@@ -777,7 +819,7 @@ polygon = st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=12).m
 def test_area_is_the_union_whatever_the_polygons(polygons: list[list[float]]) -> None:
     raw = json.dumps(make_annotation(make_item(segmentation=polygons))).encode()
     record = parse_annotation(raw, "f", image_id=1, file_name="1.jpg", size=(100, 120))
-    annotation = encoded(record, Shape())
+    annotation = encoded(record, Shape(area="mask"))
     union = sum(
         coco_mask.decode(m)
         for m in coco_mask.frPyObjects([list(map(float, p)) for p in polygons], 120, 100)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import random
@@ -9,15 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from typer.testing import CliRunner
 
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
+from df2coco.converter.options import Shape
 from df2coco.converter.run import convert
 from df2coco.evaluation import evaluate
 from df2coco.evaluation.detection import METRICS
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, SIGMAS
+from tests.conftest import FIXTURES
 from tests.samples import asked
 
 KINDS = ("bbox", "segm", "keypoints")
@@ -142,6 +149,34 @@ def test_oks_area(write: Write, engine: str) -> None:
     for oks_area, passed in (("box", 8), ("mask", 2)):
         evaluation = evaluate("keypoints", truth, results, oks_area=oks_area, engine=engine)
         assert evaluation.scores.metrics["AP"] == pytest.approx(passed / 10)
+
+
+def test_pycocotools_gives_the_benchmarks_numbers_on_a_file_as_it_is(
+    validation: Path, tmp_path: Path
+) -> None:
+    """Its OKS is scaled by `area`, as that of Detectron2 and MMPose, and the benchmark's by the box."""
+    results = json.loads((FIXTURES / "results/keypoints.json").read_bytes())
+    for result in results:
+        slots = CATEGORY_BY_ID[result["category_id"]].slots
+        every = [0.0] * (3 * NUM_LANDMARKS)
+        every[3 * slots.start : 3 * slots.stop] = result["keypoints"]
+        result["keypoints"] = every
+    scores = {}
+    for area in (None, "mask"):
+        truth = tmp_path / f"{area}.json"
+        convert(validation, truth, shape=Shape(area=area))  # type: ignore[arg-type]
+        with contextlib.redirect_stdout(io.StringIO()):
+            coco = COCO(str(truth))
+            scoring = COCOeval(coco, coco.loadRes(results), "keypoints")
+            scoring.params.kpt_oks_sigmas = np.array(SIGMAS)
+            scoring.evaluate()
+            scoring.accumulate()
+            scoring.summarize()
+        ours = evaluate("keypoints", truth, results).scores.metrics
+        scores[area] = dict(zip(ours, scoring.stats, strict=True))
+        if area is None:
+            assert ours == pytest.approx(scores[area], abs=1e-9)
+    assert scores["mask"]["AP"] < scores[None]["AP"]
 
 
 def test_the_mask_area_of_our_own_file_is_believed(write: Write) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from df2coco.masks import union_area, union_areas
+from df2coco.masks import has_pixels, union_area, union_areas
 
 Polygon = list[float]
 Item = tuple[list[Polygon], tuple[int, int]]
@@ -69,10 +69,24 @@ def test_items_do_not_touch_each_other() -> None:
     assert together([]) == []
 
 
+def any_pixels(items: list[Item]) -> list[bool]:
+    return [has_pixels(polygons, size) for polygons, size in items]
+
+
+def test_whether_a_mask_has_pixels() -> None:
+    # Twice around is even, and so not inside; neither is what has no pixel between two edges.
+    twice = [*SQUARE, 10, 10, *SQUARE]
+    thin = [10, 10, 50, 50, 50, 50.4, 10, 10.4]
+    items: list[Item] = [([polygon], (100, 100)) for polygon in (SQUARE, twice, thin)]
+    items += [(polygons, (100, 100)) for polygons, _ in CASES.values()]
+    assert any_pixels(items) == [pixels > 0 for pixels in one_by_one(items)]
+
+
 @given(st.lists(item, max_size=6))
 @example([([[0, 0, 1, 3, 0.1, 3]], (1, 1)), ([[0, 0, 0, 0, 0, 0]], (1, 1))])
 def test_to_the_pixel_as_pycocotools(items: list[Item]) -> None:
     assert together(items) == one_by_one(items)
+    assert any_pixels(items) == [pixels > 0 for pixels in one_by_one(items)]
 
 
 def random_items(rng: random.Random) -> list[Item]:
@@ -100,7 +114,9 @@ def random_items(rng: random.Random) -> list[Item]:
 def test_many_to_the_pixel_as_pycocotools() -> None:
     for seed in range(2000):
         items = random_items(random.Random(seed))
-        assert together(items) == one_by_one(items), seed
+        alone = one_by_one(items)
+        assert together(items) == alone, seed
+        assert any_pixels(items) == [pixels > 0 for pixels in alone], seed
 
 
 def test_edges_of_every_slope() -> None:

@@ -88,7 +88,7 @@ def test_what_stands_on_the_page(folder: Path) -> None:
         "Items per category",
     ):
         assert expected in page.text
-    assert len(page.all("svg")) == 9
+    assert len(page.all("svg")) == 8
     assert len(page.all("img")) == 40
     assert [a["name"] for a in page.all("select")] == [
         "category", "source", "scale", "occlusion", "zoom_in", "viewpoint",
@@ -115,7 +115,7 @@ def test_labels_for_those_who_do_not_see_it(folder: Path) -> None:
     assert all("short sleeve" in (a["alt"] or "") or a["alt"] for a in page.all("img"))
     assert (
         sum(a.get("role") == "img" and bool(a.get("aria-description")) for a in page.all("div"))
-        == 9
+        == 8
     )
     assert page.all("html")[0]["lang"] == "en"
     assert [tag for tag, _ in page.elements if tag == "h1"] == ["h1"]

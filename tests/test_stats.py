@@ -96,7 +96,7 @@ def test_a_converted_file_has_the_numbers_of_its_source(
     validation: Path, tmp_path: Path, layout: str
 ) -> None:
     out = tmp_path / "out.json"
-    convert(validation, out, **asked(layout=layout))
+    convert(validation, out, **asked(layout=layout, area="mask"))
     of_source, of_file = statistics(validation), statistics(out)
     assert of_source.items > 20
     assert of_source.mask_shares
@@ -139,6 +139,21 @@ def test_a_file_of_the_official_converter_gives_what_it_holds(
     assert official.categories[0].name == "short_sleeved_shirt"
     said = " ".join(" ".join(text_table(official)).split())
     assert "Not in the input: user and shop, pairs, scale, occlusion, zoom_in, viewpoint" in said
+
+
+@pytest.mark.parametrize("preset", [None, "official"])
+def test_areas_of_boxes_say_nothing_of_masks(
+    validation: Path, tmp_path: Path, preset: str | None
+) -> None:
+    out = tmp_path / "out.json"
+    convert(validation, out, **asked(preset=preset))
+    said = " ".join(" ".join(text_table(statistics(out))).split())
+    assert "mask area, % of its box" not in said
+    assert "Mask areas are not shown: area is that of boxes here." in said
+    convert(validation, out, **asked(area="mask"))
+    said = " ".join(" ".join(text_table(statistics(out))).split())
+    assert "mask area, % of its box" in said
+    assert "Mask areas" not in said
 
 
 def test_attributes_may_be_written_as_floats(validation: Path, tmp_path: Path) -> None:

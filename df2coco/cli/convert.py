@@ -65,7 +65,10 @@ def convert_command(
     landmarks: Annotated[
         str | None, choice("Which landmarks count.", LANDMARKS, show_default="all")
     ] = None,
-    area: Annotated[str | None, choice("What area is.", AREAS, show_default="mask")] = None,
+    area: Annotated[
+        str | None,
+        choice("What area is.", AREAS, show_default="box for keypoints, mask for instances"),
+    ] = None,
     preset: Annotated[
         str | None, choice("A fixed set of options.", PRESETS, show_default=False)
     ] = None,

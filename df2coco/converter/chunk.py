@@ -20,7 +20,7 @@ class Job(NamedTuple):
     reader: Reader
     selection: Selection
     outputs: tuple[tuple[Shape, int | None], ...]
-    """Of each file, its shape and the one category in it. All have the same `area`."""
+    """Of each file, its shape and the one category in it."""
 
 
 class Converted(NamedTuple):
@@ -54,7 +54,7 @@ def _pair(image: ReadImage) -> str:
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
     chosen = _chosen(job, images)
     records = [record for record in chosen if record is not None]
-    measured = measure(records, job.outputs[0][0].area)
+    measured = measure(records, count=any(shape.area == "mask" for shape, _ in job.outputs))
     return Converted(
         len(records),
         Counter(item.category_id for record in records for item in record.items),
@@ -76,14 +76,14 @@ def _notices(
     job: Job, images: list[ReadImage], chosen: list[ImageRecord | None], measured: list[Measured]
 ) -> list[Notice]:
     """Those of the images, each with those of its chosen items."""
-    if not any(each.from_box for each in measured):
+    if all(each.pixels for each in measured):
         return [notice for image in images for notice in image.notices]
     rest = iter(measured)
     notices: list[Notice] = []
     for image, record in zip(images, chosen, strict=True):
         notices += image.notices
         for item in () if record is None else record.items:
-            if next(rest).from_box:
+            if not next(rest).pixels:
                 file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
                 notices.append(Notice("area-from-box", file, field, _FROM_BOX))
     return notices

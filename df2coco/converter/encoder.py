@@ -1,8 +1,7 @@
 """How a record is laid out in COCO: which slots, which names, which area; one record at a time, no I/O."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -12,9 +11,9 @@ import orjson
 from df2coco.coco.format import CocoCategory
 from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID
-from df2coco.converter.options import AreaKind, Selection, Shape
+from df2coco.converter.options import Selection, Shape
 from df2coco.layouts import AGGREGATED, UNIFIED, Layout, layout_of_category, own_slots
-from df2coco.masks import area_or_box, union_areas
+from df2coco.masks import area_or_box, has_pixels, union_areas
 from df2coco.parser.records import ImageRecord, Item, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
@@ -34,27 +33,19 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
     """JSON of the polygons, all numbers written as floats."""
     float_polygons: list[int]
     """The polygons that were floats although all their numbers are whole: else nothing would say so."""
-    area: Number
-    from_box: bool
-    """The mask covers no pixel, so the area is the box's."""
+    pixels: int
+    """Of its mask; where they are not counted, 0 says that there are none, and 1 that there are some."""
 
 
-def measure(records: Sequence[ImageRecord], area: AreaKind) -> list[Measured]:
-    """Area and polygons of all items of the records, one after the other; many at once cost a third."""
-    items = [item for record in records for item in record.items]
-    pixels: Iterable[int] = repeat(0, len(items))
-    drawn = area == "mask"
-    if drawn:
-        sizes = [(record.width, record.height) for record in records for _ in record.items]
-        pixels = union_areas([item.segmentation for item in items], sizes)
-    return [
-        Measured(
-            *_polygons(item.segmentation),
-            area_or_box(count, item.bounding_box),
-            drawn and not count,
-        )
-        for item, count in zip(items, pixels, strict=True)
-    ]
+def measure(records: Sequence[ImageRecord], *, count: bool) -> list[Measured]:
+    """Polygons and masks of all items of the records, one after the other; many at once cost a third.
+
+    `count` says that a file needs the pixels of masks; else they are only looked for.
+    """
+    items = [item.segmentation for record in records for item in record.items]
+    sizes = [(record.width, record.height) for record in records for _ in record.items]
+    pixels = union_areas(items, sizes) if count else map(has_pixels, items, sizes)
+    return [Measured(*_polygons(item), n) for item, n in zip(items, pixels, strict=True)]
 
 
 def _polygons(polygons: list[list[Number]]) -> tuple[bytes, list[int]]:
@@ -78,6 +69,7 @@ class Encoder:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._has_keypoints = shape.task != "instances"
+        self._counts_pixels = shape.area == "mask"
         self._keypoints = {
             c.id: _placement(self._slots(c), len(self._names(c))) for c in CATEGORIES
         }
@@ -120,7 +112,7 @@ class Encoder:
             % (record.image_id, item.category_id),
             _box(item.bounding_box),
             b',"area":',
-            orjson.dumps(measured.area),
+            orjson.dumps(area_or_box(measured.pixels * self._counts_pixels, item.bounding_box)),
             b',"iscrowd":0,"segmentation":',
             measured.segmentation,
         ]
@@ -242,7 +234,7 @@ class OfficialEncoder(Encoder):
 
 @functools.cache
 def make_encoder(shape: Shape) -> Encoder:
-    """The encoder for a shape; its task is "keypoints" where it is None."""
+    """The encoder for a file's shape: see `Shape.of_file`."""
     return OfficialEncoder(shape) if shape.preset == "official" else Encoder(shape)
 
 

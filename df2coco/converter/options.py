@@ -33,8 +33,10 @@ LANDMARKS: Final[Mapping[LandmarkChoice, str]] = {
 }
 AREAS: Final[Mapping[AreaKind, str]] = {
     "mask": "pixels of the item's union mask, as COCO defines it",
-    "box": "width x height of the box, as the official files have it",
+    "box": "width x height of the box, by which the benchmark scales OKS",
 }
+AREA_OF_TASK: Final[Mapping[Task, AreaKind]] = {"keypoints": "box", "instances": "mask"}
+"""What area is where nobody chose it."""
 PRESETS: Final[Mapping[PresetName, str]] = {
     "official": "the official converter's file, field for field: its names, box area, no skeletons"
 }
@@ -100,14 +102,15 @@ class Shape:
       file of each task for a folder.
     - layout: "unified" (294 slots), "aggregated" (81) or "category" (8 to 39).
     - landmarks: "all", or "visible": occluded landmarks become unlabelled.
-    - area: "mask": pixels of the item's union mask; "box": width x height of the box.
+    - area: "mask": pixels of the item's union mask; "box": width x height of the box. None is "box"
+      in keypoints files and "mask" in instances files.
     - preset: "official": the official converter's file. Gives all other fields their values.
     """
 
     task: Task | None = None
     layout: LayoutName = "unified"
     landmarks: LandmarkChoice = "all"
-    area: AreaKind = "mask"
+    area: AreaKind | None = None
     preset: PresetName | None = None
 
     def __post_init__(self) -> None:
@@ -126,6 +129,10 @@ class Shape:
         )
         for name, value in _PRESET_VALUES[self.preset].items():
             object.__setattr__(self, name, value)
+
+    def of_file(self, task: Task) -> "Shape":
+        """The shape of a file of this task: nothing is left open."""
+        return dataclasses.replace(self, task=task, area=self.area or AREA_OF_TASK[task])
 
 
 _TABLES: Final[Mapping[str, Mapping[Any, str]]] = {

@@ -1,6 +1,5 @@
 """Which files a conversion writes, and what is in each."""
 
-import dataclasses
 import os
 import re
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ class Output(NamedTuple):
 
     path: Path
     shape: Shape
-    """Its task is not None."""
+    """As `Shape.of_file` gives it."""
     category_id: int | None = None
     """Only this category's items, category and images."""
 
@@ -44,7 +43,7 @@ def plan_outputs(
             f"{splits[0].reader.images_label}: images without annotations. "
             "Use df2coco image-info, or name the folder that holds annos too."
         )
-    return [[Output(out, _of_task(shape, shape.task or "keypoints"))]]
+    return [[Output(out, shape.of_file(shape.task or "keypoints"))]]
 
 
 _SUFFIX: Final = re.compile(r"\.[A-Za-z]\w{0,7}")
@@ -71,19 +70,11 @@ def _family(
     split: Split, folder: Path, selection: Selection, shape: Shape, per_category: bool
 ) -> list[Output]:
     if split.reader.annotations is None:
-        return [Output(folder / f"image_info_{split.name}.json", Shape(task="instances"))]
+        return [Output(folder / f"image_info_{split.name}.json", Shape().of_file("instances"))]
     tasks: tuple[Task, ...] = (shape.task,) if shape.task else ("instances", "keypoints")
-    outputs = [
-        Output(folder / f"{task}_{split.name}.json", _of_task(shape, task)) for task in tasks
-    ]
+    outputs = [Output(folder / f"{task}_{split.name}.json", shape.of_file(task)) for task in tasks]
     chosen = [c for c in CATEGORIES if not selection.categories or c.id in selection.category_ids]
     for category in chosen if per_category else ():
         name = f"deepfashion2_{category.official_name}_{split.name}.json"
-        outputs.append(
-            Output(folder / split.name / name, _of_task(shape, "keypoints"), category.id)
-        )
+        outputs.append(Output(folder / split.name / name, shape.of_file("keypoints"), category.id))
     return outputs
-
-
-def _of_task(shape: Shape, task: Task) -> Shape:
-    return dataclasses.replace(shape, task=task)

@@ -83,7 +83,7 @@ def image_info(
     split = find_images(Path(images), password)
     if not split.entries:
         raise SourceError("no images found. Name their folder or archive.", file=images)
-    output = Output(Path(out), Shape(task="instances"))
+    output = Output(Path(out), Shape().of_file("instances"))
     (summary,) = run.convert([split], [[output]], makes_folders=False)
     return summary
 

@@ -33,6 +33,37 @@ def area_or_box(pixels: int, box: tuple[float, float, float, float]) -> float:
     return pixels or (x2 - x1) * (y2 - y1)
 
 
+def has_pixels(segmentation: Segmentation, size: tuple[int, int]) -> bool:
+    """Whether a mask in an image of this (width, height) has a pixel.
+
+    It is drawn only where no column shows it, which takes no numpy and a tenth of the time.
+    """
+    if any(_fills_a_column(polygon, *size) for polygon in segmentation):
+        return True
+    return union_area([list(map(float, polygon)) for polygon in segmentation], *size) > 0
+
+
+def _fills_a_column(polygon: Sequence[float], width: int, height: int) -> bool:
+    """Whether a polygon surely has a pixel in one of a few columns.
+
+    Between the uppermost edge that crosses a column's middle and all the others is its inside. Two
+    pixels between the ends of these edges are more than all rounding takes away.
+    """
+    xs = polygon[0::2]
+    low, high = min(xs), max(xs)
+    for eighths in (4, 2, 6, 1, 3, 5, 7):
+        middle = (low + eighths * (high - low) / 8) // 1 + 0.5
+        left = [x < middle for x in xs]
+        edges = sorted(
+            sorted((polygon[2 * n - 1], polygon[2 * n + 1]))
+            for n, side in enumerate(left)
+            if side != left[n - 1]
+        )
+        if edges and 0 < middle < width and min(edges[1][0], height) - max(edges[0][1], 0) > 2:
+            return True
+    return False
+
+
 def compressed(rle: Mapping[str, Any]) -> Any:
     """A checked RLE (see `df2coco.coco.schema.is_mask`) whose counts pycocotools computes with."""
     from pycocotools import mask as coco_mask

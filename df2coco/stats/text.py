@@ -56,7 +56,7 @@ def _absent(numbers: SplitStatistics) -> list[str]:
         "pairs": no_items or numbers.pairs is not None,
         "landmarks": no_items or numbers.landmarks is not None,
         **{name: no_items or name in numbers.attributes for name in ATTRIBUTES},
-        "mask areas": no_items or numbers.mask_shares,
+        "mask areas": no_items or numbers.mask_shares or numbers.masks,
         "image sizes": numbers.image_sizes,
     }
     return [what for what, is_there in present.items() if not is_there]
@@ -151,6 +151,11 @@ def remarks(numbers: SplitStatistics) -> Iterator[str]:
         yield f"Images without a source (user or shop): {unknown:,}."
     if missing := _absent(numbers):
         yield f"Not in the input: {', '.join(missing)}."
+    if numbers.masks and not numbers.mask_shares:
+        yield (
+            "Mask areas are not shown: area is that of boxes here. "
+            "convert --area mask writes them, and stats of the split itself shows them."
+        )
     for code, count in numbers.notices.items():
         yield f"{NOTICES[code].level}: {count:,} x {code}: {NOTICES[code].sentence}."
     yield from map(printable, numbers.missing())

@@ -183,7 +183,7 @@ def _check_fit(first: _Input, other: _Input) -> None:
         if None not in found and found[0] != found[1]:
             raise CocoFileError(
                 f"{shorten(found[1])}, but {shorten(found[0])} in {first.path}. "
-                "Convert both with the same options.",
+                f"Convert both with the same --{name}.",
                 file=other.path,
                 field=f"info.df2coco.{name}",
             )

@@ -213,11 +213,11 @@ def check_equal(usual_file: Path, ours: Path) -> None:
 def conversion(split: Path, folder: Path, rounds: int) -> None:
     out, floor = folder / "out.json", folder / "sample.json"
     usual_file, official = folder / "usual.json", folder / "official.json"
-    Row("sample", df2coco("convert", split, floor, "--area", "box")).run()
+    Row("sample", df2coco("convert", split, floor)).run()
     rows = [
         Row("the usual way", usual(split, usual_file)),
-        Row("df2coco --area box", df2coco("convert", split, out, "--area", "box")),
         Row("df2coco", df2coco("convert", split, out)),
+        Row("df2coco --area mask", df2coco("convert", split, out, "--area", "mask")),
         Row("df2coco --workers 1", df2coco("convert", split, out, "--workers", "1")),
         Row(
             "df2coco --preset official",
@@ -313,7 +313,7 @@ def evaluation(folder: Path, rounds: int, images: int, results: int) -> None:
     """Boxes, masks and landmarks. All engines must give the same numbers."""
     split, truth = folder / f"scored{images}", folder / "truth.json"
     make_split(split, images, SEED)
-    Row("convert", df2coco("convert", split, truth, "--area", "box")).run()
+    Row("convert", df2coco("convert", split, truth)).run()
     items = apart(make_results, truth, folder, results)
     sigmas = json.dumps(SIGMAS)
     for kind in KINDS:

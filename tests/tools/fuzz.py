@@ -104,8 +104,8 @@ def annotation_case(number: int, seed: int) -> tuple[bytes, tuple[int, int] | No
 FOLDER: Final = Path(__file__).resolve().parents[2] / "fixtures/validation"
 
 _SHAPES: Final = (
-    Shape("keypoints"),
-    Shape("keypoints", layout="category", landmarks="visible"),
+    Shape("keypoints", area="mask"),
+    Shape("keypoints", area="mask", layout="category", landmarks="visible"),
     Shape("keypoints", area="box"),
 )
 
@@ -141,7 +141,7 @@ def _convert_one(
             raise AssertionError(f"not printable: {str(notice)!r}")
     parts = []
     for encoder in encoders:
-        measured = measure([record], encoder.shape.area)
+        measured = measure([record], count=encoder.shape.area == "mask")
         annotations = [
             encoder.annotation(record, item, each)
             for item, each in zip(record.items, measured, strict=True)
