@@ -3,6 +3,7 @@
 An error knows its file, the field in it, the fault and the remedy.
 """
 
+import copyreg
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,16 +26,8 @@ class Df2cocoError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By its attributes, since an error must survive the way back from a worker.
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(
-    kind: type[Df2cocoError], args: tuple[Any, ...], state: dict[str, Any]
-) -> Df2cocoError:
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+        new = copyreg.__newobj__  # type: ignore[attr-defined]  # typeshed leaves it out
+        return new, (type(self), *self.args), self.__dict__
 
 
 class SourceError(Df2cocoError):
@@ -77,8 +70,8 @@ class FaultError(Exception):
 def check_choice(option: str, value: object, values: Iterable[object]) -> None:
     """Raise `OptionError` when `value` is not one of `values`; None among them means "not given"."""
     allowed = list(values)
-    if not any(type(value) is type(each) and value == each for each in allowed):
-        names = ", ".join(str(each) for each in allowed if each is not None)
+    if not any(type(value) is type(choice) and value == choice for choice in allowed):
+        names = ", ".join(str(choice) for choice in allowed if choice is not None)
         raise OptionError(f"{shorten(value)} is not one of {names}.", field=option)
 
 

@@ -70,16 +70,20 @@ _ANNOTATION: Final = FileKind(
     "the annotation file of one image", "Name the folder that it lies in.", True
 )
 _MANY: Final = FileKind("one JSON file for many images", _NEEDED, True)
+_OTHER: Final = FileKind("a JSON file of another form", _NEEDED, True, is_other=True)
 _LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, True, is_lines=True)
 
 _VOLUME_NAME: Final = re.compile(r"\.(?:z\d\d|(?:zip|7z|rar)\.\d+|part\d+\.rar)$", re.IGNORECASE)
 _PAGE: Final = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)", re.IGNORECASE
 )
-_COCO_KEY: Final = re.compile(rb'"(?:images|annotations|categories|licenses)"\s*:\s*\[')
-_FIRST_KEY: Final = re.compile(rb'\{\s*"(?:item\d+|source|pair_id)"\s*:')
-_RESULT: Final = re.compile(rb'\[\s*\{[^{}]*"(?:image_id|score)"\s*:')
-_OF_AN_IMAGE: Final = re.compile(rb'"(?:item\d+|bounding_box|landmarks|pair_id)"\s*:')
+_OBJECTS: Final = (
+    # the first of these that is true says what a JSON file is
+    (re.compile(rb'"(?:images|annotations|categories|licenses)"\s*:\s*\[').search, _COCO),
+    (re.compile(rb'\{\s*"(?:item\d+|source|pair_id)"\s*:').match, _ANNOTATION),
+    (re.compile(rb'\[\s*\{[^{}]*"(?:image_id|score)"\s*:').match, _RESULTS),
+    (re.compile(rb'"(?:item\d+|bounding_box|landmarks|pair_id)"\s*:').search, _MANY),
+)
 
 
 def recognise(data: bytes, name: str = "") -> FileKind | None:
@@ -91,9 +95,9 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
             return kind
     if data.startswith(b"\x1f\x8b"):
         return _TAR_GZ if name.lower().endswith((".tar.gz", ".tgz")) else _GZIP
-    if data[:1] == b"\x80" and data[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+    if data.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
         return _PICKLE
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or data[:2] in (b"{\0", b"\0{", b"[\0", b"\0["):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")):
         return _UTF_16
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _PAGE.match(text):
@@ -127,15 +131,7 @@ def _recognise_json(text: bytes) -> FileKind | None:
     first, _, rest = text.partition(b"\n")
     if rest.lstrip()[:1] == b"{" and _is_object(first):
         return _LINES
-    if _COCO_KEY.search(text):
-        return _COCO
-    if _FIRST_KEY.match(text):
-        return _ANNOTATION
-    if _RESULT.match(text):
-        return _RESULTS
-    if _OF_AN_IMAGE.search(text):
-        return _MANY
-    return FileKind("a JSON file of another form", _NEEDED, True, is_other=True)
+    return next((kind for is_so, kind in _OBJECTS if is_so(text)), _OTHER)
 
 
 def _is_object(line: bytes) -> bool:

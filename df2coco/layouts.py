@@ -5,7 +5,7 @@
 - category: each category's own 8 to 39 landmarks and nothing else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from df2coco.taxonomy import (
     SIGMAS,
     SKELETON,
     Category,
+    flip_indices,
 )
 
 NUM_AGGREGATED: Final = 81
@@ -41,10 +42,9 @@ UNIFIED: Final = Layout(LANDMARK_NAMES, SKELETON, FLIP_INDICES, SIGMAS)
 
 def layout_of_category(category: Category) -> Layout:
     """A category's own landmarks, as a layout."""
-    flip_indices = list(range(category.num_landmarks))
-    for a, b in category.flip_pairs:
-        flip_indices[a - 1], flip_indices[b - 1] = b - 1, a - 1
-    return Layout(category.landmark_names, category.skeleton, tuple(flip_indices), category.sigmas)
+    pairs = ((a - 1, b - 1) for a, b in category.flip_pairs)
+    flipped = flip_indices(category.num_landmarks, pairs)
+    return Layout(category.landmark_names, category.skeleton, flipped, category.sigmas)
 
 
 def own_slots(category: Category, num_slots: int) -> Sequence[int] | None:
@@ -80,29 +80,24 @@ def expected_numbers(category: Category) -> str:
     return f"expected {shared} ({own} landmarks x 3 for {category.name})."
 
 
-def _aggregated_skeleton() -> Iterable[tuple[int, int]]:
-    for category in CATEGORIES:
-        for a, b in category.skeleton:
-            one, other = category.groups[a - 1], category.groups[b - 1]
-            yield min(one, other), max(one, other)
-
-
 def _aggregated() -> Layout:
-    flip_indices = list(range(NUM_AGGREGATED))
+    edges: list[tuple[int, int]] = []
+    flip_pairs: list[tuple[int, int]] = []
     sigmas: list[list[float]] = [[] for _ in range(NUM_AGGREGATED)]
     for category in CATEGORIES:
-        for a, b in category.flip_pairs:
-            one, other = category.groups[a - 1] - 1, category.groups[b - 1] - 1
-            flip_indices[one], flip_indices[other] = other, one
+        groups = dict(enumerate(category.groups, start=1))
+        for one, other in ((groups[a], groups[b]) for a, b in category.skeleton):
+            edges.append((min(one, other), max(one, other)))
+        flip_pairs += ((groups[a] - 1, groups[b] - 1) for a, b in category.flip_pairs)
         for group, sigma in zip(category.groups, category.sigmas, strict=True):
             sigmas[group - 1].append(sigma)
     return Layout(
         tuple(f"aggregated_{number}" for number in range(1, NUM_AGGREGATED + 1)),
-        tuple(dict.fromkeys(_aggregated_skeleton())),
-        tuple(flip_indices),
+        tuple(dict.fromkeys(edges)),
+        flip_indices(NUM_AGGREGATED, flip_pairs),
         # The sigmas of a group differ by up to 6.4 times, so that these only serve training and a
         # framework's own score: `df2coco evaluate keypoints` takes each category's own.
-        tuple(round(sum(each) / len(each), 4) for each in sigmas),
+        tuple(round(sum(of_group) / len(of_group), 4) for of_group in sigmas),
     )
 
 

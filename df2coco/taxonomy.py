@@ -16,6 +16,7 @@ Sources, column by column:
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, get_args
@@ -73,42 +74,40 @@ def _category(
     id: int,
     name: str,
     official_name: str,
-    *,
     num_landmarks: int,
     first_slot: int,
     color: str,
+    *,
     skeleton: str,
     flip_pairs: str,
     groups: str,
     sigmas: tuple[float, ...],
 ) -> Category:
-    paths = [_path(path) for path in skeleton.split("|")]
+    pairs = [pair.split("-") for pair in flip_pairs.split()]
     stem = name.replace(" ", "_")
     return Category(
-        id=id,
-        name=name,
-        official_name=official_name,
-        num_landmarks=num_landmarks,
-        first_slot=first_slot,
-        color=color,
-        skeleton=tuple(edge for path in paths for edge in itertools.pairwise(path)),
-        flip_pairs=tuple((int(a), int(b)) for a, b in (p.split("-") for p in flip_pairs.split())),
+        id,
+        name,
+        official_name,
+        num_landmarks,
+        first_slot,
+        color,
+        skeleton=tuple(
+            edge for path in skeleton.split("|") for edge in itertools.pairwise(_path(path))
+        ),
+        flip_pairs=tuple((int(a), int(b)) for a, b in pairs),
         sigmas=sigmas,
         landmark_names=tuple(f"{stem}_{number}" for number in range(1, num_landmarks + 1)),
         groups=tuple(_path(groups)),
     )
 
 
-# A skeleton is written as paths: "2 7..25 6 | 2 1 6" walks 2, 7, 8, ... 25, 6 and then 2, 1, 6.
+# First id, names, number of landmarks, first slot, color. A skeleton is written as paths:
+# "2 7..25 6 | 2 1 6" walks 2, 7, 8, ... 25, 6 and then 2, 1, 6.
 # fmt: off
 CATEGORIES: Final[tuple[Category, ...]] = (
     _category(
-        1,
-        "short sleeve top",
-        "short_sleeved_shirt",
-        num_landmarks=25,
-        first_slot=0,
-        color="#0072B2",
+        1, "short sleeve top", "short_sleeved_shirt", 25, 0, "#0072B2",
         skeleton="2 7..25 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17",
         groups="1..6 9..14 41..43 47 44..46 15..20",
@@ -119,12 +118,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        2,
-        "long sleeve top",
-        "long_sleeved_shirt",
-        num_landmarks=33,
-        first_slot=25,
-        color="#56B4E9",
+        2, "long sleeve top", "long_sleeved_shirt", 33, 25, "#56B4E9",
         skeleton="2 7..33 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 17-23 18-22 19-21",
         groups="1..6 21..30 41..43 47 44..46 31..40",
@@ -136,12 +130,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        3,
-        "short sleeve outwear",
-        "short_sleeved_outwear",
-        num_landmarks=31,
-        first_slot=58,
-        color="#D55E00",
+        3, "short sleeve outwear", "short_sleeved_outwear", 31, 58, "#D55E00",
         skeleton="2 7..16 31 30 4 | 2 3 4 | 2 1 6 25..17 29..26 5 6",
         flip_pairs="2-6 3-5 4-26 16-29 30-27 31-28 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17",
         groups="1..3 7 5 6 9..14 41..43 53 44..46 15..20 8 48..52",
@@ -153,12 +142,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        4,
-        "long sleeve outwear",
-        "long_sleeved_outwear",
-        num_landmarks=39,
-        first_slot=89,
-        color="#E69F00",
+        4, "long sleeve outwear", "long_sleeved_outwear", 39, 89, "#E69F00",
         skeleton="2 7..20 39 38 4 | 2 3 4 | 2 1 6 33..21 37..34 5 6",
         flip_pairs=(
             "2-6 3-5 4-34 20-37 38-35 39-36 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 "
@@ -173,12 +157,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        5,
-        "vest",
-        "vest",
-        num_landmarks=15,
-        first_slot=128,
-        color="#009E73",
+        5, "vest", "vest", 15, 128, "#009E73",
         skeleton="2 7..15 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-15 8-14 9-13 10-12",
         groups="1..6 54 41..43 47 44..46 55",
@@ -188,12 +167,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        6,
-        "sling",
-        "sling",
-        num_landmarks=15,
-        first_slot=143,
-        color="#44AA99",
+        6, "sling", "sling", 15, 143, "#44AA99",
         skeleton="7 2 8..14 6 15 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-15 8-14 9-13 10-12",
         groups="1..6 56 41..43 47 44..46 57",
@@ -203,12 +177,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        7,
-        "shorts",
-        "shorts",
-        num_landmarks=10,
-        first_slot=158,
-        color="#CC79A7",
+        7, "shorts", "shorts", 10, 158, "#CC79A7",
         skeleton="1 4..10 3 2 1",
         flip_pairs="1-3 4-10 5-9 6-8",
         groups="63..65 71 66 67 70 68 69 72",
@@ -217,12 +186,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        8,
-        "trousers",
-        "trousers",
-        num_landmarks=14,
-        first_slot=168,
-        color="#882255",
+        8, "trousers", "trousers", 14, 168, "#882255",
         skeleton="1 4..14 3 2 1",
         flip_pairs="1-3 4-14 5-13 6-12 7-11 8-10",
         groups="63..65 71 73 66 67 74 70 75 68 69 76 72",
@@ -232,12 +196,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        9,
-        "skirt",
-        "skirt",
-        num_landmarks=8,
-        first_slot=182,
-        color="#AA4499",
+        9, "skirt", "skirt", 8, 182, "#AA4499",
         skeleton="1 4..8 3 2 1",
         flip_pairs="1-3 4-8 5-7",
         groups="63..65 77..81",
@@ -246,12 +205,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        10,
-        "short sleeve dress",
-        "short_sleeved_dress",
-        num_landmarks=29,
-        first_slot=190,
-        color="#332288",
+        10, "short sleeve dress", "short_sleeved_dress", 29, 190, "#332288",
         skeleton="2 7..29 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-29 8-28 9-27 10-26 11-25 12-24 13-23 14-22 15-21 16-20 17-19",
         groups="1..6 9..14 41..43 58..62 44..46 15..20",
@@ -262,12 +216,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        11,
-        "long sleeve dress",
-        "long_sleeved_dress",
-        num_landmarks=37,
-        first_slot=219,
-        color="#6699CC",
+        11, "long sleeve dress", "long_sleeved_dress", 37, 219, "#6699CC",
         skeleton="2 7..37 6 | 2..6 | 2 1 6",
         flip_pairs=(
             "2-6 3-5 7-37 8-36 9-35 10-34 11-33 12-32 13-31 14-30 15-29 16-28 17-27 18-26 19-25 20-24 "
@@ -282,12 +231,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        12,
-        "vest dress",
-        "vest_dress",
-        num_landmarks=19,
-        first_slot=256,
-        color="#999933",
+        12, "vest dress", "vest_dress", 19, 256, "#999933",
         skeleton="2 7..19 6 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14",
         groups="1..6 54 41..43 58..62 44..46 55",
@@ -297,12 +241,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     _category(
-        13,
-        "sling dress",
-        "sling_dress",
-        num_landmarks=19,
-        first_slot=275,
-        color="#DDCC77",
+        13, "sling dress", "sling_dress", 19, 275, "#DDCC77",
         skeleton="7 2 8..18 6 19 | 2..6 | 2 1 6",
         flip_pairs="2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14",
         groups="1..6 56 41..43 58..62 44..46 57",
@@ -347,14 +286,15 @@ FLIP_PAIRS: Final[tuple[tuple[int, int], ...]] = tuple(
 """The 0-based slots that change places when the image is mirrored."""
 
 
-def _flip_indices() -> tuple[int, ...]:
-    indices = list(range(NUM_LANDMARKS))
-    for a, b in FLIP_PAIRS:
+def flip_indices(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """For each of `count` slots the one that it becomes when `pairs` of them change places."""
+    indices = list(range(count))
+    for a, b in pairs:
         indices[a], indices[b] = b, a
     return tuple(indices)
 
 
-FLIP_INDICES: Final[tuple[int, ...]] = _flip_indices()
+FLIP_INDICES: Final[tuple[int, ...]] = flip_indices(NUM_LANDMARKS, FLIP_PAIRS)
 """For each of the 294 slots, the slot it becomes when the image is mirrored."""
 
 ATTRIBUTES: Final = MappingProxyType(

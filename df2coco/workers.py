@@ -51,19 +51,6 @@ _START: Final = (
 
 _LENGTH: Final = struct.Struct("<Q")
 
-_FLAGS: Final = (
-    ("optimize", "O"),
-    ("dont_write_bytecode", "B"),
-    ("no_user_site", "s"),
-    ("no_site", "S"),
-    ("ignore_environment", "E"),
-    ("verbose", "v"),
-    ("bytes_warning", "b"),
-    ("isolated", "I"),
-    ("safe_path", "P"),
-)
-"""Fields of `sys.flags`, each with the option that sets it; those of `-X` and `-W` are kept elsewhere."""
-
 
 def available_cores() -> int:
     """The cores that this process may use."""
@@ -145,9 +132,11 @@ class _Worker:
     """An interpreter: the first thing sent is a function, which it applies to all that follows."""
 
     def __init__(self) -> None:
+        # As multiprocessing does: a worker's code runs as this interpreter was told to run code.
+        options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *_interpreter_options(), "-c", _START, *sys.path],
+                [sys.executable, *options, "-c", _START, *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # Ctrl-C reaches neither a session (POSIX) nor a group (Windows) of its own.
@@ -203,18 +192,6 @@ class _Worker:
         return WorkerError(
             f"a worker process died ({how}). Memory may have run out: try again with --workers 1."
         )
-
-
-def _interpreter_options() -> list[str]:
-    """The options of this interpreter that change how code runs: a worker's code runs in the same way."""
-    letters = [f"-{letter * getattr(sys.flags, name, 0)}" for name, letter in _FLAGS]
-    options = [f"{name}={value}" for name, value in sys._xoptions.items() if value is not True]
-    options += [name for name, value in sys._xoptions.items() if value is True]
-    return [
-        *(letter for letter in letters if letter != "-"),
-        *(f"-W{option}" for option in sys.warnoptions),
-        *(f"-X{option}" for option in options),
-    ]
 
 
 # ---------------------------------------------------------------- through the pipes
