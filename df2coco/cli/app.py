@@ -171,49 +171,38 @@ JsonOption = Annotated[bool, flag("--json", "Print JSON instead of text.")]
 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
-    """Draws a named bar for each phase on a terminal; nothing in a pipe or when `quiet`."""
+    """Draws a named bar for each phase on a terminal, one at a time; nothing in a pipe or when `quiet`."""
     if quiet or not sys.stderr.isatty():
         yield no_progress
         return
-    bars = _Bars()
-    try:
-        yield bars.show
-    finally:
-        bars.close()
+    shown, bar = "", None
 
-
-class _Bars:
-    """One bar at a time, which goes when its phase ends."""
-
-    def __init__(self) -> None:
-        self._phase = ""
-        self._bar: Any = None
-
-    def show(self, phase: str, done: int, total: int) -> None:
-        """A `Progress`."""
-        if phase != self._phase:
-            self.close()
-            self._phase, self._bar = phase, _new_bar(phase, total)
-        self._bar.update(done - self._bar.n)
+    def show(phase: str, done: int, total: int) -> None:
+        nonlocal shown, bar
+        if bar is None or phase != shown:
+            if bar is not None:
+                bar.close()
+            shown, bar = phase, _new_bar(phase, total)
+        bar.update(done - bar.n)
         if total and done == total:
-            self._bar.refresh()  # tqdm draws ten times a second, which would leave 99 % standing
+            bar.refresh()  # tqdm draws ten times a second, which would leave 99 % standing
 
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _new_bar(phase: str, total: int) -> Any:
     from tqdm import tqdm
 
     name = printable(phase)
-    options = (
-        {"desc": name}
-        if total
-        else {"bar_format": f"{name} ...".replace("{", "{{").replace("}", "}}")}
-    )
+    form = {"desc": name}
+    if not total:
+        form = {"bar_format": f"{name} ...".replace("{", "{{").replace("}", "}}")}
     return tqdm(
-        total=total or None, unit="", dynamic_ncols=True, leave=False, file=sys.stderr, **options
+        total=total or None, unit="", dynamic_ncols=True, leave=False, file=sys.stderr, **form
     )
 
 

@@ -56,8 +56,8 @@ def _process(parameter: Any, own: Callable[[Any, Any], Any], context: Any, value
         except ValueError:
             return own(context, value)
         low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
-        for each in plain if many else (plain,):
-            if (low is not None and each < low) or (high is not None and each > high):
+        for number in plain if many else (plain,):
+            if (low is not None and number < low) or (high is not None and number > high):
                 return own(context, value)
     return plain if parameter.callback is None else parameter.callback(context, parameter, plain)
 
@@ -71,7 +71,7 @@ _NUMBERS: Final = {
 def _plain(value: Any, annotation: Any) -> Any:
     """`value` as `annotation` says. Raises ValueError when that is not plain to see."""
     if get_origin(annotation) is list and isinstance(value, list | tuple):
-        return [_plain(each, *get_args(annotation)) for each in value]
+        return [_plain(item, *get_args(annotation)) for item in value]
     if get_origin(annotation) is Literal and value in get_args(annotation):
         return value
     if annotation in (bool, str, int, float, Path) and type(value) is annotation:

@@ -69,7 +69,7 @@ def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> Overla
 
         return Overlap(float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU")
     corners = [item.box or item.extent(PARTS) for item in (truth, result)]
-    boxes = [from_corners(each) for each in corners if each]
+    boxes = [from_corners(box) for box in corners if box]
     return Overlap(iou(*boxes) if len(boxes) == 2 else 0.0, "IoU")
 
 

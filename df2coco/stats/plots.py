@@ -42,7 +42,7 @@ def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
     require_matplotlib()
 
 
-def save_plots(found: Sequence[SplitStatistics], path: Path) -> list[Path]:
+def save_plots(splits: Sequence[SplitStatistics], path: Path) -> list[Path]:
     """Draw each split's panels into the file at `path`; with several splits into `path` with their names.
 
     Raises `PlotError` when matplotlib is missing or the name does not end as in `FORMATS`, and
@@ -51,8 +51,8 @@ def save_plots(found: Sequence[SplitStatistics], path: Path) -> list[Path]:
     check_plot(path)
     paths = []
     with Outputs() as outputs:
-        for numbers in found:
-            target = path if len(found) == 1 else path.with_stem(f"{path.stem}_{numbers.name}")
+        for numbers in splits:
+            target = path if len(splits) == 1 else path.with_stem(f"{path.stem}_{numbers.name}")
             outputs.open(target).write(_page(numbers, target.suffix.lower().lstrip(".")))
             paths.append(target)
     return paths
@@ -187,8 +187,8 @@ def _page(numbers: SplitStatistics, format: str) -> bytes:
         for part, column in zip(parts, used, strict=True):
             slack = (tallest - height(column)) / len(column)
             ratios = [panel.height(numbers) + _HEAD + slack for panel in column]
-            axes = part.subplots(len(column), 1, squeeze=False, height_ratios=ratios)[:, 0]
-            for each, panel in zip(axes, column, strict=True):
-                each.set_title(panel.title)
-                panel.draw(each, numbers)
+            places = part.subplots(len(column), 1, squeeze=False, height_ratios=ratios)[:, 0]
+            for axes, panel in zip(places, column, strict=True):
+                axes.set_title(panel.title)
+                panel.draw(axes, numbers)
         return _bytes(figure, format)
