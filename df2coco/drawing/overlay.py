@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.drawing.drawables import PARTS, Drawable, Landmark, read_drawables
+from df2coco.drawing.drawables import PARTS, Box, Drawable, Landmark, read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
 from df2coco.masks import compressed
 
@@ -66,7 +66,7 @@ def overlay(
     size: int | None = None,
 ) -> Image:
     """A picture of `image` with `drawables` drawn over it, the first at the bottom; see `draw_image`."""
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
     parts = frozenset(parts)
     drawables = distinguish(drawables)
@@ -78,7 +78,8 @@ def overlay(
     fine = 3 if max(width, height) <= 1000 else 2
     picture = picture.resize((width * fine, height * fine), Image.Resampling.NEAREST)
     scale = width * fine / image.width, height * fine / image.height
-    brush = _Brush(picture, scale, fine * max(math.sqrt(width * height) / 700, THINNEST))
+    unit = fine * max(math.sqrt(width * height) / 700, THINNEST)
+    brush = _Brush(picture, ImageDraw.Draw(picture), scale, unit)
     if "masks" in parts:
         for drawable in drawables:
             brush.mask(drawable)
@@ -97,6 +98,15 @@ def font(size: int) -> FreeTypeFont | ImageFont:
     from PIL import ImageFont
 
     return ImageFont.load_default(size)
+
+
+def shortened(text: str, size: int, room: float, rest: str = "") -> str:
+    """`text` and `rest` in a font of that size; `text` is cut where they are longer than `room`."""
+    whole, shown = text, text
+    while shown and font(size).getlength(shown + rest) > room:
+        whole = whole[:-1]
+        shown = whole and whole + "…"
+    return shown + rest
 
 
 def casing_of(color: str) -> str:
@@ -119,15 +129,12 @@ class _Brush:
     """Draws items on a canvas."""
 
     canvas: Image
+    draw: ImageDraw
+    """Draws on it."""
     scale: tuple[float, float]
     """Canvas pixels to a pixel of the image, across and down."""
     unit: float
     """What widths are multiples of: a 700th of the picture's side, so they follow its size."""
-
-    def _draw(self) -> ImageDraw:
-        from PIL import ImageDraw
-
-        return ImageDraw.Draw(self.canvas)
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
         """A position on the canvas; far outside is as good as further outside."""
@@ -136,6 +143,10 @@ class _Brush:
             min(max(x * self.scale[0], -9 * across), 10 * across),
             min(max(y * self.scale[1], -9 * down), 10 * down),
         )
+
+    def _corners(self, box: Box) -> Box:
+        """A box on the canvas."""
+        return *self._at(*box[:2]), *self._at(*box[2:])
 
     def _pixel(self, landmark: Landmark) -> tuple[float, float]:
         """The middle of a landmark's pixel, on the canvas."""
@@ -163,8 +174,7 @@ class _Brush:
         """255 in the union of the polygons, and where on the canvas that picture begins."""
         from PIL import Image, ImageDraw
 
-        x1, y1, x2, y2 = drawable.extent(["masks"]) or (0, 0, 0, 0)
-        (x1, y1), (x2, y2) = self._at(x1, y1), self._at(x2, y2)
+        x1, y1, x2, y2 = self._corners(drawable.extent(["masks"]) or (0, 0, 0, 0))
         left, top = max(0, math.floor(x1)), max(0, math.floor(y1))
         width = min(self.canvas.width, math.ceil(x2) + 1) - left
         height = min(self.canvas.height, math.ceil(y2) + 1) - top
@@ -198,19 +208,16 @@ class _Brush:
         """The box's lines, with a casing."""
         if drawable.box is None:
             return
-        draw, width, casing = self._draw(), 2.0 * self.unit, 0.8 * self.unit
-        # Boxes along the picture's edge stay in sight.
-        inset = width + casing
-        (left, top), (right, bottom) = (
-            (_clamp(x, inset, self.canvas.width), _clamp(y, inset, self.canvas.height))
-            for x, y in (self._at(*drawable.box[:2]), self._at(*drawable.box[2:]))
+        width, casing = 2.0 * self.unit, 0.8 * self.unit
+        inset = width + casing  # boxes along the picture's edge stay in sight
+        left, top, right, bottom = (
+            min(max(value, inset), max(inset, end - inset))
+            for value, end in zip(self._corners(drawable.box), 2 * self.canvas.size, strict=True)
         )
-        for half, color in (
-            (width / 2 + casing, casing_of(drawable.color)),
-            (width / 2, drawable.color),
-        ):
+        outer = width / 2 + casing, casing_of(drawable.color)
+        for half, color in (outer, (width / 2, drawable.color)):
             corners = (left - half, top - half, right + half, bottom + half)
-            draw.rectangle(corners, outline=color, width=max(1, round(2 * half)))
+            self.draw.rectangle(corners, outline=color, width=max(1, round(2 * half)))
 
     # ------------------------------------------------------------ landmarks
 
@@ -219,7 +226,7 @@ class _Brush:
         points = {slot: (self._pixel(m), m.visible) for slot, m in drawable.landmarks.items()}
         if not points:
             return
-        draw, radius = self._draw(), self._radius(drawable.landmarks.values())
+        radius = self._radius(drawable.landmarks.values())
         width, casing = max(0.62 * radius, self.unit), max(0.3 * radius, 0.6 * self.unit)
         color, around = drawable.color, casing_of(drawable.color)
         lines = [
@@ -227,12 +234,12 @@ class _Brush:
         ]
         for ink, stroke in ((around, width + 2 * casing), (color, width)):
             for line in lines:
-                draw.line(line, fill=ink, width=max(1, round(stroke)))
+                self.draw.line(line, fill=ink, width=max(1, round(stroke)))
         for place, visible in points.values():
             discs = [(radius + casing, around), (radius, color)]
             if not visible:
                 discs += [(0.68 * radius, around), (0.55 * radius, "#ffffff")]
-            draw_discs(draw, place, discs)
+            draw_discs(self.draw, place, discs)
 
     def _radius(self, landmarks: Iterable[Landmark]) -> float:
         """Smaller on small items, where landmarks lie close."""
@@ -251,9 +258,11 @@ class _Brush:
             extent = drawable.extent(parts)
             if extent is None:
                 continue
-            text = _label_text(drawable, size, self.canvas.width - 2 * pad)
+            rest = "" if drawable.score is None else f" {drawable.score:.2f}"
+            rest += f" ({drawable.note})" if drawable.note else ""
+            text = shortened(drawable.name, size, self.canvas.width - 2 * pad, rest)
             width = math.ceil(font(size).getlength(text)) + 2 * pad
-            (x1, y1), (x2, y2) = self._at(*extent[:2]), self._at(*extent[2:])
+            x1, y1, x2, y2 = self._corners(extent)
             wish = Wish(width, height, (x1 - edge, y1, x2 + edge, y2))
             labels.append((text, drawable.color, wish))
         wishes = [wish for _, _, wish in labels]
@@ -269,8 +278,7 @@ class _Brush:
         for drawable in drawables:
             face = drawable.face()
             if face is not None:
-                (x1, y1), (x2, y2) = self._at(*face[:2]), self._at(*face[2:])
-                yield Obstacle(_rectangle(x1, y1, x2, y2), 8.0)
+                yield Obstacle(_rectangle(*self._corners(face)), 8.0)
         if "landmarks" in parts:
             for drawable in drawables:
                 radius = self._radius(drawable.landmarks.values()) if drawable.landmarks else 0
@@ -280,9 +288,9 @@ class _Brush:
                     yield Obstacle(place, 1.0)
 
     def _label(self, text: str, color: str, place: Rectangle, size: int, pad: int) -> None:
-        draw, ink = self._draw(), casing_of(color)
+        ink = casing_of(color)
         x, y, width, height = place
-        draw.rounded_rectangle(
+        self.draw.rounded_rectangle(
             (x, y, x + width - 1, y + height - 1),
             radius=pad,
             fill=color,
@@ -290,26 +298,12 @@ class _Brush:
             width=max(1, round(0.6 * self.unit)),
         )
         bold = max(0, round(0.2 * self.unit))
-        draw.text((x + pad, y + height / 2), text, ink, font(size), anchor="lm", stroke_width=bold)
-
-
-def _clamp(value: float, inset: float, end: float) -> float:
-    return min(max(value, inset), max(inset, end - inset))
+        middle = (x + pad, y + height / 2)
+        self.draw.text(middle, text, ink, font(size), anchor="lm", stroke_width=bold)
 
 
 def _rectangle(x1: float, y1: float, x2: float, y2: float) -> Rectangle:
     return Rectangle(round(x1), round(y1), max(1, round(x2 - x1)), max(1, round(y2 - y1)))
-
-
-def _label_text(drawable: Drawable, size: int, room: float) -> str:
-    """Name, score and note; the name is cut where they do not fit."""
-    rest = "" if drawable.score is None else f" {drawable.score:.2f}"
-    rest += f" ({drawable.note})" if drawable.note else ""
-    name, shortened = drawable.name, drawable.name
-    while shortened and font(size).getlength(shortened + rest) > room:
-        name = name[:-1]
-        shortened = name and name + "…"
-    return shortened + rest
 
 
 def distinguish(drawables: Iterable[Drawable]) -> list[Drawable]:

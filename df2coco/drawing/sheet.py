@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from df2coco.drawing.drawables import Drawable
 from df2coco.drawing.labels import Rectangle
 from df2coco.drawing.matches import MATCHED, THRESHOLD, UNMATCHED
-from df2coco.drawing.overlay import casing_of, draw_discs, font
+from df2coco.drawing.overlay import casing_of, draw_discs, font, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -78,10 +78,8 @@ def text_line(text: str, width: int, size: int) -> Image:
     from PIL import Image, ImageDraw
 
     strip = Image.new("RGB", (width, round(1.5 * size)), PAPER)
-    letters = font(size)
-    while text and letters.getlength(text) > width:
-        text = text[:-2].rstrip("…") + "…" if len(text) > 2 else ""
-    ImageDraw.Draw(strip).text((0, strip.height / 2), text, INK, letters, anchor="lm")
+    line = shortened(text, size, width)
+    ImageDraw.Draw(strip).text((0, strip.height / 2), line, INK, font(size), anchor="lm")
     return strip
 
 
