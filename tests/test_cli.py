@@ -319,7 +319,7 @@ class TestEverywhere:
                     "checking annotations:",
                     "checking the file as a whole ...",
                     "comparing with the source:",
-                    "scoring the ground truth against itself ...",
+                    "going through pycocotools ...",
                 ],
             ),
             ("validate {coco} --images {split}", ["reading image headers:"]),

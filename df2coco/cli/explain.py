@@ -1,12 +1,9 @@
 """`df2coco explain`."""
 
 import difflib
-import textwrap
 from typing import Annotated
 
-import typer
-
-from df2coco.cli.app import command
+from df2coco.cli.app import argument, command, wrapped
 from df2coco.errors import OptionError
 from df2coco.validator import CHECK_BY_CODE, NEEDS
 from df2coco.validator.checks import PAGE
@@ -14,10 +11,7 @@ from df2coco.validator.checks import PAGE
 
 @command("explain")
 def explain_command(
-    code: Annotated[
-        str,
-        typer.Argument(metavar="CODE", show_default=False, help="A code that validate prints."),
-    ],
+    code: Annotated[str, argument("CODE", "A code that validate prints.")],
 ) -> None:
     """Explain a finding of validate.
 
@@ -30,17 +24,7 @@ def explain_command(
         raise OptionError(f"there is no finding {code!r}. {hint}")
     only = ", on files of DeepFashion2" if check.garments else ""
     lines = [f"{check.code} ({check.level}; checked {NEEDS[check.needs]}{only})"]
-    for label, text in (
-        ("", check.sentence),
-        ("affects: ", check.affects),
-        ("cause:   ", check.cause),
-        ("remedy:  ", check.remedy),
-    ):
-        lines += textwrap.wrap(
-            text,
-            80,
-            initial_indent=f"  {label}",
-            subsequent_indent=" " * (2 + len(label)),
-            break_on_hyphens=False,
-        )
+    lines += wrapped("  ", check.sentence)
+    for name in ("affects", "cause", "remedy"):
+        lines += wrapped(f"  {name + ':':<9}", getattr(check, name))
     print("\n".join([*lines, f"  example: {check.link}"]))

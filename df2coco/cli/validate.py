@@ -6,47 +6,52 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import JsonOption, PasswordOption, QuietOption, WorkersOption, command, run
+from df2coco.cli.app import (
+    CocoArgument,
+    JsonOption,
+    PasswordOption,
+    QuietOption,
+    WorkersOption,
+    command,
+    flag,
+    option,
+    print_json,
+    run,
+    wrapped,
+)
 from df2coco.errors import OptionError, counted, printable
 from df2coco.validator import SCORED_IMAGES, Finding, Report, Trip, validate
 
 
 @command("validate")
 def validate_command(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="OUT.json", show_default=False, help="A COCO file of any origin."),
-    ],
+    path: CocoArgument,
     against: Annotated[
         Path | None,
-        typer.Option(
-            metavar="SOURCE",
-            help="What it was converted from: every image, item and value must be the same.",
+        option(
+            "SOURCE", "What it was converted from: every image, item and value must be the same."
         ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Folder or zip of the images: all must be there, whole, and of the right size.",
+        option(
+            "PATH", "Folder or zip of the images: all must be there, whole, and of the right size."
         ),
     ] = None,
     decode: Annotated[
-        bool, typer.Option("--decode", help="With --images: decode each picture in full.")
+        bool, flag("--decode", "With --images: decode each picture in full.")
     ] = False,
-    notes: Annotated[
-        bool, typer.Option("--notes", help="Show notes in full, not only their codes.")
-    ] = False,
+    notes: Annotated[bool, flag("--notes", "Show notes in full, not only their codes.")] = False,
     json: JsonOption = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    strict: Annotated[bool, flag("--strict", "Exit 1 for warnings too.")] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out what needs masks drawn, and pycocotools.")
+        bool, flag("--quick", "Leave out what needs masks drawn, and pycocotools.")
     ] = False,
     score: Annotated[
         str,
-        typer.Option(
-            metavar="N|all",
-            help="Images that pycocotools loads, draws and scores against themselves, spread evenly.",
+        option(
+            "N|all",
+            "Images that pycocotools loads, draws and scores against themselves, spread evenly.",
         ),
     ] = str(SCORED_IMAGES),
     workers: WorkersOption = None,
@@ -68,7 +73,7 @@ def validate_command(
     )
     report = run(work, workers=workers, password=password, quiet=json or quiet)
     if json:
-        print(_as_json(report))
+        print_json(report.to_json())
     elif not quiet or not report.is_valid(strict=strict):
         print(_as_text(report, notes=notes))
     raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
@@ -80,24 +85,16 @@ def _number(score: str) -> int | None:
     return None if score == "all" else int(score)
 
 
-def _as_json(report: Report) -> str:
-    import orjson
-
-    return orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode()
-
-
 def _as_text(report: Report, *, notes: bool) -> str:
-    amounts = ", ".join(
-        counted(count, what)
-        for count, what in (
-            (report.images, "image"),
-            (report.annotations, "annotation"),
-            (report.categories, "category"),
-        )
-    )
+    sizes = {
+        "image": report.images,
+        "annotation": report.annotations,
+        "category": report.categories,
+    }
+    amounts = ", ".join(counted(count, what) for what, count in sizes.items())
     lines = [printable(str(report.path)), f"  {amounts}"]
     if report.trip is not None:
-        lines += _wrapped("  ", _trip(report.trip, report.images))
+        lines += wrapped("  ", _trip(report.trip, report.images))
     if report.compared is not None:
         lines.append(f"  compared with {printable(str(report.compared))}, value by value")
     shown = [finding for finding in report.findings if notes or finding.check.level != "note"]
@@ -106,7 +103,7 @@ def _as_text(report: Report, *, notes: bool) -> str:
     hidden = [finding.check.code for finding in report.findings if finding not in shown]
     lines.append("")
     if hidden:
-        lines += _wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
+        lines += wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
     amounts = ", ".join(
         counted(report.count(level), level) for level in ("error", "warning", "note")
     )
@@ -134,14 +131,10 @@ _SHOWN = 5
 
 def _finding(finding: Finding) -> list[str]:
     check = finding.check
-    lines = [f"{check.level}: {check.code}", *_wrapped("  ", check.sentence)]
+    lines = [f"{check.level}: {check.code}", *wrapped("  ", check.sentence)]
     lines += _places(finding)
-    for label, text in (
-        ("affects", check.affects),
-        ("cause", check.cause),
-        ("remedy", check.remedy),
-    ):
-        lines += _wrapped(f"  {label + ':':<9}", text)
+    for name in ("affects", "cause", "remedy"):
+        lines += wrapped(f"  {name + ':':<9}", getattr(check, name))
     return lines
 
 
@@ -150,24 +143,11 @@ def _places(finding: Finding) -> list[str]:
     if not any(hit.detail for hit in hits):
         ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
         more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _SHOWN else ""
-        return _wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
+        return wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
     lines = []
     for hit in hits:
-        who = (
-            ""
-            if hit.id is None
-            else f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
-        )
-        lines += _wrapped("  - ", who + printable(hit.detail))
+        who = f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
+        lines += wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
     if len(finding.hits) > _SHOWN:
         lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
     return lines
-
-
-def _wrapped(label: str, text: str) -> list[str]:
-    """`text` behind `label`, in lines of at most 80 columns."""
-    import textwrap
-
-    return textwrap.wrap(
-        text, 80, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False
-    ) or [label.rstrip()]
