@@ -19,10 +19,10 @@ PACKAGE = Path(df2coco.__file__).parent
 ROWS: list[set[str]] = [
     {"version"},
     {"errors", "progress"},
-    {"taxonomy", "boxes", "outputs", "file_kind", "workers"},
+    {"taxonomy", "split_names", "boxes", "outputs", "file_kind", "workers"},
     {"layouts"},
     {"releases", "parser", "coco", "masks"},
-    {"converter", "pictures"},
+    {"converter"},
     {"validator", "evaluation", "stats", "drawing", "subsets"},
     {"report", "integrations"},
     {"export"},

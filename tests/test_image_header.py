@@ -12,9 +12,9 @@ from PIL import Image
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
+from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
-from df2coco.pictures import Pictures
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg
 from tests.tools import fuzz

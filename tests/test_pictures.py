@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from df2coco.errors import ImageError, PasswordError, SourceError
-from df2coco.pictures import Pictures
+from df2coco.parser.photos import Pictures
 from tests.samples import make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from df2coco.converter import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError
-from df2coco.pictures import Pictures
+from df2coco.parser.photos import Pictures
 from df2coco.subsets import merge, split
 from df2coco.subsets.balance import share_out
 from df2coco.validator import validate

@@ -26,7 +26,6 @@ from df2coco.drawing.selection import DEFAULT_SAMPLE
 @command("draw")
 def draw_command(
     coco: Annotated[Path, argument("OUT.json", "The COCO file to look at.")],
-    images: Annotated[Path, option("PATH", "Folder or zip of the images.", show_default=False)],
     out: Annotated[
         Path,
         option(
@@ -36,6 +35,10 @@ def draw_command(
             show_default=False,
         ),
     ],
+    images: Annotated[
+        Path | None,
+        option("PATH", "Folder or zip of the images; found beside OUT.json when not given."),
+    ] = None,
     image_id: Annotated[list[int] | None, option("N", "Draw this image; may be repeated.")] = None,
     sample: Annotated[
         int | None,

@@ -19,8 +19,11 @@ from df2coco.cli.streams import say
 @command("report")
 def report_command(
     path: CocoArgument,
-    images: Annotated[Path, option("PATH", "Folder or zip of its images.", show_default=False)],
     out: Annotated[Path, option("FILE", "The .html file to write.", show_default=False)],
+    images: Annotated[
+        Path | None,
+        option("PATH", "Folder or zip of its images; found beside OUT.json when not given."),
+    ] = None,
     examples: Annotated[int, option("N", "Items to show, of every category.", min=0)] = 60,
     workers: WorkersOption = None,
     password: PasswordOption = None,

@@ -20,6 +20,7 @@ from df2coco.drawing.selection import annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
 from df2coco.errors import OptionError, OutputError, check_choice, check_list, printable, shorten
 from df2coco.outputs import Outputs, atomic_write, check_folder, check_outputs, reported_for
+from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers, map_ordered, worthwhile
 
@@ -40,7 +41,7 @@ FORMATS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 def draw(
     coco: str | Path,
-    images: str | Path,
+    images: str | Path | None,
     out: str | Path,
     *,
     image_ids: Sequence[int] = (),
@@ -55,7 +56,7 @@ def draw(
 ) -> list[Path]:
     """Draw images of the COCO file `coco` with their annotations; the files that were written.
 
-    `images` is a folder or archive of the images. Drawn are those of `image_ids` and `sample` more,
+    `images` is a folder or archive of the images; None: it is looked for beside `coco`. Drawn are those of `image_ids` and `sample` more,
     chosen at random by `seed`; 12 when neither is given. `out` is a `.png` or `.jpg` file, which becomes
     the picture, or a contact sheet when there are several; or a folder, which gets one `.jpg` an image.
     `results` is a model's results file: ground truth stands left then, and right the results with a
@@ -76,7 +77,7 @@ def draw(
         check_choice("parts", part, PARTS)
     if sample is not None and (type(sample) is not int or sample < 0):
         raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")
-    photos = Photos(images, password)
+    photos = None if images is None else Photos(images, password)
     inputs = [coco, *([results] if results else [])]
     _check_out(out, inputs)
     progress(f"reading {coco.name}", 0, 0)
@@ -84,6 +85,7 @@ def draw(
     with no_collection():
         document = read_annotations(coco, _ignore)
     check_fields(document, coco)
+    photos = photos or Photos(find_photos(coco, document["images"]), password)
     chosen = choose(coco, document["images"], image_ids, sample, seed)
     if not _is_folder(out) and len(chosen) > MAX_ON_SHEET:
         raise OutputError(

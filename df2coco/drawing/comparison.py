@@ -12,7 +12,7 @@ from df2coco.drawing.matches import MATCHED, mark_matches
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.sheet import Key, beside, beside_room, keys_of
-from df2coco.pictures import Picture
+from df2coco.parser.photos import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image

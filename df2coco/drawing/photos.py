@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import ImageHeader, read_header
-from df2coco.pictures import Picture, Pictures
+from df2coco.parser.photos import Picture, Pictures
 
 if TYPE_CHECKING:
     from PIL.Image import Image

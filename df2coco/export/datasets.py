@@ -1,7 +1,6 @@
 """What to export: COCO files and the folders of their photos, whatever the user named."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
 from df2coco.outputs import check_folder
-from df2coco.parser.places import SPLIT_OF_WORD
+from df2coco.parser.photos import Pictures, find_photos
 from df2coco.parser.reader import FolderFiles
 from df2coco.parser.splits import find_splits
-from df2coco.pictures import Pictures
 from df2coco.progress import Progress
+from df2coco.split_names import SPLITS, split_of
 from df2coco.taxonomy import Category
 
 
@@ -28,7 +27,7 @@ class Dataset:
     """One split."""
 
     split: str
-    """One of `df2coco.parser.places.SPLITS`."""
+    """One of `SPLITS`."""
     coco: Path
     photos: Path
     """The folder of the photos."""
@@ -86,7 +85,9 @@ def find_datasets(
     for number, source in enumerate(sources):
         photos = images[number] if images else None
         if source.suffix.lower() == ".json" and source.is_file():
-            found.append(Dataset(_split_of(source.stem), source, _photos_of(source, photos)))
+            found.append(
+                Dataset(split_of(source.stem) or SPLITS[0], source, _photos_of(source, photos))
+            )
             continue
         splits = find_splits(source, photos, password)
         folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
@@ -103,7 +104,7 @@ def find_datasets(
         )
         found += [
             Dataset(
-                _split_of(summary.split),
+                split_of(summary.split) or SPLITS[0],
                 summary.outputs[0],
                 folders[summary.split],
                 summary.notice_counts,
@@ -121,12 +122,6 @@ def find_datasets(
     return found
 
 
-def _split_of(name: str) -> str:
-    """The split that a name says; a name that says none is train."""
-    words = re.split(r"[^a-z]+", name.lower())
-    return next((SPLIT_OF_WORD[word] for word in reversed(words) if word in SPLIT_OF_WORD), "train")
-
-
 def _folder_of(files: object, source: Path) -> Path:
     if isinstance(files, FolderFiles):
         return files.path
@@ -138,17 +133,11 @@ def _folder_of(files: object, source: Path) -> Path:
 
 
 def _photos_of(coco: Path, given: Path | None) -> Path:
-    """The folder of a COCO file's photos: where the first of them is found."""
+    """The folder of a COCO file's photos."""
     if given is not None and not given.is_dir():
         raise SourceError("is not a folder. Unpack the photos, and name their folder.", file=given)
-    if given is not None:
-        return given
-    images = _without_annotations(coco)["images"]
-    split = coco.stem.rpartition("_")[2]  # keypoints_train.json lies beside the folder train
-    for folder in (coco.parent / split, coco.parent):
-        if images and folder.is_dir() and Pictures(folder).find(images[0].get("file_name")):
-            return folder
-    raise SourceError("no photos were found beside it. Name their folder with --images.", file=coco)
+    photos = given or find_photos(coco, _without_annotations(coco)["images"])
+    return photos if photos.is_dir() else _folder_of(photos, coco)
 
 
 def read_head(dataset: Dataset, folder: Path, category: Category | None = None) -> Head:

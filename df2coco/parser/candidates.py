@@ -5,14 +5,8 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from df2coco.parser.places import (
-    ARCHIVE_NAME,
-    SPLITS,
-    is_image_name,
-    is_place_name,
-    original_name,
-    split_of,
-)
+from df2coco.parser.places import ARCHIVE_NAME, Kind, is_image_name, kind_of
+from df2coco.split_names import SPLITS, original_name, split_called
 
 _UNFINISHED: Final = re.compile(
     r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$", re.IGNORECASE
@@ -54,9 +48,9 @@ def find_candidates(folder: Path, names: list[str]) -> Candidates:
             continue
         is_zip = not is_folder and name.lower().endswith(".zip")
         stem = name[:-4] if is_zip else name
-        if (is_folder or is_zip) and is_place_name(original_name(stem)):
+        if (is_folder or is_zip) and kind_of(original_name(stem)) != Kind():
             found.places.append(path)
-        elif (is_folder or is_zip) and (split := split_of(stem)) is not None:
+        elif (is_folder or is_zip) and (split := split_called(stem)) is not None:
             groups[split].append(path)
         elif is_folder:
             found.others.append(path)

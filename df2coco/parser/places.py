@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from df2coco.errors import SourceError
 from df2coco.parser.archive import ZipFiles, read_directory
 from df2coco.parser.reader import Files, FolderFiles, Reference
+from df2coco.split_names import original_name, split_called
 
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""
@@ -23,24 +24,29 @@ IMAGE_SUFFIXES: Final = (
 )
 """In lower case; of two images of one name, that of the first suffix is taken."""
 
-SPLITS: Final = ("train", "validation", "test")
-SPLIT_OF_WORD: Final[Mapping[str, str]] = {
-    **{name: name for name in SPLITS},
-    "valid": "validation",
-    "val": "validation",
-}
-"""A word in the name of a file or folder -> the split."""
-
-_ANNOTATIONS: Final = re.compile(r"(?:(.+)_)?(?:annos?|annots?|annotations?)", re.IGNORECASE)
-_IMAGES: Final = re.compile(r"(?:(.+)_)?(?:image|images|imags)", re.IGNORECASE)
 ARCHIVE_NAME: Final = re.compile(
     r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
 )
-_COPY: Final = re.compile(
-    r"^copy of |-\d{8}T\d{6}Z(?:-\d+)*$|(?: - copy)? ?\(\d+\)$| - copy$", re.IGNORECASE
+_KIND: Final = re.compile(
+    rf"(?:(.+)_)?(?:(annos?|annots?|annotations?)|{'|'.join(IMAGE_FOLDERS)})", re.IGNORECASE
 )
 _UNSAFE: Final = re.compile(r"[^\w.\- ]")
 _LONGEST_NAME: Final = 80
+
+
+class Kind(NamedTuple):
+    """What a folder's name says of it."""
+
+    is_annotations: bool = False
+    is_images: bool = False
+    prefix: str = ""
+    """ "val" of "val_annos"."""
+
+
+def kind_of(name: str) -> Kind:
+    """Whether a folder of annotation files or of images may be called so: "annos", "val_images"."""
+    match = _KIND.fullmatch(name)
+    return Kind(bool(match[2]), not match[2], match[1] or "") if match else Kind()
 
 
 def is_image_name(name: str) -> bool:
@@ -48,134 +54,171 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and name[name.rfind("/") + 1] != "."
 
 
-def original_name(name: str) -> str:
-    """The name of a download before browsers, Google Drive and file managers changed it.
-
-    "Copy of train", "train (1)" and "train-20240101T000000Z-001" are "train".
-    """
-    before = ""
-    while before != name:
-        before, name = name, _COPY.sub("", name)
-    return name
+# ---------------------------------------------------------------- trees
 
 
-def split_of(name: str) -> str | None:
-    """ "train", "validation" or "test" for a name of the split ("val", "Train (1)"); None for others."""
-    return SPLIT_OF_WORD.get(original_name(name).lower())
+class Folder:
+    """A folder on disk as a tree of names; each folder in it is listed once, when it is first looked into."""
+
+    archive = ""
+    top = ""
+
+    def __init__(self, path: Path, label: str = "", names: Iterable[str] | None = None) -> None:
+        """`names` is what the folder holds, where that is known."""
+        self.path = path
+        self.label = label or str(path)
+        """The folder as messages name it."""
+        # Called as the user calls it, also where a link leads to a folder of another name.
+        self.own = Path(os.path.abspath(path))
+        self.files: Files = FolderFiles(path)
+        self._listings = {} if names is None else {"": {name: name for name in names}}
+
+    def listing(self, folder: str = "") -> Mapping[str, Reference]:
+        """What lies in a folder below this one, by name; nothing when there is no such folder.
+
+        Raises `SourceError` when it cannot be read.
+        """
+        if folder not in self._listings:
+            around, _, own = folder.rpartition("/")
+            # Each folder on the way is looked up by its exact name, also where disks ignore case.
+            inside = not folder or own in self.listing(around)
+            names = list_folder(self.path / folder) if inside else ()
+            prefix = f"{folder}/" if folder else ""
+            self._listings[folder] = {name: prefix + name for name in names}
+        return self._listings[folder]
+
+    def image_names(self) -> Iterator[str]:
+        """The paths of all images below the folder, in no particular order. Raises as `listing`."""
+        seen: set[str] = set()
+        waiting = [""]
+        while waiting:
+            prefix = waiting.pop()
+            real = os.path.realpath(self.path / prefix)
+            if real in seen:  # a link to a folder around it
+                continue
+            seen.add(real)
+            for name in list_folder(self.path / prefix):
+                if is_image_name(name):
+                    yield prefix + name
+                elif name[0] != "." and name != "__MACOSX" and (self.path / prefix / name).is_dir():
+                    waiting.append(f"{prefix}{name}/")
 
 
-def is_place_name(name: str) -> bool:
-    """Whether a folder of annotation files or of images may be called so: "annos", "val_images"."""
-    return bool(_ANNOTATIONS.fullmatch(name) or _IMAGES.fullmatch(name))
+class Archive:
+    """A zip archive as a tree of names. Raises `SourceError` when it is none, or is damaged."""
+
+    def __init__(self, path: Path, password: str | None = None, label: str = "") -> None:
+        self.path = path
+        self.label = label or str(path)
+        self.archive = path.stem
+        """The archive's name without its suffix; of folders "". """
+        self.own = Path(os.path.abspath(path)).with_suffix("")
+        self.files: Files = ZipFiles(path, password)
+        self.folders: dict[str, dict[str, Reference]] = {}
+        for name, member in read_directory(path):
+            folder, _, base = name.rpartition("/")
+            self.folders.setdefault(folder, {})[base] = member
+
+    def listing(self, folder: str = "") -> Mapping[str, Reference]:
+        """The files in a folder of the archive."""
+        return self.folders.get(folder, {})
+
+    @property
+    def top(self) -> str:
+        """The folder that all images lie in or below; "" when they have none in common."""
+        folders = [
+            f.split("/") for f, names in self.folders.items() if any(map(is_image_name, names))
+        ]
+        return "/".join(os.path.commonprefix(folders)) if folders else ""  # noqa: RUF071 (lists)
+
+    def image_names(self) -> Iterator[str]:
+        """The paths of all images in the archive, in no particular order."""
+        for folder, names in self.folders.items():
+            prefix = f"{folder}/" if folder else ""
+            yield from (prefix + name for name in names if is_image_name(name))
 
 
-def annotations_prefix(name: str) -> str:
-    """ "val" of "val_annos" in lower case, "" of "annos" and of what is not a folder of annotation files."""
-    match = _ANNOTATIONS.fullmatch(name)
-    return (match.group(1) or "").lower() if match else ""
+Tree: TypeAlias = Folder | Archive
+
+
+def list_folder(path: Path) -> list[str]:
+    """The names in a folder, in no order; none where there is no folder. Raises `SourceError`."""
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
+
+
+def open_tree(path: Path, password: str | None = None, label: str = "") -> Tree:
+    """The tree of a folder or a zip archive. Raises `SourceError` when it is neither."""
+    if not os.path.exists(path):
+        raise SourceError("no such file or folder.", file=path)
+    return Folder(path, label) if os.path.isdir(path) else Archive(path, password, label)
+
+
+# ---------------------------------------------------------------- places
+
+
+class Chosen(NamedTuple):
+    """Files of one kind."""
+
+    files: dict[str, Reference]
+    """By their names without suffix."""
+    suffixes: dict[str, str]
+    """Those that are not the usual one, by the names without them."""
+    doubles: list[str]
+    """Files not taken, since another one has the same name but for the suffix."""
 
 
 class Place:
-    """One folder, on disk or in an archive. Its files are listed when they are first asked for."""
+    """One folder of a tree. Its files are listed when they are first asked for."""
 
-    def __init__(
-        self,
-        path: PurePosixPath | Path,
-        archive: str,
-        label: str,
-        files: Files,
-        list_files: Callable[[], Mapping[str, Reference]],
-    ) -> None:
-        self.path = path
-        """The folder, as a path on disk or in its archive."""
-        self.archive = archive
-        """The archive's name without its suffix, or ""."""
-        self.label = label
+    def __init__(self, tree: Tree, folder: str = "") -> None:
+        self.tree = tree
+        self._folder = folder
+        self.files = tree.files
+        self.label = f"{tree.label}/{folder}" if folder else tree.label
         """The folder as messages name it."""
-        self.files = files
-        self.annotation_doubles: list[str] = []
-        """Annotation files not taken, since another one has the same name but for the suffix's letter case."""
-        self.doubles: list[str] = []
-        """Images not taken, since another one has the same name but for the suffix."""
-        self.suffixes: dict[str, str] = {}
-        """Those of the images that are not `JPG`, by their names without suffix."""
-        self._list = list_files
-
-    @property
-    def name(self) -> str:
+        self.path = PurePosixPath(folder) if tree.archive else tree.own
+        """The folder, as a path on disk or in its archive."""
+        self.name = self.path.name or tree.archive
         """The folder's own name; at the top of an archive the archive's, which says what it is (val_annos.zip)."""
-        return self.path.name or self.archive
+        self.kind = kind_of(self.name)
 
     @cached_property
-    def _listed(self) -> Mapping[str, Reference]:
-        return self._list()
-
-    @cached_property
-    def annotations(self) -> dict[str, Reference]:
-        """The annotation files: name without suffix -> reference."""
-        listed = self._listed
-        found = {
-            name[:-5]: reference
-            for name, reference in listed.items()
-            if name.endswith(".json") and name[0] != "."
-        }
+    def annotations(self) -> Chosen:
+        """The annotation files; of two of one name but for the suffix's letter case, .json is taken."""
+        listed = self.tree.listing(self._folder)
         others = [n for n in listed if n[-5:].lower() == ".json" and not n.endswith(".json")]
-        for name in sorted(n for n in others if n[0] != "."):
-            if name[:-5] in found:
-                self.annotation_doubles.append(name)
-            else:
-                found[name[:-5]] = listed[name]
-        return found
+        return _choose(listed, ".json", sorted(n for n in others if n[0] != "."))
 
     @cached_property
-    def images(self) -> dict[str, Reference]:
-        """The images: name without suffix -> reference."""
-        listed = self._listed
-        # All images of the dataset are .jpg, so that others may take longer.
-        found = {
-            name[:-4]: reference
-            for name, reference in listed.items()
-            if name.endswith(JPG) and name[0] != "."
-        }
-        others = []
-        if len(found) < len(listed):
-            others = [n for n in listed if not n.endswith((JPG, ".json")) and is_image_name(n)]
-        for name in sorted(others, key=_rank):
-            stem, suffix = os.path.splitext(name)
-            if stem in found:
-                self.doubles.append(name)
-            else:
-                found[stem] = listed[name]
-                self.suffixes[stem] = suffix
-        return found
+    def images(self) -> Chosen:
+        """The images. All of the dataset are .jpg."""
+        listed = self.tree.listing(self._folder)
+        others = [n for n in listed if not n.endswith((JPG, ".json")) and is_image_name(n)]
+        return _choose(listed, JPG, sorted(others, key=_rank))
 
     @property
     def has_numbered_annotations(self) -> bool:
         """Whether an annotation file here is called by a number, as all of the dataset are."""
-        return any(stem.isdecimal() for stem in self.annotations)
+        return any(map(str.isdecimal, self.annotations.files))
 
     @property
     def has_numbered_images(self) -> bool:
         """Whether an image here is called by a number, as all of the dataset are."""
-        return any(stem.isdecimal() for stem in self.images)
-
-    @property
-    def is_annotations(self) -> bool:
-        """Whether it is called as a folder of annotation files is."""
-        return _ANNOTATIONS.fullmatch(self.name) is not None
-
-    @property
-    def is_images(self) -> bool:
-        """Whether it is called as a folder of images is."""
-        return _IMAGES.fullmatch(self.name) is not None
+        return any(map(str.isdecimal, self.images.files))
 
     @property
     def split(self) -> str:
         """The split's name: one safe part of a path. "val_annos" and "val/annos" give "validation"."""
-        own = original_name(self.name)
-        match = _ANNOTATIONS.fullmatch(own) or _IMAGES.fullmatch(own)
-        name = (match.group(1) or self._around) if match else own
-        return split_of(name) or _safe(name)
+        name = original_name(self.name)
+        kind = kind_of(name)
+        if kind != Kind():
+            name = kind.prefix or self.around.name or self.tree.archive
+        return split_called(name) or _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip(". ") or "split"
 
     @property
     def around(self) -> PurePosixPath | Path:
@@ -183,44 +226,24 @@ class Place:
         parent = self.path.parent
         return parent.parent if parent.name == self.path.name else parent
 
-    @property
-    def _around(self) -> str:
-        """The name of the folder or archive around it, which is often the split's."""
-        return self.around.name or self.archive
 
-    @property
-    def prefix(self) -> str:
-        """ "val" of "val_annos", else ""."""
-        match = _ANNOTATIONS.fullmatch(self.name) or _IMAGES.fullmatch(self.name)
-        return (match.group(1) or "") if match else ""
+def _choose(listed: Mapping[str, Reference], usual: str, others: list[str]) -> Chosen:
+    """The files of the usual suffix, and of `others` those whose names are still free."""
+    end = -len(usual)
+    files = {n[:end]: r for n, r in listed.items() if n.endswith(usual) and n[0] != "."}
+    chosen = Chosen(files, {}, [])
+    for name in others:
+        stem, suffix = os.path.splitext(name)
+        if stem in files:
+            chosen.doubles.append(name)
+        else:
+            files[stem] = listed[name]
+            chosen.suffixes[stem] = suffix
+    return chosen
 
 
 def _rank(name: str) -> tuple[int, str]:
     return IMAGE_SUFFIXES.index(os.path.splitext(name)[1].lower()), name
-
-
-def _safe(name: str) -> str:
-    name = _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip(". ")
-    return name or "split"
-
-
-def list_folder(path: Path) -> list[str]:
-    """The names in a folder, in no order. Raises `SourceError` when it cannot be read."""
-    try:
-        return os.listdir(path)
-    except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
-
-
-def folder_place(path: Path, label: str = "", names: list[str] | None = None) -> Place:
-    """A folder on disk; `names` is what it holds, where that is known."""
-    # Called as the user calls it, also where a link leads to a folder of another name.
-    whole = Path(os.path.abspath(path))
-
-    def files() -> dict[str, Reference]:
-        return {name: name for name in (list_folder(path) if names is None else names)}
-
-    return Place(whole, "", label or str(path), FolderFiles(path), files)
 
 
 def archive_places(
@@ -235,32 +258,23 @@ def archive_places(
 
     Raises `SourceError` when it is not a zip archive, is damaged, or holds nothing but other archives.
     """
-    folders: dict[str, dict[str, Reference]] = {}
-    inner: list[str] = []
-    for name, member in read_directory(path):
-        folder, _, base = name.rpartition("/")
-        if base[:1] in ("", "."):
-            continue
-        if base[-5:].lower() == ".json" or is_image_name(base):
-            folders.setdefault(folder, {})[base] = member
-        elif ARCHIVE_NAME.search(base):
-            inner.append(name)
+    archive = Archive(path, password, label)
+    folders, inner = set(), []
+    for folder, names in archive.folders.items():
+        for name in names:
+            if name[:1] in ("", "."):
+                continue
+            if name[-5:].lower() == ".json" or is_image_name(name):
+                folders.add(folder)
+            elif ARCHIVE_NAME.search(name):
+                inner.append(f"{folder}/{name}" if folder else name)
+    inner.sort()
     if inner and not folders:
-        some = ", ".join(sorted(inner)[:4]) + ("..." if len(inner) > 4 else "")
+        some = ", ".join(inner[:4]) + ("..." if len(inner) > 4 else "")
         raise SourceError(
             f"an archive of archives ({some}). Unpack it and name the folder of those.", file=path
         )
     if passed_over is not None:
         reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
-        passed_over += [(f"{label or path}/{name}", reason) for name in sorted(inner)]
-    reader = ZipFiles(path, password)
-    return [
-        Place(
-            PurePosixPath(folder),
-            path.stem,
-            f"{label or path}/{folder}".rstrip("/"),
-            reader,
-            lambda members=members: members,  # type: ignore[misc]
-        )
-        for folder, members in sorted(folders.items())
-    ]
+        passed_over += [(f"{archive.label}/{name}", reason) for name in inner]
+    return [Place(archive, folder) for folder in sorted(folders)]

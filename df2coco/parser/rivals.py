@@ -21,7 +21,7 @@ def more_annotations(archive: Path, splits: list[Split]) -> str | None:
         places = archive_places(archive, None)
     except SourceError:
         return None
-    there = sum(len(place.annotations) for place in places)
+    there = sum(len(place.annotations.files) for place in places)
     if there <= here:
         return None
     return (

@@ -13,11 +13,12 @@ from typing import Final
 from df2coco.errors import SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.parser.candidates import Candidates, find_candidates
-from df2coco.parser.image_folders import find_image_place, image_place, reject_shared_images
-from df2coco.parser.places import JPG, SPLITS, Place, archive_places, folder_place, list_folder
+from df2coco.parser.photos import find_image_place, image_place, reject_shared_images
+from df2coco.parser.places import JPG, Chosen, Folder, Place, archive_places, list_folder
 from df2coco.parser.reader import Entry, Reader, Reference, Split, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.rivals import more_annotations, reject_same_ids, reject_same_names
+from df2coco.split_names import SPLITS
 
 _ANNOTATED: Final = SPLITS[:2]
 
@@ -104,7 +105,7 @@ class _Search:
             return self._with_annotations(places) or self._of_images(places)
         self._folders += 1
         names = list_folder(source)
-        own = folder_place(source, names=names)
+        own = Place(Folder(source, names=names))
         candidates = find_candidates(source, names)
         places = self._known_places(candidates)
         self.passed_over += candidates.passed_over
@@ -116,12 +117,12 @@ class _Search:
         splits = [s for group in candidates.splits for s in self._first_annotated(group, depth)]
         if splits:
             return splits
-        named = [place for place in places if place.is_images and place.images]
+        named = [place for place in places if place.kind.is_images and place.images.files]
         if named:
             _reject_empty_annotations(places)
             return self._of_images(named)
-        empty = [p.path for p in places if not (p.archive or p.images or p.annotations)]
-        further = [*candidates.others, *map(Path, empty)]
+        empty = [p for p in places if not (p.tree.archive or p.images.files or p.annotations.files)]
+        further = [*candidates.others, *(Path(place.path) for place in empty)]
         return self._further_down(further, depth) or self._of_images([own])
 
     def _known_places(self, candidates: Candidates) -> list[Place]:
@@ -129,9 +130,9 @@ class _Search:
         places: list[Place] = []
         for path in candidates.places:
             if path.is_dir():
-                place, twice = folder_place(path), path / path.name
-                if not (place.annotations or place.images) and twice.is_dir():
-                    place = folder_place(twice)
+                place, twice = Place(Folder(path)), path / path.name
+                if not (place.annotations.files or place.images.files) and twice.is_dir():
+                    place = Place(Folder(twice))
                 places.append(place)
             else:
                 places += archive_places(path, self._password, passed_over=self.passed_over)
@@ -139,11 +140,11 @@ class _Search:
 
     def _with_annotations(self, places: list[Place]) -> list[Split]:
         """A split for each folder of annotation files among `places`."""
-        annotations = [p for p in places if p.is_annotations and p.has_numbered_annotations]
+        annotations = [p for p in places if p.kind.is_annotations and p.has_numbered_annotations]
         annotations = annotations or [p for p in places if p.has_numbered_annotations]
         # Names that are not numbers are a fault of each file, unless other folders have numbers.
         for place in [] if annotations else places:
-            if place.is_annotations and place.annotations:
+            if place.kind.is_annotations and place.annotations.files:
                 coco = _coco_file(place)
                 if coco is None:
                     annotations.append(place)
@@ -158,9 +159,9 @@ class _Search:
 
     def _of_images(self, places: list[Place]) -> list[Split]:
         """A split without annotations for each folder of images among `places`."""
-        chosen = [p for p in places if p.is_images and p.images]
+        chosen = [p for p in places if p.kind.is_images and p.images.files]
         chosen = chosen or [p for p in places if p.has_numbered_images]
-        chosen = chosen or [p for p in places if p.images]
+        chosen = chosen or [p for p in places if p.images.files]
         return [_image_split(place) for place in chosen]
 
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
@@ -220,46 +221,39 @@ class _Search:
 
 
 def _split(place: Place, pictures: Place | None) -> Split:
-    stems = place.annotations
-    images = pictures.images if pictures is not None else {}
-    suffixes = pictures.suffixes if pictures is not None else {}
-    entries = _entries(stems, stems, images, suffixes)
+    """The split of a folder of annotation files, with its images where there are any."""
+    stems, doubles = place.annotations.files, place.annotations.doubles
     reject_same_ids(place, stems)
-    reader = Reader(
-        place.files,
-        place.label,
-        pictures.files if pictures else None,
-        pictures.label if pictures else "",
-    )
-    twice = place.annotation_doubles
     if pictures is None:
-        return Split(place.split, reader, entries, annotation_doubles=twice)
-    unannotated = sorted(stem + suffixes.get(stem, JPG) for stem in images.keys() - stems.keys())
-    return Split(place.split, reader, entries, unannotated, pictures.doubles, twice)
+        reader = Reader(place.files, place.label, None, "")
+        return Split(place.split, reader, _entries(stems, stems, None), annotation_doubles=doubles)
+    images = pictures.images
+    reader = Reader(place.files, place.label, pictures.files, pictures.label)
+    left = sorted(n + images.suffixes.get(n, JPG) for n in images.files.keys() - stems.keys())
+    entries = _entries(stems, stems, images)
+    return Split(place.split, reader, entries, left, images.doubles, doubles)
 
 
 def _image_split(place: Place) -> Split:
-    entries = _entries(place.images, {}, place.images, place.suffixes)
-    reject_same_ids(place, place.images)
+    reject_same_ids(place, place.images.files)
+    entries = _entries(place.images.files, {}, place.images)
     reader = Reader(None, "", place.files, place.label)
-    return Split(place.split, reader, entries, (), place.doubles)
+    return Split(place.split, reader, entries, (), place.images.doubles)
 
 
 def _entries(
-    stems: Iterable[str],
-    annotations: Mapping[str, Reference],
-    images: Mapping[str, Reference],
-    suffixes: Mapping[str, str],
+    stems: Iterable[str], annotations: Mapping[str, Reference], images: Chosen | None
 ) -> list[Entry]:
     """The entries of some names, sorted; no worker has begun yet, so each step is one call for all names."""
     names = sorted(stems)
+    files, suffixes = (images.files, images.suffixes) if images else ({}, {})
     ends = (suffixes.get(name, JPG) for name in names) if suffixes else repeat(JPG)
-    return list(map(Entry, names, map(annotations.get, names), map(images.get, names), ends))
+    return list(map(Entry, names, map(annotations.get, names), map(files.get, names), ends))
 
 
 def _reject_empty_annotations(places: list[Place]) -> None:
     for place in places:
-        if place.is_annotations and not place.annotations:
+        if place.kind.is_annotations and not place.annotations.files:
             raise _EmptyAnnotationsError(
                 "no annotation files in this folder. Unpack the archive again, or remove the folder "
                 "if these are images without annotations.",
@@ -273,9 +267,9 @@ class _EmptyAnnotationsError(SourceError):
 
 def _coco_file(place: Place) -> str | None:
     """A file of `annotations/` that is COCO (`instances_val2017.json`), as some keep them under that name."""
-    if place.archive:
+    if place.tree.archive:
         return None
-    for name in list(place.annotations.values())[:1]:
+    for name in list(place.annotations.files.values())[:1]:
         path = Path(place.path) / str(name)
         kind = recognise_file(path)
         if kind is not None and kind.what.startswith("a COCO file"):

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from df2coco.coco.lists import read_annotations
 from df2coco.drawing import Photos
 from df2coco.errors import Df2cocoError, OutputError, printable
 from df2coco.outputs import atomic_write, check_outputs
+from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNKNOWN, Place, make_gallery
 from df2coco.stats import SplitStatistics, statistics
@@ -31,7 +33,7 @@ class ReportError(Df2cocoError):
 
 def write_report(
     coco_file: str | Path,
-    images: str | Path,
+    images: str | Path | None,
     out: str | Path,
     *,
     examples: int = 60,
@@ -40,6 +42,8 @@ def write_report(
     progress: Progress = no_progress,
 ) -> None:
     """Write a page about the COCO file at `coco_file`, whose images are in the folder or archive `images`.
+
+    With None for `images` they are looked for beside the file.
 
     `examples` items are shown, as evenly as the categories allow and as different as possible. The same
     file and images give the same page. `progress` is called as `Progress` says.
@@ -50,9 +54,11 @@ def write_report(
     coco_file, out = Path(coco_file), Path(out)
     if out.suffix.lower() not in (".html", ".htm"):
         raise OutputError("the name must end with .html. Choose another name.", file=out)
-    check_outputs([out], [coco_file, Path(images)])
     require_matplotlib()
     render = _template()
+    if images is None:
+        images = find_photos(coco_file, read_annotations(coco_file, lambda _: None)["images"])
+    check_outputs([out], [coco_file, Path(images)])
     photos = Photos(images, password)
     numbers = statistics(coco_file)
     report = validate(coco_file, images=images, password=password, workers=workers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
@@ -27,6 +26,7 @@ from df2coco.parser.records import ImageRecord, Item
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.releases import RELEASES
+from df2coco.split_names import split_of
 from df2coco.stats.tally import CountedCategory, ItemFacts, Tally
 from df2coco.stats.values import SplitStatistics
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, SOURCES
@@ -251,10 +251,8 @@ def _of_parts(
 
 def _released_split(name: str, images: int) -> str | None:
     """The released split that a name means ("keypoints_validation"), or else the number of images."""
-    words = {{"val": "validation"}.get(word, word) for word in re.split(r"[^a-z]+", name.lower())}
-    named = [split for split in RELEASES if split in words]
-    same = [split for split, release in RELEASES.items() if release.images == images]
-    return next(iter(named or same), None)
+    same = (split for split, release in RELEASES.items() if release.images == images)
+    return split_of(name) or next(same, None)
 
 
 def _counted_categories(categories: list[dict[str, Any]]) -> list[CountedCategory]:

@@ -1,7 +1,5 @@
 """Several COCO files into one: what collides is numbered anew, nothing else changes."""
 
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.outputs import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
+from df2coco.split_names import split_of
 from df2coco.subsets.entries import check_images_known, others_of, pair_of, read_checked
 
 _IDS: Final[tuple[str, ...]] = ("image ids", "annotation ids", "pair ids")
@@ -98,9 +97,6 @@ class _Input:
         if isinstance(pair, int):
             entry["pair_id"] = pair + self.offsets["pair ids"]
         return entry
-
-
-_SPLITS: Final = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 
 
 def merge(
@@ -254,7 +250,7 @@ def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
             each.folder = folder.rstrip("/")
     elif _names_collide(inputs):
         for each in inputs:
-            each.folder = f"{_split_of(each.path)}/image"
+            each.folder = f"{_name_of(each.path)}/image"
     if _names_collide(inputs):
         names = ", ".join(str(each.path) for each in inputs)
         raise CocoFileError(
@@ -276,10 +272,9 @@ def _names_collide(inputs: Sequence[_Input]) -> bool:
     return False
 
 
-def _split_of(path: Path) -> str:
-    """The split that a file's name says ("keypoints_val.json"), else the name itself."""
-    words = re.split(r"[^a-z0-9]+", path.stem.lower())
-    return next((_SPLITS[word] for word in words if word in _SPLITS), os.fspath(path.stem))
+def _name_of(path: Path) -> str:
+    """The split that a file's name means, else the name itself."""
+    return split_of(path.stem) or path.stem
 
 
 def _info(inputs: Sequence[_Input]) -> Any:
@@ -298,7 +293,7 @@ def _info(inputs: Sequence[_Input]) -> Any:
     if not all(each.sizes_known for each in made):
         agreed |= {"image_sizes": SIZES_UNKNOWN}
     first = infos[0] if isinstance(infos[0], dict) else {}
-    return {**first, "df2coco": {**agreed, "merged": [_split_of(i.path) for i in inputs]}}
+    return {**first, "df2coco": {**agreed, "merged": [_name_of(i.path) for i in inputs]}}
 
 
 def _licenses(inputs: Sequence[_Input]) -> list[Any]:

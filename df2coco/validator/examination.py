@@ -24,10 +24,11 @@ from df2coco.coco.reader import (
 )
 from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import SourceError
+from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
-from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
+from df2coco.split_names import SPLITS, split_of
 from df2coco.validator import pictures as picture_checks
 from df2coco.validator import source
 from df2coco.validator.annotations import Annotations
@@ -116,7 +117,9 @@ def _find_source(path: Path, against: Path, images: Path | None, password: str |
         if split.reader.annotations is not None
     ]
     if len(splits) > 1:
-        named = [split for split in splits if split.name in path.stem]
+        meant = split_of(path.stem)
+        others = [s.name for s in splits if s.name not in SPLITS and s.name in path.stem]
+        named = [s for s in splits if s.name in (meant, *others)]
         if len(named) != 1:
             names = ", ".join(split.name for split in splits)
             raise SourceError(f"holds several splits ({names}). Name one of them.", file=against)

@@ -14,8 +14,8 @@ from df2coco.coco.format import Entry
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.schema import MAX_SIDE, is_id
+from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
-from df2coco.pictures import Pictures
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.validator.hits import Hit, identify

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
-from df2coco.pictures import Picture, Pictures
+from df2coco.parser.photos import Picture, Pictures
 from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, size_of
 from df2coco.validator.hits import Hit, identify

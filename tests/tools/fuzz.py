@@ -41,8 +41,8 @@ from df2coco.evaluation import evaluate
 from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
 from df2coco.parser.mapping import read_image
+from df2coco.parser.photos import Pictures
 from df2coco.parser.splits import find_splits
-from df2coco.pictures import Pictures
 from df2coco.stats import statistics
 from df2coco.validator import validate
 from df2coco.workers import available_cores, map_ordered

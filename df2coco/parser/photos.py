@@ -1,0 +1,324 @@
+"""Where the photos are: of a folder of annotation files, of a COCO file, and of a `file_name`."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+
+from df2coco.errors import ImageError, SourceError
+from df2coco.parser.image_end import find_cut
+from df2coco.parser.image_header import ImageHeader
+from df2coco.parser.places import (
+    IMAGE_FOLDERS,
+    Folder,
+    Place,
+    archive_places,
+    is_image_name,
+    kind_of,
+    list_folder,
+    open_tree,
+)
+from df2coco.parser.reader import Files, Reference, read_image_header
+from df2coco.split_names import spellings, split_of
+
+MAX_PICTURE_BYTES: Final = 1 << 26
+"""No picture is larger."""
+
+_Parts: TypeAlias = tuple[str, ...]
+Result = TypeVar("Result")
+
+# ---------------------------------------------------------------- of a folder of annotation files
+
+
+def find_image_place(place: Place, places: list[Place], password: str | None) -> Place | None:
+    """Where the images of a folder of annotation files are; None when there are none.
+
+    `places` are those found beside it.
+    """
+    if place.has_numbered_images:
+        return place
+    prefixes = (f"{place.kind.prefix.lower()}_", "") if place.kind.prefix else ("",)
+    names = [prefix + name for prefix in prefixes for name in IMAGE_FOLDERS]
+    around = place.around
+    others = [p for p in places if p is not place and p.images.files]
+    beside = [p for p in others if p.name.lower() in names and p.around in (around, place.path)]
+    beside.sort(key=lambda p: names.index(p.name.lower()))
+    beside += [p for p in others if p.path == around and p.has_numbered_images]
+    if beside:
+        return beside[0]
+    if place.tree.archive:
+        return _images_in(place.files.path.parent, names, place, password)
+    real = Path(os.path.realpath(place.path))
+    found = _images_in(Path(around), names, place, password)
+    if found is None and real.parent != around:  # beside what a link leads to
+        return _images_in(real.parent, names, Place(Folder(real)), password)
+    return found
+
+
+def _images_in(around: Path, names: list[str], place: Place, password: str | None) -> Place | None:
+    """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
+    try:
+        listed = list_folder(around)
+    except SourceError:  # the annotations can be read all the same
+        return None
+    # Messages name the folder the way the user named its neighbour.
+    label = os.path.dirname(place.tree.label)
+    for name in _called(names, listed):
+        images = os.path.join(label, name)
+        if place.kind.prefix and kind_of(name.lower().removesuffix(".zip")).prefix == "":
+            _reject_rivals(place, listed, images)
+        return image_place(around / name, None, password, images)
+    itself = Place(Folder(around, label or ".", listed))
+    return itself if not place.tree.archive and itself.has_numbered_images else None
+
+
+def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
+    """Of what is `listed` the folders and archives of one of `names`, in any letter case, in that order."""
+    there = {name.lower(): name for name in sorted(listed, reverse=True)}
+    wanted = (f"{name}{end}" for name in names for end in ("", ".zip"))
+    return (there[name] for name in wanted if name in there)
+
+
+def image_place(images: Path, split: str | None, password: str | None, label: str = "") -> Place:
+    """The one place of images at a folder or archive. Raises `SourceError`."""
+    if os.path.isdir(images):
+        names = ("validation", "val") if split == "validation" else (split,) if split else ()
+        folders = [
+            f"{name}/{inner}".rstrip("/") for name in names for inner in (*IMAGE_FOLDERS, "")
+        ]
+        folders += [*IMAGE_FOLDERS, images.name]
+        inner = next((name for name in folders if (images / name).is_dir()), "")
+        return Place(Folder(images / inner, os.path.join(label or images, inner).rstrip("/")))
+    if not os.path.exists(images):
+        raise SourceError("no such file or folder.", file=images)
+    places = [place for place in archive_places(images, password, label) if place.images.files]
+    if len(places) > 1:
+        places = [p for p in places if split == p.split] or places
+    if len(places) != 1:
+        labels = ", ".join(place.label for place in places) or "none"
+        raise SourceError(
+            f"expected one folder of images in the archive, found {labels}. "
+            "Unpack it, and name the folder of images.",
+            file=images,
+        )
+    return places[0]
+
+
+def reject_shared_images(annotations: list[Place], images: list[Place | None]) -> None:
+    """Raise `SourceError` when two folders of annotation files would take the same images."""
+    taken: dict[str, Place] = {}
+    for place, own in zip(annotations, images, strict=True):
+        if own is not None and (other := taken.setdefault(own.label, place)) is not place:
+            raise _shared(own.label, other.label, place.label)
+
+
+def _reject_rivals(place: Place, listed: list[str], images: str) -> None:
+    """Raise when another split's annotations beside `place` would take the same images."""
+    kinds = {name: kind_of(name.lower().removesuffix(".zip")) for name in sorted(listed)}
+    settled = {"", place.kind.prefix.lower(), *(k.prefix for k in kinds.values() if k.is_images)}
+    for name, kind in kinds.items():
+        if kind.is_annotations and kind.prefix not in settled:
+            raise _shared(images, place.label, name)
+
+
+def _shared(images: str, one: str, other: str) -> SourceError:
+    return SourceError(
+        f"may be the images of {one} or of {other}: every split has the same numbers. "
+        "Name one of the two as SOURCE, and its own images with --images.",
+        file=images,
+    )
+
+
+# ---------------------------------------------------------------- of a COCO file
+
+
+def find_photos(coco: Path, images: Sequence[Any]) -> Path:
+    """The folder or archive beside a COCO file where the first of its `images` is found.
+
+    Its name means the split that the file's name means ("train", "val_images"), or it is the folder that
+    the file lies in. Of a file in `annotations`, it may also lie beside that folder. Folders come before
+    archives. Raises `SourceError` when there is none.
+    """
+    words = [coco.stem.rpartition("_")[2].lower(), *spellings(split_of(coco.stem))]
+    names = [*words, *(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS)]
+    around = coco.parent
+    places: list[Path] = []
+    in_annotations = kind_of(around.absolute().name).is_annotations
+    for folder in (around, around / "..") if in_annotations else (around,):
+        places += [*(folder / name for name in _called(names, list_folder(folder))), folder]
+    for place in sorted(places, key=os.path.isfile):
+        if place.suffix.lower() == ".zip" or place.is_dir():
+            try:
+                if images and Pictures(place).find(images[0].get("file_name")):
+                    return place
+            except SourceError:  # damaged, or not to be read: another one may do
+                continue
+    raise SourceError("no photos were found beside it. Name their folder with --images.", file=coco)
+
+
+# ---------------------------------------------------------------- of a file_name
+
+
+class Picture(NamedTuple):
+    """One picture that is there. Small, so that it can be sent to a worker."""
+
+    name: str
+    """Its path below the folder or in the archive, with "/": one of `Pictures.names`."""
+    reference: Reference
+
+
+class Pictures:
+    """The pictures in a folder or a zip archive, found by the `file_name` of a COCO image.
+
+    A `file_name` is a path below the folder, as every loader takes it. Three things are forgiven: the
+    pictures may lie one folder deeper, in `image`, `images` or `imags`; the path may begin with the
+    folder's own names (`train/image/000001.jpg` in `data/train/image`); and an archive may hold everything
+    below one top folder. A path that names another folder is never found by its last part alone.
+    Letter case and Unicode form must agree, since they must on Linux.
+
+    Pickled, it is small: a worker can read what the parent found (`header`, `read` of a `Picture`).
+    """
+
+    def __init__(self, images: str | Path, password: str | None = None) -> None:
+        """Raises `SourceError` when `images` is neither a folder nor a readable zip archive."""
+        self.path = Path(images)
+        """The folder or archive that is read."""
+        self._tree = open_tree(self.path, password)
+        self._files: Files = self._tree.files
+        self.label = self._tree.label
+        """The folder or archive, as messages name it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_tree"}
+
+    def names(self) -> Iterator[str]:
+        """The paths of all pictures below the folder or in the archive, in no particular order.
+
+        Raises `SourceError` when a folder cannot be read.
+        """
+        return self._tree.image_names()
+
+    def find(self, file_name: object) -> Picture | None:
+        """The picture that a `file_name` means; None when it is not there, or is not a path below the folder.
+
+        A path with backslashes is not found: only Windows would find it.
+        Raises `SourceError` when a folder cannot be read.
+        """
+        for folder, name in self._candidates(_parts(file_name)):
+            reference = self._tree.listing(folder).get(name)
+            if reference is not None:
+                return Picture(_join(folder, name), reference)
+        return None
+
+    def _candidates(self, parts: _Parts) -> Iterator[tuple[str, str]]:
+        """Folders and names that `parts` may mean."""
+        top = PurePosixPath(self._tree.top).parts
+        for depth in range(len(top) + 1):
+            root = top[:depth]
+            yield from _below(root, (*self._tree.own.parts, *root), parts)
+
+    def header(self, which: Picture | object) -> ImageHeader:
+        """Size and orientation of a `Picture` or of what a `file_name` means.
+
+        Raises `ImageError` when it is missing or is not a readable image, `PasswordError`.
+        """
+        return self._ask(read_image_header, self._required(which))
+
+    def read(self, which: Picture | object) -> bytes:
+        """All bytes of a `Picture` or of what a `file_name` means.
+
+        Raises `ImageError` when it is missing, cannot be read or is larger than `MAX_PICTURE_BYTES`;
+        `PasswordError`.
+        """
+        picture = self._required(which)
+        data, complete = self._ask(
+            lambda files, reference: files.read(reference, MAX_PICTURE_BYTES), picture
+        )
+        if not complete:
+            limit = MAX_PICTURE_BYTES >> 20
+            raise ImageError(
+                f"larger than {limit} MB. Replace the picture.", file=self._file(picture)
+            )
+        return data
+
+    def find_cut(self, which: Picture | object) -> str | None:
+        """What shows that a picture is cut off; None when it has its end. As `df2coco.parser.image_end`.
+
+        Raises `ImageError` when it is missing or cannot be read, `PasswordError`.
+        """
+        return self._ask(find_cut, self._required(which))
+
+    def missing(self, file_name: object) -> ImageError:
+        """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one."""
+        if not isinstance(file_name, str):
+            return ImageError(f"file_name {file_name!r} is not text.", file=self.label)
+        if "\\" in file_name:
+            text = f"file_name {file_name!r} has backslashes, which only Windows takes for folders. Write / instead."
+            return ImageError(text, file=self.label)
+        parts = _parts(file_name)
+        if not parts:
+            text = f"file_name {file_name!r} is not the name of a file below this folder. Write a relative path."
+            return ImageError(text, file=self.label)
+        file = f"{self.label}/{file_name}"
+        near = self._nearly(parts)
+        if near is not None:
+            text = f"is missing, but there is {near!r}. Write one of the two names as the other."
+            return ImageError(text, file=file)
+        return ImageError(
+            "is missing. Download or unpack it again, or name the right folder.", file=file
+        )
+
+    def _required(self, which: Picture | object) -> Picture:
+        picture = which if isinstance(which, Picture) else self.find(which)
+        if picture is None:
+            raise self.missing(which)
+        return picture
+
+    def _ask(self, question: Callable[[Files, Reference], Result], picture: Picture) -> Result:
+        try:
+            return question(self._files, picture.reference)
+        except SourceError as error:
+            raise ImageError(error.text, file=self._file(picture)) from None
+
+    def _file(self, picture: Picture) -> str:
+        return f"{self.label}/{picture.name}"
+
+    def _nearly(self, parts: _Parts) -> str | None:
+        """The name of a picture in the same folder that differs in letter case, Unicode form or suffix."""
+        stem = _folded(PurePosixPath(parts[-1]).stem)
+        for folder, _ in self._candidates(parts):
+            for name in self._tree.listing(folder):
+                if _folded(PurePosixPath(name).stem) == stem and is_image_name(name):
+                    return _join(folder, name)
+        return None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _parts(file_name: object) -> _Parts:
+    """The folders and the name of a relative path; () for anything else."""
+    if not isinstance(file_name, str) or "\\" in file_name or "\0" in file_name:
+        return ()
+    path = PurePosixPath(file_name)
+    is_below = not path.is_absolute() and ".." not in path.parts and not file_name.endswith("/")
+    return path.parts if is_below else ()
+
+
+def _below(root: _Parts, own: _Parts, parts: _Parts) -> Iterator[tuple[str, str]]:
+    """Folders and names that `parts` may mean below `root`, whose own path is `own`; the most literal first."""
+    for start in range(len(parts)):
+        if start and parts[:start] != own[-start:]:
+            continue
+        *folders, name = parts[start:]
+        yield "/".join((*root, *folders)), name
+        for inner in IMAGE_FOLDERS:
+            yield "/".join((*root, inner, *folders)), name
+            if folders:
+                yield "/".join((*root, *folders, inner)), name

@@ -1,0 +1,42 @@
+"""Which split a name means: the one rule for folders, archives and COCO files."""
+
+import re
+from typing import Final
+
+SPLITS: Final = ("train", "validation", "test")
+
+_SPLIT_OF_WORD: Final = {name: name for name in SPLITS} | dict.fromkeys(("valid", "val"), SPLITS[1])
+
+_COPY: Final = re.compile(
+    r"^copy of |-\d{8}T\d{6}Z(?:-\d+)*$|(?: - copy)? ?\(\d+\)$| - copy$", re.IGNORECASE
+)
+
+
+def split_of(name: str) -> str | None:
+    """The split that a name means by the last of its words that says one; None when none does.
+
+    "val_annos", "keypoints_valid.json", "val2017", "Train (1)", "deepfashion2_train": each means one.
+    """
+    words = re.findall("[a-z]+", name.lower())
+    return next((_SPLIT_OF_WORD[word] for word in reversed(words) if word in _SPLIT_OF_WORD), None)
+
+
+def split_called(name: str) -> str | None:
+    """As `split_of`, for a name that says nothing else: "val", "Train (1)", but not "val_annos"."""
+    return _SPLIT_OF_WORD.get(original_name(name).lower())
+
+
+def spellings(split: str | None) -> list[str]:
+    """The words that mean a split, its own name first."""
+    return [word for word, meaning in _SPLIT_OF_WORD.items() if meaning == split]
+
+
+def original_name(name: str) -> str:
+    """The name of a download before browsers, Google Drive and file managers changed it.
+
+    "Copy of train", "train (1)" and "train-20240101T000000Z-001" are "train".
+    """
+    before = ""
+    while before != name:
+        before, name = name, _COPY.sub("", name)
+    return name
