@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -11,9 +12,9 @@ from df2coco.parser.image_end import find_cut
 from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.places import (
     IMAGE_FOLDERS,
+    Archive,
     Folder,
     Place,
-    archive_places,
     is_image_name,
     kind_of,
     list_folder,
@@ -36,15 +37,15 @@ def find_image_place(place: Place, places: list[Place], password: str | None) ->
 
     `places` are those found beside it.
     """
-    if place.has_numbered_images:
+    if place.images.numbered:
         return place
-    prefixes = (f"{place.kind.prefix.lower()}_", "") if place.kind.prefix else ("",)
+    prefixes = (f"{place.prefix.lower()}_", "") if place.prefix else ("",)
     names = [prefix + name for prefix in prefixes for name in IMAGE_FOLDERS]
     around = place.around
     others = [p for p in places if p is not place and p.images.files]
     beside = [p for p in others if p.name.lower() in names and p.around in (around, place.path)]
     beside.sort(key=lambda p: names.index(p.name.lower()))
-    beside += [p for p in others if p.path == around and p.has_numbered_images]
+    beside += [p for p in others if p.path == around and p.images.numbered]
     if beside:
         return beside[0]
     if place.tree.archive:
@@ -66,11 +67,11 @@ def _images_in(around: Path, names: list[str], place: Place, password: str | Non
     label = os.path.dirname(place.tree.label)
     for name in _called(names, listed):
         images = os.path.join(label, name)
-        if place.kind.prefix and kind_of(name.lower().removesuffix(".zip")).prefix == "":
+        if place.prefix and not kind_of(name.lower().removesuffix(".zip"))[1]:
             _reject_rivals(place, listed, images)
         return image_place(around / name, None, password, images)
     itself = Place(Folder(around, label or ".", listed))
-    return itself if not place.tree.archive and itself.has_numbered_images else None
+    return itself if not place.tree.archive and itself.images.numbered else None
 
 
 def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
@@ -92,7 +93,7 @@ def image_place(images: Path, split: str | None, password: str | None, label: st
         return Place(Folder(images / inner, os.path.join(label or images, inner).rstrip("/")))
     if not os.path.exists(images):
         raise SourceError("no such file or folder.", file=images)
-    places = [place for place in archive_places(images, password, label) if place.images.files]
+    places = [place for place in Archive(images, password, label).places() if place.images.files]
     if len(places) > 1:
         places = [p for p in places if split == p.split] or places
     if len(places) != 1:
@@ -116,9 +117,9 @@ def reject_shared_images(annotations: list[Place], images: list[Place | None]) -
 def _reject_rivals(place: Place, listed: list[str], images: str) -> None:
     """Raise when another split's annotations beside `place` would take the same images."""
     kinds = {name: kind_of(name.lower().removesuffix(".zip")) for name in sorted(listed)}
-    settled = {"", place.kind.prefix.lower(), *(k.prefix for k in kinds.values() if k.is_images)}
-    for name, kind in kinds.items():
-        if kind.is_annotations and kind.prefix not in settled:
+    settled = {"", place.prefix.lower()} | {p for kind, p in kinds.values() if kind == "images"}
+    for name, (kind, prefix) in kinds.items():
+        if kind == "annotations" and prefix not in settled:
             raise _shared(images, place.label, name)
 
 
@@ -142,18 +143,16 @@ def find_photos(coco: Path, images: Sequence[Any]) -> Path:
     """
     words = [coco.stem.rpartition("_")[2].lower(), *spellings(split_of(coco.stem))]
     names = [*words, *(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS)]
-    around = coco.parent
+    around = [coco.parent]
+    if kind_of(coco.parent.absolute().name)[0] == "annotations":
+        around.append(coco.parent.parent if coco.parent.name else coco.parent / "..")
     places: list[Path] = []
-    in_annotations = kind_of(around.absolute().name).is_annotations
-    for folder in (around, around / "..") if in_annotations else (around,):
+    for folder in around:
         places += [*(folder / name for name in _called(names, list_folder(folder))), folder]
     for place in sorted(places, key=os.path.isfile):
-        if place.suffix.lower() == ".zip" or place.is_dir():
-            try:
-                if images and Pictures(place).find(images[0].get("file_name")):
-                    return place
-            except SourceError:  # damaged, or not to be read: another one may do
-                continue
+        with suppress(SourceError):  # of what is damaged or not to be read: another one may do
+            if images and Pictures(place).find(images[0].get("file_name")):
+                return place
     raise SourceError("no photos were found beside it. Name their folder with --images.", file=coco)
 
 

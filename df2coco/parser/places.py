@@ -34,19 +34,13 @@ _UNSAFE: Final = re.compile(r"[^\w.\- ]")
 _LONGEST_NAME: Final = 80
 
 
-class Kind(NamedTuple):
-    """What a folder's name says of it."""
+def kind_of(name: str) -> tuple[str, str]:
+    """What a folder of that name holds, and of which split: ("annotations", "val") for "val_annos".
 
-    is_annotations: bool = False
-    is_images: bool = False
-    prefix: str = ""
-    """ "val" of "val_annos"."""
-
-
-def kind_of(name: str) -> Kind:
-    """Whether a folder of annotation files or of images may be called so: "annos", "val_images"."""
+    "annotations" and "images" are what it may hold; ("", "") is for all other names.
+    """
     match = _KIND.fullmatch(name)
-    return Kind(bool(match[2]), not match[2], match[1] or "") if match else Kind()
+    return ("annotations" if match[2] else "images", match[1] or "") if match else ("", "")
 
 
 def is_image_name(name: str) -> bool:
@@ -105,35 +99,50 @@ class Folder:
 
 
 class Archive:
-    """A zip archive as a tree of names. Raises `SourceError` when it is none, or is damaged."""
+    """A zip archive as a tree of names. Raises `SourceError` when it is not one, or is damaged."""
 
     def __init__(self, path: Path, password: str | None = None, label: str = "") -> None:
         self.path = path
         self.label = label or str(path)
         self.archive = path.stem
-        """The archive's name without its suffix; of folders "". """
+        """The archive's name without its suffix; "" for folders."""
         self.own = Path(os.path.abspath(path)).with_suffix("")
         self.files: Files = ZipFiles(path, password)
-        self.folders: dict[str, dict[str, Reference]] = {}
+        self._folders: dict[str, dict[str, Reference]] = {}
+        self.inner: list[str] = []
+        """The archives in it."""
         for name, member in read_directory(path):
             folder, _, base = name.rpartition("/")
-            self.folders.setdefault(folder, {})[base] = member
+            self._folders.setdefault(folder, {})[base] = member
+            if ARCHIVE_NAME.search(base) and base[0] != ".":
+                self.inner.append(name)
+        self.inner.sort()
+
+    def places(self) -> list["Place"]:
+        """The folders with annotation files or images, sorted. Raises `SourceError` for archives alone."""
+        places = [Place(self, folder) for folder in sorted(self._folders)]
+        places = [place for place in places if not place.is_empty]
+        if self.inner and not places:
+            some = ", ".join(self.inner[:4]) + ("..." if len(self.inner) > 4 else "")
+            text = f"an archive of archives ({some}). Unpack it and name the folder of those."
+            raise SourceError(text, file=self.path)
+        return places
 
     def listing(self, folder: str = "") -> Mapping[str, Reference]:
         """The files in a folder of the archive."""
-        return self.folders.get(folder, {})
+        return self._folders.get(folder, {})
 
     @property
     def top(self) -> str:
         """The folder that all images lie in or below; "" when they have none in common."""
         folders = [
-            f.split("/") for f, names in self.folders.items() if any(map(is_image_name, names))
+            f.split("/") for f, names in self._folders.items() if any(map(is_image_name, names))
         ]
         return "/".join(os.path.commonprefix(folders)) if folders else ""  # noqa: RUF071 (lists)
 
     def image_names(self) -> Iterator[str]:
         """The paths of all images in the archive, in no particular order."""
-        for folder, names in self.folders.items():
+        for folder, names in self._folders.items():
             prefix = f"{folder}/" if folder else ""
             yield from (prefix + name for name in names if is_image_name(name))
 
@@ -171,6 +180,14 @@ class Chosen(NamedTuple):
     doubles: list[str]
     """Files not taken, since another one has the same name but for the suffix."""
 
+    @property
+    def numbered(self) -> bool:
+        """Whether one of them is called by a number, as all files of the dataset are."""
+        return any(map(str.isdecimal, self.files))
+
+
+NOTHING: Final = Chosen({}, {}, [])
+
 
 class Place:
     """One folder of a tree. Its files are listed when they are first asked for."""
@@ -185,7 +202,7 @@ class Place:
         """The folder, as a path on disk or in its archive."""
         self.name = self.path.name or tree.archive
         """The folder's own name; at the top of an archive the archive's, which says what it is (val_annos.zip)."""
-        self.kind = kind_of(self.name)
+        self.kind, self.prefix = kind_of(self.name)
 
     @cached_property
     def annotations(self) -> Chosen:
@@ -202,22 +219,17 @@ class Place:
         return _choose(listed, JPG, sorted(others, key=_rank))
 
     @property
-    def has_numbered_annotations(self) -> bool:
-        """Whether an annotation file here is called by a number, as all of the dataset are."""
-        return any(map(str.isdecimal, self.annotations.files))
-
-    @property
-    def has_numbered_images(self) -> bool:
-        """Whether an image here is called by a number, as all of the dataset are."""
-        return any(map(str.isdecimal, self.images.files))
+    def is_empty(self) -> bool:
+        """Whether it has neither annotation files nor images."""
+        return not (self.annotations.files or self.images.files)
 
     @property
     def split(self) -> str:
         """The split's name: one safe part of a path. "val_annos" and "val/annos" give "validation"."""
         name = original_name(self.name)
-        kind = kind_of(name)
-        if kind != Kind():
-            name = kind.prefix or self.around.name or self.tree.archive
+        kind, prefix = kind_of(name)
+        if kind:
+            name = prefix or self.around.name or self.tree.archive
         return split_called(name) or _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip(". ") or "split"
 
     @property
@@ -244,37 +256,3 @@ def _choose(listed: Mapping[str, Reference], usual: str, others: list[str]) -> C
 
 def _rank(name: str) -> tuple[int, str]:
     return IMAGE_SUFFIXES.index(os.path.splitext(name)[1].lower()), name
-
-
-def archive_places(
-    path: Path,
-    password: str | None,
-    label: str = "",
-    passed_over: list[tuple[str, str]] | None = None,
-) -> list[Place]:
-    """The folders with annotation files or images in a zip archive, sorted by path.
-
-    `passed_over` gets the archives in it, each with the reason.
-
-    Raises `SourceError` when it is not a zip archive, is damaged, or holds nothing but other archives.
-    """
-    archive = Archive(path, password, label)
-    folders, inner = set(), []
-    for folder, names in archive.folders.items():
-        for name in names:
-            if name[:1] in ("", "."):
-                continue
-            if name[-5:].lower() == ".json" or is_image_name(name):
-                folders.add(folder)
-            elif ARCHIVE_NAME.search(name):
-                inner.append(f"{folder}/{name}" if folder else name)
-    inner.sort()
-    if inner and not folders:
-        some = ", ".join(inner[:4]) + ("..." if len(inner) > 4 else "")
-        raise SourceError(
-            f"an archive of archives ({some}). Unpack it and name the folder of those.", file=path
-        )
-    if passed_over is not None:
-        reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
-        passed_over += [(f"{archive.label}/{name}", reason) for name in inner]
-    return [Place(archive, folder) for folder in sorted(folders)]

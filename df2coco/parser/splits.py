@@ -3,24 +3,22 @@
 `find_splits` turns what the user named into `Split`s.
 """
 
-import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import repeat
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Final
 
 from df2coco.errors import SourceError
 from df2coco.file_kind import recognise_file
-from df2coco.parser.candidates import Candidates, find_candidates
+from df2coco.parser.annotation import find_image_id
+from df2coco.parser.archive import count_members
+from df2coco.parser.candidates import find_candidates
 from df2coco.parser.photos import find_image_place, image_place, reject_shared_images
-from df2coco.parser.places import JPG, Chosen, Folder, Place, archive_places, list_folder
-from df2coco.parser.reader import Entry, Reader, Reference, Split, read_split
+from df2coco.parser.places import JPG, NOTHING, Archive, Folder, Place, list_folder
+from df2coco.parser.reader import Entry, Reader, Split, read_split
 from df2coco.parser.records import ImageRecord
-from df2coco.parser.rivals import more_annotations, reject_same_ids, reject_same_names
 from df2coco.split_names import SPLITS
-
-_ANNOTATED: Final = SPLITS[:2]
 
 _DEEPEST: Final = 4
 """How many folders below the one that is named are looked into (the Kaggle mirror has two)."""
@@ -53,15 +51,16 @@ def find_splits(
             f"--images goes with one split; here are {names}. Name one of them as SOURCE.",
             file=source,
         )
-    reject_same_names(splits)
+    by_name: dict[str, Split] = {}
+    for split in splits:
+        other = by_name.setdefault(split.name, split)
+        if other is not split:
+            raise SourceError(
+                f"{other.label} and {split.label} are both the split {split.name}. Name one of the two as SOURCE."
+            )
     splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
     splits[0].passed_over.extend(search.passed_over)
-    return [
-        dataclasses.replace(split, lacks_annotations=True)
-        if split.reader.annotations is None and split.name in _ANNOTATED
-        else split
-        for split in splits
-    ]
+    return splits
 
 
 def read(
@@ -84,8 +83,7 @@ def read(
 
 def find_images(images: Path, password: str | None = None) -> Split:
     """The images at a folder or archive, as a split without annotations. Raises `SourceError`."""
-    place = image_place(images, None, password)
-    return _image_split(place)
+    return _split(None, image_place(images, None, password))
 
 
 class _Search:
@@ -101,68 +99,56 @@ class _Search:
     def splits_at(self, source: Path, depth: int) -> list[Split]:
         """All splits in a folder or archive; the nearest to the top of it."""
         if not os.path.isdir(source):
-            places = archive_places(source, self._password, passed_over=self.passed_over)
-            return self._with_annotations(places) or self._of_images(places)
+            places = self._places_at(source)
+            return self._with_annotations(places) or _of_images(places)
         self._folders += 1
         names = list_folder(source)
         own = Place(Folder(source, names=names))
         candidates = find_candidates(source, names)
-        places = self._known_places(candidates)
+        places = [place for path in candidates.places for place in self._places_at(path)]
         self.passed_over += candidates.passed_over
         splits = self._with_annotations([*places, own])
         if splits:
             reason = f"not read, since {splits[0].label} is. Name it as SOURCE to read it."
-            self.passed_over += [(str(p), reason) for group in candidates.splits for p in group]
+            self._pass_over(chain(*candidates.splits), reason)
             return splits
         splits = [s for group in candidates.splits for s in self._first_annotated(group, depth)]
         if splits:
             return splits
-        named = [place for place in places if place.kind.is_images and place.images.files]
-        if named:
+        if any(place.kind == "images" and place.images.files for place in places):
             _reject_empty_annotations(places)
-            return self._of_images(named)
-        empty = [p for p in places if not (p.tree.archive or p.images.files or p.annotations.files)]
-        further = [*candidates.others, *(Path(place.path) for place in empty)]
-        return self._further_down(further, depth) or self._of_images([own])
+            return _of_images(places)
+        empty = [Path(place.path) for place in places if place.is_empty and not place.tree.archive]
+        return self._further_down([*candidates.others, *empty], depth) or _of_images([own])
 
-    def _known_places(self, candidates: Candidates) -> list[Place]:
-        """The folders and archives of annotations or images directly in a folder."""
-        places: list[Place] = []
-        for path in candidates.places:
-            if path.is_dir():
-                place, twice = Place(Folder(path)), path / path.name
-                if not (place.annotations.files or place.images.files) and twice.is_dir():
-                    place = Place(Folder(twice))
-                places.append(place)
-            else:
-                places += archive_places(path, self._password, passed_over=self.passed_over)
+    def _places_at(self, path: Path) -> list[Place]:
+        """The folder, or the folders of an archive, with annotation files or images at a path."""
+        if path.is_dir():
+            place, twice = Place(Folder(path)), path / path.name
+            return [Place(Folder(twice)) if place.is_empty and twice.is_dir() else place]
+        archive = Archive(path, self._password)
+        places = archive.places()
+        reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
+        self._pass_over((f"{path}/{name}" for name in archive.inner), reason)
         return places
 
     def _with_annotations(self, places: list[Place]) -> list[Split]:
         """A split for each folder of annotation files among `places`."""
-        annotations = [p for p in places if p.kind.is_annotations and p.has_numbered_annotations]
-        annotations = annotations or [p for p in places if p.has_numbered_annotations]
+        numbered = [place for place in places if place.annotations.numbered]
+        annotations = [place for place in numbered if place.kind == "annotations"] or numbered
         # Names that are not numbers are a fault of each file, unless other folders have numbers.
         for place in [] if annotations else places:
-            if place.kind.is_annotations and place.annotations.files:
+            if place.kind == "annotations" and place.annotations.files:
                 coco = _coco_file(place)
                 if coco is None:
                     annotations.append(place)
                 else:
-                    self.passed_over.append(
-                        (coco, "a COCO file already: not an annotation file of one image.")
-                    )
-        pictures = [self._images_of(place, places) for place in annotations]
+                    reason = "a COCO file already: not an annotation file of one image."
+                    self._pass_over([coco], reason)
+        images = [self._images_of(place, places) for place in annotations]
         if self._images is None:
-            reject_shared_images(annotations, pictures)
-        return [_split(a, p) for a, p in zip(annotations, pictures, strict=True)]
-
-    def _of_images(self, places: list[Place]) -> list[Split]:
-        """A split without annotations for each folder of images among `places`."""
-        chosen = [p for p in places if p.kind.is_images and p.images.files]
-        chosen = chosen or [p for p in places if p.has_numbered_images]
-        chosen = chosen or [p for p in places if p.images.files]
-        return [_image_split(place) for place in chosen]
+            reject_shared_images(annotations, images)
+        return list(map(_split, annotations, images))
 
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
         """The splits in the first of some places that has annotations, else in the first that has any."""
@@ -180,31 +166,31 @@ class _Search:
                 found, taken = splits, path
             if annotated:
                 break
-        if not found:
-            reason = "not read: no annotation files and no images in it. Unpack its archive again."
-            self.passed_over += [(str(path), reason) for path in group]
         for path in group:
-            if path == taken or not found:
+            reason: str | None = f"not read, since {taken.name} is."
+            if not found:
+                reason = (
+                    "not read: no annotation files and no images in it. Unpack its archive again."
+                )
+            elif path == taken:
                 continue
-            if path.stem.lower() != taken.stem.lower():  # val beside validation
-                self.passed_over.append((str(path), f"not read, since {taken.name} is."))
-            elif (more := more_annotations(path, found)) is not None:
-                self.passed_over.append((str(path), more))
+            elif path.stem.lower() == taken.stem.lower():  # not val beside validation
+                reason = _more_annotations(path, found)
+            if reason is not None:
+                self._pass_over([path], reason)
             for split in found:
                 split.others.append(str(path))
         return found
 
     def _further_down(self, folders: list[Path], depth: int) -> list[Split]:
-        if depth == _DEEPEST:
-            return []
-        found = []
-        for folder in folders:
+        found: list[Split] = []
+        for folder in folders if depth < _DEEPEST else ():
             if self._folders == _MOST_FOLDERS:
                 break
             try:
                 splits = self.splits_at(folder, depth + 1)
             except SourceError as error:
-                self.passed_over.append((error.file or str(folder), f"not read: {error.text}"))
+                self._pass_over([error.file or folder], f"not read: {error.text}")
                 continue
             if any(split.reader.annotations is not None for split in splits):
                 found += splits
@@ -216,44 +202,61 @@ class _Search:
             return find_image_place(place, places, self._password)
         return image_place(self._images, place.split, self._password)
 
+    def _pass_over(self, paths: Iterable[str | Path], reason: str) -> None:
+        self.passed_over += [(str(path), reason) for path in paths]
+
 
 # ---------------------------------------------------------------- one split
 
 
-def _split(place: Place, pictures: Place | None) -> Split:
-    """The split of a folder of annotation files, with its images where there are any."""
-    stems, doubles = place.annotations.files, place.annotations.doubles
-    reject_same_ids(place, stems)
-    if pictures is None:
-        reader = Reader(place.files, place.label, None, "")
-        return Split(place.split, reader, _entries(stems, stems, None), annotation_doubles=doubles)
-    images = pictures.images
-    reader = Reader(place.files, place.label, pictures.files, pictures.label)
-    left = sorted(n + images.suffixes.get(n, JPG) for n in images.files.keys() - stems.keys())
-    entries = _entries(stems, stems, images)
-    return Split(place.split, reader, entries, left, images.doubles, doubles)
+def _of_images(places: list[Place]) -> list[Split]:
+    """A split without annotations for each folder of images among `places`."""
+    some = [place for place in places if place.images.files]
+    chosen = [place for place in some if place.kind == "images"]
+    return [
+        _split(None, place, lacks_annotations=place.split in SPLITS[:2])
+        for place in chosen or [place for place in some if place.images.numbered] or some
+    ]
 
 
-def _image_split(place: Place) -> Split:
-    reject_same_ids(place, place.images.files)
-    entries = _entries(place.images.files, {}, place.images)
-    reader = Reader(None, "", place.files, place.label)
-    return Split(place.split, reader, entries, (), place.images.doubles)
-
-
-def _entries(
-    stems: Iterable[str], annotations: Mapping[str, Reference], images: Chosen | None
-) -> list[Entry]:
-    """The entries of some names, sorted; no worker has begun yet, so each step is one call for all names."""
+def _split(
+    annotations: Place | None, images: Place | None, *, lacks_annotations: bool = False
+) -> Split:
+    """The split of a folder of annotation files, of images, or of both. Raises `SourceError`."""
+    place = annotations or images
+    assert place is not None
+    files = annotations.annotations if annotations else NOTHING
+    photos = images.images if images else NOTHING
+    stems = files.files if annotations else photos.files
+    _reject_same_ids(place.label, stems)
+    reader = Reader(
+        annotations.files if annotations else None,
+        annotations.label if annotations else "",
+        images.files if images else None,
+        images.label if images else "",
+    )
+    # No worker has begun yet, so each step is one call for all names.
     names = sorted(stems)
-    files, suffixes = (images.files, images.suffixes) if images else ({}, {})
-    ends = (suffixes.get(name, JPG) for name in names) if suffixes else repeat(JPG)
-    return list(map(Entry, names, map(annotations.get, names), map(files.get, names), ends))
+    ends = (photos.suffixes.get(name, JPG) for name in names) if photos.suffixes else repeat(JPG)
+    left = sorted(n + photos.suffixes.get(n, JPG) for n in photos.files.keys() - stems.keys())
+    entries = map(Entry, names, map(files.files.get, names), map(photos.files.get, names), ends)
+    doubles = photos.doubles, files.doubles
+    return Split(place.split, reader, list(entries), left, *doubles, lacks_annotations)
+
+
+def _reject_same_ids(label: str, stems: Iterable[str]) -> None:
+    if len(set(map(len, stems))) < 2:
+        return  # different names of one length are different numbers
+    seen: dict[int, str] = {}
+    for stem in sorted(stems):
+        image_id = find_image_id(stem)
+        if image_id is not None and (other := seen.setdefault(image_id, stem)) != stem:
+            raise SourceError(f"{label}: {other} and {stem} stand for one image id. Rename one.")
 
 
 def _reject_empty_annotations(places: list[Place]) -> None:
     for place in places:
-        if place.kind.is_annotations and not place.annotations.files:
+        if place.kind == "annotations" and not place.annotations.files:
             raise _EmptyAnnotationsError(
                 "no annotation files in this folder. Unpack the archive again, or remove the folder "
                 "if these are images without annotations.",
@@ -267,24 +270,43 @@ class _EmptyAnnotationsError(SourceError):
 
 def _coco_file(place: Place) -> str | None:
     """A file of `annotations/` that is COCO (`instances_val2017.json`), as some keep them under that name."""
-    if place.tree.archive:
+    name = str(next(iter(place.annotations.files.values())))
+    kind = None if place.tree.archive else recognise_file(Path(place.path) / name)
+    return os.path.join(place.label, name) if kind and kind.what.startswith("a COCO file") else None
+
+
+_LONG: Final = 10_000
+"""Members of an archive whose directory takes a while to read: that is done only if there may be more."""
+
+_FOLDERS: Final = 8
+"""How many members of an archive may be folders."""
+
+
+def _more_annotations(archive: Path, splits: list[Split]) -> str | None:
+    """What is wrong when an archive has more annotation files than the folder that was unpacked from it."""
+    here = sum(len(split.entries) for split in splits)
+    files = sum(2 * len(split.entries) + len(split.unannotated) for split in splits)
+    try:
+        if not archive.is_file() or _LONG < count_members(archive) <= files + _FOLDERS:
+            return None
+        there = sum(len(place.annotations.files) for place in Archive(archive).places())
+    except SourceError:
         return None
-    for name in list(place.annotations.files.values())[:1]:
-        path = Path(place.path) / str(name)
-        kind = recognise_file(path)
-        if kind is not None and kind.what.startswith("a COCO file"):
-            return os.path.join(place.label, str(name))
-    return None
+    if there <= here:
+        return None
+    return (
+        f"not read, though it has {there:,} annotation files and {splits[0].label} has {here:,}. "
+        "Unpack it again, or name it as SOURCE."
+    )
 
 
 def _nothing_found(source: Path, search: _Search) -> SourceError:
     hints = [f"{path}: {reason}" for path, reason in search.passed_over[:3]]
-    if os.path.isdir(source):
-        for name in list_folder(source)[:1000]:
-            path = source / name
-            kind = recognise_file(path) if path.is_file() and len(hints) < 3 else None
-            if kind is not None:
-                hints.append(f"{name} is {kind.what}. {kind.remedy}".strip())
+    for name in list_folder(source)[:1000]:
+        path = source / name
+        kind = recognise_file(path) if path.is_file() and len(hints) < 3 else None
+        if kind is not None:
+            hints.append(f"{name} is {kind.what}. {kind.remedy}".strip())
     hint = f" ({' '.join(hints)})" if hints else ""
     return SourceError(
         "no annotation files found. Name a folder of 000001.json files (val_annos), "

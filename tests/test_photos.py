@@ -1,4 +1,4 @@
-"""Which picture a `file_name` means."""
+"""Where the photos are: which one a `file_name` means, and where those of a COCO file lie."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from df2coco.errors import ImageError, PasswordError, SourceError
-from df2coco.parser.photos import Pictures
+from df2coco.parser.photos import Pictures, find_photos
 from tests.samples import make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
@@ -191,3 +191,67 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     write_encrypted_zip(tmp_path / "a.zip", [("1.jpg", make_jpeg())], "secret")
     with pytest.raises(PasswordError):
         Pictures(tmp_path / "a.zip").read("1.jpg")
+
+
+# What lies there, the COCO file, and where its photos are.
+BESIDE = [
+    (["validation/image/1.jpg"], "keypoints_validation.json", "validation"),
+    (["validation/image/1.jpg"], "keypoints_val.json", "validation"),
+    (["val/image/1.jpg"], "keypoints_validation.json", "val"),
+    (["valid/1.jpg"], "instances_val2017.json", "valid"),
+    (["val2017/1.jpg"], "instances_val2017.json", "val2017"),
+    (["mine/image/1.jpg"], "keypoints_mine.json", "mine"),
+    (["val_images/1.jpg"], "keypoints_validation.json", "val_images"),
+    (["val_images.zip!1.jpg"], "keypoints_val.json", "val_images.zip"),
+    (["Train.zip!train/image/1.jpg"], "train.json", "Train.zip"),
+    (["train.zip!image/1.jpg", "train/image/1.jpg"], "train.json", "train"),
+    (["train.zip!image/1.jpg", "image/1.jpg"], "train.json", "."),
+    (["image/1.jpg"], "any.json", "."),
+    (["1.jpg", "train/2.jpg"], "train.json", "."),
+    (["train/image/1.jpg"], "annotations/instances_train.json", "train"),
+    (["annotations/image/1.jpg"], "annotations/any.json", "annotations"),
+    # near misses
+    (["train/image/1.jpg"], "keypoints_val.json", None),
+    (["train_images/1.jpg"], "keypoints_val.json", None),
+    (["train.zip!image/1.jpg"], "any.json", None),
+    (["train/image/1.jpg"], "out/instances_train.json", None),
+    (["train/image/2.jpg"], "train.json", None),
+]  # fmt: skip
+
+
+def fill_tree(root: Path, names: list[str]) -> None:
+    for name in names:
+        archive, _, member = name.rpartition("!")
+        if archive:
+            with zipfile.ZipFile(root / archive, "a") as target:
+                target.writestr(member, make_jpeg())
+        else:
+            fill(root, [name])
+
+
+@pytest.mark.parametrize(("there", "coco", "expected"), BESIDE)
+def test_beside_a_coco_file(
+    there: list[str], coco: str, expected: str | None, tmp_path: Path
+) -> None:
+    fill_tree(tmp_path, there)
+    path = tmp_path / coco
+    path.parent.mkdir(exist_ok=True)
+    if expected is None:
+        with pytest.raises(SourceError, match=r"no photos were found beside it\. Name .* --images"):
+            find_photos(path, [{"file_name": "1.jpg"}])
+    else:
+        place = find_photos(path, [{"file_name": "1.jpg"}])
+        assert place.resolve() == (tmp_path / expected).resolve()
+
+
+@pytest.mark.parametrize("images", [[], [{}], [{"file_name": 7}]])
+def test_a_coco_file_without_names_of_images(images: list[object], tmp_path: Path) -> None:
+    fill(tmp_path, ["train/image/1.jpg"])
+    with pytest.raises(SourceError, match="no photos were found"):
+        find_photos(tmp_path / "train.json", images)
+
+
+def test_what_is_damaged_beside_a_coco_file_is_not_its_photos(tmp_path: Path) -> None:
+    fill(tmp_path, ["val_images/1.jpg"])
+    (tmp_path / "val.zip").write_bytes(b"no archive")
+    assert find_photos(tmp_path / "val.json", [{"file_name": "1.jpg"}]).name == "val_images"
