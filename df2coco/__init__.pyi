@@ -17,13 +17,13 @@ from df2coco.errors import PasswordError as PasswordError
 from df2coco.errors import SourceError as SourceError
 from df2coco.errors import WorkerError as WorkerError
 from df2coco.evaluation import evaluate as evaluate
-from df2coco.evaluation import evaluate_retrieval as evaluate_retrieval
 from df2coco.export import export_roboflow as export_roboflow
 from df2coco.export import export_yolo as export_yolo
 from df2coco.parser import ImageRecord as ImageRecord
 from df2coco.parser import Item as Item
 from df2coco.parser import read as read
 from df2coco.report import write_report as write_report
+from df2coco.retrieval import evaluate_retrieval as evaluate_retrieval
 from df2coco.stats import statistics as statistics
 from df2coco.subsets import merge as merge
 from df2coco.subsets import split as split

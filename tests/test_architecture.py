@@ -24,7 +24,7 @@ ROWS: list[set[str]] = [
     {"releases", "parser", "coco", "masks"},
     {"converter"},
     {"validator", "evaluation", "stats", "drawing", "subsets"},
-    {"report", "integrations"},
+    {"report", "integrations", "retrieval"},
     {"export"},
     {"cli"},
     {"__init__", "__main__"},

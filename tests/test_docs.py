@@ -14,13 +14,12 @@ import pytest
 
 from df2coco import ImageRecord, Item, Selection, Shape, Summary
 from df2coco.converter.restore import Restored
-from df2coco.converter.retrieval_truth import RetrievalSummary
-from df2coco.evaluation import Evaluation, RetrievalEvaluation
+from df2coco.evaluation import Evaluation
 from df2coco.evaluation.detection import Scores
-from df2coco.evaluation.retrieval import RetrievalScores
 from df2coco.export import Exported
 from df2coco.export.summary import ExportedSplit
 from df2coco.parser.records import Notice
+from df2coco.retrieval import RetrievalEvaluation, RetrievalScores, RetrievalSummary
 from df2coco.stats import CategoryStatistics, SplitStatistics
 from df2coco.subsets.merge import Merged
 from df2coco.subsets.split import Part

@@ -14,9 +14,8 @@ from typer.testing import CliRunner, Result
 
 import df2coco.cli.retrieval  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter.retrieval_truth import PAIR_COLUMNS, write_retrieval
 from df2coco.errors import SourceError
-from df2coco.evaluation import evaluate_retrieval
+from df2coco.retrieval import PAIR_COLUMNS, evaluate_retrieval, write_retrieval
 from df2coco.taxonomy import CATEGORY_BY_ID
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg

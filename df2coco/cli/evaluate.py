@@ -18,10 +18,11 @@ from df2coco.cli.app import (
 )
 from df2coco.cli.streams import say
 from df2coco.errors import printable
-from df2coco.evaluation import Evaluation, RetrievalEvaluation, evaluate, evaluate_retrieval
+from df2coco.evaluation import Evaluation, evaluate
 from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS, Attribute, Kind
 from df2coco.evaluation.engines import ENGINES
-from df2coco.evaluation.retrieval import TOP
+from df2coco.retrieval import RetrievalEvaluation, evaluate_retrieval
+from df2coco.retrieval.scoring import TOP
 from df2coco.taxonomy import ATTRIBUTES
 
 group = command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")

@@ -20,7 +20,7 @@ from df2coco.cli.streams import say
 from df2coco.errors import counted
 
 if TYPE_CHECKING:
-    from df2coco.converter.retrieval_truth import RetrievalSummary
+    from df2coco.retrieval import RetrievalSummary
 
 ListOption = Annotated[
     Path | None,
@@ -55,7 +55,7 @@ def retrieval_command(
     whose style no gallery item has are written with style 0, which means that they have no partner.
     """
 
-    from df2coco.converter.retrieval_truth import write_retrieval
+    from df2coco.retrieval import write_retrieval
 
     work = partial(write_retrieval, source, out, query_list=query_list, gallery_list=gallery_list)
     for summary in run(work, workers=workers, password=password, quiet=quiet):

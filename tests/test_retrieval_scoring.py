@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.errors import OptionError
-from df2coco.evaluation import RetrievalEvaluation, evaluate_retrieval
+from df2coco.retrieval import RetrievalEvaluation, evaluate_retrieval
 from tests.reference_protocols import retrieval_accuracy
 
 BOX = [10, 10, 50, 90]

@@ -318,18 +318,9 @@ def _write_pairs(
     pairs = 0
     for item in query:
         category = CATEGORY_BY_ID[item.category_id].name
+        own, common = (item.file_name, item.key), (item.pair_id, item.style, category)
         for partner in partners[item.pair_id, item.style]:
-            writer.writerow(
-                (
-                    item.file_name,
-                    item.key,
-                    partner.file_name,
-                    partner.key,
-                    item.pair_id,
-                    item.style,
-                    category,
-                )
-            )
+            writer.writerow((*own, partner.file_name, partner.key, *common))
             pairs += 1
     text.detach()  # flushes, and leaves the stream to its owner
     return pairs

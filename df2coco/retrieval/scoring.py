@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from df2coco.boxes import Box, from_corners, iou
 from df2coco.coco.loaded import Loaded, ResultsSource, open_list
@@ -124,9 +124,6 @@ def evaluate_retrieval(
 
 # ---------------------------------------------------------------- reading
 
-_Corners: TypeAlias = "Sequence[float]"
-"""x1, y1, x2, y2 in pixels."""
-
 
 @dataclass(slots=True, eq=False)
 class _Item:
@@ -140,7 +137,7 @@ class _Item:
     """The attribute `by`; 0 where the item has none."""
     score: float | None = None
     """None: no detection stands for it."""
-    answers: Sequence[tuple[int, _Corners]] = ()
+    answers: Sequence[tuple[int, Box]] = ()
     """Image id and corners of each answer of that detection."""
     rank: int = ANSWERS
     """The place (0 to 19) of the first right answer, 20 for none."""
@@ -221,7 +218,7 @@ class _Answers:
             else:
                 self._add(result, list(zip(images, boxes, strict=True)))
 
-    def _add(self, result: Any, answers: list[tuple[int, _Corners]]) -> None:
+    def _add(self, result: Any, answers: list[tuple[int, Box]]) -> None:
         image, category, score = result.query_image_id, result.query_cls, result.query_score
         items = self._queries.images.get(image)
         if items is None:
