@@ -938,6 +938,11 @@ def test_each_kind_is_scored_against_itself() -> None:
         (lambda d: renumbered(d, lambda n: -n), {"image-id-type"}),
         (set_in("annotations", "segmentation", SQUARE), {"polygon-malformed"}),
         (set_in("annotations", "segmentation", [[[1, 2], [3, 4], [5, 6]]]), {"polygon-malformed"}),
+        (
+            lambda d: d["annotations"][0]["segmentation"][0].__setitem__(1, True),
+            {"polygon-malformed"},
+        ),
+        (lambda d: d["annotations"][0]["keypoints"].__setitem__(2, True), {"keypoints-no-numbers"}),
         (set_in("annotations", "iscrowd", None), {"iscrowd-malformed"}),
         (lambda d: [e.update(iscrowd=False) for e in d["annotations"]], set()),
         (lambda d: [e.update(segmentation=[]) for e in d["annotations"]], {"no-segmentations"}),

@@ -127,15 +127,19 @@ class Field:
     @cached_property
     def _holder(self) -> Any:
         # msgspec looks at a type anew each time, at a struct once.
-        return msgspec.defstruct("Holder", [("value", self.type)])
+        return msgspec.defstruct("Holder", [("values", list[self.type])])  # type: ignore[name-defined]
 
     def fits(self, value: Any) -> bool:
         """Whether a JSON value is what it must be."""
+        return self.all_fit([value])
+
+    def all_fit(self, values: list[Any]) -> bool:
+        """The same of many values, in one pass."""
         try:
-            decoded = msgspec.convert({"value": value}, self._holder).value
+            decoded = msgspec.convert({"values": values}, self._holder).values
         except msgspec.ValidationError:
             return False
-        return self.also is None or self.also(decoded)
+        return self.also is None or all(map(self.also, decoded))
 
 
 _ID: Final = "a whole number from 0"
@@ -361,10 +365,10 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
     entries = list(entries)
     changed = set()
     for field in WHOLE_NUMBERS[name]:
-        if _USUAL.issuperset({type(entry.get(field)) for entry in entries}):
+        values = [entry.get(field) for entry in entries]
+        if _USUAL.issuperset(map(type, values)):
             continue
-        for position, entry in enumerate(entries):
-            value = entry.get(field)
+        for position, (entry, value) in enumerate(zip(entries, values, strict=True)):
             # What exceeds 64 bits can be written by no fast JSON writer as an integer.
             if type(value) is float and value.is_integer() and abs(value) <= MAX_ID:
                 entry[field] = int(value)

@@ -1,26 +1,17 @@
 """Whether the fields of annotations are what they must be: made from the schema of COCO's fields."""
 
 from collections.abc import Iterable, Iterator
-from types import NoneType
-from typing import Any, Final
+from typing import Final
 
-from df2coco.coco.schema import DATASET_FIELDS, FIELDS, is_id
-from df2coco.errors import shorten
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import part_check
 from df2coco.validator.hits import Found
-from df2coco.validator.structure import is_not_finite
+from df2coco.validator.structure import misfits
 
 
-def _misfits(part: Annotations, *fields: str) -> Iterator[Found]:
-    """Values of those fields that are not what the schema wants."""
-    for field in fields:
-        fits = FIELDS["annotations"][field].fits
-        for position, annotation in enumerate(part.entries):
-            if field in annotation and not fits(annotation[field]):
-                value = annotation[field]
-                if not is_not_finite(value):
-                    yield position, f"{field} {shorten(value)}"
+def _misfits(part: Annotations, field: str) -> Iterator[Found]:
+    return misfits(part.entries, field, FIELDS["annotations"][field])
 
 
 _REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
@@ -50,10 +41,7 @@ def annotation_key_missing(part: Annotations) -> Iterable[Found]:
     remedy="Write ids as JSON integers.",
 )
 def annotation_id_type(part: Annotations) -> Iterable[Found]:
-    for field in ("id", "image_id", "category_id") if part.entries else ():
-        values = part.column(field)
-        if set(map(type, values)) == {int} and is_id(min(values)) and is_id(max(values)):
-            continue
+    for field in ("id", "image_id", "category_id"):
         for position, detail in _misfits(part, field):
             value = part.column(field)[position]
             # Where an image has just this id, the finding is the image's.
@@ -71,11 +59,7 @@ def annotation_id_type(part: Annotations) -> Iterable[Found]:
     remedy="Write [x, y, width, height] in pixels.",
 )
 def bbox_malformed(part: Annotations) -> Iterable[Found]:
-    return _misfits(part, "bbox") if _has_nan(part.boxes) else ()
-
-
-def _has_nan(values: Any) -> bool:
-    return bool((values != values).any())
+    return _misfits(part, "bbox")
 
 
 @part_check(
@@ -99,9 +83,6 @@ def area_wrong(part: Annotations) -> Iterable[Found]:
     remedy="Write 0.",
 )
 def iscrowd_malformed(part: Annotations) -> Iterable[Found]:
-    values = part.column("iscrowd")
-    if all(type(value) is int for value in values) and set(values) <= {0, 1}:
-        return ()
     return _misfits(part, "iscrowd")
 
 
@@ -169,8 +150,4 @@ def keypoints_no_numbers(part: Annotations) -> Iterable[Found]:
 )
 def attribute_type(part: Annotations) -> Iterable[Found]:
     for field, rule in DATASET_FIELDS["annotations"].items() if part.header.garments else ():
-        usual = NoneType if field == "float_polygons" else int  # what need not be looked at
-        for position, entry in enumerate(part.entries):
-            value = entry.get(field)
-            if type(value) is not usual and not rule.fits(value) and not is_not_finite(value):
-                yield position, f"{field} {shorten(value)}"
+        yield from misfits(part.entries, field, rule)

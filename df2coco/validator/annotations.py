@@ -16,15 +16,8 @@ from df2coco.masks import compressed, union_area, union_areas
 from df2coco.taxonomy import Category
 from df2coco.validator.file import Columns, Header
 from df2coco.validator.hits import Found, identify
-from df2coco.validator.outlines import (
-    Array,
-    Outlines,
-    as_array,
-    read_outlines,
-    read_outlines_of_rows,
-)
-from df2coco.validator.rows import Rows
-from df2coco.validator.slots import Landmarks, read_landmarks, read_landmarks_of_rows
+from df2coco.validator.outlines import Array, Outlines, as_array, read_outlines
+from df2coco.validator.slots import Landmarks, read_landmarks
 
 Result = TypeVar("Result")
 
@@ -35,10 +28,6 @@ class Annotations:
 
     header: Header
     entries: list[Entry]
-    """The annotations as objects; [] where there are rows."""
-    rows: Rows | None = None
-    """The annotations, where decoding has found nothing wrong with their fields: what checks the types of
-    fields looks at `entries` alone."""
     exact: bool = False
     """Masks are measured by pycocotools itself."""
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
@@ -51,26 +40,20 @@ class Annotations:
         result: Result = self._once[function]
         return result
 
-    @cached_property
+    @property
     def count(self) -> int:
         """N."""
-        return len(self.entries if self.rows is None else self.rows.rows)
+        return len(self.entries)
 
     def column(self, name: str) -> list[Any]:
         """A field of every annotation; None where it is missing."""
         if name not in self._columns:
-            self._columns[name] = (
-                [entry.get(name) for entry in self.entries]
-                if self.rows is None
-                else self.rows.column(name)
-            )
+            self._columns[name] = [entry.get(name) for entry in self.entries]
         return self._columns[name]
 
     def has(self, name: str) -> list[bool]:
         """Whether an annotation has the field, be it null."""
-        if self.rows is None:
-            return [name in entry for entry in self.entries]
-        return [value is not None for value in self.column(name)]
+        return [name in entry for entry in self.entries]
 
     def identify(self, position: int) -> Any:
         """How a hit names an annotation."""
@@ -104,11 +87,10 @@ class Annotations:
         """(N, 4): x, y, w, h; NaN where there is no usable box."""
         import numpy as np
 
-        boxes = self.column("bbox")
-        if self.rows is None:
-            fits = FIELDS["annotations"]["bbox"].fits
+        boxes, rule = self.column("bbox"), FIELDS["annotations"]["bbox"]
+        if not rule.all_fit(boxes):
             nothing = [np.nan] * 4
-            boxes = [box if fits(box) else nothing for box in boxes]
+            boxes = [box if rule.fits(box) else nothing for box in boxes]
         return as_array(list(chain.from_iterable(boxes))).reshape(-1, 4)
 
     @cached_property
@@ -130,8 +112,6 @@ class Annotations:
 
     @cached_property
     def outlines(self) -> Outlines:
-        if self.rows is not None:
-            return read_outlines_of_rows(self.rows.polygons, self.count)
         return read_outlines(self.column("segmentation"))
 
     @cached_property
@@ -148,8 +128,6 @@ class Annotations:
 
     @cached_property
     def landmarks(self) -> Landmarks:
-        if self.rows is not None:
-            return read_landmarks_of_rows(self.rows.keypoints, self.garment_of)
         return read_landmarks(self.column("keypoints"), self.has("keypoints"), self.garment_of)
 
     @cached_property
@@ -185,42 +163,19 @@ class Annotations:
         ids, image_ids, category_ids = self.column("id"), self.image_ids, self.category_ids
         totals = self.outlines.totals.tolist(), landmarks.totals.tolist()
         boxes = self.column("bbox")
-        if self.rows is None:
-            linked = _linked(ids, image_ids, category_ids)
-            prints = list(map(_print, image_ids, category_ids, boxes, *totals))
-            ids = [each if type(each) in (int, str) else None for each in ids]
-            image_ids = [each if type(each) is int else None for each in image_ids]
-            category_ids = [each if type(each) is int else None for each in category_ids]
-            masks = [
+        return Columns(
+            [each if type(each) in (int, str) else None for each in ids],
+            [each if type(each) is int else None for each in image_ids],
+            [each if type(each) is int else None for each in category_ids],
+            [
                 2 if entry.get("segmentation") else int("segmentation" in entry)
                 for entry in self.entries
-            ]
-        else:
-            linked = [True] * self.count
-            items = zip(image_ids, category_ids, map(tuple, boxes), *totals, strict=True)
-            prints = list(map(hash, items))
-            masks = [0] * self.count
-            polygons = self.rows.polygons
-            for position, count in zip(polygons.positions, polygons.counts, strict=True):
-                masks[position] = 2 if count else 1
-        return Columns(
-            ids,
-            image_ids,
-            category_ids,
-            masks,
+            ],
             landmarks.lengths,
             (~self.crowds).tolist(),
             (landmarks.labelled > 0).tolist(),
-            linked,
-            prints,
+            list(map(_print, image_ids, category_ids, boxes, *totals)),
         )
-
-
-def _linked(*columns: list[Any]) -> list[bool]:
-    """Whether all fields of an annotation are of a kind that can be looked up."""
-    if all(set(map(type, column)) <= {int} for column in columns):
-        return [True] * len(columns[0])
-    return [all(type(v) in (int, float, str) for v in row) for row in zip(*columns, strict=True)]
 
 
 def _print(image_id: Any, category_id: Any, box: Any, *totals: float) -> int | None:

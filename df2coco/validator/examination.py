@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from df2coco.coco.format import Entry
-from df2coco.coco.lists import Span, cut, parse_list, read_span, read_text
+from df2coco.coco.lists import Span, cut, read_span
 from df2coco.coco.reader import (
     check_document,
     fault_of_json,
@@ -37,7 +37,6 @@ from df2coco.validator.file import Columns, File, Header, Trip
 from df2coco.validator.hits import Hit, Position
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.round_trip import score_imperfect, started
-from df2coco.validator.rows import decode_rows
 from df2coco.validator.table import CHECKS
 from df2coco.workers import map_ordered, worthwhile
 
@@ -231,11 +230,7 @@ def _take_all(file: File, job: _Job, annotations: list[Entry]) -> Hits:
 
 def _examine_span(job: _Job, span: Span) -> _Examined | None:
     with no_collection():
-        raw = read_text(job.path, span)
-        rows = decode_rows(raw, job.header.garments)
-        if rows is not None:
-            return _examine_part(job, Annotations(job.header, [], rows))
-        annotations = parse_list(raw)
+        annotations = read_span(job.path, span)
         if annotations is None:
             return None
         refuse_other_kinds(job.path, annotations)

@@ -77,8 +77,6 @@ class Columns:
     """It takes part in an evaluation: not a crowd."""
     labelled: list[bool] = field(default_factory=list)
     """It has a labelled landmark."""
-    linked: list[bool] = field(default_factory=list)
-    """It has an id, an image_id and a category_id of a kind that can be looked up."""
     prints: list[int | None] = field(default_factory=list)
     """Equal for equal items: of image, category, box, mask and landmarks; None: there is no box."""
 

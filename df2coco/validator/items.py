@@ -115,14 +115,9 @@ def ignore_set(part: Annotations) -> Iterable[Found]:
 def attribute_range(part: Annotations) -> Iterable[Found]:
     for name in ATTRIBUTES if part.header.garments else ():
         values = part.column(name)
-        if part.rows is not None and _VALUES.issuperset(values):
-            continue
         for position, value in enumerate(values):
             if type(value) is int and not 1 <= value <= 3:
                 yield position, f"{name} {shorten(value)}"
-
-
-_VALUES: Final = frozenset((None, 1, 2, 3))
 
 
 # ---------------------------------------------------------------- boxes

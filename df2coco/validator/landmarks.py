@@ -204,15 +204,15 @@ def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
     import numpy as np
 
     found = part.landmarks
-    owns = {id(own): own for own in found.own if own is not None}
+    owns = list(dict.fromkeys(own for own in found.own if own is not None))
     if not owns or not len(found.item):
         return
-    places = {each: number for number, each in enumerate(owns)}
+    places = {own: number for number, own in enumerate(owns)}
     is_own = np.zeros((len(owns) + 1, int(found.slot.max()) + 1), bool)
-    for number, own in enumerate(owns.values()):
+    for own, number in places.items():
         is_own[number, [slot for slot in own if slot < is_own.shape[1]]] = True
     is_own[-1] = True  # of annotations whose own slots are not known
-    which = np.array([places.get(id(own), -1) for own in found.own], np.intp)
+    which = np.array([len(owns) if own is None else places[own] for own in found.own], np.intp)
     wrong = (found.v != 0) & ~is_own[which[found.item], found.slot]
     for position, number in _first_of(part, wrong).items():
         mine = found.own[position] or ()

@@ -6,11 +6,11 @@ from typing import Any
 from df2coco.coco.format import Entry
 from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
-from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, is_id
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, Field, is_id
 from df2coco.errors import shorten
 from df2coco.validator.checks import file_check
 from df2coco.validator.file import File
-from df2coco.validator.hits import Hit, identify
+from df2coco.validator.hits import Found, Hit, identify
 
 
 def is_not_finite(value: Any) -> bool:
@@ -18,18 +18,22 @@ def is_not_finite(value: Any) -> bool:
     return any(True for _ in find_not_finite(value))
 
 
-def _entry_misfits(entries: list[Entry], name: str, *fields: str) -> Iterator[tuple[int, str]]:
-    """The same for images and categories: their number, and what is wrong."""
-    wrong: dict[int, list[str]] = {}
-    for field in fields:
-        fits = FIELDS[name][field].fits
-        for number, entry in enumerate(entries):
-            if field in entry and not fits(entry[field]) and not is_not_finite(entry[field]):
-                wrong.setdefault(number, []).append(f"{field} {shorten(entry[field])}")
-    return ((number, ", ".join(wrong[number])) for number in sorted(wrong))
+def misfits(entries: list[Entry], field: str, rule: Field) -> Iterator[Found]:
+    """The values of a field that are not what the schema wants: number of the entry, and what it says."""
+    if rule.all_fit([entry[field] for entry in entries if field in entry]):
+        return  # as nearly always
+    for number, entry in enumerate(entries):
+        if field in entry and not rule.fits(entry[field]) and not is_not_finite(entry[field]):
+            yield number, f"{field} {shorten(entry[field])}"
 
 
-def _hits(entries: list[Entry], found: Iterable[tuple[int, str]]) -> Iterator[Hit]:
+def _misfits(file: File, name: str, field: str) -> Iterator[Hit]:
+    """The same of an image or a category."""
+    entries: list[Entry] = file.document[name]
+    return _hits(entries, misfits(entries, field, FIELDS[name][field]))
+
+
+def _hits(entries: list[Entry], found: Iterable[Found]) -> Iterator[Hit]:
     return (Hit(identify(entries[number], number), detail) for number, detail in found)
 
 
@@ -198,7 +202,7 @@ def image_key_missing(file: File) -> Iterable[Hit]:
     remedy="Write ids as JSON integers, from 1, in images and in annotations.",
 )
 def image_id_type(file: File) -> Iterable[Hit]:
-    return _hits(file.images, _entry_misfits(file.images, "images", "id"))
+    return _misfits(file, "images", "id")
 
 
 @file_check(
@@ -211,7 +215,10 @@ def image_id_type(file: File) -> Iterable[Hit]:
     remedy="Write the size in pixels as JSON integers.",
 )
 def image_size_type(file: File) -> Iterable[Hit]:
-    wrong = dict(_entry_misfits(file.images, "images", "width", "height"))
+    wrong: dict[int, str] = {}
+    for field in ("width", "height"):
+        for number, detail in misfits(file.images, field, FIELDS["images"][field]):
+            wrong[number] = f"{wrong[number]}, {detail}" if number in wrong else detail
     for number, size in enumerate(file.sizes):
         if size is not None and size[0] * size[1] > MAX_PIXELS:
             wrong[number] = f"{size[0]} x {size[1]}"
@@ -248,7 +255,7 @@ def category_key_missing(file: File) -> Iterable[Hit]:
     remedy="Write ids as JSON integers, in categories and in annotations.",
 )
 def category_id_type(file: File) -> Iterable[Hit]:
-    return _hits(file.categories, _entry_misfits(file.categories, "categories", "id"))
+    return _misfits(file, "categories", "id")
 
 
 @file_check(
@@ -261,7 +268,7 @@ def category_id_type(file: File) -> Iterable[Hit]:
     remedy="Give every category a name.",
 )
 def category_name_type(file: File) -> Iterable[Hit]:
-    return _hits(file.categories, _entry_misfits(file.categories, "categories", "name"))
+    return _misfits(file, "categories", "name")
 
 
 @file_check(
@@ -274,7 +281,7 @@ def category_name_type(file: File) -> Iterable[Hit]:
     remedy="Write a list of texts, one name a landmark.",
 )
 def landmark_names_type(file: File) -> Iterable[Hit]:
-    return _hits(file.categories, _entry_misfits(file.categories, "categories", "keypoints"))
+    return _misfits(file, "categories", "keypoints")
 
 
 @file_check(
@@ -287,7 +294,7 @@ def landmark_names_type(file: File) -> Iterable[Hit]:
     remedy="Write [[1, 2], ...], counted from 1 over the names in categories[].keypoints.",
 )
 def skeleton_malformed(file: File) -> Iterable[Hit]:
-    return _hits(file.categories, _entry_misfits(file.categories, "categories", "skeleton"))
+    return _misfits(file, "categories", "skeleton")
 
 
 @file_check(
@@ -301,7 +308,9 @@ def skeleton_malformed(file: File) -> Iterable[Hit]:
     garments=True,
 )
 def image_attribute_type(file: File) -> Iterable[Hit]:
-    for number, entry in enumerate(file.images if file.garments else ()):
-        for field, rule in DATASET_FIELDS["images"].items():
-            if field in entry and not rule.fits(entry[field]) and not is_not_finite(entry[field]):
-                yield Hit(identify(entry, number), f"{field} {shorten(entry[field])}")
+    wrong = [
+        misfit
+        for field, rule in DATASET_FIELDS["images"].items()
+        for misfit in misfits(file.images if file.garments else [], field, rule)
+    ]
+    return _hits(file.images, sorted(wrong, key=lambda misfit: misfit[0]))
