@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 
 WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli docs integrations plots poster report workers))
 
-.PHONY: demo quick test check bench fuzz pictures docs regenerate test-consumers test-dist test-lowest test-wheel clean
+.PHONY: demo quick test check bench fuzz pictures docs regenerate test-consumers test-dist test-elsewhere test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -65,6 +65,10 @@ test-lowest: $(UV)
 	$(UV) venv --quiet --clear --python $(PYTHON) .venv-lowest
 	$(UV) pip install --quiet --python .venv-lowest --resolution lowest-direct -e '.[all,test]'
 	.venv-lowest/bin/python -m pytest --numprocesses auto --dist worksteal $(LOWEST_TESTS)
+
+# The quick tests as another user, in a path with blanks, in the C locale, in random order.
+test-elsewhere: $(UV)
+	PYTHON=$(PYTHON) bash .ci/elsewhere
 
 # The wheel, with the source tree out of reach: the tests of what is read from the package's own files.
 test-wheel: $(UV)

@@ -141,9 +141,11 @@ def _device(path: Path) -> None:
 def _socket(path: Path) -> None:
     import socket
 
-    with socket.socket(socket.AF_UNIX) as server, tempfile.TemporaryDirectory() as folder:
-        server.bind(f"{folder}/socket")  # a path that may not be long
-        shutil.move(f"{folder}/socket", path)
+    here = os.getcwd()
+    with socket.socket(socket.AF_UNIX) as server:
+        os.chdir(path.parent)  # the path that it is bound to may not be long
+        server.bind(path.name)
+        os.chdir(here)
 
 
 ODD_FILES: dict[str, tuple[Callable[[Path], None], str]] = {

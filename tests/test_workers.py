@@ -228,7 +228,7 @@ def flags(_):
         [],
         ["-W", "error", "-W", "ignore::DeprecationWarning"],
         ["-X", "dev"],
-        ["-X", "utf8=0", "-X", "faulthandler"],
+        ["-X", "utf8", "-X", "faulthandler"],
         ["-O"],
         ["-OO", "-B"],
         ["-bb"],
