@@ -6,15 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import typer
-
 from df2coco.cli.app import (
     ImagesOption,
     PasswordOption,
     QuietOption,
+    SourceArgument,
     WorkersOption,
+    argument,
     choice,
     command,
+    flag,
+    option,
     run,
 )
 from df2coco.cli.streams import say
@@ -39,22 +41,12 @@ from df2coco.taxonomy import CATEGORIES, SOURCES
 
 @command("convert")
 def convert_command(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SOURCE",
-            show_default=False,
-            help="A folder of annotation files (val_annos), a split folder (annos and image), a zip of "
-            "either (password-protected or not), or a dataset root of several splits.",
-        ),
-    ],
+    source: SourceArgument,
     out: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT",
-            show_default=False,
-            help="A .json file, or a folder for instances_<split>.json and keypoints_<split>.json "
-            "in one pass.",
+        argument(
+            "OUT",
+            "A .json file, or a folder for instances_<split>.json and keypoints_<split>.json in one pass.",
         ),
     ],
     images: ImagesOption = None,
@@ -73,40 +65,29 @@ def convert_command(
         str | None, choice("A fixed set of options.", PRESETS, show_default=False)
     ] = None,
     category: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Only items of this category; may be repeated."),
+        list[str] | None, option("NAME", "Only items of this category; may be repeated.")
     ] = None,
     only: Annotated[
         str | None, choice("Only images from users or from shops.", SOURCES, show_default=False)
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the first N images.")
-    ] = None,
+    limit: Annotated[int | None, option("N", "Only the first N images.", min=1)] = None,
     sample: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "N",
+            "Only N images, or a few more: a random sample of whole pairs (equal pair_id).",
             min=1,
-            metavar="N",
-            help="Only N images, or a few more: a random sample of whole pairs (equal pair_id).",
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Another number gives another sample.")
-    ] = 0,
+    seed: Annotated[int, option("N", "Another number gives another sample.")] = 0,
     per_category: Annotated[
-        bool,
-        typer.Option(
-            "--per-category", help="Also write MMPose's file of each category; OUT is a folder."
-        ),
+        bool, flag("--per-category", "Also write MMPose's file of each category; OUT is a folder.")
     ] = False,
     on_error: Annotated[str, choice("When something cannot be used.", ON_ERROR)] = "fail",
     workers: WorkersOption = None,
     password: PasswordOption = None,
     report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write all that was dropped, repaired or noticed as JSON."
-        ),
+        Path | None, option("FILE", "Write all that was dropped, repaired or noticed as JSON.")
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -130,21 +111,12 @@ def convert_command(
 
 @command("image-info")
 def image_info_command(
-    images: Annotated[
-        Path,
-        typer.Argument(
-            metavar="IMAGES", show_default=False, help="A folder or zip of 000001.jpg files."
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", show_default=False, help="The .json file to write.")
-    ],
+    images: Annotated[Path, argument("IMAGES", "A folder or zip of 000001.jpg files.")],
+    out: Annotated[Path, argument("OUT", "The .json file to write.")],
     on_error: Annotated[str, choice("When an image cannot be used.", ON_ERROR)] = "fail",
     workers: WorkersOption = None,
     password: PasswordOption = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all that was noticed as JSON.")
-    ] = None,
+    report: Annotated[Path | None, option("FILE", "Write all that was noticed as JSON.")] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write a COCO file without annotations, for the test split."""
