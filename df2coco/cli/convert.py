@@ -6,19 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from df2coco.cli.app import (
-    ImagesOption,
-    PasswordOption,
-    QuietOption,
-    SourceArgument,
-    WorkersOption,
-    argument,
-    choice,
-    command,
-    flag,
-    option,
-    run,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.converter.options import (
     AREAS,
@@ -39,57 +27,60 @@ from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import CATEGORIES, SOURCES
 
 
-@command("convert")
+@cli.command("convert")
 def convert_command(
-    source: SourceArgument,
+    source: cli.SourceArgument,
     out: Annotated[
         Path,
-        argument(
+        cli.argument(
             "OUT",
             "A .json file, or a folder for instances_<split>.json and keypoints_<split>.json in one pass.",
         ),
     ],
-    images: ImagesOption = None,
-    task: Annotated[str | None, choice("What to write.", TASKS, show_default="keypoints")] = None,
+    images: cli.ImagesOption = None,
+    task: Annotated[
+        str | None, cli.choice("What to write.", TASKS, show_default="keypoints")
+    ] = None,
     layout: Annotated[
-        str | None, choice("The slots of keypoints.", LAYOUTS, show_default="unified")
+        str | None, cli.choice("The slots of keypoints.", LAYOUTS, show_default="unified")
     ] = None,
     landmarks: Annotated[
-        str | None, choice("Which landmarks count.", LANDMARKS, show_default="all")
+        str | None, cli.choice("Which landmarks count.", LANDMARKS, show_default="all")
     ] = None,
     area: Annotated[
         str | None,
-        choice("What area is.", AREAS, show_default="box for keypoints, mask for instances"),
+        cli.choice("What area is.", AREAS, show_default="box for keypoints, mask for instances"),
     ] = None,
     preset: Annotated[
-        str | None, choice("A fixed set of options.", PRESETS, show_default=False)
+        str | None, cli.choice("A fixed set of options.", PRESETS, show_default=False)
     ] = None,
     category: Annotated[
-        list[str] | None, option("NAME", "Only items of this category; may be repeated.")
+        list[str] | None, cli.option("NAME", "Only items of this category; may be repeated.")
     ] = None,
     only: Annotated[
-        str | None, choice("Only images from users or from shops.", SOURCES, show_default=False)
+        str | None, cli.choice("Only images from users or from shops.", SOURCES, show_default=False)
     ] = None,
-    limit: Annotated[int | None, option("N", "Only the first N images.", min=1)] = None,
+    limit: Annotated[int | None, cli.option("N", "Only the first N images.", min=1)] = None,
     sample: Annotated[
         int | None,
-        option(
+        cli.option(
             "N",
             "Only N images, or a few more: a random sample of whole pairs (equal pair_id).",
             min=1,
         ),
     ] = None,
-    seed: Annotated[int, option("N", "Another number gives another sample.")] = 0,
+    seed: Annotated[int, cli.option("N", "Another number gives another sample.")] = 0,
     per_category: Annotated[
-        bool, flag("--per-category", "Also write MMPose's file of each category; OUT is a folder.")
+        bool,
+        cli.flag("--per-category", "Also write MMPose's file of each category; OUT is a folder."),
     ] = False,
-    on_error: Annotated[str, choice("When something cannot be used.", ON_ERROR)] = "fail",
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
+    on_error: Annotated[str, cli.choice("When something cannot be used.", ON_ERROR)] = "fail",
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
     report: Annotated[
-        Path | None, option("FILE", "Write all that was dropped, repaired or noticed as JSON.")
+        Path | None, cli.option("FILE", "Write all that was dropped, repaired or noticed as JSON.")
     ] = None,
-    quiet: QuietOption = False,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
     shape = _shape(preset, task=task, layout=layout, landmarks=landmarks, area=area)
@@ -109,15 +100,17 @@ def convert_command(
     _run(work, workers, password, quiet)
 
 
-@command("image-info")
+@cli.command("image-info")
 def image_info_command(
-    images: Annotated[Path, argument("IMAGES", "A folder or zip of 000001.jpg files.")],
-    out: Annotated[Path, argument("OUT", "The .json file to write.")],
-    on_error: Annotated[str, choice("When an image cannot be used.", ON_ERROR)] = "fail",
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    report: Annotated[Path | None, option("FILE", "Write all that was noticed as JSON.")] = None,
-    quiet: QuietOption = False,
+    images: Annotated[Path, cli.argument("IMAGES", "A folder or zip of 000001.jpg files.")],
+    out: Annotated[Path, cli.argument("OUT", "The .json file to write.")],
+    on_error: Annotated[str, cli.choice("When an image cannot be used.", ON_ERROR)] = "fail",
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    report: Annotated[
+        Path | None, cli.option("FILE", "Write all that was noticed as JSON.")
+    ] = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Write a COCO file without annotations, for the test split."""
 
@@ -145,7 +138,7 @@ def _run(
     """Do it, and say what came of it."""
     started = time.monotonic()
     try:
-        summaries = run(work, workers=workers, password=password, quiet=quiet)
+        summaries = cli.run(work, workers=workers, password=password, quiet=quiet)
     except ConversionError as error:
         for summary in error.summaries:
             _say_notices(summary)

@@ -6,29 +6,19 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import (
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    argument,
-    command,
-    explained,
-    flag,
-    option,
-    run,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.drawing import PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import MIN_SCORE
 from df2coco.drawing.selection import DEFAULT_SAMPLE
 
 
-@command("draw")
+@cli.command("draw")
 def draw_command(
-    coco: Annotated[Path, argument("OUT.json", "The COCO file to look at.")],
+    coco: Annotated[Path, cli.argument("OUT.json", "The COCO file to look at.")],
     out: Annotated[
         Path,
-        option(
+        cli.option(
             "FILE|DIR",
             "A .png or .jpg file: the picture, or a contact sheet of several. "
             "A folder: one .jpg for each image.",
@@ -37,36 +27,40 @@ def draw_command(
     ],
     images: Annotated[
         Path | None,
-        option("PATH", "Folder or zip of the images; found beside OUT.json when not given."),
+        cli.option("PATH", "Folder or zip of the images; found beside OUT.json when not given."),
     ] = None,
-    image_id: Annotated[list[int] | None, option("N", "Draw this image; may be repeated.")] = None,
+    image_id: Annotated[
+        list[int] | None, cli.option("N", "Draw this image; may be repeated.")
+    ] = None,
     sample: Annotated[
         int | None,
-        option(
+        cli.option(
             "N",
             "Draw N images chosen at random.",
             min=0,
             show_default=f"{DEFAULT_SAMPLE}, or 0 with --image-id",
         ),
     ] = None,
-    seed: Annotated[int, option("N", "Chooses another sample.")] = 0,
+    seed: Annotated[int, cli.option("N", "Chooses another sample.")] = 0,
     results: Annotated[
         Path | None,
-        option(
+        cli.option(
             "FILE",
             "A model's results (bbox, segm or keypoints), to be drawn on the right of the "
             "ground truth; colors say what matches (OKS or IoU of at least 0.5).",
         ),
     ] = None,
-    min_score: Annotated[float, option("X", "Leave out results with a lower score.")] = MIN_SCORE,
+    min_score: Annotated[
+        float, cli.option("X", "Leave out results with a lower score.")
+    ] = MIN_SCORE,
     parts: Annotated[
         str,
-        option(",".join(PARTS), f"What to draw, separated by commas. {explained(PARTS)}."),
+        cli.option(",".join(PARTS), f"What to draw, separated by commas. {cli.explained(PARTS)}."),
     ] = ",".join(PARTS),
     only: Annotated[str | None, typer.Option(hidden=True)] = None,
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Draw images with their boxes, masks and landmarks."""
     work = partial(
@@ -82,18 +76,18 @@ def draw_command(
         # --only was the name of --parts
         parts=[part.strip() for part in (only or parts).split(",")],
     )
-    paths = run(work, workers=workers, password=password, quiet=quiet)
+    paths = cli.run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
         say(f"{len(paths)} pictures in {out}" if out.is_dir() else f"-> {out}")
 
 
-@command("skeletons")
+@cli.command("skeletons")
 def skeletons_command(
-    out: Annotated[Path, option("FILE", "A .png or .svg file.", show_default=False)],
+    out: Annotated[Path, cli.option("FILE", "A .png or .svg file.", show_default=False)],
     slots: Annotated[
-        bool, flag("--slots", "Also number the landmarks' slots in the layout of 294.")
+        bool, cli.flag("--slots", "Also number the landmarks' slots in the layout of 294.")
     ] = False,
-    quiet: QuietOption = False,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Draw a poster of the 13 landmark definitions."""
     path = draw_skeletons(out, slots=slots)

@@ -5,17 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from df2coco.cli.app import (
-    JsonOption,
-    QuietOption,
-    argument,
-    choice,
-    command,
-    command_group,
-    flag,
-    print_json,
-    progress_bar,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, evaluate
@@ -25,18 +15,18 @@ from df2coco.retrieval import RetrievalEvaluation, evaluate_retrieval
 from df2coco.retrieval.scoring import TOP
 from df2coco.taxonomy import ATTRIBUTES
 
-group = command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
+group = cli.command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
 
 GroundTruthArgument = Annotated[
     Path,
-    argument(
+    cli.argument(
         "GT", "The ground truth: a COCO file of df2coco convert or of the official converter."
     ),
 ]
 
 
 def _results(fields: str) -> Any:
-    return argument(
+    return cli.argument(
         "RESULTS",
         f"A JSON list of {{image_id, category_id, {fields}, score}}; image_id of 000001.jpg is 1.",
     )
@@ -44,10 +34,12 @@ def _results(fields: str) -> Any:
 
 def _by(help: str) -> Any:
     text = f"Also the numbers of each value of an attribute{help}"
-    return choice(text, tuple(ATTRIBUTES), show_default=False)
+    return cli.choice(text, tuple(ATTRIBUTES), show_default=False)
 
 
-PerCategoryOption = Annotated[bool, flag("--per-category", "Also the numbers of each category.")]
+PerCategoryOption = Annotated[
+    bool, cli.flag("--per-category", "Also the numbers of each category.")
+]
 ByOption = Annotated[
     str | None,
     _by(
@@ -57,7 +49,7 @@ ByOption = Annotated[
 ]
 EngineOption = Annotated[
     str | None,
-    choice(
+    cli.choice(
         "What matches results to items; both give the same numbers.",
         tuple(ENGINES),
         show_default="hotcoco where it is installed",
@@ -66,15 +58,15 @@ EngineOption = Annotated[
 
 
 def _detection_command(kind: Kind, fields: str, summary: str) -> None:
-    @command(kind, group, help=summary)
+    @cli.command(kind, group, help=summary)
     def detection_command(
         ground_truth: GroundTruthArgument,
         results: Annotated[Path, _results(fields)],
         per_category: PerCategoryOption = False,
         by: ByOption = None,
         engine: EngineOption = None,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
+        as_json: cli.JsonOption = False,
+        quiet: cli.QuietOption = False,
     ) -> None:
         options = {"by": by, "engine": engine}
         _evaluate(kind, ground_truth, results, options, per_category, as_json, quiet)
@@ -88,19 +80,19 @@ _detection_command(
 )
 
 
-@command("keypoints", group)
+@cli.command("keypoints", group)
 def keypoints_command(
     ground_truth: GroundTruthArgument,
     results: Annotated[
         Path, _results("keypoints (x, y, v of all 294 or of the category's own), bbox (optional)")
     ],
-    landmarks: Annotated[str, choice("Which landmarks count.", LANDMARKS)] = "all",
-    oks_area: Annotated[str, choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
+    landmarks: Annotated[str, cli.choice("Which landmarks count.", LANDMARKS)] = "all",
+    oks_area: Annotated[str, cli.choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
     per_category: PerCategoryOption = False,
     by: ByOption = None,
     engine: EngineOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    as_json: cli.JsonOption = False,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Landmark estimation: COCO's average precision by OKS.
 
@@ -110,13 +102,13 @@ def keypoints_command(
     _evaluate("keypoints", ground_truth, results, options, per_category, as_json, quiet)
 
 
-@command("retrieval", group)
+@cli.command("retrieval", group)
 def retrieval_command(
-    query: Annotated[Path, argument("QUERY", "<split>_query.json of df2coco retrieval.")],
-    gallery: Annotated[Path, argument("GALLERY", "<split>_gallery.json of df2coco retrieval.")],
+    query: Annotated[Path, cli.argument("QUERY", "<split>_query.json of df2coco retrieval.")],
+    gallery: Annotated[Path, cli.argument("GALLERY", "<split>_gallery.json of df2coco retrieval.")],
     results: Annotated[
         Path,
-        argument(
+        cli.argument(
             "RESULTS",
             "A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
             "gallery_image_id, gallery_bbox}, the last two lists of up to 20 answers.",
@@ -124,8 +116,8 @@ def retrieval_command(
     ],
     per_category: PerCategoryOption = False,
     by: Annotated[str | None, _by(" of the query items.")] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
+    as_json: cli.JsonOption = False,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
     evaluation = evaluate_retrieval(query, gallery, results, by=cast("Attribute | None", by))
@@ -141,7 +133,7 @@ def _evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    with progress_bar(quiet=quiet) as progress:
+    with cli.progress_bar(quiet=quiet) as progress:
         evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
     _show(evaluation, _lines, per_category, as_json, quiet)
 
@@ -154,7 +146,7 @@ def _show(
     quiet: bool,
 ) -> None:
     if as_json:
-        print_json(evaluation.as_json(per_category=per_category))
+        cli.print_json(evaluation.as_json(per_category=per_category))
     else:
         for line in lines(evaluation, per_category=per_category):
             print(printable(line))

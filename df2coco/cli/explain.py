@@ -3,15 +3,15 @@
 import difflib
 from typing import Annotated
 
-from df2coco.cli.app import argument, command, wrapped
+from df2coco.cli import app as cli
 from df2coco.errors import OptionError
 from df2coco.validator import CHECK_BY_CODE, NEEDS
 from df2coco.validator.checks import PAGE
 
 
-@command("explain")
+@cli.command("explain")
 def explain_command(
-    code: Annotated[str, argument("CODE", "A code that validate prints.")],
+    code: Annotated[str, cli.argument("CODE", "A code that validate prints.")],
 ) -> None:
     """Explain a finding of validate.
 
@@ -24,7 +24,7 @@ def explain_command(
         raise OptionError(f"there is no finding {code!r}. {hint}")
     only = ", on files of DeepFashion2" if check.garments else ""
     lines = [f"{check.code} ({check.level}; checked {NEEDS[check.needs]}{only})"]
-    lines += wrapped("  ", check.sentence)
+    lines += cli.wrapped("  ", check.sentence)
     for name in ("affects", "cause", "remedy"):
-        lines += wrapped(f"  {name + ':':<9}", getattr(check, name))
+        lines += cli.wrapped(f"  {name + ':':<9}", getattr(check, name))
     print("\n".join([*lines, f"  example: {check.link}"]))

@@ -7,29 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from df2coco.cli.app import (
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    argument,
-    choice,
-    command,
-    command_group,
-    option,
-    run,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.converter.options import LAYOUTS, TASKS
 from df2coco.errors import counted
 from df2coco.export import NOTES, YOLO_TASKS, Exported, export_roboflow, export_yolo
 from df2coco.parser.records import NOTICES
 
-group = command_group("export", "Write the dataset folder that a training tool reads.")
+group = cli.command_group("export", "Write the dataset folder that a training tool reads.")
 
 _PATHS = "SOURCE|OUT.json... DIR"
 PathsArgument = Annotated[
     list[Path],
-    argument(
+    cli.argument(
         _PATHS,
         "Files that df2coco convert wrote (train and validation together make one dataset), or "
         "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
@@ -38,28 +28,29 @@ PathsArgument = Annotated[
 ]
 ImagesOption = Annotated[
     list[Path] | None,
-    option(
+    cli.option(
         "DIR",
         "Folder of the photos, once for each source in their order; found beside it when not given.",
     ),
 ]
 LayoutOption = Annotated[
-    str, choice("The slots of landmarks, where SOURCE is converted; OUT.json has its own.", LAYOUTS)
+    str,
+    cli.choice("The slots of landmarks, where SOURCE is converted; OUT.json has its own.", LAYOUTS),
 ]
 
 
-@command("yolo", group)
+@cli.command("yolo", group)
 def yolo_command(
     paths: PathsArgument,
-    task: Annotated[str, choice("What the labels are.", YOLO_TASKS)] = "detect",
+    task: Annotated[str, cli.choice("What the labels are.", YOLO_TASKS)] = "detect",
     images: ImagesOption = None,
     layout: LayoutOption = "unified",
     category: Annotated[
-        str | None, option("NAME", "Only items of this category, as the one class.")
+        str | None, cli.option("NAME", "Only items of this category, as the one class.")
     ] = None,
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Write images, labels and data.yaml for Ultralytics YOLO.
 
@@ -76,15 +67,15 @@ def yolo_command(
     say(f"  -> {paths[-1] / 'data.yaml'}")
 
 
-@command("roboflow", group)
+@cli.command("roboflow", group)
 def roboflow_command(
     paths: PathsArgument,
-    task: Annotated[str, choice("What the files hold.", TASKS)] = "instances",
+    task: Annotated[str, cli.choice("What the files hold.", TASKS)] = "instances",
     images: ImagesOption = None,
     layout: LayoutOption = "unified",
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Write the folders that RF-DETR trains from.
 
@@ -110,7 +101,7 @@ def _export(
         raise typer.BadParameter(
             "name what to export, and then the folder to write.", param_hint=_PATHS
         )
-    done = run(partial(write, sources, folder, **options), quiet=quiet, **given)
+    done = cli.run(partial(write, sources, folder, **options), quiet=quiet, **given)
     for split in () if quiet else done.splits:
         say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.items, 'item')}")
         for code, count in sorted(split.notes.items()):

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Annotated, Final
 
-from df2coco.cli.app import argument, choice, command, explained, one_of, option
+from df2coco.cli import app as cli
 from df2coco.layouts import SHARED
 
 FRAMEWORKS: Final = {
@@ -16,20 +16,22 @@ FRAMEWORKS: Final = {
 """The modules of `df2coco.integrations`, each with a function `source(layout)`."""
 
 
-@command("metainfo")
+@cli.command("metainfo")
 def metainfo_command(
     framework: Annotated[
         str,
-        argument("|".join(FRAMEWORKS), f"{explained(FRAMEWORKS)}.", callback=one_of(FRAMEWORKS)),
+        cli.argument(
+            "|".join(FRAMEWORKS), f"{cli.explained(FRAMEWORKS)}.", callback=cli.one_of(FRAMEWORKS)
+        ),
     ],
     layout: Annotated[
         str,
-        choice(
+        cli.choice(
             "The layout of the file.",
             {name: f"{len(shared.names)} slots" for name, shared in SHARED.items()},
         ),
     ] = "unified",
-    out: Annotated[Path | None, option("FILE", "Write it there rather than to stdout.")] = None,
+    out: Annotated[Path | None, cli.option("FILE", "Write it there rather than to stdout.")] = None,
 ) -> None:
     """Print the settings that a training framework needs.
 

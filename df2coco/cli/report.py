@@ -4,30 +4,22 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from df2coco.cli.app import (
-    CocoArgument,
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    command,
-    option,
-    run,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 
 
-@command("report")
+@cli.command("report")
 def report_command(
-    path: CocoArgument,
-    out: Annotated[Path, option("FILE", "The .html file to write.", show_default=False)],
+    path: cli.CocoArgument,
+    out: Annotated[Path, cli.option("FILE", "The .html file to write.", show_default=False)],
     images: Annotated[
         Path | None,
-        option("PATH", "Folder or zip of its images; found beside OUT.json when not given."),
+        cli.option("PATH", "Folder or zip of its images; found beside OUT.json when not given."),
     ] = None,
-    examples: Annotated[int, option("N", "Items to show, of every category.", min=0)] = 60,
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    examples: Annotated[int, cli.option("N", "Items to show, of every category.", min=0)] = 60,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Write one page of HTML about a COCO file.
 
@@ -36,6 +28,6 @@ def report_command(
     from df2coco.report import write_report
 
     work = partial(write_report, path, images, out, examples=examples)
-    run(work, workers=workers, password=password, quiet=quiet)
+    cli.run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
         say(f"-> {out}")

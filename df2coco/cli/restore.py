@@ -3,29 +3,29 @@
 from pathlib import Path
 from typing import Annotated
 
-from df2coco.cli.app import QuietOption, argument, command, flag, progress_bar
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.errors import counted
 
 
-@command("restore")
+@cli.command("restore")
 def restore_command(
     path: Annotated[
         Path,
-        argument("OUT.json", "A COCO file with landmarks (--task keypoints)."),
+        cli.argument("OUT.json", "A COCO file with landmarks (--task keypoints)."),
     ],
     folder: Annotated[
         Path,
-        argument("ANNOS_DIR", "The folder for the annotation files; its parent must be there."),
+        cli.argument("ANNOS_DIR", "The folder for the annotation files; its parent must be there."),
     ],
     force: Annotated[
         bool,
-        flag(
+        cli.flag(
             "--force",
             "Write to a folder that has files in it: the same names are replaced, others stay.",
         ),
     ] = False,
-    quiet: QuietOption = False,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Write the dataset's annotation files again, one per image.
 
@@ -33,7 +33,7 @@ def restore_command(
     """
     from df2coco.converter.restore import restore
 
-    with progress_bar(quiet=quiet) as progress:
+    with cli.progress_bar(quiet=quiet) as progress:
         done = restore(
             path,
             folder,

@@ -6,16 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from df2coco.cli.app import (
-    PasswordOption,
-    QuietOption,
-    SourceArgument,
-    WorkersOption,
-    argument,
-    command,
-    option,
-    run,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.errors import counted
 
@@ -24,7 +15,7 @@ if TYPE_CHECKING:
 
 ListOption = Annotated[
     Path | None,
-    option(
+    cli.option(
         "FILE",
         "Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
         "Without it query images are the users' photos, gallery images the shops'.",
@@ -33,21 +24,21 @@ ListOption = Annotated[
 ]
 
 
-@command("retrieval")
+@cli.command("retrieval")
 def retrieval_command(
-    source: SourceArgument,
+    source: cli.SourceArgument,
     out: Annotated[
         Path,
-        argument(
+        cli.argument(
             "OUT_DIR",
             "The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv.",
         ),
     ],
     query_list: ListOption = None,
     gallery_list: ListOption = None,
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Write the ground truth of consumer-to-shop retrieval.
 
@@ -58,7 +49,7 @@ def retrieval_command(
     from df2coco.retrieval import write_retrieval
 
     work = partial(write_retrieval, source, out, query_list=query_list, gallery_list=gallery_list)
-    for summary in run(work, workers=workers, password=password, quiet=quiet):
+    for summary in cli.run(work, workers=workers, password=password, quiet=quiet):
         if not quiet:
             _say_summary(summary)
 

@@ -4,44 +4,33 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from df2coco.cli.app import (
-    ImagesOption,
-    JsonOption,
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    argument,
-    command,
-    option,
-    print_json,
-    run,
-)
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 
 
-@command("stats")
+@cli.command("stats")
 def stats_command(
     source: Annotated[
         Path,
-        argument(
+        cli.argument(
             "SOURCE",
             "What convert takes: a folder of annotation files, a split folder, a zip of either, a "
             "dataset root (one table for each split); or a COCO file, df2coco's or another's.",
         ),
     ],
-    images: ImagesOption = None,
+    images: cli.ImagesOption = None,
     plot: Annotated[
         Path | None,
-        option(
+        cli.option(
             "FILE",
             "Also draw a picture: .png, .pdf or .svg; with several splits one for each, its name "
             "in the file's.",
         ),
     ] = None,
-    as_json: JsonOption = False,
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    as_json: cli.JsonOption = False,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Print the numbers of a split.
 
@@ -54,9 +43,9 @@ def stats_command(
 
         check_plot(plot, [path for path in (source, images) if path])
     work = partial(split_statistics, source, images=images)
-    splits = run(work, workers=workers, password=password, quiet=quiet)
+    splits = cli.run(work, workers=workers, password=password, quiet=quiet)
     if as_json:
-        print_json([numbers.as_json() for numbers in splits])
+        cli.print_json([numbers.as_json() for numbers in splits])
     else:
         print("\n\n\n".join("\n".join(text_table(numbers)) for numbers in splits))
     if plot is not None:

@@ -3,24 +3,24 @@
 from pathlib import Path
 from typing import Annotated
 
-from df2coco.cli.app import QuietOption, argument, command, option, progress_bar
+from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.errors import OptionError, counted, shorten
 
 
-@command("split")
+@cli.command("split")
 def split_command(
-    path: Annotated[Path, argument("OUT.json", "A COCO file.")],
+    path: Annotated[Path, cli.argument("OUT.json", "A COCO file.")],
     folder: Annotated[
         Path,
-        argument("DIR", "The folder for the files, one for each part: DIR/train.json."),
+        cli.argument("DIR", "The folder for the files, one for each part: DIR/train.json."),
     ],
     parts: Annotated[
         str,
-        option("NAME=SHARE,...", "The parts and their shares, which add up to 1."),
+        cli.option("NAME=SHARE,...", "The parts and their shares, which add up to 1."),
     ] = "train=0.9,test=0.1",
-    seed: Annotated[int, option("N", "Another number gives other parts.")] = 0,
-    quiet: QuietOption = False,
+    seed: Annotated[int, cli.option("N", "Another number gives other parts.")] = 0,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Split one COCO file into several, without tearing pairs apart.
 
@@ -29,7 +29,7 @@ def split_command(
     """
     from df2coco.subsets import split
 
-    with progress_bar(quiet=quiet) as progress:
+    with cli.progress_bar(quiet=quiet) as progress:
         done = split(path, folder, parts=_parse_parts(parts), seed=seed, progress=progress)
     if quiet:
         return
@@ -61,21 +61,21 @@ def _parse_parts(text: str) -> dict[str, float]:
     return parts
 
 
-@command("merge")
+@cli.command("merge")
 def merge_command(
     paths: Annotated[
         list[Path],
-        argument("FILE.json... OUT.json", "Two COCO files or more, and the file to write."),
+        cli.argument("FILE.json... OUT.json", "Two COCO files or more, and the file to write."),
     ],
     folder: Annotated[
         list[str] | None,
-        option(
+        cli.option(
             "FOLDER",
             "What to put before the file names of a file, once for each file; by default the "
             "split's name and image (train/image), where names collide.",
         ),
     ] = None,
-    quiet: QuietOption = False,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Merge COCO files of several splits into one.
 
@@ -86,7 +86,7 @@ def merge_command(
     from df2coco.subsets import merge
 
     *inputs, out = paths
-    with progress_bar(quiet=quiet) as progress:
+    with cli.progress_bar(quiet=quiet) as progress:
         done = merge(inputs, out, folders=folder or (), progress=progress)
     if quiet:
         return

@@ -6,57 +6,47 @@ from typing import Annotated
 
 import typer
 
-from df2coco.cli.app import (
-    CocoArgument,
-    JsonOption,
-    PasswordOption,
-    QuietOption,
-    WorkersOption,
-    command,
-    flag,
-    option,
-    print_json,
-    run,
-    wrapped,
-)
+from df2coco.cli import app as cli
 from df2coco.errors import OptionError, counted, printable
 from df2coco.validator import SCORED_IMAGES, Finding, Report, Trip, validate
 
 
-@command("validate")
+@cli.command("validate")
 def validate_command(
-    path: CocoArgument,
+    path: cli.CocoArgument,
     against: Annotated[
         Path | None,
-        option(
+        cli.option(
             "SOURCE", "What it was converted from: every image, item and value must be the same."
         ),
     ] = None,
     images: Annotated[
         Path | None,
-        option(
+        cli.option(
             "PATH", "Folder or zip of the images: all must be there, whole, and of the right size."
         ),
     ] = None,
     decode: Annotated[
-        bool, flag("--decode", "With --images: decode each picture in full.")
+        bool, cli.flag("--decode", "With --images: decode each picture in full.")
     ] = False,
-    notes: Annotated[bool, flag("--notes", "Show notes in full, not only their codes.")] = False,
-    json: JsonOption = False,
-    strict: Annotated[bool, flag("--strict", "Exit 1 for warnings too.")] = False,
+    notes: Annotated[
+        bool, cli.flag("--notes", "Show notes in full, not only their codes.")
+    ] = False,
+    json: cli.JsonOption = False,
+    strict: Annotated[bool, cli.flag("--strict", "Exit 1 for warnings too.")] = False,
     quick: Annotated[
-        bool, flag("--quick", "Leave out what needs masks drawn, and pycocotools.")
+        bool, cli.flag("--quick", "Leave out what needs masks drawn, and pycocotools.")
     ] = False,
     score: Annotated[
         str,
-        option(
+        cli.option(
             "N|all",
             "Images that pycocotools loads, draws and scores against themselves, spread evenly.",
         ),
     ] = str(SCORED_IMAGES),
-    workers: WorkersOption = None,
-    password: PasswordOption = None,
-    quiet: QuietOption = False,
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Report what is wrong with a COCO file, and who is affected.
 
@@ -71,9 +61,9 @@ def validate_command(
         quick=quick,
         score_images=_number(score),
     )
-    report = run(work, workers=workers, password=password, quiet=json or quiet)
+    report = cli.run(work, workers=workers, password=password, quiet=json or quiet)
     if json:
-        print_json(report.to_json())
+        cli.print_json(report.to_json())
     elif not quiet or not report.is_valid(strict=strict):
         print(_as_text(report, notes=notes))
     raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
@@ -94,7 +84,7 @@ def _as_text(report: Report, *, notes: bool) -> str:
     amounts = ", ".join(counted(count, what) for what, count in sizes.items())
     lines = [printable(str(report.path)), f"  {amounts}"]
     if report.trip is not None:
-        lines += wrapped("  ", _trip(report.trip, report.images))
+        lines += cli.wrapped("  ", _trip(report.trip, report.images))
     if report.compared is not None:
         lines.append(f"  compared with {printable(str(report.compared))}, value by value")
     shown = [finding for finding in report.findings if notes or finding.check.level != "note"]
@@ -103,7 +93,7 @@ def _as_text(report: Report, *, notes: bool) -> str:
     hidden = [finding.check.code for finding in report.findings if finding not in shown]
     lines.append("")
     if hidden:
-        lines += wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
+        lines += cli.wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
     amounts = ", ".join(
         counted(report.count(level), level) for level in ("error", "warning", "note")
     )
@@ -131,10 +121,10 @@ _SHOWN = 5
 
 def _finding(finding: Finding) -> list[str]:
     check = finding.check
-    lines = [f"{check.level}: {check.code}", *wrapped("  ", check.sentence)]
+    lines = [f"{check.level}: {check.code}", *cli.wrapped("  ", check.sentence)]
     lines += _places(finding)
     for name in ("affects", "cause", "remedy"):
-        lines += wrapped(f"  {name + ':':<9}", getattr(check, name))
+        lines += cli.wrapped(f"  {name + ':':<9}", getattr(check, name))
     return lines
 
 
@@ -143,11 +133,11 @@ def _places(finding: Finding) -> list[str]:
     if not any(hit.detail for hit in hits):
         ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
         more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _SHOWN else ""
-        return wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
+        return cli.wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
     lines = []
     for hit in hits:
         who = f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
-        lines += wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
+        lines += cli.wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
     if len(finding.hits) > _SHOWN:
         lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
     return lines
