@@ -128,10 +128,3 @@ def test_a_password_of_any_bytes(raw: bytes, tmp_path: Path) -> None:
     (split,) = find_splits(tmp_path / "validation.zip", password="wrong")
     with pytest.raises(PasswordError):
         split.reader.record(split.entries[0])
-
-
-def test_a_password_of_surrogates_that_no_bytes_give(tmp_path: Path) -> None:
-    write_encrypted_zip(tmp_path / "validation.zip", [("annos/000001.json", ANNOTATION)], "right")
-    (split,) = find_splits(tmp_path / "validation.zip", password="\ud800")
-    with pytest.raises(PasswordError):
-        split.reader.record(split.entries[0])

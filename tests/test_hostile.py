@@ -315,8 +315,8 @@ IMAGES: dict[str, tuple[bytes, str]] = {
         b"\xff\xd8" + b"x" * 5000,
         "the JPEG's header is damaged or cut off. Download it again.",
     ),
-    "0 wide": (_jpeg_of(0, 120), "the JPEG claims a size of 0 pixels. Download it again."),
-    "0 high": (_jpeg_of(100, 0), "the JPEG claims a size of 0 pixels. Download it again."),
+    "0 wide": (_jpeg_of(0, 120), "the image claims a size of 0 pixels. Download it again."),
+    "0 high": (_jpeg_of(100, 0), "the image claims a size of 0 pixels. Download it again."),
     "65,535 square": (
         _jpeg_of(65535, 65535),
         "the image claims more than 178956970 pixels, which image loaders refuse. Download it again.",

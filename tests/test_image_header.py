@@ -227,7 +227,7 @@ def picture(kind: str) -> bytes:
 
 
 WHOLE: dict[str, bytes] = {
-    **{kind: picture(kind) for kind in ("JPEG", "PNG", "WEBP", "BMP", "GIF")},
+    **{kind: picture(kind) for kind in ("JPEG", "PNG", "WEBP")},
     "progressive": make_jpeg(progressive=True),
     "with a preview": picture("JPEG")[:2]
     + segment(0xE1, EXIF + make_jpeg(8, 8))
@@ -251,7 +251,7 @@ def test_an_image_cut_off_is_found(data: bytes, tmp_path: Path) -> None:
     for end in (len(data) - 2, len(data) // 2 + 100, len(data) - 1000):
         if end > 700:
             assert all("is cut off (" in str(told) for told in cut_in(data[:end], tmp_path)), end
-            assert cut_in(data[:end] + b"\0" * 20, tmp_path)[0] or data[:2] in (b"BM", b"RI")
+            assert cut_in(data[:end] + b"\0" * 20, tmp_path)[0] or data[:2] == b"RI"
 
 
 def test_appended_bytes_do_not_hide_the_end_of_a_jpeg(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from df2coco.errors import PasswordError, SourceError
-from df2coco.parser.mapping import ReadImage, map_entries, map_images, read_image
+from df2coco.parser.mapping import ReadImage, map_images, read_image
 from df2coco.parser.reader import Entry, Split
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import no_progress
@@ -43,8 +43,9 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
 @pytest.mark.parametrize("count", [0, 1, 64, 65, 300])
 def test_every_entry_comes_once_and_in_order(split: Split, count: int, workers: int) -> None:
     calls: list[tuple[str, int, int]] = []
-    parts = map_entries(
+    parts = map_images(
         stems,
+        split.reader,
         split.entries[:count],
         phase="looking",
         workers=workers,
@@ -75,9 +76,13 @@ def test_what_cannot_be_used_stands_where_it_belongs(split: Split, workers: int)
 @pytest.mark.parametrize("position", [0, 130, 299])
 def test_what_the_function_raises_is_raised(split: Split, position: int, workers: int) -> None:
     entries = list(split.entries)
-    entries[position] = Entry("bad", None, None)
+    entries[position] = Entry("bad", "bad.json", None)
     with pytest.raises(SourceError, match="bad entry"):
-        list(map_entries(fail_at, entries, phase="", workers=workers, progress=no_progress))
+        list(
+            map_images(
+                fail_at, split.reader, entries, phase="", workers=workers, progress=no_progress
+            )
+        )
     assert psutil.Process().children() == []
 
 
@@ -104,7 +109,9 @@ def test_a_password_is_no_matter_of_single_files(
 
 
 def test_leaving_early_ends_the_processes(split: Split) -> None:
-    parts = map_entries(stems, split.entries, phase="", workers=2, progress=no_progress)
+    parts = map_images(
+        stems, split.reader, split.entries, phase="", workers=2, progress=no_progress
+    )
     with closing(parts):
         assert next(parts)[0] == "000001"
         assert len(psutil.Process().children()) == 2

@@ -11,7 +11,6 @@ from typing import Any
 
 from df2coco.errors import SourceError
 from df2coco.parser.mapping import ReadImage
-from df2coco.parser.reader import Entry
 
 
 def double(number: int) -> int:
@@ -61,12 +60,12 @@ def exit_quietly(_: int) -> int:
     sys.exit(0)
 
 
-def stems(entries: list[Entry]) -> list[str]:
-    return [entry.stem for entry in entries]
+def stems(images: list[ReadImage]) -> list[str]:
+    return [image.entry.stem for image in images]
 
 
-def fail_at(entries: list[Entry]) -> None:
-    if any(entry.stem == "bad" for entry in entries):
+def fail_at(images: list[ReadImage]) -> None:
+    if any(image.entry.stem == "bad" for image in images):
         raise SourceError("bad entry")
 
 

@@ -108,7 +108,7 @@ def _read_items(
             boxes.append(fields.bounding_box)
             items.append(complete(key, fields, size, repairs))
         except FaultError as fault:
-            repairs = [Repair("bad-item", fault.field, fault.text)]
+            repairs = [("bad-item", fault.field, fault.text)]
             boxes.append(given_box(value))
         for code, field, text in repairs:
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
@@ -252,23 +252,20 @@ def _contained(value: Any) -> list[Any]:
 def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
     # Every key brings a colon, so as many colons as keys proves that no key was lost. Only text
     # with other colons in it (never seen in the dataset) is read a second time, by the slow reader.
-    keys = len(document)
-    for value in document.values():
-        if type(value) is dict:
-            keys += len(value)
-    if raw.count(b":") == keys:
-        return
-    import json
+    keys = len(document) + sum(len(value) for value in document.values() if type(value) is dict)
+    if raw.count(b":") != keys:
+        import json
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in result:
-                raise FaultError(key, "the key stands twice in one object. Keep one of the two.")
-            result[key] = value
-        return result
+        json.loads(raw, object_pairs_hook=_unique)
 
-    json.loads(raw, object_pairs_hook=unique)
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in document:
+            raise FaultError(key, "the key stands twice in one object. Keep one of the two.")
+        document[key] = value
+    return document
 
 
 _ITEM_KEY: Final = re.compile(r"item[0-9]+")

@@ -130,7 +130,8 @@ class ZipFiles:
 
     def __init__(self, path: Path, password: str | None) -> None:
         self.path = path
-        self._password = None if password is None else _as_bytes(password)
+        # What is not UTF-8 comes from the command line as lone surrogates.
+        self._password = None if password is None else password.encode("utf-8", "surrogateescape")
         self._file: IO[bytes] | None = None
 
     def __del__(self) -> None:
@@ -216,14 +217,6 @@ class ZipFiles:
 
     def _damaged(self, reason: str) -> SourceError:
         return SourceError(f"damaged in {self.path.name} ({reason}). Download the archive again.")
-
-
-def _as_bytes(password: str) -> bytes:
-    """The bytes that were typed: what is not UTF-8 comes from the command line as lone surrogates."""
-    try:
-        return password.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return password.encode("utf-8", "surrogatepass")
 
 
 def _inflate(inflate: Any, raw: bytes, wanted: int) -> bytes:

@@ -16,9 +16,9 @@ _PNG_END: Final = b"IEND\xae\x42\x60\x82"
 def find_cut(files: Files, reference: Reference) -> str | None:
     """What shows that an image is cut off, with the remedy; None when it has its end.
 
-    A JPEG must have its end marker after the beginning of the scan, a PNG its last chunk, a GIF its
-    trailer, and a WebP or BMP as many bytes as its header says. Other formats, and damage before the end, are
-    not looked for: only decoding finds that. More bytes after the end are not a fault, since loaders ignore them.
+    A JPEG must have its end marker after the beginning of the scan, a PNG its last chunk, and a WebP as many bytes
+    as its header says. Other formats, and damage before the end, are not looked for: only decoding finds that.
+    More bytes after the end are not a fault, since loaders ignore them.
 
     Raises `SourceError` without the name of the file, `PasswordError`.
     """
@@ -33,13 +33,6 @@ def find_cut(files: Files, reference: Reference) -> str | None:
         wanted = int.from_bytes(first[4:8], "little") + 8
         cut = size < wanted
         what = "WebP", f"{size} bytes of {wanted}"
-    elif first[:2] == b"BM":
-        wanted = _bmp_size(first)
-        cut = size < wanted
-        what = "BMP", f"{size} bytes of {wanted}"
-    elif first[:4] == b"GIF8":
-        cut = not last.strip(b"\0").endswith(b";") and last.strip(b"\0") != b""
-        what = "GIF", "its trailer is missing"
     else:
         return None
     return f"the {what[0]} is cut off ({what[1]}). Download or unpack it again." if cut else None
@@ -68,18 +61,3 @@ def _scan_start(data: bytes) -> int | None:
         if marker == 0xDA:
             return position
     return None
-
-
-def _bmp_size(first: bytes) -> int:
-    """How many bytes a BMP needs; 0 when that cannot be said."""
-    start = int.from_bytes(first[10:14], "little")
-    header = int.from_bytes(first[14:18], "little")
-    if header < 40:
-        return int.from_bytes(first[2:6], "little")
-    width = int.from_bytes(first[18:22], "little", signed=True)
-    height = abs(int.from_bytes(first[22:26], "little", signed=True))
-    bits = int.from_bytes(first[28:30], "little")
-    compression = int.from_bytes(first[30:34], "little")
-    if compression not in (0, 3):
-        return start + int.from_bytes(first[34:38], "little")
-    return start + (width * bits + 31) // 32 * 4 * height

@@ -21,6 +21,8 @@ FIRST_BYTES: Final = 4096
 MAX_PIXELS: Final = 178_956_970
 """Pillow refuses to decode more as a "decompression bomb", and so does every loader built on it."""
 
+_BOMB: Final = f"the image claims more than {MAX_PIXELS} pixels, which image loaders refuse. Download it again."
+
 _segment: Final = struct.Struct(">BBH").unpack_from
 """How a segment begins: 0xFF, marker, length of what follows the marker."""
 
@@ -70,18 +72,19 @@ def read_header(data: bytes, *, complete: bool) -> ImageHeader:
 
     Raises `HeaderTooShortError` when more bytes can help, `SourceError` when none can.
     """
+    header = None
     if data[:3] == b"\xff\xd8\xff":
         try:
             header = _read_jpeg(data)
         except (IndexError, struct.error):  # the data ends within the header
             if not complete:
                 raise HeaderTooShortError from None
-            header = None
-        if header is not None:
-            if not header.stored_width or not header.stored_height:
-                raise SourceError("the JPEG claims a size of 0 pixels. Download it again.")
-            return _reject_bomb(header)
-    return _read_by_pillow(data, complete)
+    header = header or _read_by_pillow(data, complete)
+    if not header.stored_width or not header.stored_height:
+        raise SourceError("the image claims a size of 0 pixels. Download it again.")
+    if header.stored_width * header.stored_height > MAX_PIXELS:
+        raise SourceError(_BOMB)
+    return header
 
 
 def _read_jpeg(data: bytes) -> ImageHeader | None:
@@ -128,17 +131,13 @@ def _read_by_pillow(data: bytes, complete: bool) -> ImageHeader:
                 if not complete and data[:2] == b"\xff\xd8" and not image.tile:
                     raise HeaderTooShortError  # more may follow before the scan
                 orientation = _orientation(image)
-    except HeaderTooShortError:
-        raise
     except Image.DecompressionBombError:
-        raise _bomb() from None
+        raise SourceError(_BOMB) from None
     except Exception as error:  # Pillow's readers raise of every kind on damaged files
         if not complete:
             raise HeaderTooShortError from None
         raise SourceError(_fault(data)) from error
-    if not width or not height:
-        raise SourceError("the image claims a size of 0 pixels. Download it again.")
-    return _reject_bomb(ImageHeader(width, height, orientation))
+    return ImageHeader(width, height, orientation)
 
 
 def _orientation(image: Any) -> int:
@@ -163,15 +162,3 @@ def _fault(data: bytes) -> str:
     if kind is not None:
         return f"{kind.what} whose header is damaged or cut off. Download it again."
     return "this is not an image. Download it again."
-
-
-def _reject_bomb(header: ImageHeader) -> ImageHeader:
-    if header.stored_width * header.stored_height > MAX_PIXELS:
-        raise _bomb()
-    return header
-
-
-def _bomb() -> SourceError:
-    return SourceError(
-        f"the image claims more than {MAX_PIXELS} pixels, which image loaders refuse. Download it again."
-    )

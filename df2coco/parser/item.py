@@ -80,7 +80,7 @@ def _usable(polygons: list[Any], repairs: list[Repair]) -> list[Any]:
     for number, fault in enumerate(faults):
         if fault is not None:
             place = f"segmentation[{number}]"
-            repairs.append(Repair("polygon-dropped", place, f"{fault}; dropped"))
+            repairs.append(("polygon-dropped", place, f"{fault}; dropped"))
     return [polygon for polygon, fault in zip(polygons, faults, strict=True) if fault is None]
 
 
@@ -161,11 +161,11 @@ def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) ->
             raise FaultError("bounding_box", f"{given} {text} {_CORRECT}")
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
         text = f"{given} gives its corners in the other order; corrected"
-        repairs.append(Repair("corners-swapped", "bounding_box", text))
+        repairs.append(("corners-swapped", "bounding_box", text))
     if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
         x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)
         text = f"{given} leaves the image of {width} x {height} pixels; cut at its border"
-        repairs.append(Repair("box-clipped", "bounding_box", text))
+        repairs.append(("box-clipped", "bounding_box", text))
     if x2 - x1 < 1 or y2 - y1 < 1:
         if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1:
             fault = "is in parts of the width and height, expected pixels."
@@ -203,7 +203,7 @@ def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair
     if points.count((0, 0, 0)) != num_unlabelled:
         landmarks = [n for point in points for n in (point if point[2] else (0, 0, 0))]
         text = "an unlabelled landmark (v = 0) had a position; set to 0, 0"
-        repairs.append(Repair("landmark-cleared", "landmarks", text))
+        repairs.append(("landmark-cleared", "landmarks", text))
     return landmarks
 
 

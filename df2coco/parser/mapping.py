@@ -52,38 +52,18 @@ def map_images(
     workers: int,
     progress: Progress,
 ) -> Generator[Result, None, None]:
-    """`function` of all images, chunk by chunk. A file that cannot be used is part of what it is given.
+    """`function` of all images, chunk by chunk, in up to `workers` processes; one result a chunk, in order.
 
-    As `map_entries`. Raises `PasswordError` for the password of an archive.
+    A file that cannot be used is part of what the function is given. The function and its results must be
+    picklable, and what it raises is raised here. `progress` is called with `phase` and numbers of images.
+    Raises `PasswordError` for the password of an archive, `WorkerError` when a process cannot be started or
+    dies. Close the generator to end the processes early.
     """
-    return map_entries(
-        partial(_read_and_apply, function, reader),
-        entries,
-        phase=phase,
-        workers=workers,
-        progress=progress,
-    )
-
-
-def map_entries(
-    function: Callable[[list[Entry]], Result],
-    entries: Sequence[Entry],
-    *,
-    phase: str,
-    workers: int,
-    progress: Progress,
-) -> Generator[Result, None, None]:
-    """`function` of `entries`, chunk by chunk, in up to `workers` processes; one result a chunk, in order.
-
-    `function` and its results must be picklable. What it raises is raised here, in the order of the
-    entries. `progress` is called with `phase` and numbers of entries. Raises `WorkerError` when a process
-    cannot be started or dies. Close the generator to end the processes early.
-    """
-    chunks = [list(entries[i : i + _CHUNK]) for i in range(0, len(entries), _CHUNK)]
+    chunks = [entries[i : i + _CHUNK] for i in range(0, len(entries), _CHUNK)]
+    work = partial(_read_and_apply, function, reader)
     done = 0
-    workers = worthwhile(workers, len(chunks))
     progress(phase, done, len(entries))
-    with closing(map_ordered(function, chunks, workers=workers)) as results:
+    with closing(map_ordered(work, chunks, workers=worthwhile(workers, len(chunks)))) as results:
         for chunk, result in zip(chunks, results, strict=True):
             yield result
             done += len(chunk)
@@ -100,6 +80,6 @@ def read_image(reader: Reader, entry: Entry) -> ReadImage:
 
 
 def _read_and_apply(
-    function: Callable[[list[ReadImage]], Result], reader: Reader, entries: list[Entry]
+    function: Callable[[list[ReadImage]], Result], reader: Reader, entries: Sequence[Entry]
 ) -> Result:
     return function([read_image(reader, entry) for entry in entries])

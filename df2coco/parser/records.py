@@ -1,5 +1,6 @@
 """What one annotation file comes to once it is checked, and what is reported about it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, NamedTuple, TypeAlias
@@ -97,13 +98,8 @@ class Notice:
         return ": ".join(part for part in (self.file, self.field, self.text) if part)
 
 
-class Repair(NamedTuple):
-    """What was changed in an item, or left out: as a `Notice`, with a field of the item."""
-
-    code: str
-    field: str
-    text: str
-
+Repair: TypeAlias = tuple[str, str, str]
+"""Code, field and text of a `Notice` that one item gets."""
 
 _RANGE: Final = Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)
 Coordinate: TypeAlias = Annotated[int, _RANGE] | Annotated[float, _RANGE]
@@ -197,16 +193,11 @@ class ImageRecord(msgspec.Struct, frozen=True):
 
 def smallest_size(items: Iterable[Item]) -> tuple[int, int]:
     """The smallest width and height in pixels of an image that holds the annotations of some items."""
-    width = height = 1.0
+    edges: list[list[Number]] = [[1], [1]]
     for item in items:
-        xs: list[Number] = [item.bounding_box[2]]
-        ys: list[Number] = [item.bounding_box[3]]
-        for polygon in item.segmentation:
-            xs.append(max(polygon[0::2]))
-            ys.append(max(polygon[1::2]))
-        # A landmark at x needs pixel x, so a width of x + 1; a box edge at x needs a width of x.
-        xs.append(max(item.landmarks[0::3]) + 1)
-        ys.append(max(item.landmarks[1::3]) + 1)
-        width = max(width, *xs)
-        height = max(height, *ys)
-    return min(-int(-width // 1), MAX_COORDINATE), min(-int(-height // 1), MAX_COORDINATE)
+        for axis, furthest in enumerate(edges):
+            # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.
+            furthest += (item.bounding_box[2 + axis], max(item.landmarks[axis::3]) + 1)
+            furthest += (max(polygon[axis::2]) for polygon in item.segmentation)
+    width, height = (min(math.ceil(max(furthest)), MAX_COORDINATE) for furthest in edges)
+    return width, height
