@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
-from df2coco.parser.item import complete, given_box, polygon_fault, read_declared, read_fields
+from df2coco.parser.item import complete, polygon_fault, read_declared, read_fields
 from df2coco.parser.records import (
     Box,
     Fields,
@@ -39,10 +39,10 @@ def parse_image_id(stem: str) -> int:
     """
     image_id = find_image_id(stem)
     if image_id is None:
-        raise SourceError(
-            f"{stem}: the name is not a number, so it gives no image id. "
-            "Name the files as the dataset does: 000123.json, 000123.jpg."
+        text = (
+            "the name is not a number, so it gives no image id. Name the files as the dataset does"
         )
+        raise SourceError(f"{stem}: {text}: 000123.json, 000123.jpg.")
     return image_id
 
 
@@ -71,32 +71,21 @@ def parse_annotation(
     items, boxes = _read_items(document, file, size, notices)
     if len(items) > 1:
         notices += _twice(items, file)
-    width, height = size or smallest_size(items)
-    reaches = [
-        edge / side
-        for box in boxes
-        if box
-        for edge, side in zip(box, (width, height) * 2, strict=True)
-    ]
-    return ImageRecord(
-        image_id,
-        file_name,
-        width,
-        height,
-        head.source,
-        head.pair_id,
-        tuple(items),
-        tuple(notices),
-        max(reaches, default=None) if size else None,
-    )
+    reach = None
+    if size is not None:
+        edges = [edge / side for box in boxes for edge, side in zip(box, size * 2, strict=True)]
+        reach = max(edges, default=None)
+    size = size or smallest_size(items)
+    heads = head.source, head.pair_id
+    return ImageRecord(image_id, file_name, *size, *heads, tuple(items), tuple(notices), reach)
 
 
 def _read_items(
     document: dict[str, Any], file: str, size: tuple[int, int] | None, notices: list[Notice]
-) -> tuple[list[Item], list[Box | None]]:
+) -> tuple[list[Item], list[Box]]:
     """The items that can be used, and the boxes of all as the file gives them."""
     items: list[Item] = []
-    boxes: list[Box | None] = []
+    boxes: list[Box] = []
     for key, value in document.items():
         if not is_item_key(key):
             if _holds_item(value):
@@ -109,7 +98,6 @@ def _read_items(
             items.append(complete(key, fields, size, repairs))
         except FaultError as fault:
             repairs = [("bad-item", fault.field, fault.text)]
-            boxes.append(given_box(value))
         for code, field, text in repairs:
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
     if not items and not any(notice.code == "bad-item" for notice in notices):
@@ -136,13 +124,11 @@ def _twice(items: list[Item], file: str) -> Iterable[Notice]:
     for item in items:
         other = first.setdefault((item.category_id, item.bounding_box), item)
         if other is not item:
-            same = "item" if _without_key(item) == _without_key(other) else "category and box"
-            text = f"the same {same} as {other.key}. Remove one of the two, unless both are meant."
+            keys = {"key": other.key, "category_name": other.category_name}
+            same = msgspec.structs.replace(item, **keys) == other
+            what = "item" if same else "category and box"
+            text = f"the same {what} as {other.key}. Remove one of the two, unless both are meant."
             yield Notice("item-twice", file, item.key, text)
-
-
-def _without_key(item: Item) -> Item:
-    return msgspec.structs.replace(item, key="", category_name=None)
 
 
 # ---------------------------------------------------------------- the file as a whole
@@ -154,10 +140,8 @@ def _load(raw: bytes) -> dict[str, Any]:
     Raises `FaultError` for what is not one annotation file.
     """
     if len(raw) > MAX_ANNOTATION_BYTES:
-        limit = MAX_ANNOTATION_BYTES >> 20
-        raise FaultError(
-            "", f"larger than {limit} MB, so not the annotations of one image. Replace the file."
-        )
+        limit = f"larger than {MAX_ANNOTATION_BYTES >> 20} MB"
+        raise FaultError("", f"{limit}, so not the annotations of one image. Replace the file.")
     return _decode(raw) or _load_any(raw)
 
 
@@ -187,21 +171,20 @@ def _load_any(raw: bytes) -> dict[str, Any]:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise FaultError("", _not_json(raw, error)) from None
-    if type(document) is not dict or not _is_of_an_image(document):
+    is_object = type(document) is dict
+    if not is_object or not any(key in _OF_IMAGES or is_item_key(key) for key in document):
         kind = recognise(raw)
         if kind is not None and not kind.is_other:
-            raise FaultError(
-                "", f"this is {kind.what}, not the annotations of one image. {kind.remedy}"
-            )
-    if type(document) is not dict:
+            text = f"this is {kind.what}, not the annotations of one image. {kind.remedy}"
+            raise FaultError("", text)
+    if not is_object:
         raise FaultError("", "not a JSON object. Is this a DeepFashion2 annotation file?")
     _reject_nesting(document)
     _reject_duplicate_keys(raw, document)
-    return document
+    return document  # type: ignore[no-any-return]
 
 
-def _is_of_an_image(document: dict[str, Any]) -> bool:
-    return "source" in document or "pair_id" in document or any(map(is_item_key, document))
+_OF_IMAGES: Final = frozenset(Head.__struct_fields__)
 
 
 def _not_json(raw: bytes, error: Exception) -> str:
@@ -209,25 +192,20 @@ def _not_json(raw: bytes, error: Exception) -> str:
         what = "holds zero bytes alone" if b"\0" in raw else "the file is empty"
         return f"{what}. Unpack or download the file again."
     kind = recognise(raw)
-    if kind is None or (kind.is_json and not kind.is_lines):
-        constant = _NOT_FINITE.search(raw)
-        if constant is not None:
-            return (
-                f"{constant[1].decode()} is not JSON, though Python's json writes it (character "
-                f"{constant.start(1)}). Write a number."
-            )
-        if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
-            return _TOO_DEEP
-        if "UTF-8" in str(error):
-            return "not text in UTF-8. Save it as UTF-8."
-        return f"not JSON ({error}). Unpack or download the file again."
-    return f"this is {kind.what}, not an annotation file. {kind.remedy}".strip()
+    if kind is not None and (kind.is_lines or not kind.is_json):
+        return f"this is {kind.what}, not an annotation file. {kind.remedy}".strip()
+    if constant := _NOT_FINITE.search(raw):
+        where = f"though Python's json writes it (character {constant.start(1)})"
+        return f"{constant[1].decode()} is not JSON, {where}. Write a number."
+    if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
+        return _TOO_DEEP
+    if "UTF-8" in str(error):
+        return "not text in UTF-8. Save it as UTF-8."
+    return f"not JSON ({error}). Unpack or download the file again."
 
 
 _NOT_FINITE: Final = re.compile(rb"[\[,:]\s*(NaN|-?Infinity)\s*[\],}]")
 _TOO_DEEP: Final = "nested too deeply for an annotation file. Replace the file."
-
-
 _DEEPEST: Final = 20
 """How deep the values of a file may be nested; the dataset's are 3 deep."""
 

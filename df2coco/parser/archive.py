@@ -46,16 +46,15 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
     Raises `SourceError` when it is not a zip archive or is damaged.
     """
     if not os.path.isfile(path):  # opening a FIFO would wait for a writer
-        raise SourceError(
-            "is neither a folder nor a file. Name a folder or a zip archive.", file=path
-        )
+        text = "is neither a folder nor a file. Name a folder or a zip archive."
+        raise SourceError(text, file=path)
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
-        raise _not_an_archive(path, error) from None
+        raise SourceError(_why_not(path, error), file=path) from None
     if _is_last_volume(path):  # which zipfile reads as if it were all
-        raise _not_an_archive(path, ValueError())
+        raise SourceError(_why_not(path, ValueError()), file=path)
     for info in infos:
         name = info.filename.replace("\\", "/")  # as some packers on Windows write it
         if name.endswith("/") or "__MACOSX" in name:
@@ -76,26 +75,23 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         )
 
 
-def _not_an_archive(path: Path, error: Exception) -> SourceError:
+def _why_not(path: Path, error: Exception) -> str:
+    """What a file is that `zipfile` cannot read, and what to do."""
     if isinstance(error, OSError) and error.strerror:
-        return SourceError(f"cannot be read ({error.strerror}).", file=path)
+        return f"cannot be read ({error.strerror})."
     kind = VOLUME if _is_last_volume(path) else recognise_file(path)
     if kind is not None:
         needed = "" if kind.is_json else ", not a zip archive"
-        return SourceError(f"this is {kind.what}{needed}. {kind.remedy}".strip(), file=path)
+        return f"this is {kind.what}{needed}. {kind.remedy}".strip()
     if not os.path.getsize(path):
-        return SourceError("the file is empty. Download it again.", file=path)
-    if path.suffix.lower() == ".zip" and is_text_file(path):
-        return SourceError(
-            "this is text, not a zip archive. The download did not work: open the file in an editor, where "
-            "it may say why, and download it again.",
-            file=path,
-        )
-    if path.suffix.lower() == ".zip":
-        return SourceError(f"not a readable zip archive ({error}). Download it again.", file=path)
-    return SourceError(
-        f"neither a folder nor a zip archive ({error}). Name a folder or a zip of it.",
-        file=path,
+        return "the file is empty. Download it again."
+    if path.suffix.lower() != ".zip":
+        return f"neither a folder nor a zip archive ({error}). Name a folder or a zip of it."
+    if not is_text_file(path):
+        return f"not a readable zip archive ({error}). Download it again."
+    return (
+        "this is text, not a zip archive. The download did not work: open the file in an editor, where "
+        "it may say why, and download it again."
     )
 
 
@@ -184,10 +180,8 @@ class ZipFiles:
             header = decrypt(file.read(_ENCRYPTION_HEADER))
             left -= _ENCRYPTION_HEADER
             if len(header) < _ENCRYPTION_HEADER or header[-1] != member.check:
-                raise PasswordError(
-                    "the password is wrong. Give the one that came with the download.",
-                    file=self.path,
-                )
+                text = "the password is wrong. Give the one that came with the download."
+                raise PasswordError(text, file=self.path)
         inflate = zlib.decompressobj(-15) if member.method == zipfile.ZIP_DEFLATED else None
         data = b""
         # One byte more than asked for shows whether there is more; max_length keeps bombs small.
@@ -209,10 +203,8 @@ class ZipFiles:
 
     def _required_password(self) -> bytes:
         if self._password is None:
-            raise PasswordError(
-                "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD (in Python: password=).",
-                file=self.path,
-            )
+            text = "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD"
+            raise PasswordError(f"{text} (in Python: password=).", file=self.path)
         return self._password
 
     def _damaged(self, reason: str) -> SourceError:

@@ -98,14 +98,6 @@ def _fault_of_any(polygon: Any) -> str | None:
         return f"not all are numbers of at most {MAX_COORDINATE} pixels"
 
 
-def given_box(item: Any) -> Box | None:
-    """The box of an item in JSON of any form, also of one that cannot be used."""
-    try:
-        return msgspec.convert(item["bounding_box"], Box)  # type: ignore[no-any-return]
-    except (msgspec.ValidationError, LookupError, TypeError):
-        return None
-
-
 # ---------------------------------------------------------------- what `Fields` cannot say
 
 

@@ -63,15 +63,10 @@ def _too_small(reaches: Sequence[float], leaving: int) -> Notice:
         f"in {leaving:,} of {len(reaches):,} images a box leaves the photo, by up to {furthest:.3g} times "
         "its width or height."
     )
+    cause = "these are the photos of another split: their names are the same. Name the right ones with --images."
     # Resized photos have one factor, which most boxes exceed or none by much; other photos have any size.
     if furthest <= 1.2 or leaving >= 0.6 * len(reaches):
         cause = (
-            "Probably the photos were made smaller after the annotations were made. "
-            "Use the original photos."
+            "the photos were made smaller after the annotations were made. Use the original photos."
         )
-    else:
-        cause = (
-            "Probably these are the photos of another split: their names are the same. "
-            "Name the right ones with --images."
-        )
-    return Notice("other-photos", "", "", f"{fact} {cause}")
+    return Notice("other-photos", "", "", f"{fact} Probably {cause}")
