@@ -23,55 +23,46 @@ class NoticeKind(NamedTuple):
     sentence: str
 
 
+_SENTENCES: Final = {
+    "error": {
+        "bad-file": "an annotation file cannot be used; its image is left out",
+        "bad-item": "an item cannot be used and is left out",
+        "bad-image": "an image is missing or has no readable size",
+    },
+    "repair": {
+        "polygon-dropped": "a malformed polygon beside good ones was dropped",
+        "corners-swapped": "a box gave its corners in the other order",
+        "box-clipped": "a box left the image and was cut at its border",
+        "landmark-cleared": "an unlabelled landmark (v = 0) had a position",
+        "area-from-box": "the mask covers no pixel; area is the box's",
+    },
+    "warning": {
+        "item-twice": "an item stands twice in one file; both are kept",
+        "item-ignored": "what looks like an item has another name than item1, item2 ...; it is "
+        "left out",
+        "exif-orientation": "an image is stored rotated (EXIF); its size is that after rotation",
+        "image-without-annotations": "an image has no annotation file and is left out",
+        "split-without-annotations": "a split that is not the test split has images and no "
+        "annotation files",
+        "annotation-double": "two annotation files have the same name but for the suffix; one "
+        "is left out",
+        "image-double": "two images have the same name but for the suffix; one is left out",
+        "not-read": "a folder or archive looks like a part of the dataset and is not read",
+        "nothing-left": "no image is left: the file has no images and no annotations",
+        "selection-ignored": "options choose by the annotations, but the split has none: all "
+        "its images are written",
+        "other-photos": "the photos are probably not those that the annotations were made on",
+        "no-items": "an image has no items",
+        "no-images": "no images were found: width and height are the smallest that hold the "
+        "annotations, good for evaluation, wrong for training",
+    },
+}
+"""Level -> code -> what a notice means."""
+
 NOTICES: Final[Mapping[str, NoticeKind]] = {
-    "bad-file": NoticeKind("error", "an annotation file cannot be used; its image is left out"),
-    "bad-item": NoticeKind("error", "an item cannot be used and is left out"),
-    "bad-image": NoticeKind("error", "an image is missing or has no readable size"),
-    "polygon-dropped": NoticeKind("repair", "a malformed polygon beside good ones was dropped"),
-    "corners-swapped": NoticeKind("repair", "a box gave its corners in the other order"),
-    "box-clipped": NoticeKind("repair", "a box left the image and was cut at its border"),
-    "landmark-cleared": NoticeKind("repair", "an unlabelled landmark (v = 0) had a position"),
-    "item-twice": NoticeKind("warning", "an item stands twice in one file; both are kept"),
-    "item-ignored": NoticeKind(
-        "warning",
-        "what looks like an item has another name than item1, item2 ...; it is left out",
-    ),
-    "area-from-box": NoticeKind("repair", "the mask covers no pixel; area is the box's"),
-    "exif-orientation": NoticeKind(
-        "warning", "an image is stored rotated (EXIF); its size is that after rotation"
-    ),
-    "image-without-annotations": NoticeKind(
-        "warning", "an image has no annotation file and is left out"
-    ),
-    "split-without-annotations": NoticeKind(
-        "warning", "a split that is not the test split has images and no annotation files"
-    ),
-    "annotation-double": NoticeKind(
-        "warning",
-        "two annotation files have the same name but for the suffix; one is left out",
-    ),
-    "image-double": NoticeKind(
-        "warning", "two images have the same name but for the suffix; one is left out"
-    ),
-    "not-read": NoticeKind(
-        "warning", "a folder or archive looks like a part of the dataset and is not read"
-    ),
-    "nothing-left": NoticeKind(
-        "warning", "no image is left: the file has no images and no annotations"
-    ),
-    "selection-ignored": NoticeKind(
-        "warning",
-        "options choose by the annotations, but the split has none: all its images are written",
-    ),
-    "other-photos": NoticeKind(
-        "warning", "the photos are probably not those that the annotations were made on"
-    ),
-    "no-items": NoticeKind("warning", "an image has no items"),
-    "no-images": NoticeKind(
-        "warning",
-        "no images were found: width and height are the smallest that hold the annotations, "
-        "good for evaluation, wrong for training",
-    ),
+    code: NoticeKind(level, sentence)
+    for level, sentences in _SENTENCES.items()
+    for code, sentence in sentences.items()
 }
 
 
