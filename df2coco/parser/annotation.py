@@ -6,7 +6,7 @@ Facts about the format are from the dataset's README and from counting on real f
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -88,7 +88,7 @@ def _read_items(
     boxes: list[Box] = []
     for key, value in document.items():
         if not is_item_key(key):
-            if _holds_item(value):
+            if type(value) in (dict, list) and _holds_item(value):
                 notices.append(Notice("item-ignored", file, printable(key[:60]), _IGNORED))
             continue
         repairs: list[Repair] = []
@@ -113,12 +113,20 @@ _OF_ITEMS: Final = frozenset(("bounding_box", "landmarks", "segmentation", "cate
 
 def _holds_item(value: Any) -> bool:
     """Whether a value is an item by its keys, or a list or an object of some."""
-    if type(value) is dict and len(_OF_ITEMS.intersection(value)) > 1:
-        return True
-    return type(value) in (dict, list) and any(map(_holds_item, _contained(value)))
+    inside = (inner for level in _levels(value) for inner in level if type(inner) is dict)
+    return any(len(_OF_ITEMS.intersection(inner)) > 1 for inner in inside)
 
 
-def _twice(items: list[Item], file: str) -> Iterable[Notice]:
+def _levels(value: Any) -> Iterator[list[Any]]:
+    """The lists and objects in a JSON value: itself, those in it, those in them, ..."""
+    level = [value]
+    while level := [inner for inner in level if type(inner) in (dict, list)]:
+        yield level
+        insides = (inner.values() if type(inner) is dict else inner for inner in level)
+        level = [inner for inside in insides for inner in inside]
+
+
+def _twice(items: list[Item], file: str) -> Iterator[Notice]:
     """A notice for each item that is another one again: the same garment, at the same place."""
     first: dict[Any, Item] = {}
     for item in items:
@@ -212,19 +220,8 @@ _DEEPEST: Final = 20
 
 def _reject_nesting(document: dict[str, Any]) -> None:
     for key, value in document.items():
-        level, depth = [value], 0
-        while level := [inner for outer in level for inner in _contained(outer)]:
-            depth += 1
-            if depth == _DEEPEST:
-                raise FaultError(key, _TOO_DEEP)
-
-
-def _contained(value: Any) -> list[Any]:
-    """The lists and objects in a list or an object."""
-    if type(value) not in (list, dict):
-        return []
-    inside = value.values() if type(value) is dict else value
-    return [inner for inner in inside if type(inner) in (list, dict)]
+        if any(depth == _DEEPEST for depth, _ in enumerate(_levels(value))):
+            raise FaultError(key, _TOO_DEEP)
 
 
 def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:

@@ -166,9 +166,9 @@ class ImageRecord(msgspec.Struct, frozen=True):
       file does not say.
     - items: In the order of the file.
     - notices: What was dropped, repaired or noticed.
-    - reach: The largest x2 / width or y2 / height of a box, as the file gives it: above 1 when
-      a box leaves the image. None without a box, without the image's size, or when EXIF turns
-      the image.
+    - reach: The largest x2 / width or y2 / height of a well-formed item's box, as the file gives it:
+      above 1 when a box leaves the image. None without a box, without the image's size, or when
+      EXIF turns the image.
     """
 
     image_id: int
