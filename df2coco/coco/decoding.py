@@ -98,7 +98,7 @@ class AnnotationDecoder(Decoder):
         fields, required = fields_of("annotations", use)
         others: list[Any] = [(name, Raw, Raw()) for name in USES[use].compared]
         others += [(name, Any, None) for name in _OTHERS if name not in fields]
-        super().__init__(fields, required, garments, others=others)
+        super().__init__(fields, required, {} if USES[use].whole else garments, others=others)
         self._use = use
 
     def read(self, entries: list[dict[str, Any]], path: Path, first: int = 0) -> list[Any]:

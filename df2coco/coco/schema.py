@@ -204,6 +204,8 @@ class Use(NamedTuple):
     """Long lists that are not looked at."""
     compared: tuple[str, ...] = ()
     """Those that are only compared: kept as JSON text."""
+    whole: bool = False
+    """All landmarks are read, not a garment's own where those of all other slots are 0."""
     dataset: bool = False
     """The fields of `DATASET_FIELDS` must fit too; else they are as they come."""
 
@@ -218,6 +220,7 @@ UseName: TypeAlias = Literal[
     "restore",
     "boxes",
     "boxes and masks",
+    "boxes and landmarks",
 ]
 
 _LISTS: Final = ("segmentation", "keypoints")
@@ -232,8 +235,9 @@ USES: Final[Mapping[UseName, Use]] = {
     "restore": Use(("bbox", "segmentation", "keypoints"), dataset=True),
     "boxes": Use(("bbox",), unread=_LISTS),
     "boxes and masks": Use(("bbox", "segmentation"), unread=("keypoints",)),
+    "boxes and landmarks": Use(("bbox", "keypoints"), unread=("segmentation",), whole=True),
 }
-"""Use -> what it needs. "any": `load`, `draw` and `report`; "boxes", "boxes and masks": `export`."""
+"""Use -> what it needs. "any": `load`, `draw` and `report`; "boxes ...": `export`."""
 
 _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "images": ("id",),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from df2coco.coco.info import conversion_of
-from df2coco.coco.schema import check_fields, invalid
+from df2coco.coco.schema import Rle, check_fields, invalid
 from df2coco.errors import CocoFileError, FaultError, shorten
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.parser.annotation import find_image_id, is_item_key
@@ -56,45 +56,43 @@ class Collector:
     """Image id -> the pair_id of its annotations."""
     counts: Counter[str] = field(default_factory=Counter)
 
-    def take(self, part: list[dict[str, Any]]) -> None:
+    def take(self, part: list[Any]) -> None:
         first = self.counts["annotations"]
-        check_fields({"annotations": part}, self.path, "restore", first=first)
         for number, annotation in enumerate(part, start=first):
             try:
                 text = json.dumps(self._item(annotation))
-                image_id, pair_id = annotation["image_id"], annotation.get("pair_id")
             except FaultError as fault:
                 field = f"annotations[{number}].{fault.field}"
                 raise CocoFileError(fault.text, file=self.path, field=field) from None
-            name = annotation.get("item")
-            self.items.setdefault(image_id, []).append(_Named(name, text))
+            image_id, pair_id = annotation.image_id, annotation.pair_id
+            self.items.setdefault(image_id, []).append(_Named(annotation.item, text))
             if pair_id is not None and self.pair_ids.setdefault(image_id, pair_id) != pair_id:
                 self.counts["other pair_id"] += 1
         self.counts["annotations"] += len(part)
 
-    def _item(self, annotation: dict[str, Any]) -> dict[str, Any]:
+    def _item(self, annotation: Any) -> dict[str, Any]:
         """An item in the dataset's order of keys."""
-        category = CATEGORY_BY_ID.get(annotation["category_id"])
+        category = CATEGORY_BY_ID.get(annotation.category_id)
         if category is None:
             raise FaultError(
                 "category_id",
-                f"{annotation['category_id']} is none of DeepFashion2's 1 to 13. "
+                f"{annotation.category_id} is none of DeepFashion2's 1 to 13. "
                 "Annotation files have DeepFashion2's categories alone.",
             )
-        whole = "item" in annotation  # written by us, with all numbers as floats
+        whole = annotation.item is not None  # written by us, with all numbers as floats
         item = {
             "segmentation": _segmentation(annotation, whole),
-            "scale": annotation.get("scale"),
-            "viewpoint": annotation.get("viewpoint"),
-            "zoom_in": annotation.get("zoom_in"),
-            "landmarks": self._landmarks(annotation["keypoints"], category),
-            "style": annotation.get("style"),
+            "scale": annotation.scale,
+            "viewpoint": annotation.viewpoint,
+            "zoom_in": annotation.zoom_in,
+            "landmarks": self._landmarks(annotation.keypoints, category),
+            "style": annotation.style,
             "bounding_box": _corners(annotation, whole),
             "category_id": category.id,
-            "occlusion": annotation.get("occlusion"),
+            "occlusion": annotation.occlusion,
             "category_name": category.name,
         }
-        self.counts["crowds"] += annotation.get("iscrowd", 0)
+        self.counts["crowds"] += annotation.iscrowd
         self.counts.update(name for name in ("style", *ATTRIBUTES) if item[name] is not None)
         return {name: value for name, value in item.items() if value is not None}
 
@@ -114,13 +112,13 @@ def _whole(number: float) -> float:
     return whole if whole == number and (whole or math.copysign(1, number) > 0) else number
 
 
-def _segmentation(annotation: dict[str, Any], whole: bool) -> list[list[float]]:
-    polygons = annotation["segmentation"]
-    if type(polygons) is not list:
+def _segmentation(annotation: Any, whole: bool) -> list[list[float]]:
+    polygons: list[list[float]] | Rle = annotation.segmentation
+    if isinstance(polygons, Rle):
         raise FaultError(
             "segmentation", "an RLE, but annotation files have polygons. Write polygons."
         )
-    floats = annotation.get("float_polygons") or []
+    floats = annotation.float_polygons or []
     if not whole:
         return polygons
     return [
@@ -131,12 +129,12 @@ def _segmentation(annotation: dict[str, Any], whole: bool) -> list[list[float]]:
     ]
 
 
-def _corners(annotation: dict[str, Any], whole: bool) -> list[float]:
-    x, y, width, height = annotation["bbox"]
+def _corners(annotation: Any, whole: bool) -> list[float]:
+    x, y, width, height = annotation.bbox
     corners = [x, y, _end(x, width), _end(y, height)]
     found = [_whole(number) for number in corners] if whole else corners
     # The area of a whole box is a float only where the box was written with floats.
-    floats = type(annotation.get("area")) is float and all(type(n) is int for n in found)
+    floats = type(annotation.area) is float and all(type(n) is int for n in found)
     return corners if floats else found
 
 

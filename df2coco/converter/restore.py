@@ -60,7 +60,9 @@ def restore(
     _check_folder(path, folder, force)
     progress(f"reading {path.name}", 0, 0)
     collected = Collector(path)
-    document = read_annotations(path, collected.take, start=partial(check_head, path))
+    document = read_annotations(
+        path, collected.take, use="restore", start=partial(check_head, path)
+    )
     texts = make_texts(document, collected)
     losses = tuple(_losses(document, collected))
     if report_loss is not None:

@@ -1,12 +1,14 @@
 """What of an annotation or of a model's result can be drawn: checked numbers, and the landmarks that count."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from df2coco.coco.garments import find_garments
-from df2coco.coco.schema import FIELDS
+from df2coco.coco.results import Score
+from df2coco.coco.schema import FIELDS, Field, Rle, misfit, struct_of
 from df2coco.errors import CocoFileError, printable, shown
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, Category
@@ -124,6 +126,15 @@ def _size(drawable: Drawable) -> float:
     return (x2 - x1) * (y2 - y1)
 
 
+_REQUIRED: Final = ("category_id",)
+_DRAWN: Final = FIELDS["annotations"]
+_PREDICTED: Final = {
+    **{name: _DRAWN[name] for name in ("category_id", "bbox", "segmentation", "keypoints")},
+    "score": Field(Score | None, "a number"),
+}
+"""What the fields of annotations and of results must be."""
+
+
 class _DrawableReader:
     """Reads the annotations of one file."""
 
@@ -131,16 +142,16 @@ class _DrawableReader:
         self._categories = {category.get("id"): category for category in categories}
         self._garments = find_garments(categories)
         self._predicted = predicted
+        self._fields = _PREDICTED if predicted else _DRAWN
+        self._struct = struct_of(self._fields, _REQUIRED)
 
     def read(self, annotation: Mapping[str, Any], where: str) -> Drawable:
-        category_id = _field(annotation, "category_id", where)
-        if category_id is None:
-            raise _fault(annotation, "category_id", "a whole number", where)
-        category = self._categories.get(category_id, {})
-        garment = self._garments.get(category_id)
+        item = self._checked(annotation, where)
+        category = self._categories.get(item.category_id, {})
+        garment = self._garments.get(item.category_id)
         # Over and over for ids beyond 13.
-        color = (garment or CATEGORIES[(category_id - 1) % len(CATEGORIES)]).color
-        numbers = _field(annotation, "keypoints", where) or []
+        color = (garment or CATEGORIES[(item.category_id - 1) % len(CATEGORIES)]).color
+        numbers = item.keypoints or []
         slots = None if garment is None else own_slots(garment, len(numbers) // 3)
         edges: tuple[tuple[int, int], ...] = ()
         if garment is not None and slots is not None:
@@ -148,19 +159,37 @@ class _DrawableReader:
         elif numbers:  # another dataset's landmarks
             garment, slots = None, _named_slots(category, numbers, where)
             edges = _edges(category.get("skeleton"), len(slots))
-        mask = _mask(annotation, where)
+        is_rle = isinstance(item.segmentation, Rle)
         return Drawable(
-            category_id=category_id,
-            name=printable(str(category.get("name", f"category {category_id}"))),
+            category_id=item.category_id,
+            name=printable(str(category.get("name", f"category {item.category_id}"))),
             garment=garment,
             color=color,
-            score=_score(annotation, where) if self._predicted else None,
-            box=_box(annotation, where),
-            polygons=() if isinstance(mask, dict) else mask,
-            rle=mask if isinstance(mask, dict) else None,
+            score=item.score if self._predicted else None,
+            box=_corners(item.bbox),
+            polygons=() if is_rle else _polygons(item.segmentation),
+            rle=item.segmentation.as_json() if is_rle else None,
             landmarks=self._landmarks(numbers, slots or ()),
             edges=edges,
         )
+
+    def _checked(self, annotation: Mapping[str, Any], where: str) -> Any:
+        """The annotation as its declaration has it. Raises `CocoFileError`."""
+        # A model may have found nothing.
+        nothing: tuple[Any, ...] = (None, [], ()) if self._predicted else ()
+        names = [n for n in self._fields if n in annotation and annotation[n] not in nothing]
+        entry = {name: annotation[name] for name in names}
+        mask = entry.get("segmentation")
+        if isinstance(mask, dict) and isinstance(mask.get("counts"), bytes):
+            entry["segmentation"] = {**mask, "counts": mask["counts"].decode("ascii", "replace")}
+        name = misfit(entry, self._fields, _REQUIRED)
+        item = None if name else msgspec.convert(entry, self._struct)
+        if item is not None and item.bbox and min(item.bbox[2:]) < 0:
+            name = "bbox"
+        if name is not None:
+            text = f"{shown(annotation, name)}, expected {self._fields[name].expected}."
+            raise CocoFileError(f"{where}: {name}: {text}")
+        return item
 
     def _landmarks(self, numbers: Sequence[float], slots: Sequence[int]) -> dict[int, Landmark]:
         landmarks = {}
@@ -189,49 +218,13 @@ def _edges(skeleton: Any, count: int) -> tuple[tuple[int, int], ...]:
     return tuple((a - 1, b - 1) for a, b in skeleton if a in inside and b in inside)
 
 
-def _field(annotation: Mapping[str, Any], name: str, where: str) -> Any:
-    """A field as COCO's schema has it; None where it is missing or empty."""
-    value = annotation.get(name)
-    if isinstance(value, tuple):
-        value = list(value)
-    if value is None or value == []:
+def _corners(box: Box | None) -> Box | None:
+    if box is None:
         return None
-    field = FIELDS["annotations"][name]
-    if not field.fits(value):
-        raise _fault(annotation, name, field.expected, where)
-    return value
-
-
-def _fault(annotation: Mapping[str, Any], name: str, expected: str, where: str) -> CocoFileError:
-    return CocoFileError(f"{where}: {name}: {shown(annotation, name)}, expected {expected}.")
-
-
-def _score(annotation: Mapping[str, Any], where: str) -> float | None:
-    score = annotation.get("score")
-    if score is None or (type(score) in (int, float) and math.isfinite(score)):
-        return score
-    raise _fault(annotation, "score", "a number", where)
-
-
-def _box(annotation: Mapping[str, Any], where: str) -> Box | None:
-    numbers: Sequence[float] | None = _field(annotation, "bbox", where)
-    if numbers is None:
-        return None
-    x, y, width, height = numbers
-    if width < 0 or height < 0:
-        raise _fault(annotation, "bbox", FIELDS["annotations"]["bbox"].expected, where)
+    x, y, width, height = box
     return x, y, x + width, y + height
 
 
-def _mask(
-    annotation: Mapping[str, Any], where: str
-) -> dict[str, Any] | tuple[tuple[float, ...], ...]:
-    mask = annotation.get("segmentation")
-    if isinstance(mask, dict) and isinstance(mask.get("counts"), bytes):
-        counts = mask["counts"].decode("ascii", "replace")
-        annotation = {**annotation, "segmentation": {**mask, "counts": counts}}
-    checked = _field(annotation, "segmentation", where)
-    if isinstance(checked, dict):
-        return checked
+def _polygons(mask: list[list[float]] | None) -> tuple[tuple[float, ...], ...]:
     # Fewer than three points enclose nothing; the second half of a point may be missing.
-    return tuple(tuple(p[: len(p) // 2 * 2]) for p in checked or () if len(p) >= 6)
+    return tuple(tuple(p[: len(p) // 2 * 2]) for p in mask or () if len(p) >= 6)

@@ -78,8 +78,9 @@ def _write(
     for part in iter_annotations(dataset.coco, use="boxes"):
         for number, entry in enumerate(part, items):
             for field, known in (("image_id", head.photos), ("category_id", categories)):
-                if entry[field] not in known:
-                    raise unknown_id(field, entry[field], dataset.coco, number)
+                value = getattr(entry, field)
+                if value not in known:
+                    raise unknown_id(field, value, dataset.coco, number)
         items += len(part)
     shutil.copyfile(dataset.coco, place / _FILE)
     for inner in {os.path.dirname(photo.file_name) for photo in head.photos.values()}:

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import iter_annotations
-from df2coco.coco.schema import USES, UseName, unknown_id
+from df2coco.coco.schema import USES, Rle, UseName, unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice, check_list
 from df2coco.export.datasets import Dataset, Head, Links, Photo, find_datasets, read_head
@@ -47,7 +47,7 @@ _SPLITS: Final = {"train": "train", "validation": "val", "test": "test"}
 _USES: Final[Mapping[YoloTask, UseName]] = {
     "detect": "boxes",
     "segment": "boxes and masks",
-    "pose": "keypoints",
+    "pose": "boxes and landmarks",
 }
 """Task -> what it needs of an annotation."""
 
@@ -355,33 +355,33 @@ class _SplitWriter:
                 yield kept[start : start + _BATCH]
             first += len(part)
 
-    def _item(self, job: _Job, annotation: Mapping[str, Any], number: int) -> _Item | None:
+    def _item(self, job: _Job, annotation: Any, number: int) -> _Item | None:
         def fault(field: str, text: str) -> CocoFileError:
             return CocoFileError(
                 text, file=self._dataset.coco, field=f"annotations[{number}].{field}"
             )
 
-        photo = self._head.photos.get(annotation["image_id"])
+        photo = self._head.photos.get(annotation.image_id)
         if photo is None:
-            raise unknown_id("image_id", annotation["image_id"], self._dataset.coco, number)
-        label = self._label_of.get(annotation["category_id"])
+            raise unknown_id("image_id", annotation.image_id, self._dataset.coco, number)
+        label = self._label_of.get(annotation.category_id)
         if label is None:
             if self._only_labelled:
                 return None
-            raise unknown_id("category_id", annotation["category_id"], self._dataset.coco, number)
-        if job.task == "segment" and type(annotation["segmentation"]) is not list:
+            raise unknown_id("category_id", annotation.category_id, self._dataset.coco, number)
+        if job.task == "segment" and isinstance(annotation.segmentation, Rle):
             raise fault(
                 "segmentation", "is an RLE, but labels are made of polygons. Write polygons."
             )
-        if job.slots is not None and len(annotation["keypoints"]) != 3 * job.slots.total:
-            found, expected = len(annotation["keypoints"]), 3 * job.slots.total
+        if job.slots is not None and len(annotation.keypoints) != 3 * job.slots.total:
+            found, expected = len(annotation.keypoints), 3 * job.slots.total
             raise fault("keypoints", f"{found} numbers, expected {expected}.")
         fields = ("iscrowd", *USES[_USES[job.task]].required)
         return _Item(
-            annotation["image_id"],
+            annotation.image_id,
             label,
             (photo.width, photo.height),
-            {name: annotation[name] for name in fields if name in annotation},
+            {name: getattr(annotation, name) for name in fields},
         )
 
     def _label_file(self, image_id: int) -> Path:
