@@ -13,7 +13,10 @@ FRAMEWORKS: Final = {
     "mmpose": "a dataset_info for metainfo=dict(from_file=...)",
     "ultralytics": "the data.yaml of a YOLO dataset with landmarks",
 }
-"""The modules of `df2coco.integrations`, each with a function `source(layout)`."""
+"""Framework -> what is printed."""
+
+_MODULES: Final = {"ultralytics": "export.yolo.data_yaml"}
+"""Those of the others are in `integrations`; each has a function `source(layout)`."""
 
 
 @cli.command("metainfo")
@@ -37,7 +40,8 @@ def metainfo_command(
 
     They are a file that the framework loads as it is.
     """
-    settings = importlib.import_module(f"df2coco.integrations.{framework}").source(SHARED[layout])
+    module = _MODULES.get(framework, f"integrations.{framework}")
+    settings = importlib.import_module(f"df2coco.{module}").source(SHARED[layout])
     if out is None:
         print(settings, end="")
         return

@@ -1,9 +1,13 @@
-"""What to export: COCO files and the folders of their photos, whatever the user named."""
+"""What all exports share: the splits and photos of whatever the user named, and links to photos."""
 
+from __future__ import annotations
+
+import contextlib
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,27 +16,15 @@ from df2coco.coco.lists import read_annotations
 from df2coco.coco.schema import check_fields, invalid, missing
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
-from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
-from df2coco.outputs import check_folder
+from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError, check_list
+from df2coco.outputs import Outputs, check_folder
 from df2coco.parser.photos import Pictures, find_photos
 from df2coco.parser.reader import FolderFiles
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress
 from df2coco.split_names import SPLITS, split_of
-from df2coco.taxonomy import Category
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One split."""
-
-    split: str
-    """One of `SPLITS`."""
-    coco: Path
-    photos: Path
-    """The folder of the photos."""
-    notices: Counter[str] = field(default_factory=Counter)
-    """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
+from df2coco.taxonomy import CATEGORY_BY_ID, Category
+from df2coco.workers import check_workers
 
 
 class Photo(NamedTuple):
@@ -47,79 +39,102 @@ class Photo(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Head:
-    """A COCO file without its annotations, checked."""
+class Dataset:
+    """One split: a COCO file, whose images and categories are checked."""
 
+    split: str
+    """One of `SPLITS`."""
+    coco: Path
     photos: Mapping[int, Photo]
     """By image id."""
     categories: Sequence[Mapping[str, Any]]
     """In the order of their ids: training tools number classes by it."""
+    links: Links
+    notices: Counter[str]
+    """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
 
 
-def find_datasets(
-    sources: Sequence[Path],
-    images: Sequence[Path],
-    *,
-    work: Path,
+@contextlib.contextmanager
+def exporting(
+    sources: Sequence[str | Path],
     folder: Path,
+    images: Sequence[str | Path],
+    *,
     selection: Selection,
     shape: Shape,
     workers: int,
     password: str | None,
     progress: Progress,
-) -> list[Dataset]:
-    """The splits of `sources`, each a COCO file or anything that `convert` takes.
+) -> Iterator[tuple[Path, list[Dataset]]]:
+    """A folder to fill, whose content comes to `folder` when the block ends well, and the splits of `sources`.
 
-    What is not COCO yet is converted with `selection` and `shape` into the folder `work`. `images` are the folders of
-    photos, one for each source; without them they are looked for beside it. `folder` is the output, for
-    messages and to be kept out of what is read.
+    Each is a COCO file or anything that `convert` takes, which is converted with `selection` and `shape`
+    first. `images` are the folders of photos, one for each source; without them they are looked for
+    beside it. A category of the selection is the only one of every split.
 
-    Raises what `convert` raises, `OptionError` when two sources are the same split, and `SourceError`
-    when the photos are not in a folder.
+    Raises what `convert` raises, `OptionError` when two sources are the same split, `SourceError` when the
+    photos are not in a folder, `CocoFileError` when something in a file cannot be exported, `ImageError`
+    when a photo is missing, `OutputError` when `folder` cannot be written or lies among the photos.
     """
+    check_list("sources", sources)
+    check_list("images", images)
+    check_workers(workers)
+    check_folder(folder)
     if images and len(images) != len(sources):
-        raise OptionError(
-            f"{len(images)} folders of images for {len(sources)} sources. Give one each."
-        )
-    found: list[Dataset] = []
-    for number, source in enumerate(sources):
-        photos = images[number] if images else None
-        if source.suffix.lower() == ".json" and source.is_file():
-            found.append(
-                Dataset(split_of(source.stem) or SPLITS[0], source, _photos_of(source, photos))
+        text = f"{len(images)} folders of images for {len(sources)} sources. Give one each."
+        raise OptionError(text)
+    only = next((CATEGORY_BY_ID[number] for number in selection.category_ids), None)
+    with Outputs() as outputs:
+        work = outputs.folder(folder)
+        with tempfile.TemporaryDirectory(dir=work) as converted:
+            files: list[_File] = []
+            for number, source in enumerate(map(Path, sources)):
+                photos = Path(images[number]) if images else None
+                if source.suffix.lower() == ".json" and source.is_file():
+                    files.append(_File(source.stem, source, _photos_of(source, photos), Counter()))
+                    continue
+                splits = find_splits(source, photos, password)
+                folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
+                check_folder(folder, [place for split in splits for place in split.folders])
+                summaries = convert(
+                    source,
+                    Path(converted, str(number)),
+                    images=photos,
+                    selection=selection,
+                    shape=shape,
+                    workers=workers,
+                    password=password,
+                    progress=progress,
+                )
+                files += [
+                    _File(each.split, each.outputs[0], folders[each.split], each.notice_counts)
+                    for each in summaries
+                ]
+            _check_splits(files)
+            yield work, [_read(file, work, folder, only) for file in files]
+
+
+class _File(NamedTuple):
+    name: str
+    """What says its split."""
+    coco: Path
+    folder: Path
+    """Of its photos."""
+    notices: Counter[str]
+
+    @property
+    def split(self) -> str:
+        return split_of(self.name) or SPLITS[0]
+
+
+def _check_splits(files: Sequence[_File]) -> None:
+    for split, count in Counter(file.split for file in files).items():
+        if count > 1:
+            names = ", ".join(file.coco.name for file in files if file.split == split)
+            raise OptionError(
+                f"{names}: more than one source for the split {split}. Put train, validation or test into "
+                "the name of each file."
             )
-            continue
-        splits = find_splits(source, photos, password)
-        folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
-        check_folder(folder, [place for split in splits for place in split.folders])
-        summaries = convert(
-            source,
-            work / str(number),
-            images=photos,
-            selection=selection,
-            shape=shape,
-            workers=workers,
-            password=password,
-            progress=progress,
-        )
-        found += [
-            Dataset(
-                split_of(summary.split) or SPLITS[0],
-                summary.outputs[0],
-                folders[summary.split],
-                summary.notice_counts,
-            )
-            for summary in summaries
-        ]
-    names = [dataset.split for dataset in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        files = ", ".join(d.coco.name for d in found if d.split == twice)
-        raise OptionError(
-            f"{files}: more than one source for the split {twice}. Put train, validation or test into "
-            "the name of each file."
-        )
-    return found
 
 
 def _folder_of(files: object, source: Path) -> Path:
@@ -140,13 +155,8 @@ def _photos_of(coco: Path, given: Path | None) -> Path:
     return photos if photos.is_dir() else _folder_of(photos, coco)
 
 
-def read_head(dataset: Dataset, folder: Path, category: Category | None = None) -> Head:
-    """A COCO file without its annotations; with `category` only that one of its categories.
-
-    Raises `CocoFileError` when something in it cannot be exported, `ImageError` when a photo is missing,
-    `OutputError` when the output `folder` lies among the photos.
-    """
-    path, pictures = dataset.coco, Pictures(dataset.photos)
+def _read(file: _File, work: Path, folder: Path, only: Category | None) -> Dataset:
+    path, pictures = file.coco, Pictures(file.folder)
     document = _without_annotations(path)
     check_fields(document, path)
     conversion = conversion_of(document.get("info"))
@@ -171,20 +181,21 @@ def read_head(dataset: Dataset, folder: Path, category: Category | None = None) 
             image["file_name"], picture.name, image["width"], image["height"]
         )
     folders = {os.path.dirname(photo.picture) for photo in photos.values()}
-    check_folder(folder, [dataset.photos / each for each in folders])
+    check_folder(folder, [file.folder / each for each in folders])
     categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
     for number, entry in enumerate(categories):
         if number and entry["id"] == categories[number - 1]["id"]:
             raise invalid(path, "categories", f"{entry['id']} stands twice.")
         if "name" not in entry:
             raise missing(path, f"categories[{number}]", "name")
-    if category is not None:
-        names = (category.name, category.official_name)
+    if only is not None:
+        names = (only.name, only.official_name)
         categories = [entry for entry in categories if entry["name"] in names]
     if not categories:
-        what = f"no category {category.name!r}" if category else "no categories"
+        what = f"no category {only.name!r}" if only else "no categories"
         raise CocoFileError(f"has {what}. Name another file.", file=path)
-    return Head(photos, categories)
+    links = Links(file.folder, work, folder)
+    return Dataset(file.split, path, photos, categories, links, file.notices)
 
 
 def _without_annotations(path: Path) -> dict[str, Any]:
@@ -204,6 +215,13 @@ class Links:
         self._work = work
         self._folder = folder
         self._folders: dict[tuple[Path, Path], str] = {}
+
+    def make_all(self, places: Sequence[tuple[Photo, Path]], name: str, progress: Progress) -> None:
+        """Make links to the photos of the split `name`, each at its place."""
+        for number, (photo, link) in enumerate(places, 1):
+            self.make(photo.picture, link)
+            if number % 256 == 0 or number == len(places):
+                progress(f"linking photos of {name}", number, len(places))
 
     def make(self, picture: str, link: Path) -> None:
         """Make `link`, whose folder is there, a link to the picture of that path. Raises `OutputError`."""

@@ -1,13 +1,10 @@
-"""Ultralytics YOLO: the `data.yaml` of an exported dataset.
+"""The `data.yaml` of an exported dataset; `source()` is that of a whole dataset with landmarks."""
 
-`df2coco export yolo` writes one beside the labels; `source()` is that of a whole dataset with landmarks.
-"""
-
+import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from df2coco.integrations._source import literal
 from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
 
@@ -31,7 +28,9 @@ def data_yaml(
     lines = [f"# {comment}".rstrip() for comment in comments]
     lines += [f"{split}: {folder}" for split, folder in splits.items()]
     lines += ["", "names:"]
-    lines += [f"  {number}: {literal(name)}" for number, name in enumerate(names)]
+    lines += [
+        f"  {number}: {json.dumps(name, ensure_ascii=False)}" for number, name in enumerate(names)
+    ]
     if layout is not None:
         lines += [
             "",
