@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from df2coco.coco.schema import check_fields, read_whole_numbers
-from df2coco.errors import CocoFileError
+from df2coco.errors import CocoFileError, shorten
 from df2coco.file_kind import LOOKED_AT, recognise
 
 if TYPE_CHECKING:
@@ -165,11 +166,12 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
     value = parse_with_nan(raw)
     if value is not None:
         field, number = next(find_not_finite(value), ("", math.nan))
+        text = "is not JSON, though Python's json writes it"
+        if type(number) is int:
+            text = "is larger than any floating point number"
+        name = _NAMES.get(str(number), shorten(number))
         return CocoFileError(
-            f"{_NAMES.get(str(number), number)} is not JSON, though Python's json writes it. "
-            "df2coco validate reports all that is wrong.",
-            file=path,
-            field=field,
+            f"{name} {text}. df2coco validate reports all that is wrong.", file=path, field=field
         )
     kind = recognise(raw[:LOOKED_AT], path.name)
     if raw.startswith(b"PK\3\4"):
@@ -206,16 +208,19 @@ _HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
 
 
 def find_not_finite(value: Any) -> Iterator[tuple[str, float]]:
-    """Every NaN and infinity in a JSON value, with its place: "annotations[3].bbox[0]"."""
+    """Every NaN, infinity and integer beyond all floats in a JSON value: its place "annotations[3].bbox[0]"."""
     waiting: list[tuple[str, Any]] = [("", value)]
     while waiting:
         where, value = waiting.pop()
-        if type(value) is float and not math.isfinite(value):
+        if type(value) in (float, int) and not -_LARGEST <= value <= _LARGEST:
             yield where, value
         elif type(value) is dict:
             waiting += ((f"{where}.{k}" if where else k, v) for k, v in reversed(value.items()))
         elif type(value) is list:
             waiting += reversed([(f"{where}[{n}]", v) for n, v in enumerate(value)])
+
+
+_LARGEST: Final = sys.float_info.max
 
 
 # ---------------------------------------------------------------- pycocotools

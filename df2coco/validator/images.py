@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from df2coco.coco.file_names import is_address, is_outside
 from df2coco.coco.format import Entry
+from df2coco.coco.schema import FIELDS
 from df2coco.validator.checks import file_check
 from df2coco.validator.file import File, repeated
 from df2coco.validator.hits import Hit
@@ -57,8 +58,10 @@ def _name(entry: Entry) -> str:
     remedy="Write names relative to the image folder.",
 )
 def file_name_outside(file: File) -> Iterable[Hit]:
+    fits = FIELDS["images"]["file_name"].fits
     return file.images_where(
-        lambda e: is_outside(e.get("file_name", "a")), lambda e: repr(e["file_name"])
+        lambda e: "file_name" in e and (not fits(e["file_name"]) or is_outside(e["file_name"])),
+        lambda e: repr(e["file_name"]),
     )
 
 
