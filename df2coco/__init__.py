@@ -33,14 +33,14 @@ def _public_names() -> dict[str, str]:
     return {words[3]: words[1] for words in lines if words[3] != "__version__"}
 
 
-_MODULES = _public_names()
-__all__ = sorted(_MODULES)
+_HOMES = _public_names()
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

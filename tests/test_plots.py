@@ -15,7 +15,7 @@ import pytest
 
 from df2coco.stats import CategoryStatistics, SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
-from df2coco.stats.plots import FORMATS, PlotError, check_plot, panel_svg, save_plots
+from df2coco.stats.plots import PLOT_SUFFIXES, PlotError, check_plot, panel_svg, save_plots
 from tests.conftest import MakeSplit, run_command
 from tests.samples import make_annotation, make_item
 
@@ -54,7 +54,7 @@ BEGINNINGS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
 @pytest.mark.slow
 @pytest.mark.no_cover
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", PLOT_SUFFIXES)
 def test_every_format(page: Page, suffix: str) -> None:
     data = page(suffix).read_bytes()
     assert data.startswith(BEGINNINGS[suffix])

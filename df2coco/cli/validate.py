@@ -116,7 +116,7 @@ def _trip(trip: Trip, images: int) -> str:
     return f"pycocotools loads it; {images_scored} scored against {themselves}: {scores}"
 
 
-_SHOWN = 5
+_HITS_SHOWN = 5
 
 
 def _finding(finding: Finding) -> list[str]:
@@ -129,15 +129,15 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _places(finding: Finding) -> list[str]:
-    hits = finding.hits[:_SHOWN]
+    hits = finding.hits[:_HITS_SHOWN]
     if not any(hit.detail for hit in hits):
         ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
-        more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _SHOWN else ""
+        more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _HITS_SHOWN else ""
         return cli.wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
     lines = []
     for hit in hits:
         who = f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
         lines += cli.wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
-    if len(finding.hits) > _SHOWN:
+    if len(finding.hits) > _HITS_SHOWN:
         lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
     return lines

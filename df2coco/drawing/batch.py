@@ -31,7 +31,7 @@ MIN_SCORE: Final = 0.3
 MAX_ON_SHEET: Final = 200
 """A sheet of more pictures is too large for most viewers."""
 
-FORMATS: Final[Mapping[str, Mapping[str, Any]]] = {
+SAVED_AS: Final[Mapping[str, Mapping[str, Any]]] = {
     ".png": {"format": "PNG"},
     ".jpg": {"format": "JPEG", "quality": 90, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 90, "subsampling": 0},
@@ -56,9 +56,10 @@ def draw(
 ) -> list[Path]:
     """Draw images of the COCO file `coco` with their annotations; the files that were written.
 
-    `images` is a folder or archive of the images; None: it is looked for beside `coco`. Drawn are those of `image_ids` and `sample` more,
-    chosen at random by `seed`; 12 when neither is given. `out` is a `.png` or `.jpg` file, which becomes
-    the picture, or a contact sheet when there are several; or a folder, which gets one `.jpg` an image.
+    `images` is a folder or archive of the images; None: it is looked for beside `coco`. Drawn are those
+    of `image_ids` and `sample` more, chosen at random by `seed`; 12 when neither is given. `out` is a
+    `.png` or `.jpg` file, which becomes the picture, or a contact sheet when there are several; or a
+    folder, which gets one `.jpg` an image.
     `results` is a model's results file: ground truth stands left then, and right the results with a
     score of at least `min_score`, and colors say what matches (OKS or IoU of 0.5). `parts` chooses among
     the keys of `PARTS`. `workers` is the number of processes.
@@ -83,7 +84,7 @@ def draw(
     progress(f"reading {coco.name}", 0, 0)
     # Twice over the file rather than all of it in memory: the images stand last.
     with no_collection():
-        document = read_annotations(coco, _ignore)
+        document = read_annotations(coco, lambda _: None)
     check_fields(document, coco)
     photos = photos or Photos(find_photos(coco, document["images"]), password)
     chosen = choose(coco, document["images"], image_ids, sample, seed)
@@ -117,10 +118,6 @@ def draw(
     return [out]
 
 
-def _ignore(part: list[dict[str, Any]]) -> None:
-    del part
-
-
 def _is_folder(out: Path) -> bool:
     return os.path.isdir(out) or not out.suffix
 
@@ -130,8 +127,8 @@ def _check_out(out: Path, inputs: Iterable[Path]) -> None:
     if _is_folder(out):
         check_folder(out, inputs, replace=True, make_folders=True)
         return
-    if out.suffix.lower() not in FORMATS:
-        raise OutputError(f"name a {', '.join(FORMATS)} file or a folder.", file=out)
+    if out.suffix.lower() not in SAVED_AS:
+        raise OutputError(f"name a {', '.join(SAVED_AS)} file or a folder.", file=out)
     check_outputs([out], inputs)
 
 
@@ -144,7 +141,7 @@ def _title(image: Mapping[str, Any]) -> str:
 def _save(picture: Image, path: Path, stream: IO[bytes]) -> None:
     with reported_for(path):
         try:
-            picture.save(stream, **FORMATS[path.suffix.lower()])
+            picture.save(stream, **SAVED_AS[path.suffix.lower()])
         except (OSError, ValueError, SystemError) as error:
             if isinstance(error, OSError) and error.strerror:
                 raise

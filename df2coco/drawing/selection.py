@@ -61,7 +61,7 @@ def results_of(path: Path, ids: Container[int], every: Container[int], coco: Pat
     groups: _ByImage = defaultdict(list)
     known = total = 0
     for part in iter_list(path, what="results"):
-        read_whole_numbers("annotations", [each for each in part if isinstance(each, dict)])
+        read_whole_numbers("annotations", [result for result in part if isinstance(result, dict)])
         for number, result in enumerate(part, start=total):
             image_id = result.get("image_id") if isinstance(result, dict) else None
             if not is_id(image_id):

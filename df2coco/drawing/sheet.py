@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-PAPER: Final = "#ffffff"
+BACKGROUND: Final = "#ffffff"
 INK: Final = "#1a1a1a"
 QUIET: Final = "#666666"
 FINE: Final = 3
@@ -77,7 +77,7 @@ def text_line(text: str, width: int, size: int) -> Image:
     """A line of text on paper, cut where it does not fit."""
     from PIL import Image, ImageDraw
 
-    strip = Image.new("RGB", (width, round(1.5 * size)), PAPER)
+    strip = Image.new("RGB", (width, round(1.5 * size)), BACKGROUND)
     line = shortened(text, size, width)
     ImageDraw.Draw(strip).text((0, strip.height / 2), line, INK, font(size), anchor="lm")
     return strip
@@ -89,7 +89,7 @@ def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
 
     width = max(part.width for part in parts) + 2 * margin
     height = sum(part.height for part in parts) + gap * (len(parts) - 1) + 2 * margin
-    sheet = Image.new("RGB", (width, height), PAPER)
+    sheet = Image.new("RGB", (width, height), BACKGROUND)
     y = margin
     for part in parts:
         sheet.paste(part, (margin, y))
@@ -106,7 +106,7 @@ def beside(pictures: Sequence[Image], captions: Sequence[str]) -> Image:
         stack([text_line(caption, picture.width, size), picture], gap=0)
         for picture, caption in zip(pictures, captions, strict=True)
     )
-    sheet = Image.new("RGB", (left.width + size + right.width, left.height), PAPER)
+    sheet = Image.new("RGB", (left.width + size + right.width, left.height), BACKGROUND)
     sheet.paste(left, (0, 0))
     sheet.paste(right, (left.width + size, 0))
     return sheet
@@ -166,7 +166,7 @@ def legend(keys: Iterable[Key], width: int, size: int) -> Image:
     keys = sorted(keys, key=lambda key: (key.symbol != "swatch", key.symbol, key.text))
     places = _flow([font(size).getlength(key.text) + 2.6 * size for key in keys], width, 1.7 * size)
     height = round(max((y for _, y in places), default=-size) + 1.7 * size)
-    strip = Image.new("RGB", (width * FINE, max(height, 1) * FINE), PAPER)
+    strip = Image.new("RGB", (width * FINE, max(height, 1) * FINE), BACKGROUND)
     draw = ImageDraw.Draw(strip)
     for key, (x, y) in zip(keys, places, strict=True):
         middle = (y + 0.85 * size) * FINE
@@ -196,5 +196,5 @@ def _symbol(draw: ImageDraw, key: Key, x: float, y: float, reach: float) -> None
         return
     discs = [(0.72 * reach, casing_of(key.color)), (0.6 * reach, key.color)]
     if key.symbol == "ring":
-        discs += [(0.34 * reach, PAPER)]
+        discs += [(0.34 * reach, BACKGROUND)]
     draw_discs(draw, (x, y), discs)

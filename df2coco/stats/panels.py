@@ -21,11 +21,11 @@ from df2coco.taxonomy import ATTRIBUTES, SOURCES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STEPS: Final = ("#c6def1", "#5aa0d6", "#0b4f8a")
+SHADES: Final = ("#c6def1", "#5aa0d6", "#0b4f8a")
 """Three steps of one hue, which differ in gray too, and to every eye."""
 BAR: Final = "#3a86c4"
 
-MOST: Final = 30
+MOST_CATEGORIES: Final = 30
 """Categories that a chart shows; the dataset has 13, other files may have thousands."""
 
 
@@ -64,9 +64,9 @@ def _bare(axes: Axes) -> None:
 
 def _shown(numbers: SplitStatistics) -> Sequence[CategoryStatistics]:
     """All categories, or those with the most items."""
-    if len(numbers.categories) <= MOST:
+    if len(numbers.categories) <= MOST_CATEGORIES:
         return numbers.categories
-    return sorted(numbers.categories, key=lambda c: -c.items)[:MOST]
+    return sorted(numbers.categories, key=lambda c: -c.items)[:MOST_CATEGORIES]
 
 
 def _rows(axes: Axes, categories: Sequence[CategoryStatistics]) -> None:
@@ -98,7 +98,7 @@ def _points(numbers: SplitStatistics | CategoryStatistics) -> int:
 def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
     shown = [category for category in _shown(numbers) if _points(category)]
     left = [0.0] * len(shown)
-    for part, color in zip(POINTS, STEPS[::-1], strict=True):
+    for part, color in zip(POINTS, SHADES[::-1], strict=True):
         shares = [getattr(category, part) / _points(category) for category in shown]
         axes.barh(range(len(shown)), shares, left=left, color=color, height=0.78, label=part)
         left = [a + b for a, b in zip(left, shares, strict=True)]
@@ -120,7 +120,7 @@ def _shares(axes: Axes, rows: Mapping[str, Mapping[str, int]]) -> None:
     for row, parts in enumerate(rows.values()):
         total = sum(parts.values()) or 1
         left = 0.0
-        colors = STEPS if len(parts) == 3 else (STEPS[0], STEPS[2])
+        colors = SHADES if len(parts) == 3 else (SHADES[0], SHADES[2])
         for number, ((name, count), color) in enumerate(zip(parts.items(), colors, strict=True)):
             axes.barh(row, count / total, left=left, color=color, height=0.34)
             left += count / total

@@ -21,7 +21,7 @@ from df2coco.stats.values import SplitStatistics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS: Final = (".png", ".pdf", ".svg")
+PLOT_SUFFIXES: Final = (".png", ".pdf", ".svg")
 """What a plot's file name may end with."""
 
 _DPI: Final = 160
@@ -33,9 +33,9 @@ class PlotError(Df2cocoError):
 
 def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Raise `PlotError` or `OutputError` when no plot can be written at `path`; `inputs` are read."""
-    if path.suffix.lower() not in FORMATS:
+    if path.suffix.lower() not in PLOT_SUFFIXES:
         raise PlotError(
-            f"the name of a plot must end with {', '.join(FORMATS)}. Choose another name.",
+            f"the name of a plot must end with {', '.join(PLOT_SUFFIXES)}. Choose another name.",
             file=path,
         )
     check_outputs([path], inputs)
@@ -45,7 +45,7 @@ def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
 def save_plots(splits: Sequence[SplitStatistics], path: Path) -> list[Path]:
     """Draw each split's panels into the file at `path`; with several splits into `path` with their names.
 
-    Raises `PlotError` when matplotlib is missing or the name does not end as in `FORMATS`, and
+    Raises `PlotError` when matplotlib is missing or the name does not end as in `PLOT_SUFFIXES`, and
     `OutputError` when a file cannot be written: none is then. Returns the files.
     """
     check_plot(path)

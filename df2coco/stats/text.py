@@ -10,7 +10,7 @@ from df2coco.stats.values import POINTS, CategoryStatistics, Histogram, SplitSta
 from df2coco.taxonomy import ATTRIBUTES
 
 _WIDTH: Final = 80
-_NAME: Final = 22
+_NAME_WIDTH: Final = 22
 
 MEANINGS: Final = {
     "landmarks": "items with any labelled",
@@ -80,7 +80,7 @@ def _count(number: int | None) -> str:
 def _categories(numbers: SplitStatistics) -> Iterator[str]:
     widths = {} if numbers.landmarks is None else dict(zip(POINTS, (11, 10, 12), strict=True))
     head = "".join(f"{part:>{width}}" for part, width in widths.items())
-    yield f"{'category':<{_NAME}}{'items':>9}{'share':>9}{head}"
+    yield f"{'category':<{_NAME_WIDTH}}{'items':>9}{'share':>9}{head}"
     rows: list[tuple[str, CategoryStatistics | SplitStatistics]] = [
         *((printable(category.name), category) for category in numbers.categories),
         ("all", numbers),
@@ -88,7 +88,7 @@ def _categories(numbers: SplitStatistics) -> Iterator[str]:
     for name, row in rows:
         share = percent(row.items, numbers.items)
         points = (f"{getattr(row, part):>{width},}" for part, width in widths.items())
-        yield f"{_cut(name, _NAME):<{_NAME}}{row.items:>9,}{share:>9}{''.join(points)}"
+        yield f"{_cut(name, _NAME_WIDTH):<{_NAME_WIDTH}}{row.items:>9,}{share:>9}{''.join(points)}"
 
 
 def _attributes(numbers: SplitStatistics) -> Iterator[str]:

@@ -177,12 +177,12 @@ class CountRow(NamedTuple):
     paper: int | None
 
 
-_SHOWN: Final = 8
+_GAPS_SHOWN: Final = 8
 
 
 def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
-    texts = [f"{a:06d}" if a == b else f"{a:06d}-{b:06d}" for a, b in ranges[:_SHOWN]]
-    more = len(ranges) - _SHOWN
+    texts = [f"{a:06d}" if a == b else f"{a:06d}-{b:06d}" for a, b in ranges[:_GAPS_SHOWN]]
+    more = len(ranges) - _GAPS_SHOWN
     return ", ".join(texts) + (f" and {more:,} more gaps" if more > 0 else "")
 
 
