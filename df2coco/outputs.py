@@ -38,13 +38,10 @@ def check_outputs(
     read = list(inputs)
     seen: dict[object, Path] = {}
     for path in outputs:
-        target = Path(os.path.realpath(path))
-        with reported_for(path):
-            folder = _check_place(path, target, make_folders)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
+        with reported_for(path), tempfile.TemporaryFile(dir=_check_place(path, make_folders)):
+            pass
         _check_unread(path, read)
-        if seen.setdefault(_identity(target), path) is not path:
+        if seen.setdefault(_identity(_target(path)), path) is not path:
             raise OutputError("is named for two outputs. Name two files.", file=path)
 
 
@@ -61,28 +58,28 @@ def check_folder(
     Hidden files apart it must be empty, unless `replace` lets files of the same names be replaced;
     `remedy` is what to do about it.
     """
-    _check_name(folder)
     _check_unread(folder, inputs)
-    target = Path(os.path.realpath(folder))
+    place = _target(folder)
     with reported_for(folder):
-        if target.is_dir():
-            place = target
-            if not replace and any(not name.startswith(".") for name in os.listdir(target)):
-                raise OutputError(f"holds files already. {remedy}", file=folder)
-        elif os.path.lexists(target):
-            raise OutputError("is not a folder. Name a folder.", file=folder)
-        else:
-            place = _check_place(folder, target, make_folders)
+        if not place.is_dir():
+            if os.path.lexists(place):
+                raise OutputError("is not a folder. Name a folder.", file=folder)
+            place = _check_place(folder, make_folders)
+        elif not replace and any(not name.startswith(".") for name in os.listdir(place)):
+            raise OutputError(f"holds files already. {remedy}", file=folder)
         with tempfile.TemporaryFile(dir=place):
             pass
 
 
+def _target(path: Path) -> Path:
+    """Where links lead to."""
+    return Path(os.path.realpath(path))
+
+
 def _check_unread(path: Path, inputs: Iterable[Path]) -> None:
-    target = Path(os.path.realpath(path))
-    own = _identity(target)
-    around = [_identity(folder) for folder in target.parents]
+    own, *around = map(_identity, (_target(path), *_target(path).parents))
     for source in inputs:
-        identity = _identity(Path(os.path.realpath(source)))
+        identity = _identity(_target(source))
         if identity == own:
             raise OutputError("is read by this command. Write elsewhere.", file=path)
         if identity in around:
@@ -96,19 +93,19 @@ def _identity(path: Path) -> object:
     try:
         status = os.stat(path)
     except (OSError, ValueError):
-        parent = path.parent
-        return path if parent == path else (_identity(parent), _same_name(path.name))
+        if path.parent == path:
+            return path
+        # Windows and macOS take upper and lower case for the same, unless somebody asked them to.
+        name = path.name.casefold() if sys.platform in ("win32", "darwin") else path.name
+        return _identity(path.parent), name
     return status.st_dev, status.st_ino
 
 
-def _same_name(name: str) -> str:
-    # Windows and macOS take upper and lower case for the same, unless somebody asked them to.
-    return name.casefold() if sys.platform in ("win32", "darwin") else name
-
-
-def _check_place(path: Path, target: Path, make_folders: bool) -> Path:
-    """The folder that `target`, or its missing folders, would be made in."""
-    _check_name(path)
+def _check_place(path: Path, make_folders: bool) -> Path:
+    """The folder that `path`, or its missing folders, would be made in."""
+    target = _target(path)
+    if os.fspath(path) == "-":
+        raise OutputError("is not the name of a file, and nothing is written to stdout.", file=path)
     if target.is_symlink():  # a link that ends somewhere is followed to there
         raise OutputError("is a link that leads back to itself. Name a file.", file=path)
     if target.is_dir():
@@ -123,11 +120,6 @@ def _check_place(path: Path, target: Path, make_folders: bool) -> Path:
     if not folder.is_dir():
         raise OutputError(f"{folder} is not a folder. Write elsewhere.", file=path)
     return folder
-
-
-def _check_name(path: Path) -> None:
-    if os.fspath(path) == "-":
-        raise OutputError("is not the name of a file, and nothing is written to stdout.", file=path)
 
 
 def check_json_name(path: Path) -> None:
@@ -204,9 +196,9 @@ class Outputs:
 
     def open(self, path: Path) -> IO[bytes]:
         """A binary file that becomes `path`."""
-        target = Path(os.path.realpath(path))  # a link stays a link
+        target = _target(path)  # a link stays a link
         with reported_for(path):
-            _check_place(path, target, make_folders=True)
+            _check_place(path, make_folders=True)
         self._make_folder(target.parent)
         # Known before it is made, so that there is no moment in which a signal leaves it behind.
         output = _Output(path, target, _beside(target, self._mark))
@@ -219,7 +211,7 @@ class Outputs:
 
         Files of the same names are replaced. Relative links in it must be right from `path`.
         """
-        target = Path(os.path.realpath(path))
+        target = _target(path)
         self._make_folder(target.parent)
         # One that is there may be alone on its disk.
         work = _beside(target / "new" if target.is_dir() else target, self._mark)
@@ -270,11 +262,9 @@ class Outputs:
                 pending.append(folder)
                 continue
             with reported_for(folder.path):
-                names = sorted(os.listdir(folder.work))
-            pending += [
-                _Output(folder.path / name, folder.target / name, folder.work / name)
-                for name in names
-            ]
+                for name in sorted(os.listdir(folder.work)):
+                    path, target = folder.path / name, folder.target / name
+                    pending.append(_Output(path, target, folder.work / name))
         _rename_all(pending, self._mark)
         self._complete = True
 
