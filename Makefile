@@ -46,6 +46,7 @@ pictures: $(VENV)/tools
 regenerate: $(VENV)/tools
 	$(BIN)/python fixtures/make_malformed.py
 	$(BIN)/python fixtures/make_findings.py
+	$(BIN)/python -m tests.source_trees > tests/source_trees.txt
 	$(BIN)/python -m tests.tools.write_docs
 
 # The site, into build/site; a broken link is an error.

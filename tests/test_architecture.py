@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import df2coco
+from tests.conftest import ROOT
 
 PACKAGE = Path(df2coco.__file__).parent
 
@@ -99,6 +101,19 @@ def imports(module: Path, *, at_import_time: bool = False) -> set[str]:
 
 def test_every_room_has_its_row() -> None:
     assert {room(module) for module in MODULES} == set().union(*ROWS)
+
+
+def test_contributing_has_every_room_in_its_order_and_every_test() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`\w+/?`|all) \| .* \| (.*) \| *\d* *\|$", text, re.M)
+    rooms = [name.strip("`/") for name, _ in rows if name != "all"]
+    row = {name: number for number, names in enumerate(ROWS) for name in names}
+    assert sorted(rooms) == sorted(row.keys() - {"__init__", "__main__"})
+    assert rooms == sorted(rooms, key=row.__getitem__)
+    tests = re.findall(r"`(test_\w+)`", " ".join(cell for _, cell in rows))
+    assert sorted(tests) == sorted(path.stem for path in (ROOT / "tests").glob("test_*.py"))
+    for name in re.findall(r"`([\w/]+\.py)`", text):
+        assert (PACKAGE / name).exists() or (ROOT / name).exists(), name
 
 
 def test_imports_point_left() -> None:
