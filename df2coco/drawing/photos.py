@@ -28,11 +28,7 @@ class Photos:
 
     def find(self, image: Mapping[str, Any]) -> Picture:
         """The picture of an entry of `images`. Raises `ImageError` when it is missing."""
-        file_name = image.get("file_name")
-        picture = self._pictures.find(file_name)
-        if picture is None:
-            raise self._pictures.missing(file_name)
-        return picture
+        return self._pictures.required(image.get("file_name"))
 
     def places(self, pictures: Iterable[Picture]) -> set[Path]:
         """The archive, or the folders that these pictures lie in: there nothing must be written."""

@@ -174,9 +174,7 @@ def _read(file: _File, work: Path, folder: Path, only: Category | None) -> Datas
                 raise missing(path, where, name)
         if image["id"] in photos:
             raise invalid(path, f"{where}.id", f"{image['id']} stands twice.")
-        picture = pictures.find(image["file_name"])
-        if picture is None:
-            raise pictures.missing(image["file_name"])
+        picture = pictures.required(image["file_name"])
         photos[image["id"]] = Photo(
             image["file_name"], picture.name, image["width"], image["height"]
         )

@@ -210,6 +210,13 @@ class Pictures:
                 return Picture(_join(folder, name), reference)
         return None
 
+    def required(self, which: Picture | object) -> Picture:
+        """As `find`. Raises the `ImageError` of `missing`."""
+        picture = which if isinstance(which, Picture) else self.find(which)
+        if picture is None:
+            raise self.missing(which)
+        return picture
+
     def _candidates(self, parts: _Parts) -> Iterator[tuple[str, str]]:
         """Folders and names that `parts` may mean."""
         top = PurePosixPath(self._tree.top).parts
@@ -222,7 +229,7 @@ class Pictures:
 
         Raises `ImageError` when it is missing or is not a readable image, `PasswordError`.
         """
-        return self._ask(read_image_header, self._required(which))
+        return self._ask(read_image_header, self.required(which))
 
     def read(self, which: Picture | object) -> bytes:
         """All bytes of a `Picture` or of what a `file_name` means.
@@ -230,15 +237,11 @@ class Pictures:
         Raises `ImageError` when it is missing, cannot be read or is larger than `MAX_PICTURE_BYTES`;
         `PasswordError`.
         """
-        picture = self._required(which)
-        data, complete = self._ask(
-            lambda files, reference: files.read(reference, MAX_PICTURE_BYTES), picture
-        )
+        picture = self.required(which)
+        data, complete = self._ask(lambda files, what: files.read(what, MAX_PICTURE_BYTES), picture)
         if not complete:
-            limit = MAX_PICTURE_BYTES >> 20
-            raise ImageError(
-                f"larger than {limit} MB. Replace the picture.", file=self._file(picture)
-            )
+            text = f"larger than {MAX_PICTURE_BYTES >> 20} MB. Replace the picture."
+            raise ImageError(text, file=self._file(picture))
         return data
 
     def find_cut(self, which: Picture | object) -> str | None:
@@ -246,33 +249,25 @@ class Pictures:
 
         Raises `ImageError` when it is missing or cannot be read, `PasswordError`.
         """
-        return self._ask(find_cut, self._required(which))
+        return self._ask(find_cut, self.required(which))
 
     def missing(self, file_name: object) -> ImageError:
         """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one."""
-        if not isinstance(file_name, str):
-            return ImageError(f"file_name {file_name!r} is not text.", file=self.label)
-        if "\\" in file_name:
-            text = f"file_name {file_name!r} has backslashes, which only Windows takes for folders. Write / instead."
-            return ImageError(text, file=self.label)
         parts = _parts(file_name)
-        if not parts:
-            text = f"file_name {file_name!r} is not the name of a file below this folder. Write a relative path."
-            return ImageError(text, file=self.label)
-        file = f"{self.label}/{file_name}"
-        near = self._nearly(parts)
-        if near is not None:
-            text = f"is missing, but there is {near!r}. Write one of the two names as the other."
-            return ImageError(text, file=file)
-        return ImageError(
-            "is missing. Download or unpack it again, or name the right folder.", file=file
-        )
-
-    def _required(self, which: Picture | object) -> Picture:
-        picture = which if isinstance(which, Picture) else self.find(which)
-        if picture is None:
-            raise self.missing(which)
-        return picture
+        if parts:
+            near = self._nearly(parts)
+            text = "is missing. Download or unpack it again, or name the right folder."
+            if near is not None:
+                text = (
+                    f"is missing, but there is {near!r}. Write one of the two names as the other."
+                )
+            return ImageError(text, file=f"{self.label}/{file_name}")
+        text = "is not the name of a file below this folder. Write a relative path."
+        if not isinstance(file_name, str):
+            text = "is not text."
+        elif "\\" in file_name:
+            text = "has backslashes, which only Windows takes for folders. Write / instead."
+        return ImageError(f"file_name {file_name!r} {text}", file=self.label)
 
     def _ask(self, question: Callable[[Files, Reference], Result], picture: Picture) -> Result:
         try:

@@ -132,7 +132,7 @@ class Archive:
         """The files in a folder of the archive."""
         return self._folders.get(folder, {})
 
-    @property
+    @cached_property
     def top(self) -> str:
         """The folder that all images lie in or below; "" when they have none in common."""
         folders = [
@@ -207,16 +207,12 @@ class Place:
     @cached_property
     def annotations(self) -> Chosen:
         """The annotation files; of two of one name but for the suffix's letter case, .json is taken."""
-        listed = self.tree.listing(self._folder)
-        others = [n for n in listed if n[-5:].lower() == ".json" and not n.endswith(".json")]
-        return _choose(listed, ".json", sorted(n for n in others if n[0] != "."))
+        return _choose(self.tree.listing(self._folder), (".json",))
 
     @cached_property
     def images(self) -> Chosen:
-        """The images. All of the dataset are .jpg."""
-        listed = self.tree.listing(self._folder)
-        others = [n for n in listed if not n.endswith((JPG, ".json")) and is_image_name(n)]
-        return _choose(listed, JPG, sorted(others, key=_rank))
+        """The images; of two of one name, the one whose suffix is first of `IMAGE_SUFFIXES`."""
+        return _choose(self.tree.listing(self._folder), IMAGE_SUFFIXES)
 
     @property
     def is_empty(self) -> bool:
@@ -239,20 +235,18 @@ class Place:
         return parent.parent if parent.name == self.path.name else parent
 
 
-def _choose(listed: Mapping[str, Reference], usual: str, others: list[str]) -> Chosen:
-    """The files of the usual suffix, and of `others` those whose names are still free."""
-    end = -len(usual)
-    files = {n[:end]: r for n, r in listed.items() if n.endswith(usual) and n[0] != "."}
+def _choose(listed: Mapping[str, Reference], suffixes: tuple[str, ...]) -> Chosen:
+    """The files of the first suffix, and those of the others, in any letter case, whose names are free."""
+    usual = suffixes[0]
+    files = {n[: -len(usual)]: r for n, r in listed.items() if n.endswith(usual) and n[0] != "."}
+    others = [n for n in listed if n.lower().endswith(suffixes) and not n.endswith(usual)]
+    ends = {name: os.path.splitext(name) for name in sorted(others) if name[0] != "."}
     chosen = Chosen(files, {}, [])
-    for name in others:
-        stem, suffix = os.path.splitext(name)
+    for name in sorted(ends, key=lambda name: suffixes.index(ends[name][1].lower())):
+        stem, suffix = ends[name]
         if stem in files:
             chosen.doubles.append(name)
         else:
             files[stem] = listed[name]
             chosen.suffixes[stem] = suffix
     return chosen
-
-
-def _rank(name: str) -> tuple[int, str]:
-    return IMAGE_SUFFIXES.index(os.path.splitext(name)[1].lower()), name
