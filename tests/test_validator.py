@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from df2coco.cli.app import app
 from df2coco.coco import lists
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.errors import CocoFileError
-from df2coco.validator import CHECKS, LEVELS, Report, validate
+from df2coco.validator import CHECKS, LEVELS, Hit, Report, checks, validate
+from df2coco.validator.file import File
 from tests.tools.documents import checks_sections, checks_table
 
 NAN = float("nan")
@@ -227,6 +229,29 @@ def test_the_table_names_every_check() -> None:
     for check in CHECKS:
         for text in (check.sentence, check.affects, check.cause, check.remedy):
             assert text.endswith("."), text
+
+
+def test_a_check_is_made_of_its_function() -> None:
+    def some_defect(file: File) -> Iterable[Hit]:
+        """A defect
+        in two lines.
+
+        affects: Some: all
+            of them.
+        cause: A cause.
+        remedy: A remedy.
+        """
+        yield Hit(file.path)
+
+    made = checks.check("note", needs="source")(some_defect)
+    assert (made.code, made.about, made.of_part) == ("some-defect", "file", False)
+    prose = ("A defect in two lines.", "Some: all of them.", "A cause.", "A remedy.")
+    assert (made.sentence, made.affects, made.cause, made.remedy) == prose
+    some_defect.__doc__ = "A defect.\n\naffects: Some.\nremedy: A remedy."
+    with pytest.raises(ValueError, match="some_defect: the docstring needs affects, cause and"):
+        checks.check("note")(some_defect)
+    some_defect.__doc__ = None  # python -OO
+    assert checks.check("note")(some_defect).sentence == ""
 
 
 # ---------------------------------------------------------------- any file whatever

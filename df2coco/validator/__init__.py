@@ -1,6 +1,6 @@
 """What is wrong with a COCO file: checks in a table, findings as values.
 
-A check is one function with its row beside it (`checks.part_check`, `checks.file_check`) in one of the
+A check is one function below `@check`, whose name is the code and whose docstring the prose, in one of the
 modules here, and a file in `fixtures/findings` that has its defect and no other.
 """
 

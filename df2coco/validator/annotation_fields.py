@@ -5,7 +5,7 @@ from typing import Final
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import part_check
+from df2coco.validator.checks import check
 from df2coco.validator.hits import Found
 from df2coco.validator.structure import misfits
 
@@ -17,30 +17,31 @@ def _misfits(part: Annotations, field: str) -> Iterator[Found]:
 _REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 
 
-@part_check(
-    "annotation-key-missing",
-    "error",
-    "An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.",
-    affects="pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area: in COCOeval).",
-    cause="A converter left it out.",
-    remedy="Add the key; iscrowd is 0.",
-)
+@check("error")
 def annotation_key_missing(part: Annotations) -> Iterable[Found]:
+    """An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.
+
+    affects: pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area:
+        in COCOeval).
+    cause: A converter left it out.
+    remedy: Add the key; iscrowd is 0.
+    """
     required = frozenset(_REQUIRED)
     for position, annotation in enumerate(part.entries):
         if not annotation.keys() >= required:
             yield position, ", ".join(name for name in _REQUIRED if name not in annotation)
 
 
-@part_check(
-    "annotation-id-type",
-    "error",
-    "An annotation's id, image_id or category_id is not a whole number from 0 that fits into 64 bits.",
-    affects="hotcoco refuses the file; an image_id or category_id of another type belongs to nothing.",
-    cause="Ids were written as text, or are below 0.",
-    remedy="Write ids as JSON integers.",
-)
+@check("error")
 def annotation_id_type(part: Annotations) -> Iterable[Found]:
+    """An annotation's id, image_id or category_id is not a whole number from 0 that fits into 64
+    bits.
+
+    affects: hotcoco refuses the file; an image_id or category_id of another type belongs to
+        nothing.
+    cause: Ids were written as text, or are below 0.
+    remedy: Write ids as JSON integers.
+    """
     for field in ("id", "image_id", "category_id"):
         for position, detail in _misfits(part, field):
             value = part.column(field)[position]
@@ -50,104 +51,98 @@ def annotation_id_type(part: Annotations) -> Iterable[Found]:
                 yield position, detail
 
 
-@part_check(
-    "bbox-malformed",
-    "error",
-    "bbox is not 4 numbers x, y, width, height.",
-    affects="Every consumer stops, with an empty list too.",
-    cause="A converter wrote something else.",
-    remedy="Write [x, y, width, height] in pixels.",
-)
+@check("error")
 def bbox_malformed(part: Annotations) -> Iterable[Found]:
+    """bbox is not 4 numbers x, y, width, height.
+
+    affects: Every consumer stops, with an empty list too.
+    cause: A converter wrote something else.
+    remedy: Write [x, y, width, height] in pixels.
+    """
     return _misfits(part, "bbox")
 
 
-@part_check(
-    "area-wrong",
-    "error",
-    "area is not a number.",
-    affects="COCOeval stops with a TypeError; df2coco and hotcoco refuse the file.",
-    cause="It was never computed, or written as text.",
-    remedy="Write the mask's pixels, or the box's width times height.",
-)
+@check("error")
 def area_wrong(part: Annotations) -> Iterable[Found]:
+    """area is not a number.
+
+    affects: COCOeval stops with a TypeError; df2coco and hotcoco refuse the file.
+    cause: It was never computed, or written as text.
+    remedy: Write the mask's pixels, or the box's width times height.
+    """
     return _misfits(part, "area")
 
 
-@part_check(
-    "iscrowd-malformed",
-    "error",
-    "iscrowd is not 0 or 1 (or false or true).",
-    affects="COCOeval stops with a TypeError or counts the item as a crowd; hotcoco and df2coco refuse the file.",
-    cause="null or text was written where nothing was known.",
-    remedy="Write 0.",
-)
+@check("error")
 def iscrowd_malformed(part: Annotations) -> Iterable[Found]:
+    """iscrowd is not 0 or 1 (or false or true).
+
+    affects: COCOeval stops with a TypeError or counts the item as a crowd; hotcoco and df2coco
+        refuse the file.
+    cause: null or text was written where nothing was known.
+    remedy: Write 0.
+    """
     return _misfits(part, "iscrowd")
 
 
-@part_check(
-    "num-keypoints-type",
-    "error",
-    "num_keypoints is not a whole number from 0.",
-    affects="hotcoco and df2coco refuse the file.",
-    cause="It was written as text or null, or is below 0.",
-    remedy="Write the number of landmarks with v above 0.",
-)
+@check("error")
 def num_keypoints_type(part: Annotations) -> Iterable[Found]:
+    """num_keypoints is not a whole number from 0.
+
+    affects: hotcoco and df2coco refuse the file.
+    cause: It was written as text or null, or is below 0.
+    remedy: Write the number of landmarks with v above 0.
+    """
     return _misfits(part, "num_keypoints")
 
 
-@part_check(
-    "polygon-malformed",
-    "error",
-    "segmentation is not a list of polygons, each an even number of at least 6 numbers.",
-    affects="pycocotools, torchvision and supervision stop; Detectron2 drops the item, MMDetection ignores it.",
-    cause="A polygon that is not in a list of its own, points as pairs, a polygon of one or two points, a number too "
-    "many, or coordinates that are far outside of any image.",
-    remedy="Write [[x1, y1, x2, y2, ...], ...]: put a flat polygon into a list of its own, write the pairs of points "
-    "in a row, and leave out polygons of fewer than 3 points.",
-)
+@check("error")
 def polygon_malformed(part: Annotations) -> Iterable[Found]:
+    """segmentation is not a list of polygons, each an even number of at least 6 numbers.
+
+    affects: pycocotools, torchvision and supervision stop; Detectron2 drops the item, MMDetection
+        ignores it.
+    cause: A polygon that is not in a list of its own, points as pairs, a polygon of one or two
+        points, a number too many, or coordinates that are far outside of any image.
+    remedy: Write [[x1, y1, x2, y2, ...], ...]: put a flat polygon into a list of its own, write the
+        pairs of points in a row, and leave out polygons of fewer than 3 points.
+    """
     yield from part.outlines.faults
     for position, annotation in enumerate(part.entries):
         if annotation.get("segmentation", ...) is None:
             yield position, "segmentation None"
 
 
-@part_check(
-    "rle-malformed",
-    "error",
-    "An RLE does not fill an image of the annotation's size.",
-    affects="pycocotools reads or writes beyond the mask.",
-    cause="size is width x height instead of height x width, or counts are cut.",
-    remedy="Encode the mask again.",
-)
+@check("error")
 def rle_malformed(part: Annotations) -> Iterable[Found]:
+    """An RLE does not fill an image of the annotation's size.
+
+    affects: pycocotools reads or writes beyond the mask.
+    cause: size is width x height instead of height x width, or counts are cut.
+    remedy: Encode the mask again.
+    """
     return part.rle_faults.items()
 
 
-@part_check(
-    "keypoints-no-numbers",
-    "error",
-    "keypoints hold something that is not a number, or too large a one.",
-    affects="Every consumer stops.",
-    cause="null or text was written for a missing landmark.",
-    remedy="Write 0, 0, 0 for a missing landmark.",
-)
+@check("error")
 def keypoints_no_numbers(part: Annotations) -> Iterable[Found]:
+    """keypoints hold something that is not a number, or too large a one.
+
+    affects: Every consumer stops.
+    cause: null or text was written for a missing landmark.
+    remedy: Write 0, 0, 0 for a missing landmark.
+    """
     return part.landmarks.faults
 
 
-@part_check(
-    "attribute-type",
-    "error",
-    "scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number, or float_polygons is not a list of such.",
-    affects="df2coco restore refuses the file; evaluation by attribute leaves the item out.",
-    cause="Values were written as text or names.",
-    remedy="Write whole numbers, or leave the key out.",
-    garments=True,
-)
+@check("error", garments=True)
 def attribute_type(part: Annotations) -> Iterable[Found]:
+    """scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number, or
+    float_polygons is not a list of such.
+
+    affects: df2coco restore refuses the file; evaluation by attribute leaves the item out.
+    cause: Values were written as text or names.
+    remedy: Write whole numbers, or leave the key out.
+    """
     for field, rule in DATASET_FIELDS["annotations"].items() if part.header.garments else ():
         yield from misfits(part.entries, field, rule)

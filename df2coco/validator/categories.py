@@ -8,21 +8,19 @@ from df2coco.coco.format import Entry
 from df2coco.coco.garments import same_name
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME
-from df2coco.validator.checks import file_check
+from df2coco.validator.checks import check
 from df2coco.validator.file import File, names_of, repeated
 from df2coco.validator.hits import Hit, identify
 
 
-@file_check(
-    "category-id-duplicate",
-    "error",
-    "category",
-    "Two categories have the same id.",
-    affects="pycocotools keeps the last one; class names and counts are wrong everywhere.",
-    cause="Files were merged without renumbering.",
-    remedy="Give every category its own id.",
-)
+@check("error", about="category")
 def category_id_duplicate(file: File) -> Iterable[Hit]:
+    """Two categories have the same id.
+
+    affects: pycocotools keeps the last one; class names and counts are wrong everywhere.
+    cause: Files were merged without renumbering.
+    remedy: Give every category its own id.
+    """
     return (Hit(each) for each in repeated(e["id"] for e in file.categories if "id" in e))
 
 
@@ -30,64 +28,58 @@ def _integer_ids(file: File) -> list[int]:
     return [e["id"] for e in file.categories if type(e.get("id")) is int]
 
 
-@file_check(
-    "category-order",
-    "warning",
-    "category",
-    "Categories do not stand in ascending order of their ids.",
-    affects="MMDetection numbers labels in file order, Detectron2 in id order: labels are permuted silently between "
-    "the two.",
-    cause="Categories were written from an unordered collection.",
-    remedy="Sort the categories by id.",
-)
+@check("warning", about="category")
 def category_order(file: File) -> Iterable[Hit]:
+    """Categories do not stand in ascending order of their ids.
+
+    affects: MMDetection numbers labels in file order, Detectron2 in id order: labels are permuted
+        silently between the two.
+    cause: Categories were written from an unordered collection.
+    remedy: Sort the categories by id.
+    """
     for before, after in itertools.pairwise(_integer_ids(file)):
         if after < before:
             yield Hit(after, f"stands after {before}")
 
 
-@file_check(
-    "category-id-gaps",
-    "note",
-    "file",
-    "Category ids are not 1, 2, 3, ... without a gap.",
-    affects="Detectron2 warns and renumbers the classes; results must be given back in the file's ids.",
-    cause="A subset of categories, or counting from 0.",
-    remedy="Nothing, if that is meant.",
-)
+@check("note")
 def category_id_gaps(file: File) -> Iterable[Hit]:
+    """Category ids are not 1, 2, 3, ... without a gap.
+
+    affects: Detectron2 warns and renumbers the classes; results must be given back in the file's
+        ids.
+    cause: A subset of categories, or counting from 0.
+    remedy: Nothing, if that is meant.
+    """
     ids = sorted(set(_integer_ids(file)))
     if ids and ids != list(range(1, len(ids) + 1)) and not _from_zero(file):
         yield Hit(None, "ids " + ", ".join(map(str, ids[:20])))
 
 
-@file_check(
-    "category-name-duplicate",
-    "error",
-    "category",
-    "Two categories have the same name.",
-    affects="MMDetection finds categories by name and gives both the same label: results of one count for the other.",
-    cause="Files were merged, or names were copied.",
-    remedy="Give every category its own name.",
-)
+@check("error", about="category")
 def category_name_duplicate(file: File) -> Iterable[Hit]:
+    """Two categories have the same name.
+
+    affects: MMDetection finds categories by name and gives both the same label: results of one
+        count for the other.
+    cause: Files were merged, or names were copied.
+    remedy: Give every category its own name.
+    """
     names = repeated(e["name"] for e in file.categories if "name" in e)
     return file.categories_where(
         lambda e: type(e.get("name")) is str and e["name"] in names, lambda e: repr(e["name"])
     )
 
 
-@file_check(
-    "supercategory-missing",
-    "note",
-    "category",
-    "A category has no supercategory.",
-    affects="sahi before 0.11, MMDetection's tools (browse_coco_json) and RF-DETR's loader of Roboflow files stop with "
-    "a KeyError.",
-    cause="A converter left it out.",
-    remedy='Add "supercategory", such as the name itself.',
-)
+@check("note", about="category")
 def supercategory_missing(file: File) -> Iterable[Hit]:
+    """A category has no supercategory.
+
+    affects: sahi before 0.11, MMDetection's tools (browse_coco_json) and RF-DETR's loader of
+        Roboflow files stop with a KeyError.
+    cause: A converter left it out.
+    remedy: Add "supercategory", such as the name itself.
+    """
     return file.categories_where(lambda e: "supercategory" not in e)
 
 
@@ -100,32 +92,28 @@ def _from_zero(file: File) -> bool:
     return len(known) > 1 and all(known[key].id == key + 1 for key in known)
 
 
-@file_check(
-    "category-numbered-from-0",
-    "warning",
-    "file",
-    "DeepFashion2's categories are numbered from 0.",
-    affects="Their ids are not the dataset's 1 to 13: results with its ids are scored as the next category's.",
-    cause="Labels of a framework were written for ids.",
-    remedy="Add 1 to every category id, in categories and in annotations.",
-    garments=True,
-)
+@check("warning", garments=True)
 def category_numbered_from_0(file: File) -> Iterable[Hit]:
+    """DeepFashion2's categories are numbered from 0.
+
+    affects: Their ids are not the dataset's 1 to 13: results with its ids are scored as the next
+        category's.
+    cause: Labels of a framework were written for ids.
+    remedy: Add 1 to every category id, in categories and in annotations.
+    """
     if _from_zero(file):
         yield Hit(None, f"{len(file.garments)} categories")
 
 
-@file_check(
-    "category-spelling",
-    "warning",
-    "category",
-    "A category has DeepFashion2's name in another spelling.",
-    affects="MMDetection finds categories by name, letter by letter, and drops the items of all others silently.",
-    cause="Names were capitalised, or blanks became underscores.",
-    remedy="Use the dataset's names as they are, or give MMDetection's metainfo these.",
-    garments=True,
-)
+@check("warning", about="category", garments=True)
 def category_spelling(file: File) -> Iterable[Hit]:
+    """A category has DeepFashion2's name in another spelling.
+
+    affects: MMDetection finds categories by name, letter by letter, and drops the items of all
+        others silently.
+    cause: Names were capitalised, or blanks became underscores.
+    remedy: Use the dataset's names as they are, or give MMDetection's metainfo these.
+    """
     for number, entry in enumerate(file.categories):
         category = file.garments.get(_id(entry))
         if category is not None and entry["name"] not in CATEGORY_BY_NAME:
@@ -137,17 +125,15 @@ def _id(entry: Entry) -> Any:
     return found if type(found) is int else None
 
 
-@file_check(
-    "category-renamed",
-    "warning",
-    "category",
-    "A DeepFashion2 category does not have the name that belongs to its id.",
-    affects="MMDetection keeps only names that its metainfo lists, and drops or mislabels the others silently.",
-    cause="Names were edited, or ids were shuffled.",
-    remedy="Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).",
-    garments=True,
-)
+@check("warning", about="category", garments=True)
 def category_renamed(file: File) -> Iterable[Hit]:
+    """A DeepFashion2 category does not have the name that belongs to its id.
+
+    affects: MMDetection keeps only names that its metainfo lists, and drops or mislabels the others
+        silently.
+    cause: Names were edited, or ids were shuffled.
+    remedy: Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).
+    """
     if not file.garments or _from_zero(file):
         return
     for number, entry in enumerate(file.categories):
@@ -159,17 +145,14 @@ def category_renamed(file: File) -> Iterable[Hit]:
             yield Hit(identify(entry, number), f"{entry['name']!r}, {right}")
 
 
-@file_check(
-    "category-official-name",
-    "note",
-    "category",
-    "A category has the official converter's name, which is not the dataset's.",
-    affects="MMDetection drops all items of a category that its metainfo spells differently.",
-    cause="The file is from the official converter, or from --preset official.",
-    remedy="Give MMDetection's metainfo the names as they stand in this file.",
-    garments=True,
-)
+@check("note", about="category", garments=True)
 def category_official_name(file: File) -> Iterable[Hit]:
+    """A category has the official converter's name, which is not the dataset's.
+
+    affects: MMDetection drops all items of a category that its metainfo spells differently.
+    cause: The file is from the official converter, or from --preset official.
+    remedy: Give MMDetection's metainfo the names as they stand in this file.
+    """
     for entry, category in _garment_entries(file):
         if entry["name"] != category.name and entry["name"] in CATEGORY_BY_NAME:
             yield Hit(identify(entry, 0), f"{entry['name']!r} for {category.name!r}")
@@ -182,17 +165,15 @@ def _garment_entries(file: File) -> Iterator[tuple[Entry, Any]]:
             yield entry, category
 
 
-@file_check(
-    "category-absent",
-    "warning",
-    "category",
-    "Some of the 13 DeepFashion2 categories are not listed.",
-    affects="Frameworks number classes by position: a model of 13 classes does not fit, labels shift.",
-    cause="Only categories that occur in a split or a subset were written.",
-    remedy="List all 13 categories, used or not.",
-    garments=True,
-)
+@check("warning", about="category", garments=True)
 def category_absent(file: File) -> Iterable[Hit]:
+    """Some of the 13 DeepFashion2 categories are not listed.
+
+    affects: Frameworks number classes by position: a model of 13 classes does not fit, labels
+        shift.
+    cause: Only categories that occur in a split or a subset were written.
+    remedy: List all 13 categories, used or not.
+    """
     present = {category.id for category in file.garments.values()}
     # A file of one category is meant so: MMPose trains one model for each.
     if 1 < len(present) < len(CATEGORIES) and len(present) == len(file.categories):
@@ -204,16 +185,15 @@ def category_absent(file: File) -> Iterable[Hit]:
 # ---------------------------------------------------------------- landmarks
 
 
-@file_check(
-    "landmark-name-duplicate",
-    "warning",
-    "category",
-    "A landmark name stands twice in one category.",
-    affects="Detectron2 finds the flip partner by name and takes the first: flipped images get wrong landmarks.",
-    cause="Names are unique within a category only, or were copied.",
-    remedy="Make names unique over all slots.",
-)
+@check("warning", about="category")
 def landmark_name_duplicate(file: File) -> Iterable[Hit]:
+    """A landmark name stands twice in one category.
+
+    affects: Detectron2 finds the flip partner by name and takes the first: flipped images get wrong
+        landmarks.
+    cause: Names are unique within a category only, or were copied.
+    remedy: Make names unique over all slots.
+    """
     return file.categories_where(
         lambda e: bool(repeated(names_of(e))),
         lambda e: ", ".join(repr(name) for name in repeated(names_of(e))[:3]),
@@ -225,17 +205,14 @@ _PERSON: Final = frozenset(
 )  # fmt: skip
 
 
-@file_check(
-    "landmark-name-person",
-    "note",
-    "category",
-    "A garment's landmark has the name of a person's keypoint.",
-    affects="Detectron2's visualizer draws a person's spine and shoulders between such names.",
-    cause="Names were taken from COCO's person.",
-    remedy="Use other names, such as short_sleeve_top_1.",
-    garments=True,
-)
+@check("note", about="category", garments=True)
 def landmark_name_person(file: File) -> Iterable[Hit]:
+    """A garment's landmark has the name of a person's keypoint.
+
+    affects: Detectron2's visualizer draws a person's spine and shoulders between such names.
+    cause: Names were taken from COCO's person.
+    remedy: Use other names, such as short_sleeve_top_1.
+    """
     if not file.garments:
         return ()
     return file.categories_where(
@@ -244,16 +221,14 @@ def landmark_name_person(file: File) -> Iterable[Hit]:
     )
 
 
-@file_check(
-    "landmark-names-absent",
-    "warning",
-    "category",
-    "Annotations have keypoints, but their category names none.",
-    affects="Nothing says how many there are; pycocotools' showAnns stops with a KeyError.",
-    cause="A converter wrote keypoints and left out categories[].keypoints.",
-    remedy="Add categories[].keypoints and categories[].skeleton.",
-)
+@check("warning", about="category")
 def landmark_names_absent(file: File) -> Iterable[Hit]:
+    """Annotations have keypoints, but their category names none.
+
+    affects: Nothing says how many there are; pycocotools' showAnns stops with a KeyError.
+    cause: A converter wrote keypoints and left out categories[].keypoints.
+    remedy: Add categories[].keypoints and categories[].skeleton.
+    """
     columns = file.columns
     with_keypoints = {
         category_id
@@ -265,16 +240,14 @@ def landmark_names_absent(file: File) -> Iterable[Hit]:
     )
 
 
-@file_check(
-    "skeleton-missing",
-    "warning",
-    "category",
-    "A category names landmarks but has no skeleton.",
-    affects="pycocotools' showAnns stops with a KeyError.",
-    cause="A converter left it out.",
-    remedy='Add "skeleton": [], or the edges.',
-)
+@check("warning", about="category")
 def skeleton_missing(file: File) -> Iterable[Hit]:
+    """A category names landmarks but has no skeleton.
+
+    affects: pycocotools' showAnns stops with a KeyError.
+    cause: A converter left it out.
+    remedy: Add "skeleton": [], or the edges.
+    """
     return file.categories_where(lambda e: bool(names_of(e)) and "skeleton" not in e)
 
 
@@ -285,16 +258,15 @@ def _edges_of(entry: Entry) -> list[list[int]]:
     return [e for e in edges if type(e) is list and len(e) == 2 and all(type(n) is int for n in e)]
 
 
-@file_check(
-    "skeleton-range",
-    "warning",
-    "category",
-    "A skeleton edge joins landmarks that do not exist (COCO counts them from 1).",
-    affects="Drawing only: pycocotools' showAnns stops with an IndexError, or draws an edge to the last landmark for 0.",
-    cause="Edges were counted from 0, or are of another layout.",
-    remedy="Count from 1 over the names in categories[].keypoints.",
-)
+@check("warning", about="category")
 def skeleton_range(file: File) -> Iterable[Hit]:
+    """A skeleton edge joins landmarks that do not exist (COCO counts them from 1).
+
+    affects: Drawing only: pycocotools' showAnns stops with an IndexError, or draws an edge to the
+        last landmark for 0.
+    cause: Edges were counted from 0, or are of another layout.
+    remedy: Count from 1 over the names in categories[].keypoints.
+    """
     lengths = file.once(_commonest_lengths)
     for number, entry in enumerate(file.categories):
         # Without names, the annotations say how many landmarks there are; without these, nothing does.
@@ -317,17 +289,14 @@ def _commonest_lengths(file: File) -> dict[Any, int]:
     return result
 
 
-@file_check(
-    "skeleton-elsewhere",
-    "warning",
-    "category",
-    "A skeleton edge joins landmarks that belong to another category.",
-    affects="pycocotools' showAnns draws few or wrong lines.",
-    cause="Edges are numbered within the category, but keypoints hold the slots of all categories.",
-    remedy="Write the numbers of the category's own slots.",
-    garments=True,
-)
+@check("warning", about="category", garments=True)
 def skeleton_elsewhere(file: File) -> Iterable[Hit]:
+    """A skeleton edge joins landmarks that belong to another category.
+
+    affects: pycocotools' showAnns draws few or wrong lines.
+    cause: Edges are numbered within the category, but keypoints hold the slots of all categories.
+    remedy: Write the numbers of the category's own slots.
+    """
     for entry, category in _garment_entries(file):
         count = len(names_of(entry))
         slots = own_slots(category, count) or ()
@@ -338,17 +307,15 @@ def skeleton_elsewhere(file: File) -> Iterable[Hit]:
                 break
 
 
-@file_check(
-    "landmark-count-unknown",
-    "error",
-    "category",
-    "A garment's category names a number of landmarks that no layout of DeepFashion2 has.",
-    affects="df2coco evaluate keypoints refuses the file: which landmark has which sigma is not known.",
-    cause="Names were left out or added, or the landmarks are of another dataset.",
-    remedy="Name the category's own landmarks, or the 294 or 81 slots of all.",
-    garments=True,
-)
+@check("error", about="category", garments=True)
 def landmark_count_unknown(file: File) -> Iterable[Hit]:
+    """A garment's category names a number of landmarks that no layout of DeepFashion2 has.
+
+    affects: df2coco evaluate keypoints refuses the file: which landmark has which sigma is not
+        known.
+    cause: Names were left out or added, or the landmarks are of another dataset.
+    remedy: Name the category's own landmarks, or the 294 or 81 slots of all.
+    """
     for entry, category in _garment_entries(file):
         count = len(names_of(entry))
         if count and own_slots(category, count) is None:
@@ -359,32 +326,29 @@ def _lengths(file: File) -> list[int]:
     return sorted({len(names_of(entry)) for entry in file.categories} - {0})
 
 
-@file_check(
-    "landmark-counts-differ",
-    "note",
-    "file",
-    "Categories have different numbers of landmarks.",
-    affects="Detectron2 and MMPose need one length for all; COCOeval must be run one category at a time.",
-    cause="Each category has its own landmarks only.",
-    remedy="To train on all categories at once, give every category the slots of all.",
-)
+@check("note")
 def landmark_counts_differ(file: File) -> Iterable[Hit]:
+    """Categories have different numbers of landmarks.
+
+    affects: Detectron2 and MMPose need one length for all; COCOeval must be run one category at a
+        time.
+    cause: Each category has its own landmarks only.
+    remedy: To train on all categories at once, give every category the slots of all.
+    """
     lengths = _lengths(file)
     if len(lengths) > 1:
         yield Hit(None, f"{lengths[0]} to {lengths[-1]} landmarks a category")
 
 
-@file_check(
-    "landmarks-not-17",
-    "note",
-    "file",
-    "The number of landmarks is not the 17 of COCO's person.",
-    affects="COCOeval stops without sigmas, guesses areas from results without bbox (wrong AP by size), and MMPose's "
-    "oks_nms deletes neighbours of other categories.",
-    cause="Only COCO's person has 17.",
-    remedy="Set kpt_oks_sigmas, put bbox into results, and use nms_mode='none' in MMPose.",
-)
+@check("note")
 def landmarks_not_17(file: File) -> Iterable[Hit]:
+    """The number of landmarks is not the 17 of COCO's person.
+
+    affects: COCOeval stops without sigmas, guesses areas from results without bbox (wrong AP by
+        size), and MMPose's oks_nms deletes neighbours of other categories.
+    cause: Only COCO's person has 17.
+    remedy: Set kpt_oks_sigmas, put bbox into results, and use nms_mode='none' in MMPose.
+    """
     lengths = _lengths(file)
     if lengths and lengths != [17] and file.conversion is None:
         yield Hit(None, f"{', '.join(map(str, lengths))} landmarks")

@@ -1,13 +1,13 @@
 """What every check is made of: the row that describes it, and the function that finds its defect."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from inspect import cleandoc
 from types import ModuleType
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.file import File
-from df2coco.validator.hits import Found, Hit
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
@@ -48,8 +48,8 @@ class Check:
     - needs: When it runs: see `NEEDS`.
     - garments: It only applies to DeepFashion2's categories: others' files are never measured
       by it.
-    - find_in_part: Looks at some annotations, one after the other.
-    - find_in_file: Looks at the file as a whole. A check has one of the two.
+    - find: Looks at some annotations, one after the other, or at the file as a whole.
+    - of_part: Which of these.
     """
 
     code: str
@@ -61,8 +61,8 @@ class Check:
     remedy: str
     needs: Need
     garments: bool
-    find_in_part: Callable[[Annotations], Iterable[Found]] | None = field(default=None, repr=False)
-    find_in_file: Callable[[File], Iterable[Hit]] | None = field(default=None, repr=False)
+    find: Callable[[Any], Iterable[Any]] = field(repr=False, compare=False)
+    of_part: bool = False
 
     @property
     def link(self) -> str:
@@ -70,46 +70,36 @@ class Check:
         return f"{PAGE}#{self.code}"
 
 
-def part_check(
-    code: str,
-    level: Level,
-    sentence: str,
-    *,
-    affects: str,
-    cause: str,
-    remedy: str,
-    needs: Need = "always",
-    garments: bool = False,
-) -> Callable[[Callable[[Annotations], Iterable[Found]]], Check]:
-    """Make a function that looks at some annotations into a `Check`."""
+def check(
+    level: Level, *, about: About | None = None, needs: Need = "always", garments: bool = False
+) -> Callable[[Callable[[Any], Iterable[Any]]], Check]:
+    """Make a function that finds a defect into a `Check`.
 
-    def make(function: Callable[[Annotations], Iterable[Found]]) -> Check:
-        about: About = "annotation"
-        row = (code, level, about, sentence, affects, cause, remedy, needs, garments)
-        return Check(*row, find_in_part=function)
+    One of `Annotations` gives `Found`s, one of a `File` gives `Hit`s. Its name is the code, its docstring the
+    prose: the defect; then, after a blank line, "affects: ", "cause: " and "remedy: ".
+    """
+
+    def make(function: Callable[[Any], Iterable[Any]]) -> Check:
+        of_part = next(iter(function.__annotations__.values())) is Annotations
+        of = about or ("annotation" if of_part else "file")
+        code = function.__name__.replace("_", "-")
+        return Check(code, level, of, *_prose(function), needs, garments, function, of_part)
 
     return make
 
 
-def file_check(
-    code: str,
-    level: Level,
-    about: About,
-    sentence: str,
-    *,
-    affects: str,
-    cause: str,
-    remedy: str,
-    needs: Need = "always",
-    garments: bool = False,
-) -> Callable[[Callable[[File], Iterable[Hit]]], Check]:
-    """Make a function that looks at the file as a whole into a `Check`."""
+_PROSE: Final = re.compile(r"(.+?)\n\naffects: (.+?)\ncause: (.+?)\nremedy: (.+)", re.DOTALL)
 
-    def make(function: Callable[[File], Iterable[Hit]]) -> Check:
-        row = (code, level, about, sentence, affects, cause, remedy, needs, garments)
-        return Check(*row, find_in_file=function)
 
-    return make
+def _prose(function: Callable[..., Any]) -> tuple[str, str, str, str]:
+    """Defect, affects, cause and remedy in a docstring."""
+    if function.__doc__ is None:  # python -OO
+        return "", "", "", ""
+    found = _PROSE.fullmatch(cleandoc(function.__doc__))
+    if found is None:
+        raise ValueError(f"{function.__name__}: the docstring needs affects, cause and remedy.")
+    sentence, affects, cause, remedy = (" ".join(part.split()) for part in found.groups())
+    return sentence, affects, cause, remedy
 
 
 def checks_in(module: ModuleType) -> Iterator[Check]:

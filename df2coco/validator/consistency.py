@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from df2coco.boxes import READINGS, Box, from_corners, iou, ious, to_corners
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import part_check
+from df2coco.validator.checks import check
 from df2coco.validator.hits import Found
 from df2coco.validator.items import in_fractions
 from df2coco.validator.outlines import Array
@@ -34,15 +34,16 @@ def _corners(part: Annotations) -> Array:
     return corners
 
 
-@part_check(
-    "box-not-of-mask",
-    "warning",
-    "The box is not that of its item's mask.",
-    affects="Every consumer trains and scores the box and the mask of one item as two different things.",
-    cause="Corners, a centre or another unit were written for x, y, width, height; or box or mask are another item's.",
-    remedy="Write the box around the mask as x, y, width, height in pixels, or correct the mask.",
-)
+@check("warning")
 def box_not_of_mask(part: Annotations) -> Iterable[Found]:
+    """The box is not that of its item's mask.
+
+    affects: Every consumer trains and scores the box and the mask of one item as two different
+        things.
+    cause: Corners, a centre or another unit were written for x, y, width, height; or box or mask
+        are another item's.
+    remedy: Write the box around the mask as x, y, width, height in pixels, or correct the mask.
+    """
     extents = part.outlines.extents
     masks, has_box = from_corners(extents.T), (part.boxes[:, 2:] > 0).all(axis=1)
     overlap = ious(part.boxes.T, masks)
@@ -111,15 +112,14 @@ def _outside(x: Array, y: Array, item: Array, areas: Array) -> Array:
     return (x < x1) | (x > x2) | (y < y1) | (y > y2)
 
 
-@part_check(
-    "landmarks-not-of-box",
-    "warning",
-    "Labelled landmarks do not lie where their item is.",
-    affects="Training takes them as they are; a right result scores badly against them.",
-    cause="They are another item's, or were scaled, mirrored or normalised and the box was not.",
-    remedy="Write x and y in pixels of the image, and the landmarks of the item itself.",
-)
+@check("warning")
 def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
+    """Labelled landmarks do not lie where their item is.
+
+    affects: Training takes them as they are; a right result scores badly against them.
+    cause: They are another item's, or were scaled, mirrored or normalised and the box was not.
+    remedy: Write x and y in pixels of the image, and the landmarks of the item itself.
+    """
     import numpy as np
 
     found, corners = part.landmarks, part.once(_corners)

@@ -247,11 +247,9 @@ def _examine(job: _Job, annotations: list[Entry]) -> _Examined:
 
 def _examine_part(job: _Job, part: Annotations) -> _Examined:
     hits = {
-        check.code: [
-            Hit(part.identify(position), detail) for position, detail in check.find_in_part(part)
-        ]
+        check.code: [Hit(part.identify(position), detail) for position, detail in check.find(part)]
         for check in CHECKS
-        if check.find_in_part is not None and check.needs in job.needs
+        if check.of_part and check.needs in job.needs
     }
     areas = part.areas if "source" in job.needs else []
     return _Examined(
@@ -290,12 +288,12 @@ def _examine_whole(
 ) -> None:
     """Add what is found by looking at the whole file, last of all what pycocotools makes of it."""
     for check in CHECKS:
-        if check.find_in_file is not None and check.needs in needs:
+        if not check.of_part and check.needs in needs:
             file.progress(_AS_A_WHOLE, 0, 0)  # one of them may have counted something
-            if check == score_imperfect:
+            if check is score_imperfect:
                 file.progress("going through pycocotools", 0, 0)
                 file.trip = trip() if trip else None
-            hits[check.code] = list(check.find_in_file(file))
+            hits[check.code] = list(check.find(file))
     errors = {check.code for check in CHECKS if check.level == "error" and hits.get(check.code)}
     if errors - _NOT_WHY:
         hits.pop(score_imperfect.code, None)  # the others are why

@@ -8,34 +8,31 @@ from typing import Any, Final
 from df2coco.coco.file_names import is_address, is_outside
 from df2coco.coco.format import Entry
 from df2coco.coco.schema import FIELDS
-from df2coco.validator.checks import file_check
+from df2coco.validator.checks import check
 from df2coco.validator.file import File, repeated
 from df2coco.validator.hits import Hit
 
 
-@file_check(
-    "image-id-duplicate",
-    "error",
-    "image",
-    "Two images have the same id.",
-    affects="pycocotools keeps the last one, and gives it the items of both; df2coco restore refuses the file.",
-    cause="Splits were merged whose numbers repeat.",
-    remedy="Number one of the splits anew, in images and annotations.",
-)
+@check("error", about="image")
 def image_id_duplicate(file: File) -> Iterable[Hit]:
+    """Two images have the same id.
+
+    affects: pycocotools keeps the last one, and gives it the items of both; df2coco restore refuses
+        the file.
+    cause: Splits were merged whose numbers repeat.
+    remedy: Number one of the splits anew, in images and annotations.
+    """
     return (Hit(each) for each in repeated(e["id"] for e in file.images if e.get("id") is not None))
 
 
-@file_check(
-    "file-name-duplicate",
-    "warning",
-    "image",
-    "Two images have the same file_name.",
-    affects="Both ids show one picture, and the items of one of them do not fit it.",
-    cause="Splits were merged whose names repeat.",
-    remedy="Put the split's folder into file_name.",
-)
+@check("warning", about="image")
 def file_name_duplicate(file: File) -> Iterable[Hit]:
+    """Two images have the same file_name.
+
+    affects: Both ids show one picture, and the items of one of them do not fit it.
+    cause: Splits were merged whose names repeat.
+    remedy: Put the split's folder into file_name.
+    """
     names = set(repeated(_name(entry) for entry in file.images))
     if names - {""}:
         yield from file.images_where(
@@ -48,16 +45,14 @@ def _name(entry: Entry) -> str:
     return found if type(found) is str else ""
 
 
-@file_check(
-    "file-name-outside",
-    "error",
-    "image",
-    "A file_name is not a path inside the image folder.",
-    affects="supervision refuses the file; on another machine no loader finds the image.",
-    cause="An absolute path, or one with .., was written.",
-    remedy="Write names relative to the image folder.",
-)
+@check("error", about="image")
 def file_name_outside(file: File) -> Iterable[Hit]:
+    """A file_name is not a path inside the image folder.
+
+    affects: supervision refuses the file; on another machine no loader finds the image.
+    cause: An absolute path, or one with .., was written.
+    remedy: Write names relative to the image folder.
+    """
     fits = FIELDS["images"]["file_name"].fits
     return file.images_where(
         lambda e: "file_name" in e and (not fits(e["file_name"]) or is_outside(e["file_name"])),
@@ -65,59 +60,52 @@ def file_name_outside(file: File) -> Iterable[Hit]:
     )
 
 
-@file_check(
-    "file-name-address",
-    "error",
-    "image",
-    "A file_name is an address, not a file.",
-    affects="Every loader looks for a file of that name in the image folder, and stops.",
-    cause="An annotation tool wrote where the picture lies in the network.",
-    remedy="Download the pictures, and write their names relative to the image folder.",
-)
+@check("error", about="image")
 def file_name_address(file: File) -> Iterable[Hit]:
+    """A file_name is an address, not a file.
+
+    affects: Every loader looks for a file of that name in the image folder, and stops.
+    cause: An annotation tool wrote where the picture lies in the network.
+    remedy: Download the pictures, and write their names relative to the image folder.
+    """
     return file.images_where(lambda e: is_address(_name(e)), lambda e: repr(_name(e)))
 
 
-@file_check(
-    "file-name-backslash",
-    "warning",
-    "image",
-    "A file_name has backslashes.",
-    affects="Only Windows takes them for folders; elsewhere no loader finds the image.",
-    cause="The file was written on Windows.",
-    remedy="Write / for folders.",
-)
+@check("warning", about="image")
 def file_name_backslash(file: File) -> Iterable[Hit]:
+    """A file_name has backslashes.
+
+    affects: Only Windows takes them for folders; elsewhere no loader finds the image.
+    cause: The file was written on Windows.
+    remedy: Write / for folders.
+    """
     return file.images_where(
         lambda e: "\\" in _name(e) and not is_outside(_name(e)), lambda e: repr(_name(e))
     )
 
 
-@file_check(
-    "file-name-unicode",
-    "note",
-    "image",
-    "A file_name holds letters that are written as two characters (not in Unicode's form NFC).",
-    affects="On Linux a picture is only found by a name in the same form; most programs write NFC.",
-    cause="The names were listed on a Mac.",
-    remedy="Write file_name exactly as the files are named; NFC for both is safest.",
-)
+@check("note", about="image")
 def file_name_unicode(file: File) -> Iterable[Hit]:
+    """A file_name holds letters that are written as two characters (not in Unicode's form NFC).
+
+    affects: On Linux a picture is only found by a name in the same form; most programs write NFC.
+    cause: The names were listed on a Mac.
+    remedy: Write file_name exactly as the files are named; NFC for both is safest.
+    """
     return file.images_where(
         lambda e: not unicodedata.is_normalized("NFC", _name(e)), lambda e: ascii(_name(e))
     )
 
 
-@file_check(
-    "image-without-annotations",
-    "note",
-    "image",
-    "An image has no annotation.",
-    affects="Detectron2 leaves it out of training; MMDetection keeps it unless filter_empty_gt is set.",
-    cause="Its items were left out, or it has none.",
-    remedy="Nothing, if that is meant.",
-)
+@check("note", about="image")
 def image_without_annotations(file: File) -> Iterable[Hit]:
+    """An image has no annotation.
+
+    affects: Detectron2 leaves it out of training; MMDetection keeps it unless filter_empty_gt is
+        set.
+    cause: Its items were left out, or it has none.
+    remedy: Nothing, if that is meant.
+    """
     used = set(file.columns.image_ids)
     return file.images_where(
         lambda e: type(e.get("id")) is int and e["id"] not in used, lambda _: ""
@@ -127,29 +115,25 @@ def image_without_annotations(file: File) -> Iterable[Hit]:
 # ---------------------------------------------------------------- annotations over images
 
 
-@file_check(
-    "annotation-id-duplicate",
-    "error",
-    "annotation",
-    "Two annotations have the same id.",
-    affects="Detectron2 and MMDetection stop; pycocotools keeps one of them and lowers AP silently.",
-    cause="Files were merged, or ids restart in every image.",
-    remedy="Number the annotations from 1 through the file.",
-)
+@check("error", about="annotation")
 def annotation_id_duplicate(file: File) -> Iterable[Hit]:
+    """Two annotations have the same id.
+
+    affects: Detectron2 and MMDetection stop; pycocotools keeps one of them and lowers AP silently.
+    cause: Files were merged, or ids restart in every image.
+    remedy: Number the annotations from 1 through the file.
+    """
     return (Hit(each) for each in repeated(file.columns.ids) if type(each) is int)
 
 
-@file_check(
-    "item-repeated",
-    "warning",
-    "annotation",
-    "The same item stands twice: equal image, category, box, mask and landmarks.",
-    affects="A detector finds it once, so that AP stays below 1; counts are wrong.",
-    cause="Files were merged that hold the same images, or an item was written twice.",
-    remedy="Remove one of the two.",
-)
+@check("warning", about="annotation")
 def item_repeated(file: File) -> Iterable[Hit]:
+    """The same item stands twice: equal image, category, box, mask and landmarks.
+
+    affects: A detector finds it once, so that AP stays below 1; counts are wrong.
+    cause: Files were merged that hold the same images, or an item was written twice.
+    remedy: Remove one of the two.
+    """
     columns = file.columns
     twice = set(repeated(each for each in columns.prints if each is not None))
     first: dict[int, Any] = {}
@@ -165,16 +149,15 @@ _MOST_LANDMARKS: Final = 20
 """COCOeval's maxDets."""
 
 
-@file_check(
-    "items-too-many",
-    "error",
-    "image",
-    "An image has more items of a category than COCOeval looks at: 100, or 20 with landmarks.",
-    affects="COCOeval leaves the others unmatched: ground truth scored against itself is below AP 1.",
-    cause="A crowded picture, or files that were merged.",
-    remedy="Set COCOeval's params.maxDets higher, for all that are compared; or mark groups as crowds.",
-)
+@check("error", about="image")
 def items_too_many(file: File) -> Iterable[Hit]:
+    """An image has more items of a category than COCOeval looks at: 100, or 20 with landmarks.
+
+    affects: COCOeval leaves the others unmatched: ground truth scored against itself is below AP 1.
+    cause: A crowded picture, or files that were merged.
+    remedy: Set COCOeval's params.maxDets higher, for all that are compared; or mark groups as
+        crowds.
+    """
     columns = file.columns
     every = Counter(zip(columns.image_ids, columns.category_ids, strict=True))
     if max(every.values(), default=0) <= min(_MOST_ITEMS, _MOST_LANDMARKS):
@@ -190,30 +173,27 @@ def items_too_many(file: File) -> Iterable[Hit]:
                 yield Hit(image_id, f"{count} {what} of category {category_id}")
 
 
-@file_check(
-    "segmentation-missing",
-    "error",
-    "annotation",
-    "An annotation has no segmentation, though others have.",
-    affects="MMDetection stops with a KeyError, so does Detectron2; or the masks of its whole image vanish.",
-    cause="A converter left it out.",
-    remedy="Add it, or remove the annotation.",
-)
+@check("error", about="annotation")
 def segmentation_missing(file: File) -> Iterable[Hit]:
+    """An annotation has no segmentation, though others have.
+
+    affects: MMDetection stops with a KeyError, so does Detectron2; or the masks of its whole image
+        vanish.
+    cause: A converter left it out.
+    remedy: Add it, or remove the annotation.
+    """
     masks = file.columns.masks
     return _without(file, 0) if any(masks) else iter(())
 
 
-@file_check(
-    "segmentation-empty",
-    "error",
-    "annotation",
-    "segmentation is an empty list, though others are not.",
-    affects="pycocotools stops with an IndexError, MMDetection and Detectron2 with a KeyError.",
-    cause="All polygons of the item were dropped.",
-    remedy="Remove the annotation, or give it a polygon.",
-)
+@check("error", about="annotation")
 def segmentation_empty(file: File) -> Iterable[Hit]:
+    """segmentation is an empty list, though others are not.
+
+    affects: pycocotools stops with an IndexError, MMDetection and Detectron2 with a KeyError.
+    cause: All polygons of the item were dropped.
+    remedy: Remove the annotation, or give it a polygon.
+    """
     return _without(file, 1) if 2 in file.columns.masks else iter(())
 
 
@@ -221,15 +201,13 @@ def _without(file: File, kind: int) -> Iterator[Hit]:
     return (file.annotation_hit(n) for n, mask in enumerate(file.columns.masks) if mask == kind)
 
 
-@file_check(
-    "no-segmentations",
-    "note",
-    "file",
-    "No annotation has a segmentation.",
-    affects="The file is of no use for masks.",
-    cause='It was made for detection: "segmentation": [] is how many tools write a box.',
-    remedy="Nothing, if that is meant.",
-)
+@check("note")
 def no_segmentations(file: File) -> Iterable[Hit]:
+    """No annotation has a segmentation.
+
+    affects: The file is of no use for masks.
+    cause: It was made for detection: "segmentation": [] is how many tools write a box.
+    remedy: Nothing, if that is meant.
+    """
     if file.columns.masks and 2 not in file.columns.masks:
         yield Hit(None)

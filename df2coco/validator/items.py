@@ -7,19 +7,19 @@ from df2coco.coco.schema import is_id
 from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import part_check
+from df2coco.validator.checks import check
 from df2coco.validator.hits import Found
 
 
-@part_check(
-    "annotation-id-zero",
-    "error",
-    "An annotation has the id 0.",
-    affects="COCOeval stores a match as the id, and 0 means unmatched: AP falls from 1.000 to 0.942, silently.",
-    cause="Annotations were counted from 0.",
-    remedy="Count from 1.",
-)
+@check("error")
 def annotation_id_zero(part: Annotations) -> Iterable[Found]:
+    """An annotation has the id 0.
+
+    affects: COCOeval stores a match as the id, and 0 means unmatched: AP falls from 1.000 to 0.942,
+        silently.
+    cause: Annotations were counted from 0.
+    remedy: Count from 1.
+    """
     return ((n, "") for n, each in enumerate(part.column("id")) if each == 0 and type(each) is int)
 
 
@@ -29,16 +29,15 @@ def _numbers(other_ids: Iterable[Any]) -> set[int]:
     return {int(each) for each in texts if each.isdecimal() and len(each) < 20}
 
 
-@part_check(
-    "image-unknown",
-    "error",
-    "An annotation's image_id is not an image of the file.",
-    affects="Detectron2 stops with a KeyError, pycocotools' loadRes with an AssertionError; the others drop the "
-    "annotation.",
-    cause="Images were left out.",
-    remedy="Add the image, or remove the annotation.",
-)
+@check("error")
 def image_unknown(part: Annotations) -> Iterable[Found]:
+    """An annotation's image_id is not an image of the file.
+
+    affects: Detectron2 stops with a KeyError, pycocotools' loadRes with an AssertionError; the
+        others drop the annotation.
+    cause: Images were left out.
+    remedy: Add the image, or remove the annotation.
+    """
     known = part.header.sizes.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"image_id {each}")
@@ -47,15 +46,14 @@ def image_unknown(part: Annotations) -> Iterable[Found]:
     )
 
 
-@part_check(
-    "category-unknown",
-    "error",
-    "An annotation's category_id is not a category of the file.",
-    affects="Detectron2 stops with a KeyError; MMDetection drops the annotation.",
-    cause="Categories were left out, or counted from 0.",
-    remedy="Add the category, or correct category_id.",
-)
+@check("error")
 def category_unknown(part: Annotations) -> Iterable[Found]:
+    """An annotation's category_id is not a category of the file.
+
+    affects: Detectron2 stops with a KeyError; MMDetection drops the annotation.
+    cause: Categories were left out, or counted from 0.
+    remedy: Add the category, or correct category_id.
+    """
     known = part.header.lengths.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"category_id {each}")
@@ -64,55 +62,50 @@ def category_unknown(part: Annotations) -> Iterable[Found]:
     )
 
 
-@part_check(
-    "iscrowd-set",
-    "warning",
-    "iscrowd is 1.",
-    affects="Detectron2, MMDetection and MMPose drop the item from training; COCOeval ignores it.",
-    cause="DeepFashion2 has no crowds: a converter's mistake.",
-    remedy="Write 0.",
-    garments=True,
-)
+@check("warning", garments=True)
 def iscrowd_set(part: Annotations) -> Iterable[Found]:
+    """iscrowd is 1.
+
+    affects: Detectron2, MMDetection and MMPose drop the item from training; COCOeval ignores it.
+    cause: DeepFashion2 has no crowds: a converter's mistake.
+    remedy: Write 0.
+    """
     return part.where(part.crowds) if part.header.garments else ()
 
 
-@part_check(
-    "crowd",
-    "note",
-    "An annotation is a crowd (iscrowd is 1).",
-    affects="Detectron2, MMDetection and MMPose leave it out of training; COCOeval ignores it and what it matches.",
-    cause="It stands for a group of items that were not marked one by one.",
-    remedy="Nothing, if that is meant.",
-)
+@check("note")
 def crowd(part: Annotations) -> Iterable[Found]:
+    """An annotation is a crowd (iscrowd is 1).
+
+    affects: Detectron2, MMDetection and MMPose leave it out of training; COCOeval ignores it and
+        what it matches.
+    cause: It stands for a group of items that were not marked one by one.
+    remedy: Nothing, if that is meant.
+    """
     return () if part.header.garments else part.where(part.crowds)
 
 
-@part_check(
-    "ignore-set",
-    "error",
-    "An annotation has ignore set.",
-    affects="Detectron2 refuses the whole file; MMDetection drops the item.",
-    cause="The file is of another benchmark's format.",
-    remedy="Remove the key, or the annotation.",
-)
+@check("error")
 def ignore_set(part: Annotations) -> Iterable[Found]:
+    """An annotation has ignore set.
+
+    affects: Detectron2 refuses the whole file; MMDetection drops the item.
+    cause: The file is of another benchmark's format.
+    remedy: Remove the key, or the annotation.
+    """
     for position, ignore in enumerate(part.column("ignore")):
         if ignore:
             yield position, f"ignore {shorten(ignore)}"
 
 
-@part_check(
-    "attribute-range",
-    "warning",
-    "scale, occlusion, zoom_in or viewpoint is not 1, 2 or 3.",
-    affects="Evaluation by attribute (df2coco evaluate --by) leaves the item out of every group.",
-    cause="Attributes were edited, or counted from 0.",
-    remedy="Write 1, 2 or 3, or leave the key out.",
-    garments=True,
-)
+@check("warning", garments=True)
 def attribute_range(part: Annotations) -> Iterable[Found]:
+    """scale, occlusion, zoom_in or viewpoint is not 1, 2 or 3.
+
+    affects: Evaluation by attribute (df2coco evaluate --by) leaves the item out of every group.
+    cause: Attributes were edited, or counted from 0.
+    remedy: Write 1, 2 or 3, or leave the key out.
+    """
     for name in ATTRIBUTES if part.header.garments else ():
         values = part.column(name)
         for position, value in enumerate(values):
@@ -123,28 +116,26 @@ def attribute_range(part: Annotations) -> Iterable[Found]:
 # ---------------------------------------------------------------- boxes
 
 
-@part_check(
-    "bbox-empty",
-    "error",
-    "A box's width or height is 0 or less.",
-    affects="Nothing can match it, so that AP stays below 1; all frameworks drop the item.",
-    cause="Corners x1, y1, x2, y2 were subtracted the wrong way round, or the item is degenerate.",
-    remedy="Correct the box, or remove the item.",
-)
+@check("error")
 def bbox_empty(part: Annotations) -> Iterable[Found]:
+    """A box's width or height is 0 or less.
+
+    affects: Nothing can match it, so that AP stays below 1; all frameworks drop the item.
+    cause: Corners x1, y1, x2, y2 were subtracted the wrong way round, or the item is degenerate.
+    remedy: Correct the box, or remove the item.
+    """
     _, _, width, height = part.boxes.T
     return part.where((width <= 0) | (height <= 0), "bbox")
 
 
-@part_check(
-    "bbox-small",
-    "warning",
-    "A box is less than 1 pixel wide or high.",
-    affects="MMDetection drops the item.",
-    cause="The item is degenerate, or the box is in other units than pixels.",
-    remedy="Correct the box, or remove the item.",
-)
+@check("warning")
 def bbox_small(part: Annotations) -> Iterable[Found]:
+    """A box is less than 1 pixel wide or high.
+
+    affects: MMDetection drops the item.
+    cause: The item is degenerate, or the box is in other units than pixels.
+    remedy: Correct the box, or remove the item.
+    """
     _, _, width, height = part.boxes.T
     small = (width > 0) & (height > 0) & ((width < 1) | (height < 1))
     return part.where(small & ~part.once(in_fractions), "bbox")
@@ -154,15 +145,14 @@ _ROUNDING: Final = 0.01
 """x + w of floats may miss the border by a rounding error."""
 
 
-@part_check(
-    "bbox-outside",
-    "warning",
-    "A box reaches beyond its image.",
-    affects="MMPose and Detectron2 cut it; MMDetection drops it when nothing is inside.",
-    cause="Corners were written for x, y, width, height; or the image's size is wrong.",
-    remedy="Correct the box or the size, or cut the box at the border.",
-)
+@check("warning")
 def bbox_outside(part: Annotations) -> Iterable[Found]:
+    """A box reaches beyond its image.
+
+    affects: MMPose and Detectron2 cut it; MMDetection drops it when nothing is inside.
+    cause: Corners were written for x, y, width, height; or the image's size is wrong.
+    remedy: Correct the box or the size, or cut the box at the border.
+    """
     x, y, width, height = part.boxes.T
     across, down = part.size_arrays
     right, bottom = x + width > across + _ROUNDING, y + height > down + _ROUNDING
@@ -178,15 +168,14 @@ def bbox_outside(part: Annotations) -> Iterable[Found]:
             yield position, detail
 
 
-@part_check(
-    "bbox-integers",
-    "warning",
-    "All 4 numbers of a box are written as integers (103, not 103.0).",
-    affects="Detectron2 truncates the box to whole pixels whenever it resizes the image.",
-    cause="Most converters write them so.",
-    remedy="Write floats.",
-)
+@check("warning")
 def bbox_integers(part: Annotations) -> Iterable[Found]:
+    """All 4 numbers of a box are written as integers (103, not 103.0).
+
+    affects: Detectron2 truncates the box to whole pixels whenever it resizes the image.
+    cause: Most converters write them so.
+    remedy: Write floats.
+    """
     for position, (box, fits) in enumerate(
         zip(part.column("bbox"), (part.boxes[:, 0] == part.boxes[:, 0]).tolist(), strict=True)
     ):
@@ -197,41 +186,40 @@ def bbox_integers(part: Annotations) -> Iterable[Found]:
 # ---------------------------------------------------------------- masks and areas
 
 
-@part_check(
-    "polygon-integers",
-    "warning",
-    "All numbers of a polygon are written as integers (103, not 103.0).",
-    affects="Detectron2 truncates its points to whole pixels whenever it resizes the image.",
-    cause="Most converters write them so.",
-    remedy="Write floats.",
-)
+@check("warning")
 def polygon_integers(part: Annotations) -> Iterable[Found]:
+    """All numbers of a polygon are written as integers (103, not 103.0).
+
+    affects: Detectron2 truncates its points to whole pixels whenever it resizes the image.
+    cause: Most converters write them so.
+    remedy: Write floats.
+    """
     return ((position, "") for position in part.outlines.integers)
 
 
-@part_check(
-    "segmentation-rle",
-    "warning",
-    "segmentation is an RLE and not a list of polygons.",
-    affects="Detectron2 needs INPUT.MASK_FORMAT = 'bitmask', MMDetection poly2mask=True; else they stop.",
-    cause="Masks were written as pixels.",
-    remedy="Set these options, or write polygons.",
-)
+@check("warning")
 def segmentation_rle(part: Annotations) -> Iterable[Found]:
+    """segmentation is an RLE and not a list of polygons.
+
+    affects: Detectron2 needs INPUT.MASK_FORMAT = 'bitmask', MMDetection poly2mask=True; else they
+        stop.
+    cause: Masks were written as pixels.
+    remedy: Set these options, or write polygons.
+    """
     # Crowds are RLEs in COCO's own files, and no framework trains on them.
     faults, crowds = part.rle_faults, part.crowds
     return ((p, "") for p in part.outlines.rles if p not in faults and not crowds[p])
 
 
-@part_check(
-    "area-not-positive",
-    "warning",
-    "area is 0 or less.",
-    affects="MMDetection drops the item; COCOeval counts it as small, and divides by it for landmarks.",
-    cause="It was never computed.",
-    remedy="Write the mask's pixels, or the box's width times height.",
-)
+@check("warning")
 def area_not_positive(part: Annotations) -> Iterable[Found]:
+    """area is 0 or less.
+
+    affects: MMDetection drops the item; COCOeval counts it as small, and divides by it for
+        landmarks.
+    cause: It was never computed.
+    remedy: Write the mask's pixels, or the box's width times height.
+    """
     for position, area in enumerate(part.column("area")):
         if type(area) in (int, float) and area <= 0:
             yield position, f"area {area}"
@@ -241,15 +229,14 @@ _SLIP: Final = 3.0
 """Drawn polygons leave the image by a fraction of a pixel; this much is not a slip any more."""
 
 
-@part_check(
-    "polygon-outside",
-    "warning",
-    f"A polygon leaves its image by more than {_SLIP:g} pixels.",
-    affects="The part outside is cut off when the mask is drawn, so mask and box do not fit.",
-    cause="The image was resized, or its size is wrong.",
-    remedy="Correct the polygon or the image's size.",
-)
+@check("warning")
 def polygon_outside(part: Annotations) -> Iterable[Found]:
+    """A polygon leaves its image by more than 3 pixels.
+
+    affects: The part outside is cut off when the mask is drawn, so mask and box do not fit.
+    cause: The image was resized, or its size is wrong.
+    remedy: Correct the polygon or the image's size.
+    """
     widths, heights = part.size_arrays
     x1, y1, x2, y2 = part.outlines.extents.T
     wholly = (x2 <= 0) | (y2 <= 0) | (x1 >= widths) | (y1 >= heights)  # an empty mask
@@ -257,16 +244,15 @@ def polygon_outside(part: Annotations) -> Iterable[Found]:
         yield position, f"by {part.overshoot[position]:g} pixels"
 
 
-@part_check(
-    "mask-empty",
-    "error",
-    "The mask covers no pixel of its image.",
-    affects="Nothing can match it, so mask AP stays below 1; Detectron2 drops the item with bitmask masks.",
-    cause="A polygon without area, or outside the image.",
-    remedy="Correct the polygon, or remove the item.",
-    needs="masks",
-)
+@check("error", needs="masks")
 def mask_empty(part: Annotations) -> Iterable[Found]:
+    """The mask covers no pixel of its image.
+
+    affects: Nothing can match it, so mask AP stays below 1; Detectron2 drops the item with bitmask
+        masks.
+    cause: A polygon without area, or outside the image.
+    remedy: Correct the polygon, or remove the item.
+    """
     fractions = part.once(in_fractions)
     for position, area in enumerate(part.areas):
         if area == 0 and not fractions[position]:
@@ -291,16 +277,14 @@ def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
     return abs(value - other) <= max(pixels, share * other)
 
 
-@part_check(
-    "area-unexplained",
-    "warning",
-    "area is neither the mask's nor the box's.",
-    affects="AP by size, and landmark AP altogether, are computed with a wrong scale.",
-    cause="Areas of overlapping polygons were added up, or the file was resized without its areas.",
-    remedy="Write the pixels of the polygons' union, or the box's width times height.",
-    needs="masks",
-)
+@check("warning", needs="masks")
 def area_unexplained(part: Annotations) -> Iterable[Found]:
+    """area is neither the mask's nor the box's.
+
+    affects: AP by size, and landmark AP altogether, are computed with a wrong scale.
+    cause: Areas of overlapping polygons were added up, or the file was resized without its areas.
+    remedy: Write the pixels of the polygons' union, or the box's width times height.
+    """
     fractions = part.once(in_fractions)
     for position, area, mask, box in _explanations(part):
         if fractions[position]:
@@ -316,16 +300,15 @@ def area_unexplained(part: Annotations) -> Iterable[Found]:
         yield position, f"area {area:g}; the mask has {mask} pixels, {other}"
 
 
-@part_check(
-    "area-of-box",
-    "note",
-    "area is the box's width times height, not the mask's.",
-    affects="AP by size and landmark AP are not those of COCO's own definition, which takes the mask's area.",
-    cause="A converter took the box.",
-    remedy="Compare scores only among files with the same kind of area.",
-    needs="masks",
-)
+@check("note", needs="masks")
 def area_of_box(part: Annotations) -> Iterable[Found]:
+    """area is the box's width times height, not the mask's.
+
+    affects: AP by size and landmark AP are not those of COCO's own definition, which takes the
+        mask's area.
+    cause: A converter took the box.
+    remedy: Compare scores only among files with the same kind of area.
+    """
     conversion = part.header.conversion
     if conversion and conversion.area == "box":
         return  # the file says so itself
@@ -349,13 +332,13 @@ def in_fractions(part: Annotations) -> Any:
     return large & inside & (width > 0) & (height > 0) & (outlines <= 1).all(axis=1)
 
 
-@part_check(
-    "coordinates-in-fractions",
-    "warning",
-    "An item's coordinates are fractions of its image, not pixels.",
-    affects="Every consumer takes them for pixels: the item is smaller than one, and MMDetection drops it.",
-    cause="They were normalised, as YOLO's labels are.",
-    remedy="Multiply x and width by the image's width, y and height by its height.",
-)
+@check("warning")
 def coordinates_in_fractions(part: Annotations) -> Iterable[Found]:
+    """An item's coordinates are fractions of its image, not pixels.
+
+    affects: Every consumer takes them for pixels: the item is smaller than one, and MMDetection
+        drops it.
+    cause: They were normalised, as YOLO's labels are.
+    remedy: Multiply x and width by the image's width, y and height by its height.
+    """
     return part.where(part.once(in_fractions), "bbox")

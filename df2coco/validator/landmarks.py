@@ -6,7 +6,7 @@ from typing import Any
 
 from df2coco.errors import shorten
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import file_check, part_check
+from df2coco.validator.checks import check
 from df2coco.validator.file import File
 from df2coco.validator.hits import Found, Hit
 from df2coco.validator.outlines import Array
@@ -25,16 +25,15 @@ def _expected_lengths(file: File) -> list[int | None]:
     return [lengths.get(each) for each in columns.category_ids]
 
 
-@file_check(
-    "keypoints-missing",
-    "error",
-    "annotation",
-    "An annotation has no keypoints, though others have.",
-    affects="COCOeval and Detectron2 stop with a KeyError or when an image has both kinds; MMPose drops the item.",
-    cause="A converter left them out where nothing is labelled.",
-    remedy="Write zeros, and num_keypoints 0.",
-)
+@check("error", about="annotation")
 def keypoints_missing(file: File) -> Iterable[Hit]:
+    """An annotation has no keypoints, though others have.
+
+    affects: COCOeval and Detectron2 stop with a KeyError or when an image has both kinds; MMPose
+        drops the item.
+    cause: A converter left them out where nothing is labelled.
+    remedy: Write zeros, and num_keypoints 0.
+    """
     columns = file.columns
     if any(columns.lengths):
         expected = file.once(_expected_lengths)
@@ -43,17 +42,15 @@ def keypoints_missing(file: File) -> Iterable[Hit]:
                 yield file.annotation_hit(number)
 
 
-@file_check(
-    "keypoints-length",
-    "error",
-    "annotation",
-    "keypoints are not 3 numbers for each landmark that the category names.",
-    affects="COCOeval and MMPose stop with a ValueError, Detectron2 with an error when it joins an image's items; "
-    "hotcoco scores wrongly without a word.",
-    cause="Landmarks of one category only, where the file has slots for all; or the other way round.",
-    remedy="Write x, y, v for every name in categories[].keypoints, zeros where there is none.",
-)
+@check("error", about="annotation")
 def keypoints_length(file: File) -> Iterable[Hit]:
+    """keypoints are not 3 numbers for each landmark that the category names.
+
+    affects: COCOeval and MMPose stop with a ValueError, Detectron2 with an error when it joins an
+        image's items; hotcoco scores wrongly without a word.
+    cause: Landmarks of one category only, where the file has slots for all; or the other way round.
+    remedy: Write x, y, v for every name in categories[].keypoints, zeros where there is none.
+    """
     columns = file.columns
     usual = {length for length in columns.lengths if length is not None}
     if usual <= {0}:
@@ -82,58 +79,55 @@ def _number(value: Any) -> str:
     return f"{float(value):g}"
 
 
-@part_check(
-    "landmark-visibility",
-    "warning",
-    "The v of a landmark is not 0, 1 or 2.",
-    affects="COCOeval counts any v above 0 as labelled, and frameworks take it for a weight.",
-    cause="A score was written for v.",
-    remedy="Write 0 not labelled, 1 occluded, 2 visible.",
-)
+@check("warning")
 def landmark_visibility(part: Annotations) -> Iterable[Found]:
+    """The v of a landmark is not 0, 1 or 2.
+
+    affects: COCOeval counts any v above 0 as labelled, and frameworks take it for a weight.
+    cause: A score was written for v.
+    remedy: Write 0 not labelled, 1 occluded, 2 visible.
+    """
     v = part.landmarks.v
     for position, number in _first_of(part, (v != 0) & (v != 1) & (v != 2)).items():
         yield position, f"v = {_number(v[number])}"
 
 
-@part_check(
-    "landmark-unlabelled-position",
-    "note",
-    "A landmark with v = 0 has a position.",
-    affects="All consumers ignore it.",
-    cause="The position was kept when the landmark became unlabelled.",
-    remedy="Write 0, 0, 0.",
-)
+@check("note")
 def landmark_unlabelled_position(part: Annotations) -> Iterable[Found]:
+    """A landmark with v = 0 has a position.
+
+    affects: All consumers ignore it.
+    cause: The position was kept when the landmark became unlabelled.
+    remedy: Write 0, 0, 0.
+    """
     found = part.landmarks
     wrong = (found.v == 0) & ((found.x != 0) | (found.y != 0))
     return ((position, "") for position in _first_of(part, wrong))
 
 
-@part_check(
-    "landmark-at-origin",
-    "warning",
-    "A labelled landmark stands at 0, 0.",
-    affects="Training draws the landmark into the image's corner; a right result scores badly against it.",
-    cause="Missing landmarks were written as 0, 0 with v above 0.",
-    remedy="Write v = 0 for a landmark that is missing.",
-)
+@check("warning")
 def landmark_at_origin(part: Annotations) -> Iterable[Found]:
+    """A labelled landmark stands at 0, 0.
+
+    affects: Training draws the landmark into the image's corner; a right result scores badly
+        against it.
+    cause: Missing landmarks were written as 0, 0 with v above 0.
+    remedy: Write v = 0 for a landmark that is missing.
+    """
     found = part.landmarks
     wrong = (found.v > 0) & (found.x == 0) & (found.y == 0)
     for position, number in _first_of(part, wrong).items():
         yield position, f"landmark {int(found.slot[number]) + 1}"
 
 
-@part_check(
-    "landmark-outside",
-    "warning",
-    "A labelled landmark lies outside its image.",
-    affects="Detectron2 makes it unlabelled.",
-    cause="The image was resized, or its size is wrong; or the dataset has it so.",
-    remedy="Correct the landmark or the image's size.",
-)
+@check("warning")
 def landmark_outside(part: Annotations) -> Iterable[Found]:
+    """A labelled landmark lies outside its image.
+
+    affects: Detectron2 makes it unlabelled.
+    cause: The image was resized, or its size is wrong; or the dataset has it so.
+    remedy: Correct the landmark or the image's size.
+    """
     found = part.landmarks
     widths, heights = (sizes[found.item] for sizes in part.size_arrays)
     # A pixel's number is the middle of it, so that the image ends half a pixel after the last.
@@ -146,27 +140,25 @@ def landmark_outside(part: Annotations) -> Iterable[Found]:
         yield position, f"{where} at {x}, {y} in {width} x {height}"
 
 
-@part_check(
-    "keypoints-floats",
-    "note",
-    "keypoints are written as floats (0.0, not 0).",
-    affects="Readers in Python need 2.6 times the memory.",
-    cause="Many converters write them so.",
-    remedy="Write integers where the landmarks are whole pixels.",
-)
+@check("note")
 def keypoints_floats(part: Annotations) -> Iterable[Found]:
+    """keypoints are written as floats (0.0, not 0).
+
+    affects: Readers in Python need 2.6 times the memory.
+    cause: Many converters write them so.
+    remedy: Write integers where the landmarks are whole pixels.
+    """
     return ((position, "") for position in part.landmarks.floats)
 
 
-@part_check(
-    "num-keypoints-missing",
-    "error",
-    "An annotation with keypoints has no num_keypoints.",
-    affects="pycocotools and MMPose stop with a KeyError.",
-    cause="A converter left it out.",
-    remedy="Write the number of landmarks with v above 0.",
-)
+@check("error")
 def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
+    """An annotation with keypoints has no num_keypoints.
+
+    affects: pycocotools and MMPose stop with a KeyError.
+    cause: A converter left it out.
+    remedy: Write the number of landmarks with v above 0.
+    """
     for position, (length, has) in enumerate(
         zip(part.landmarks.lengths, part.has("num_keypoints"), strict=True)
     ):
@@ -174,15 +166,15 @@ def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
             yield position, ""
 
 
-@part_check(
-    "num-keypoints-wrong",
-    "warning",
-    "num_keypoints is not the number of landmarks with v above 0.",
-    affects="At 0, MMPose drops the item and COCOeval ignores it, whatever it holds; other wrong numbers do no harm.",
-    cause="It was counted otherwise, or not again after a change.",
-    remedy="Write the number of landmarks with v above 0.",
-)
+@check("warning")
 def num_keypoints_wrong(part: Annotations) -> Iterable[Found]:
+    """num_keypoints is not the number of landmarks with v above 0.
+
+    affects: At 0, MMPose drops the item and COCOeval ignores it, whatever it holds; other wrong
+        numbers do no harm.
+    cause: It was counted otherwise, or not again after a change.
+    remedy: Write the number of landmarks with v above 0.
+    """
     labelled = part.landmarks.labelled.tolist()
     for position, (count, right) in enumerate(
         zip(part.column("num_keypoints"), labelled, strict=True)
@@ -191,16 +183,14 @@ def num_keypoints_wrong(part: Annotations) -> Iterable[Found]:
             yield position, f"num_keypoints {shorten(count)}, {right} are labelled"
 
 
-@part_check(
-    "landmark-elsewhere",
-    "warning",
-    "A landmark is labelled in a slot of another category.",
-    affects="COCOeval and training count it as one of this item's.",
-    cause="The category was changed without its landmarks, or the first slot is wrong.",
-    remedy="Write the landmarks from the category's own first slot.",
-    garments=True,
-)
+@check("warning", garments=True)
 def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
+    """A landmark is labelled in a slot of another category.
+
+    affects: COCOeval and training count it as one of this item's.
+    cause: The category was changed without its landmarks, or the first slot is wrong.
+    remedy: Write the landmarks from the category's own first slot.
+    """
     import numpy as np
 
     found = part.landmarks
@@ -222,15 +212,14 @@ def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
         )
 
 
-@part_check(
-    "no-landmark-labelled",
-    "note",
-    "No landmark of an item is labelled.",
-    affects="MMPose drops it; COCOeval ignores it, and a result for it may count as a false alarm.",
-    cause="Some items have none; leaving out the occluded ones makes more.",
-    remedy="Nothing.",
-)
+@check("note")
 def no_landmark_labelled(part: Annotations) -> Iterable[Found]:
+    """No landmark of an item is labelled.
+
+    affects: MMPose drops it; COCOeval ignores it, and a result for it may count as a false alarm.
+    cause: Some items have none; leaving out the occluded ones makes more.
+    remedy: Nothing.
+    """
     found = part.landmarks
     if part.header.conversion:
         return  # the dataset has such items

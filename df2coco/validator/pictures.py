@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.photos import Picture, Pictures
-from df2coco.validator.checks import file_check
+from df2coco.validator.checks import check
 from df2coco.validator.file import File, size_of
 from df2coco.validator.hits import Hit, identify
 from df2coco.workers import map_ordered, worthwhile
@@ -77,17 +77,14 @@ def _each(file: File) -> Iterator[tuple[Any, dict[str, Any], _Seen | None]]:
         yield identify(entry, number), entry, seen
 
 
-@file_check(
-    "picture-missing",
-    "error",
-    "image",
-    "An image is not there.",
-    affects="Every loader stops when it comes to it.",
-    cause="It was not unpacked or downloaded, or lies in another folder than file_name says.",
-    remedy="Unpack the images again, name the right folder with --images, or correct file_name.",
-    needs="images",
-)
+@check("error", about="image", needs="images")
 def picture_missing(file: File) -> Iterable[Hit]:
+    """An image is not there.
+
+    affects: Every loader stops when it comes to it.
+    cause: It was not unpacked or downloaded, or lies in another folder than file_name says.
+    remedy: Unpack the images again, name the right folder with --images, or correct file_name.
+    """
     for name, entry, seen in _each(file):
         if seen is None and file.pictures is not None:
             error = file.pictures.missing(entry.get("file_name"))
@@ -95,33 +92,28 @@ def picture_missing(file: File) -> Iterable[Hit]:
             yield Hit(name, f"{where}: {error.text}" if error.file else error.text)
 
 
-@file_check(
-    "picture-unreadable",
-    "error",
-    "image",
-    "An image cannot be read to its end.",
-    affects="Every loader stops when it comes to it, or fills the rest with grey.",
-    cause="The file is damaged or cut off, or is not an image.",
-    remedy="Download it again.",
-    needs="images",
-)
+@check("error", about="image", needs="images")
 def picture_unreadable(file: File) -> Iterable[Hit]:
+    """An image cannot be read to its end.
+
+    affects: Every loader stops when it comes to it, or fills the rest with grey.
+    cause: The file is damaged or cut off, or is not an image.
+    remedy: Download it again.
+    """
     for name, entry, seen in _each(file):
         if seen is not None and seen.fault:
             yield Hit(name, f"{entry.get('file_name')}: {seen.fault}")
 
 
-@file_check(
-    "picture-size",
-    "error",
-    "image",
-    "Width and height are not the image's.",
-    affects="Detectron2 stops with a SizeMismatchError; MMDetection and MMPose train on shifted items.",
-    cause="The images were resized, or width and height were exchanged or guessed.",
-    remedy="Write the sizes of the images that you train on, or use the original images.",
-    needs="images",
-)
+@check("error", about="image", needs="images")
 def picture_size(file: File) -> Iterable[Hit]:
+    """Width and height are not the image's.
+
+    affects: Detectron2 stops with a SizeMismatchError; MMDetection and MMPose train on shifted
+        items.
+    cause: The images were resized, or width and height were exchanged or guessed.
+    remedy: Write the sizes of the images that you train on, or use the original images.
+    """
     for name, entry, seen in _each(file):
         size = size_of(entry)
         if seen and seen.header and size is not None and seen.header.size != size:
@@ -130,33 +122,28 @@ def picture_size(file: File) -> Iterable[Hit]:
             yield Hit(name, f"{size[0]} x {size[1]}, the image is {real}")
 
 
-@file_check(
-    "picture-rotated",
-    "warning",
-    "image",
-    "An image is stored rotated (EXIF orientation is not 1).",
-    affects="Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one of them only.",
-    cause="The image was taken with a turned camera and saved as it was.",
-    remedy="Save the image upright, without the EXIF orientation.",
-    needs="images",
-)
+@check("warning", about="image", needs="images")
 def picture_rotated(file: File) -> Iterable[Hit]:
+    """An image is stored rotated (EXIF orientation is not 1).
+
+    affects: Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one of
+        them only.
+    cause: The image was taken with a turned camera and saved as it was.
+    remedy: Save the image upright, without the EXIF orientation.
+    """
     for name, _, seen in _each(file):
         if seen and seen.header and seen.header.orientation != 1:
             yield Hit(name, f"EXIF orientation {seen.header.orientation}")
 
 
-@file_check(
-    "picture-not-listed",
-    "note",
-    "image",
-    "The image folder holds an image that the file does not list.",
-    affects="No consumer looks at it.",
-    cause="The file is of a subset, or of another split.",
-    remedy="Nothing, if that is meant.",
-    needs="images",
-)
+@check("note", about="image", needs="images")
 def picture_not_listed(file: File) -> Iterable[Hit]:
+    """The image folder holds an image that the file does not list.
+
+    affects: No consumer looks at it.
+    cause: The file is of a subset, or of another split.
+    remedy: Nothing, if that is meant.
+    """
     if file.pictures is not None:
         found = (file.pictures.find(entry.get("file_name")) for entry in file.images)
         listed = {picture.name for picture in found if picture is not None}

@@ -20,7 +20,7 @@ from df2coco.errors import CocoFileError, shorten
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import file_check
+from df2coco.validator.checks import check
 from df2coco.validator.file import File, Trip, names_of
 from df2coco.validator.hits import Hit, identify
 from df2coco.workers import in_background
@@ -32,18 +32,15 @@ _PERFECT: Final = 1 - 1e-9
 """COCOeval gives perfect results 0.9999999999999998."""
 
 
-@file_check(
-    "score-imperfect",
-    "error",
-    "category",
-    "pycocotools does not give AP 1 to ground truth scored against itself, or stops before.",
-    affects="No detector can reach AP 1 on this file.",
-    cause="More than 20 items of a category with landmarks, or 100 items, in one image: COCOeval looks at "
-    "no more. Or items that cannot be distinguished.",
-    remedy="Look at the images with most items; remove what is not meant to be evaluated.",
-    needs="masks",
-)
+@check("error", about="category", needs="masks")
 def score_imperfect(file: File) -> Iterable[Hit]:
+    """pycocotools does not give AP 1 to ground truth scored against itself, or stops before.
+
+    affects: No detector can reach AP 1 on this file.
+    cause: More than 20 items of a category with landmarks, or 100 items, in one image: COCOeval
+        looks at no more. Or items that cannot be distinguished.
+    remedy: Look at the images with most items; remove what is not meant to be evaluated.
+    """
     return file.trip.hits if file.trip else ()
 
 

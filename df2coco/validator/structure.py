@@ -8,7 +8,7 @@ from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, Field, is_id
 from df2coco.errors import shorten
-from df2coco.validator.checks import file_check
+from df2coco.validator.checks import check
 from df2coco.validator.file import File
 from df2coco.validator.hits import Found, Hit, identify
 
@@ -40,71 +40,63 @@ def _hits(entries: list[Entry], found: Iterable[Found]) -> Iterator[Hit]:
 # ---------------------------------------------------------------- the file
 
 
-@file_check(
-    "not-finite",
-    "error",
-    "file",
-    "A number is NaN or infinite, which is not JSON.",
-    affects="df2coco, hotcoco, supervision and every strict JSON reader refuse the file; Detectron2 and MMDetection "
-    "drop the item.",
-    cause="A division by zero or a missing value, written by Python's json.",
-    remedy="Correct the number, or leave its key out.",
-)
+@check("error")
 def not_finite(file: File) -> Iterable[Hit]:
+    """A number is NaN or infinite, which is not JSON.
+
+    affects: df2coco, hotcoco, supervision and every strict JSON reader refuse the file; Detectron2
+        and MMDetection drop the item.
+    cause: A division by zero or a missing value, written by Python's json.
+    remedy: Correct the number, or leave its key out.
+    """
     return file.not_finite
 
 
-@file_check(
-    "key-repeated",
-    "error",
-    "file",
-    "One of the outermost keys stands twice.",
-    affects="Readers take the last one and drop the first without a word; df2coco refuses the file.",
-    cause="Files were joined as text.",
-    remedy="Join the two lists, or remove one.",
-)
+@check("error")
 def key_repeated(file: File) -> Iterable[Hit]:
+    """One of the outermost keys stands twice.
+
+    affects: Readers take the last one and drop the first without a word; df2coco refuses the file.
+    cause: Files were joined as text.
+    remedy: Join the two lists, or remove one.
+    """
     return (Hit(None, f"{key}: the last one is judged here") for key in file.repeated_keys)
 
 
-@file_check(
-    "number-as-decimal",
-    "warning",
-    "file",
-    "A whole number is written with a decimal point (1.0).",
-    affects="Results get ids such as 1.0; files named after an id become 1.0.jpg; strictly typed readers stop.",
-    cause="pandas turns whole numbers into floats where a column has a gap.",
-    remedy="Write whole numbers as JSON integers. df2coco reads 1.0 as 1.",
-)
+@check("warning")
 def number_as_decimal(file: File) -> Iterable[Hit]:
+    """A whole number is written with a decimal point (1.0).
+
+    affects: Results get ids such as 1.0; files named after an id become 1.0.jpg; strictly typed
+        readers stop.
+    cause: pandas turns whole numbers into floats where a column has a gap.
+    remedy: Write whole numbers as JSON integers. df2coco reads 1.0 as 1.
+    """
     return (Hit(None, f"{field}: {count:,} times") for field, count in sorted(file.decimal.items()))
 
 
-@file_check(
-    "sizes-unknown",
-    "warning",
-    "file",
-    "width and height of the images were not known when the file was written.",
-    affects="Frameworks that scale by them train on shifted items; Detectron2 stops with a SizeMismatchError.",
-    cause="df2coco convert found no images, so it wrote the smallest sizes that hold the items.",
-    remedy="Convert again with the images beside the annotations, or named with --images.",
-    garments=True,
-)
+@check("warning", garments=True)
 def sizes_unknown(file: File) -> Iterable[Hit]:
+    """width and height of the images were not known when the file was written.
+
+    affects: Frameworks that scale by them train on shifted items; Detectron2 stops with a
+        SizeMismatchError.
+    cause: df2coco convert found no images, so it wrote the smallest sizes that hold the items.
+    remedy: Convert again with the images beside the annotations, or named with --images.
+    """
     if file.conversion is not None and not file.conversion.sizes_known:
         yield Hit(None, f"info.df2coco.image_sizes: {SIZES_UNKNOWN}")
 
 
-@file_check(
-    "id-large",
-    "note",
-    "file",
-    "An id does not fit into 32 bits.",
-    affects="Tools that hold ids in 32 bits, such as a database column or an int32 tensor, cut or refuse it.",
-    cause="Ids were made from hashes or time stamps.",
-    remedy="Number from 1, or make sure that your tools hold ids in 64 bits.",
-)
+@check("note")
 def id_large(file: File) -> Iterable[Hit]:
+    """An id does not fit into 32 bits.
+
+    affects: Tools that hold ids in 32 bits, such as a database column or an int32 tensor, cut or
+        refuse it.
+    cause: Ids were made from hashes or time stamps.
+    remedy: Number from 1, or make sure that your tools hold ids in 64 bits.
+    """
     columns = file.columns
     for name, ids in (
         ("images", [entry.get("id") for entry in file.images]),
@@ -116,58 +108,52 @@ def id_large(file: File) -> Iterable[Hit]:
             yield Hit(None, f"{name}: id {large[0]}; {len(large):,} in all")
 
 
-@file_check(
-    "annotations-missing",
-    "error",
-    "file",
-    'The file has no key "annotations".',
-    affects="pycocotools' COCOeval and Detectron2's COCOEvaluator stop with a KeyError, MMPose with a ValueError.",
-    cause="The file is of a split without annotations.",
-    remedy='Write "annotations": [], and use no evaluator with it.',
-)
+@check("error")
 def annotations_missing(file: File) -> Iterable[Hit]:
+    """The file has no key "annotations".
+
+    affects: pycocotools' COCOeval and Detectron2's COCOEvaluator stop with a KeyError, MMPose with
+        a ValueError.
+    cause: The file is of a split without annotations.
+    remedy: Write "annotations": [], and use no evaluator with it.
+    """
     if not file.has_annotations:
         yield Hit(None)
 
 
-@file_check(
-    "no-annotations",
-    "note",
-    "file",
-    "The file has no annotations.",
-    affects="It can be used to run a model, not to train or evaluate one.",
-    cause="The file is of a split without annotations.",
-    remedy="Nothing, if that is meant.",
-)
+@check("note")
 def no_annotations(file: File) -> Iterable[Hit]:
+    """The file has no annotations.
+
+    affects: It can be used to run a model, not to train or evaluate one.
+    cause: The file is of a split without annotations.
+    remedy: Nothing, if that is meant.
+    """
     if file.has_annotations and not file.columns.ids:
         yield Hit(None)
 
 
-@file_check(
-    "info-missing",
-    "note",
-    "file",
-    'The file has no key "info".',
-    affects="pycocotools 2.0.9 and 2.0.10 stop in loadRes with a KeyError, so that nothing can be evaluated.",
-    cause="A converter left it out.",
-    remedy='Add "info": {}.',
-)
+@check("note")
 def info_missing(file: File) -> Iterable[Hit]:
+    """The file has no key "info".
+
+    affects: pycocotools 2.0.9 and 2.0.10 stop in loadRes with a KeyError, so that nothing can be
+        evaluated.
+    cause: A converter left it out.
+    remedy: Add "info": {}.
+    """
     if "info" not in file.document:
         yield Hit(None)
 
 
-@file_check(
-    "licenses-missing",
-    "note",
-    "file",
-    'The file has no key "licenses".',
-    affects="CVAT refuses to import it.",
-    cause="A converter left it out.",
-    remedy='Add "licenses": [].',
-)
+@check("note")
 def licenses_missing(file: File) -> Iterable[Hit]:
+    """The file has no key "licenses".
+
+    affects: CVAT refuses to import it.
+    cause: A converter left it out.
+    remedy: Add "licenses": [].
+    """
     if "licenses" not in file.document:
         yield Hit(None)
 
@@ -175,16 +161,14 @@ def licenses_missing(file: File) -> Iterable[Hit]:
 # ---------------------------------------------------------------- images
 
 
-@file_check(
-    "image-key-missing",
-    "error",
-    "image",
-    "An image has no id, file_name, width or height.",
-    affects="Detectron2, MMDetection, MMPose and supervision stop with a KeyError.",
-    cause="A converter did not read the images' sizes.",
-    remedy="Add the missing keys; sizes are in pixels, after the rotation that EXIF asks for.",
-)
+@check("error", about="image")
 def image_key_missing(file: File) -> Iterable[Hit]:
+    """An image has no id, file_name, width or height.
+
+    affects: Detectron2, MMDetection, MMPose and supervision stop with a KeyError.
+    cause: A converter did not read the images' sizes.
+    remedy: Add the missing keys; sizes are in pixels, after the rotation that EXIF asks for.
+    """
     names = ("id", "file_name", "width", "height")
     return file.images_where(
         lambda e: not e.keys() >= set(names),
@@ -192,29 +176,27 @@ def image_key_missing(file: File) -> Iterable[Hit]:
     )
 
 
-@file_check(
-    "image-id-type",
-    "error",
-    "image",
-    "An image id is not a whole number from 0 that fits into 64 bits.",
-    affects="Results with whole numbers match nothing; hotcoco refuses the file, MMPose stops with a TypeError.",
-    cause='Ids were written as text ("000001"), or are below 0.',
-    remedy="Write ids as JSON integers, from 1, in images and in annotations.",
-)
+@check("error", about="image")
 def image_id_type(file: File) -> Iterable[Hit]:
+    """An image id is not a whole number from 0 that fits into 64 bits.
+
+    affects: Results with whole numbers match nothing; hotcoco refuses the file, MMPose stops with a
+        TypeError.
+    cause: Ids were written as text ("000001"), or are below 0.
+    remedy: Write ids as JSON integers, from 1, in images and in annotations.
+    """
     return _misfits(file, "images", "id")
 
 
-@file_check(
-    "image-size-type",
-    "error",
-    "image",
-    "A width or height is not a whole number from 1 to 65535, or the image has more than 2^30 pixels.",
-    affects="supervision stops with a TypeError; masks cannot be drawn.",
-    cause="Sizes were written as floats or text, or were never filled in.",
-    remedy="Write the size in pixels as JSON integers.",
-)
+@check("error", about="image")
 def image_size_type(file: File) -> Iterable[Hit]:
+    """A width or height is not a whole number from 1 to 65535, or the image has more than 2^30
+    pixels.
+
+    affects: supervision stops with a TypeError; masks cannot be drawn.
+    cause: Sizes were written as floats or text, or were never filled in.
+    remedy: Write the size in pixels as JSON integers.
+    """
     wrong: dict[int, str] = {}
     for field in ("width", "height"):
         for number, detail in misfits(file.images, field, FIELDS["images"][field]):
@@ -228,16 +210,14 @@ def image_size_type(file: File) -> Iterable[Hit]:
 # ---------------------------------------------------------------- categories
 
 
-@file_check(
-    "category-key-missing",
-    "error",
-    "category",
-    "A category has no id or no name.",
-    affects="pycocotools, Detectron2 and MMDetection stop with a KeyError.",
-    cause="The file was written or edited by hand, or cut.",
-    remedy="Give every category an id and a name.",
-)
+@check("error", about="category")
 def category_key_missing(file: File) -> Iterable[Hit]:
+    """A category has no id or no name.
+
+    affects: pycocotools, Detectron2 and MMDetection stop with a KeyError.
+    cause: The file was written or edited by hand, or cut.
+    remedy: Give every category an id and a name.
+    """
     names = ("id", "name")
     return file.categories_where(
         lambda e: not e.keys() >= set(names),
@@ -245,69 +225,58 @@ def category_key_missing(file: File) -> Iterable[Hit]:
     )
 
 
-@file_check(
-    "category-id-type",
-    "error",
-    "category",
-    "A category id is not a whole number from 0 that fits into 64 bits.",
-    affects="hotcoco refuses the file; results with whole numbers match nothing.",
-    cause="Ids were written as text, or are below 0.",
-    remedy="Write ids as JSON integers, in categories and in annotations.",
-)
+@check("error", about="category")
 def category_id_type(file: File) -> Iterable[Hit]:
+    """A category id is not a whole number from 0 that fits into 64 bits.
+
+    affects: hotcoco refuses the file; results with whole numbers match nothing.
+    cause: Ids were written as text, or are below 0.
+    remedy: Write ids as JSON integers, in categories and in annotations.
+    """
     return _misfits(file, "categories", "id")
 
 
-@file_check(
-    "category-name-type",
-    "error",
-    "category",
-    "A category's name is not text.",
-    affects="hotcoco refuses the file; Detectron2 and MMDetection have a class without a name.",
-    cause="The name was never filled in.",
-    remedy="Give every category a name.",
-)
+@check("error", about="category")
 def category_name_type(file: File) -> Iterable[Hit]:
+    """A category's name is not text.
+
+    affects: hotcoco refuses the file; Detectron2 and MMDetection have a class without a name.
+    cause: The name was never filled in.
+    remedy: Give every category a name.
+    """
     return _misfits(file, "categories", "name")
 
 
-@file_check(
-    "landmark-names-type",
-    "error",
-    "category",
-    "A category's keypoints are not a list of names.",
-    affects="Nothing says how many landmarks there are; df2coco refuses the file.",
-    cause="A number, or numbers, were written for the names.",
-    remedy="Write a list of texts, one name a landmark.",
-)
+@check("error", about="category")
 def landmark_names_type(file: File) -> Iterable[Hit]:
+    """A category's keypoints are not a list of names.
+
+    affects: Nothing says how many landmarks there are; df2coco refuses the file.
+    cause: A number, or numbers, were written for the names.
+    remedy: Write a list of texts, one name a landmark.
+    """
     return _misfits(file, "categories", "keypoints")
 
 
-@file_check(
-    "skeleton-malformed",
-    "error",
-    "category",
-    "A skeleton is not a list of pairs of whole numbers.",
-    affects="pycocotools' showAnns stops; df2coco refuses the file.",
-    cause="Names were written for numbers, or an edge has more than two ends.",
-    remedy="Write [[1, 2], ...], counted from 1 over the names in categories[].keypoints.",
-)
+@check("error", about="category")
 def skeleton_malformed(file: File) -> Iterable[Hit]:
+    """A skeleton is not a list of pairs of whole numbers.
+
+    affects: pycocotools' showAnns stops; df2coco refuses the file.
+    cause: Names were written for numbers, or an edge has more than two ends.
+    remedy: Write [[1, 2], ...], counted from 1 over the names in categories[].keypoints.
+    """
     return _misfits(file, "categories", "skeleton")
 
 
-@file_check(
-    "image-attribute-type",
-    "error",
-    "image",
-    "An image's source is not text, or its pair_id is not a whole number.",
-    affects="df2coco restore refuses the file; retrieval pairs by these.",
-    cause="Values were written as text, or by another program.",
-    remedy="Write the dataset's values, or leave the key out.",
-    garments=True,
-)
+@check("error", about="image", garments=True)
 def image_attribute_type(file: File) -> Iterable[Hit]:
+    """An image's source is not text, or its pair_id is not a whole number.
+
+    affects: df2coco restore refuses the file; retrieval pairs by these.
+    cause: Values were written as text, or by another program.
+    remedy: Write the dataset's values, or leave the key out.
+    """
     wrong = [
         misfit
         for field, rule in DATASET_FIELDS["images"].items()
