@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
+from df2coco.boxes import to_corners
 from df2coco.coco.format import Entry
 from df2coco.coco.schema import FIELDS, MAX_SIDE, is_mask
 from df2coco.errors import shorten
@@ -18,8 +19,6 @@ from df2coco.validator.file import Columns, Header
 from df2coco.validator.hits import Found, identify
 from df2coco.validator.outlines import Array, Outlines, as_array, read_outlines
 from df2coco.validator.slots import Landmarks, read_landmarks
-
-Result = TypeVar("Result")
 
 
 @dataclass
@@ -31,14 +30,6 @@ class Annotations:
     exact: bool = False
     """Masks are measured by pycocotools itself."""
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
-    _once: dict[Any, Any] = field(default_factory=dict, repr=False)
-
-    def once(self, function: Callable[[Annotations], Result]) -> Result:
-        """`function(self)`, computed at the first call: what several checks look at."""
-        if function not in self._once:
-            self._once[function] = function(self)
-        result: Result = self._once[function]
-        return result
 
     @property
     def count(self) -> int:
@@ -92,6 +83,15 @@ class Annotations:
             nothing = [np.nan] * 4
             boxes = [box if rule.fits(box) else nothing for box in boxes]
         return as_array(list(chain.from_iterable(boxes))).reshape(-1, 4)
+
+    @cached_property
+    def corners(self) -> Array:
+        """(N, 4): the boxes as x1, y1, x2, y2; NaN where there are none."""
+        import numpy as np
+
+        corners = np.stack(to_corners(self.boxes.T), axis=1)
+        corners[~(self.boxes[:, 2:] > 0).all(axis=1)] = np.nan
+        return corners
 
     @cached_property
     def crowds(self) -> Array:
@@ -156,6 +156,18 @@ class Annotations:
             if position not in self.rle_faults and self.sizes[position] is not None:
                 result[position] = _area_of_rle(self.entries[position]["segmentation"])
         return result
+
+    @cached_property
+    def in_fractions(self) -> Array:
+        """(N,): whether box and mask lie in the first pixel of a larger image: they are fractions of it."""
+        import numpy as np
+
+        _, _, width, height = self.boxes.T
+        across, down = self.size_arrays
+        large = (across > 4) & (down > 4)
+        inside = (np.nan_to_num(self.boxes) >= 0).all(axis=1) & (self.boxes <= 1).all(axis=1)
+        outlines = np.nan_to_num(self.outlines.extents, nan=0.0)
+        return large & inside & (width > 0) & (height > 0) & (outlines <= 1).all(axis=1)
 
     def columns(self) -> Columns:
         """What is kept of the part."""

@@ -7,11 +7,10 @@ landmarks lie at most 2 pixels outside of the box. The thresholds here are far f
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from df2coco.boxes import READINGS, Box, from_corners, iou, ious, to_corners
+from df2coco.boxes import READINGS, Box, from_corners, iou, ious
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import check
 from df2coco.validator.hits import Found
-from df2coco.validator.items import in_fractions
 from df2coco.validator.outlines import Array
 
 _APART: Final = 0.5
@@ -23,15 +22,6 @@ _BETTER: Final = 0.15
 
 _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
-
-
-def _corners(part: Annotations) -> Array:
-    """(N, 4): the boxes as x1, y1, x2, y2; NaN where there are none."""
-    import numpy as np
-
-    corners = np.stack(to_corners(part.boxes.T), axis=1)
-    corners[~(part.boxes[:, 2:] > 0).all(axis=1)] = np.nan
-    return corners
 
 
 @check("warning")
@@ -51,7 +41,7 @@ def box_not_of_mask(part: Annotations) -> Iterable[Found]:
     as_corners = ious(from_corners(part.boxes.T), masks)
     nearly = (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
     both = has_box & (extents[:, 2:] > extents[:, :2]).all(axis=1)
-    apart = ((overlap < _APART) | nearly) & both & ~part.once(in_fractions) & ~part.crowds
+    apart = ((overlap < _APART) | nearly) & both & ~part.in_fractions & ~part.crowds
     for position in apart.nonzero()[0].tolist():
         box, extent = part.boxes[position].tolist(), extents[position].tolist()
         x1, y1, x2, y2 = (round(n, 1) for n in extent)
@@ -122,7 +112,7 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     """
     import numpy as np
 
-    found, corners = part.landmarks, part.once(_corners)
+    found, corners = part.landmarks, part.corners
     chosen = found.v > 0
     item, x, y = found.item[chosen], found.x[chosen], found.y[chosen]
     beside = _outside(x, y, item, _with_margin(corners)).nonzero()[0]
@@ -137,7 +127,7 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     wrong = np.where(own, 4 * outside > labelled, 2 * outside > labelled) | _is_shrunk(
         part, item, x, y, corners
     )
-    for position in (wrong & ~part.once(in_fractions)).nonzero()[0].tolist():
+    for position in (wrong & ~part.in_fractions).nonzero()[0].tolist():
         here = item == position
         detail = f"{int(outside[position])} of {int(labelled[position])} lie outside the box"
         if not outside[position]:

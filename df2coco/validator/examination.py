@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -134,66 +133,49 @@ Hits = dict[str, list[Hit]]
 """By the code of the check."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What a process must know to examine a part."""
-
-    path: Path
-    header: Header
-    needs: frozenset[Need]
-
-
 class _Examined(NamedTuple):
     """What a part shows, and what is kept of it."""
 
     hits: Hits
     columns: Columns
     decimal: Counter[str]
+    """"annotations[].image_id" -> how often it is written with a decimal point."""
+    annotations: list[Entry]
+    """Only for the comparison with the source,"""
     areas: list[int | None]
-    """Of the masks, where they are measured for the comparison with the source."""
+    """and so are the pixels of their masks."""
 
 
 def _examine_annotations(
     path: Path, needs: set[Need], workers: int, progress: Progress
 ) -> tuple[File, Hits]:
-    """The file, and what its annotations show, looked at one after the other.
-
-    Only the comparison with the source keeps them.
-    """
+    """The file, and what its annotations show, looked at one part after the other."""
     for exact in (False, True):
-        found = cut(path, exact=exact)
-        if found is None:
+        parts = cut(path, exact=exact)
+        if parts is None:
             break
-        file = _make_file(path, found.document, workers, progress)
-        job = _Job(path, file.header, frozenset(needs))
-        if "source" in needs:
-            kept: list[Entry] = []
-            for span in found.spans:
-                part = read_span(path, span)
-                if part is None:
-                    break
-                kept += part
-            else:
-                refuse_other_kinds(path, kept)
-                return file, _take_all(file, job, kept)
-        else:
-            count = worthwhile(workers, len(found.spans) // _PARTS_A_START["masks" in needs])
-            parts = map_ordered(partial(_examine_span, job), found.spans, workers=count)
-            hits = _take(file, parts, len(found.spans))
-            parts.close()
-            if hits is not None:
-                return file, hits
+        file = _make_file(path, parts.document, workers, progress)
+        # Where the annotations are kept, another process would have to send them.
+        tasks = len(parts.spans) // _PARTS_A_START["masks" in needs]
+        count = 1 if "source" in needs else worthwhile(workers, tasks)
+        look = partial(_examine_span, path, file.header, needs)
+        with closing(map_ordered(look, parts.spans, workers=count)) as examined:
+            hits = _take(file, examined, len(parts.spans))
+        if hits is not None:
+            return file, hits
     file, annotations = _read_whole(path, workers, progress)
-    return file, _take_all(file, _Job(path, file.header, frozenset(needs)), annotations)
+    pieces = [annotations[i : i + _PART] for i in range(0, len(annotations), _PART)]
+    hits = _take(file, (_examine(file.header, needs, piece) for piece in pieces), len(pieces))
+    assert hits is not None
+    return file, hits
 
 
 def _make_file(path: Path, document: Entry, workers: int, progress: Progress) -> File:
     file = File(path, document, document["images"], document["categories"])
     file.workers, file.progress = workers, progress
     for name in ("images", "categories"):
-        for _, field in read_whole_numbers(name, document[name]):
-            where = f"{name}[].{field}"
-            file.decimal[where] = file.decimal.get(where, 0) + 1
+        changed = read_whole_numbers(name, document[name])
+        file.decimal.update(f"{name}[].{field}" for _, field in changed)
     return file
 
 
@@ -218,42 +200,30 @@ def _read_whole(path: Path, workers: int, progress: Progress) -> tuple[File, lis
     return file, annotations
 
 
-def _take_all(file: File, job: _Job, annotations: list[Entry]) -> Hits:
-    """Examine annotations that are at hand."""
-    parts = [annotations[i : i + _PART] for i in range(0, len(annotations), _PART)]
-    hits = _take(file, (_examine(job, part) for part in parts), len(parts))
-    assert hits is not None
-    if "source" in job.needs:
-        file.annotations = annotations
-    return hits
-
-
-def _examine_span(job: _Job, span: Span) -> _Examined | None:
+def _examine_span(path: Path, header: Header, needs: set[Need], span: Span) -> _Examined | None:
     with no_collection():
-        annotations = read_span(job.path, span)
+        annotations = read_span(path, span)
         if annotations is None:
             return None
-        refuse_other_kinds(job.path, annotations)
-        return _examine(job, annotations)
+        refuse_other_kinds(path, annotations)
+        return _examine(header, needs, annotations)
 
 
-def _examine(job: _Job, annotations: list[Entry]) -> _Examined:
-    decimal = Counter(
-        f"annotations[].{field}" for _, field in read_whole_numbers("annotations", annotations)
-    )
-    part = Annotations(job.header, annotations, exact="source" in job.needs)
-    return _examine_part(job, part)._replace(decimal=decimal)
-
-
-def _examine_part(job: _Job, part: Annotations) -> _Examined:
+def _examine(header: Header, needs: set[Need], annotations: list[Entry]) -> _Examined:
+    changed = read_whole_numbers("annotations", annotations)
+    compared = "source" in needs
+    part = Annotations(header, annotations, exact=compared)
     hits = {
         check.code: [Hit(part.identify(position), detail) for position, detail in check.find(part)]
         for check in CHECKS
-        if check.of_part and check.needs in job.needs
+        if check.of_part and check.needs in needs
     }
-    areas = part.areas if "source" in job.needs else []
     return _Examined(
-        {c: found for c, found in hits.items() if found}, part.columns(), Counter(), areas
+        {code: places for code, places in hits.items() if places},
+        part.columns(),
+        Counter(f"annotations[].{field}" for _, field in changed),
+        annotations if compared else [],
+        part.areas if compared else [],
     )
 
 
@@ -264,12 +234,12 @@ def _take(file: File, parts: Iterable[_Examined | None], count: int) -> Hits | N
         if examined is None:
             return None
         offset = len(file.columns.ids)
-        for code, found in examined.hits.items():
-            hits.setdefault(code, []).extend(_moved(hit, offset) for hit in found)
+        for code, places in examined.hits.items():
+            hits.setdefault(code, []).extend(_moved(hit, offset) for hit in places)
         file.columns.extend(examined.columns)
+        file.annotations += examined.annotations
         file.areas += examined.areas
-        for field, times in examined.decimal.items():
-            file.decimal[field] = file.decimal.get(field, 0) + times
+        file.decimal.update(examined.decimal)
         file.progress("checking annotations", number, count)
     return hits
 

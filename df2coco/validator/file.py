@@ -104,7 +104,7 @@ class File:
     """The file has the key `annotations`."""
     repeated_keys: tuple[str, ...] = ()
     not_finite: tuple[Hit, ...] = ()
-    decimal: dict[str, int] = field(default_factory=dict)
+    decimal: Counter[str] = field(default_factory=Counter)
     """"annotations[].image_id" -> how often it is written with a decimal point."""
     workers: int = 1
     pictures: Pictures | None = None

@@ -138,7 +138,7 @@ def bbox_small(part: Annotations) -> Iterable[Found]:
     """
     _, _, width, height = part.boxes.T
     small = (width > 0) & (height > 0) & ((width < 1) | (height < 1))
-    return part.where(small & ~part.once(in_fractions), "bbox")
+    return part.where(small & ~part.in_fractions, "bbox")
 
 
 _ROUNDING: Final = 0.01
@@ -253,7 +253,7 @@ def mask_empty(part: Annotations) -> Iterable[Found]:
     cause: A polygon without area, or outside the image.
     remedy: Correct the polygon, or remove the item.
     """
-    fractions = part.once(in_fractions)
+    fractions = part.in_fractions
     for position, area in enumerate(part.areas):
         if area == 0 and not fractions[position]:
             outside = part.overshoot[position] > 1
@@ -285,7 +285,7 @@ def area_unexplained(part: Annotations) -> Iterable[Found]:
     cause: Areas of overlapping polygons were added up, or the file was resized without its areas.
     remedy: Write the pixels of the polygons' union, or the box's width times height.
     """
-    fractions = part.once(in_fractions)
+    fractions = part.in_fractions
     for position, area, mask, box in _explanations(part):
         if fractions[position]:
             continue
@@ -320,18 +320,6 @@ def area_of_box(part: Annotations) -> Iterable[Found]:
 # ---------------------------------------------------------------- units
 
 
-def in_fractions(part: Annotations) -> Any:
-    """(N,): whether box and mask lie in the first pixel of a larger image: they are fractions of it."""
-    import numpy as np
-
-    _, _, width, height = part.boxes.T
-    across, down = part.size_arrays
-    large = (across > 4) & (down > 4)
-    inside = (np.nan_to_num(part.boxes) >= 0).all(axis=1) & (part.boxes <= 1).all(axis=1)
-    outlines = np.nan_to_num(part.outlines.extents, nan=0.0)
-    return large & inside & (width > 0) & (height > 0) & (outlines <= 1).all(axis=1)
-
-
 @check("warning")
 def coordinates_in_fractions(part: Annotations) -> Iterable[Found]:
     """An item's coordinates are fractions of its image, not pixels.
@@ -341,4 +329,4 @@ def coordinates_in_fractions(part: Annotations) -> Iterable[Found]:
     cause: They were normalised, as YOLO's labels are.
     remedy: Multiply x and width by the image's width, y and height by its height.
     """
-    return part.where(part.once(in_fractions), "bbox")
+    return part.where(part.in_fractions, "bbox")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from df2coco.errors import printable
 from df2coco.validator.checks import LEVELS, Check
@@ -24,14 +24,7 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values."""
         return {
-            "code": self.check.code,
-            "level": self.check.level,
-            "about": self.check.about,
-            "sentence": self.check.sentence,
-            "affects": self.check.affects,
-            "cause": self.check.cause,
-            "remedy": self.check.remedy,
-            "link": self.check.link,
+            **{name: getattr(self.check, name) for name in _FIELDS},
             "count": len(self.hits),
             "ids": [
                 f"{hit.about} {hit.id}" if hit.about else _json_id(hit.id)
@@ -40,6 +33,10 @@ class Finding:
             ],
             "details": [hit.detail for hit in self.hits],
         }
+
+
+_FIELDS: Final = ("code", "level", "about", "sentence", "affects", "cause", "remedy", "link")
+"""Of a check, in the JSON of its finding."""
 
 
 def _json_id(value: Any) -> int | str:
