@@ -51,18 +51,10 @@ class Annotations:
         return identify({"id": self.column("id")[position]}, position)
 
     @cached_property
-    def image_ids(self) -> list[Any]:
-        return self.column("image_id")
-
-    @cached_property
-    def category_ids(self) -> list[Any]:
-        return self.column("category_id")
-
-    @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:
         """Width and height of each annotation's image; None where it has no such image."""
         get = self.header.sizes.get
-        return [get(each) if type(each) is int else None for each in self.image_ids]
+        return [get(each) if type(each) is int else None for each in self.column("image_id")]
 
     @cached_property
     def size_arrays(self) -> tuple[Array, Array]:
@@ -103,7 +95,7 @@ class Annotations:
     @cached_property
     def garment_of(self) -> list[Category | None]:
         get = self.header.garments.get
-        return [get(each) if type(each) is int else None for each in self.category_ids]
+        return [get(each) if type(each) is int else None for each in self.column("category_id")]
 
     def where(self, wrong: Array, field: str = "") -> Iterator[Found]:
         """The annotations for which the array (N,) is true, with a field as it stands there."""
@@ -172,7 +164,11 @@ class Annotations:
     def columns(self) -> Columns:
         """What is kept of the part."""
         landmarks = self.landmarks
-        ids, image_ids, category_ids = self.column("id"), self.image_ids, self.category_ids
+        ids, image_ids, category_ids = (
+            self.column("id"),
+            self.column("image_id"),
+            self.column("category_id"),
+        )
         totals = self.outlines.totals.tolist(), landmarks.totals.tolist()
         boxes = self.column("bbox")
         return Columns(

@@ -107,7 +107,7 @@ def compare(file: File) -> Comparison:
             file=file.path,
         )
     found = Comparison()
-    shape = shape_of(file)
+    shape = file.once(shape_of)
     images = _Images(file)
     items: dict[int, list[int]] = {}
     for number, annotation in enumerate(file.annotations):

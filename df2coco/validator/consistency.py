@@ -68,9 +68,9 @@ def _cause_of_box(part: Annotations, position: int, box: Box, mask: Box) -> str:
 
 def _neighbours(part: Annotations, position: int) -> Iterator[int]:
     """Other annotations of the same image: in nearly all files they stand close by."""
-    image_id = part.image_ids[position]
+    image_id = part.column("image_id")[position]
     for other in range(max(0, position - 50), min(part.count, position + 50)):
-        if other != position and part.image_ids[other] == image_id:
+        if other != position and part.column("image_id")[other] == image_id:
             yield other
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from df2coco.coco.format import Entry
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.schema import MAX_SIDE, is_id
+from df2coco.coco.schema import FIELDS, is_id
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
@@ -136,7 +136,13 @@ class File:
     @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:
         """(width, height) of each image in pixels; None where it has no usable ones."""
-        return [size_of(entry) for entry in self.images]
+        width, height = (FIELDS["images"][side] for side in ("width", "height"))
+        sizes: list[Any] = [(entry.get("width"), entry.get("height")) for entry in self.images]
+        if width.all_fit([size[0] for size in sizes]) and height.all_fit(
+            [size[1] for size in sizes]
+        ):
+            return sizes
+        return [size if width.fits(size[0]) and height.fits(size[1]) else None for size in sizes]
 
     @cached_property
     def image_by_id(self) -> dict[int, Entry]:
@@ -189,14 +195,6 @@ def _where(
     for number, entry in enumerate(entries):
         if wrong(entry):
             yield Hit(identify(entry, number), detail(entry))
-
-
-def size_of(image: Mapping[str, Any]) -> tuple[int, int] | None:
-    """Width and height of an image; None when an image cannot have these."""
-    width, height = image.get("width"), image.get("height")
-    if type(width) is int and type(height) is int and 0 < width <= MAX_SIDE >= height > 0:
-        return width, height
-    return None
 
 
 def names_of(category: Mapping[str, Any]) -> list[Any]:

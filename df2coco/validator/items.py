@@ -41,7 +41,7 @@ def image_unknown(part: Annotations) -> Iterable[Found]:
     known = part.header.sizes.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"image_id {each}")
-        for position, each in enumerate(part.image_ids)
+        for position, each in enumerate(part.column("image_id"))
         if type(each) is int and each not in known and is_id(each)
     )
 
@@ -57,7 +57,7 @@ def category_unknown(part: Annotations) -> Iterable[Found]:
     known = part.header.lengths.keys() | _numbers(part.header.other_ids)
     return (
         (position, f"category_id {each}")
-        for position, each in enumerate(part.category_ids)
+        for position, each in enumerate(part.column("category_id"))
         if type(each) is int and each not in known and is_id(each)
     )
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from df2coco.boxes import iou
 from df2coco.coco.format import Entry
+from df2coco.coco.schema import FIELDS
 from df2coco.errors import shorten
 
 
@@ -50,10 +51,4 @@ _OVERLAP: Final = 0.5
 
 def _overlap(box: list[float], other: Any) -> float:
     """IoU of two boxes x, y, w, h; 0 where the other is not one."""
-    if (
-        type(other) is not list
-        or len(other) != 4
-        or any(type(n) not in (int, float) for n in other)
-    ):
-        return 0
-    return iou(box, other)
+    return iou(box, other) if FIELDS["annotations"]["bbox"].fits(other) else 0

@@ -8,7 +8,7 @@ from df2coco.errors import ImageError
 from df2coco.parser.image_header import ImageHeader
 from df2coco.parser.photos import Picture, Pictures
 from df2coco.validator.checks import check
-from df2coco.validator.file import File, size_of
+from df2coco.validator.file import File
 from df2coco.validator.hits import Hit, identify
 from df2coco.workers import map_ordered, worthwhile
 
@@ -114,8 +114,7 @@ def picture_size(file: File) -> Iterable[Hit]:
     cause: The images were resized, or width and height were exchanged or guessed.
     remedy: Write the sizes of the images that you train on, or use the original images.
     """
-    for name, entry, seen in _each(file):
-        size = size_of(entry)
+    for (name, _, seen), size in zip(_each(file), file.sizes, strict=True):
         if seen and seen.header and size is not None and seen.header.size != size:
             turned = ", rotated by EXIF" if seen.header.orientation != 1 else ""
             real = f"{seen.header.size[0]} x {seen.header.size[1]}{turned}"

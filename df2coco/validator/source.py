@@ -109,5 +109,5 @@ def source_no_images(file: File) -> Iterable[Hit]:
     cause: The images lie elsewhere.
     remedy: Name them with --images.
     """
-    if not shape_of(file).sizes:
+    if not file.once(shape_of).sizes:
         yield Hit(None)
