@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from df2coco import workers as workers_module
 from df2coco.errors import SourceError, WorkerError
-from df2coco.workers import available_cores, map_ordered, worthwhile
+from df2coco.workers import available_cores, in_background, map_ordered, worthwhile
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item
 from tests.worker_tasks import (
@@ -50,6 +50,16 @@ def children() -> list[psutil.Process]:
 def test_results_come_in_the_order_of_the_tasks(workers: int, tasks: int) -> None:
     found = list(map_ordered(double, range(tasks), workers=workers))
     assert found == [2 * number for number in range(tasks)]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_work_in_the_background(apart: bool) -> None:
+    with in_background(double, 4, apart=apart) as wait:
+        assert len(children()) == apart
+        assert wait() == 8
+    with in_background(fail, 5, apart=apart) as wait, pytest.raises(SourceError, match="5 is bad"):
+        wait()
+    assert children() == []
 
 
 def test_results_larger_than_a_pipe_and_prints_do_no_harm() -> None:
