@@ -36,15 +36,12 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
 
     count = len(segmentations)
     found = Outlines([], np.full((count, 4), np.nan), np.zeros(count), [], [], [])
-    good = _RULE.all_fit([each for each in segmentations if type(each) is list])
+    lists = [segmentation for segmentation in segmentations if type(segmentation) is list]
+    good = _RULE.all_fit(lists) and _are_even(set(map(len, chain.from_iterable(lists))))
     for position, segmentation in enumerate(segmentations):
         polygons: list[Any] = []
         if type(segmentation) is list:
-            fault = "" if good or not segmentation else _flat(segmentation)
-            if not fault:
-                polygons = _usable(found, position, segmentation, good)
-            else:
-                found.faults.append((position, f"segmentation {shorten(segmentation)}: {fault}"))
+            polygons = segmentation if good else _usable(found, position, segmentation)
         elif type(segmentation) is dict:
             found.rles.append(position)
             # Not `hash`: of text it is another number in every process.
@@ -52,8 +49,15 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
         elif segmentation is not None:
             found.faults.append((position, f"segmentation {shorten(segmentation)}"))
         found.polygons.append(polygons)
+        if any(type(polygon[0]) is int and type(sum(polygon)) is int for polygon in polygons):
+            found.integers.append(position)
     _measure(found)
     return found
+
+
+def _are_even(lengths: set[int]) -> bool:
+    """Whether polygons of so many numbers have 3 points or more."""
+    return all(length >= 6 and not length & 1 for length in lengths)
 
 
 def as_array(numbers: list[float]) -> Array:
@@ -77,19 +81,20 @@ def _flat(segmentation: list[Any]) -> str:
     return ""
 
 
-def _usable(found: Outlines, position: int, segmentation: list[Any], good: bool) -> list[Any]:
-    """The polygons of a segmentation that can be drawn; what is wrong with the others is noted.
-
-    `good`: the schema has nothing against them.
-    """
+def _usable(found: Outlines, position: int, segmentation: list[Any]) -> list[Any]:
+    """The polygons of a segmentation that can be drawn; what is wrong with the others is noted."""
+    fault = _flat(segmentation) if segmentation else ""
+    if fault:
+        found.faults.append((position, f"segmentation {shorten(segmentation)}: {fault}"))
+        return []
     polygons, undrawable = [], False
     for number, polygon in enumerate(segmentation):
         what = ""
         if type(polygon) is not list:
             what = shorten(polygon)
-        elif len(polygon) < 6 or len(polygon) & 1:
+        elif not _are_even({len(polygon)}):
             what = f"{len(polygon)} numbers"
-        elif good or _RULE.fits([polygon]):
+        elif _RULE.fits([polygon]):
             polygons.append(polygon)
         elif not all(type(each) in (int, float) for each in polygon):
             what = "not all are numbers"
@@ -100,8 +105,6 @@ def _usable(found: Outlines, position: int, segmentation: list[Any], good: bool)
             undrawable = True
         if what:
             found.faults.append((position, f"segmentation[{number}]: {what}"))
-    if any(type(each[0]) is int and type(sum(each)) is int for each in polygons):
-        found.integers.append(position)
     if not undrawable:
         return polygons
     found.totals[position] = sum(map(sum, polygons))
