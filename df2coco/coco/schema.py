@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeGu
 import msgspec
 from msgspec import Meta, Struct
 
+from df2coco.coco.format import column
 from df2coco.errors import CocoFileError, shorten
 
 MAX_ID: Final = (1 << 63) - 1
@@ -369,7 +370,7 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
     entries = list(entries)
     changed = set()
     for field in WHOLE_NUMBERS[name]:
-        values = [entry.get(field) for entry in entries]
+        values = column(entries, field)
         if _USUAL.issuperset(map(type, values)):
             continue
         for position, (entry, value) in enumerate(zip(entries, values, strict=True)):

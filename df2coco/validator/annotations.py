@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from df2coco.boxes import to_corners
-from df2coco.coco.format import Entry
+from df2coco.coco.format import Entry, column
 from df2coco.coco.schema import FIELDS, MAX_SIDE, is_mask
 from df2coco.errors import shorten
 from df2coco.masks import compressed, union_area, union_areas
@@ -39,7 +39,7 @@ class Annotations:
     def column(self, name: str) -> list[Any]:
         """A field of every annotation; None where it is missing."""
         if name not in self._columns:
-            self._columns[name] = [entry.get(name) for entry in self.entries]
+            self._columns[name] = column(self.entries, name)
         return self._columns[name]
 
     def has(self, name: str) -> list[bool]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from df2coco.coco.format import Entry
+from df2coco.coco.format import Entry, column
 from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, MAX_PIXELS, Field, is_id
@@ -20,11 +20,12 @@ def is_not_finite(value: Any) -> bool:
 
 def misfits(entries: list[Entry], field: str, rule: Field) -> Iterator[Found]:
     """The values of a field that are not what the schema wants: number of the entry, and what it says."""
-    if rule.all_fit([entry[field] for entry in entries if field in entry]):
+    values = column(entries, field, ...)
+    if rule.all_fit([value for value in values if value is not ...]):
         return  # as nearly always
-    for number, entry in enumerate(entries):
-        if field in entry and not rule.fits(entry[field]) and not is_not_finite(entry[field]):
-            yield number, f"{field} {shorten(entry[field])}"
+    for number, value in enumerate(values):
+        if value is not ... and not rule.fits(value) and not is_not_finite(value):
+            yield number, f"{field} {shorten(value)}"
 
 
 def _misfits(file: File, name: str, field: str) -> Iterator[Hit]:
