@@ -9,6 +9,7 @@ import contextlib
 import copy
 import io
 import json
+import re
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +19,14 @@ import pytest
 from msgspec import Meta
 
 from df2coco.coco.reader import load
+from df2coco.coco.results import RESULTS, ResultDecoder
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Field, fields_of, read_whole_numbers
 from df2coco.converter import convert
 from df2coco.converter.options import Shape
 from df2coco.converter.restore import restore
 from df2coco.drawing import draw
 from df2coco.errors import CocoFileError, Df2cocoError
-from df2coco.evaluation import evaluate
+from df2coco.evaluation import ResultsError, evaluate
 from df2coco.export.roboflow import export_roboflow
 from df2coco.export.yolo import export_yolo
 from df2coco.report import write_report
@@ -272,6 +274,45 @@ def test_float_polygons_of_another_type(value: Any, base: dict[str, Any], tmp_pa
     with pytest.raises(CocoFileError, match=r"annotations\[0\].float_polygons"):
         restore(path, tmp_path / "restored", force=True)
     del base["annotations"][0]["float_polygons"]
+
+
+# ---------------------------------------------------------------- results
+
+GOOD = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [10, 10, 50, 60]}
+SHAPES: dict[str, dict[str, Any]] = {
+    "bbox": {},
+    "segm": {"segmentation": [[10, 10, 60, 10, 60, 70]]},
+    "keypoints": {"keypoints": [1.5, 2, 1] * 25},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind in SHAPES for field in RESULTS[kind]]
+)
+def test_a_result_is_refused_for_what_is_declared(
+    kind: Any, field: str, base: dict[str, Any], tmp_path: Path
+) -> None:
+    """Alone, and in a part of a file in which another result has to be brought into shape."""
+    item = base["annotations"][0]
+    good = GOOD | SHAPES[kind] | {n: item[n] for n in ("image_id", "category_id")}
+    if kind == "keypoints":
+        good["keypoints"] = item["keypoints"]
+    decoder, rule = ResultDecoder(kind, {}), RESULTS[kind][field]
+    path = tmp_path / "results.json"
+    for value in {repr(value): value for value in values(rule, good[field])}.values():
+        shaped = {field: value}
+        decoder.bring_into_shape(shaped)
+        fits = rule.fits(shaped[field])
+        if fits and field == "segmentation" and re.search("9999999|10000000", repr(value)):
+            continue  # drawing it takes pycocotools seconds
+        for first in (good, good | {"image_id": float(good["image_id"])}):
+            path.write_text(json.dumps([first, good | {field: value}]))
+            try:
+                evaluate(kind, base, path)
+                refused = False
+            except ResultsError as error:
+                refused = f"results[1].{field}: " in str(error) and rule.expected in str(error)
+            assert refused != fits, value
 
 
 # ---------------------------------------------------------------- the truth about each defect
