@@ -41,9 +41,6 @@ from tests.tools.documents import (
 TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 FIELDS = marked(TEXTS["docs/file-format.md"], "fields") or ""
 
-REPOSITORY = "https://github.com/df2coco/df2coco/blob/main/"
-"""Links of README begin with it, since the package index shows README alone."""
-
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
@@ -103,8 +100,7 @@ def test_code_runs(page: str, workplace: Path) -> None:
 
 @every_page
 def test_links_lead_somewhere(page: str) -> None:
-    text = TEXTS[page].replace(REPOSITORY, "") if page == "README.md" else TEXTS[page]
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", TEXTS[page]):
         file = PAGES[page].parent / target if target else PAGES[page]
         assert file.exists(), target
         assert ".." not in target, "is not on the site"

@@ -57,14 +57,33 @@ def test_the_dockerfile_has_instructions_that_exist_and_no_root() -> None:
     assert 'ENTRYPOINT ["df2coco"]' in lines
 
 
-def test_readme_has_no_link_that_the_package_index_cannot_follow() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
+def test_links_of_readme_are_files_here_and_addresses_for_the_package_index() -> None:
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    own = [target for target in links if not target.startswith(("https://", "#"))]
+    assert len(own) > 10
+    assert not [target for target in own if not (ROOT / target.split("#")[0]).is_file()]
+    published = text
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        hooks = tomllib.load(stream)["tool"]["hatch"]["metadata"]["hooks"]
+    for change in hooks["fancy-pypi-readme"]["substitutions"]:
+        published = re.sub(change["pattern"], change["replacement"], published)
+    assert len(re.findall(r"\]\(", published)) == len(links)
+    for target in re.findall(r"\]\(([^)]+)\)", published):
         assert target.startswith(("https://", "#")), target
+    raw = "https://raw.githubusercontent.com/df2coco/df2coco/main/"
+    assert re.findall(r"!\[[^\]]*\]\(([^)]+)\)", published) == [f"{raw}docs/pictures/examples.png"]
 
 
 def test_one_version_everywhere() -> None:
-    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
-    assert re.search(rf"^## {re.escape(__version__)} \(", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    """What is cited is the last release; what is not released yet is called so."""
+    sections = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    in_work = __version__.endswith(".dev0")
+    assert (sections[0] == "Unreleased") is in_work
+    released = sections[in_work].partition(" (")[0]
+    assert f"\nversion: {released}\n" in (ROOT / "CITATION.cff").read_text()
+    assert (released == __version__) is not in_work
 
 
 def test_readme_stays_short() -> None:

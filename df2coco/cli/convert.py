@@ -1,7 +1,7 @@
 """`df2coco convert` and `df2coco image-info`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -146,24 +146,29 @@ def _run(
     if quiet:
         return
     for summary in summaries:
-        _say_notices(summary)
-        _say_summary(summary)
+        _say_summary(summary, _say_notices(summary))
     say(f"{time.monotonic() - started:.1f} seconds")
+    if any(summary.notice_counts["no-images"] for summary in summaries):
+        say(_WITH_PHOTOS)
 
 
+_WITH_PHOTOS = "To train, convert again with the photos: the same command and --images PATH, their folder or zip."
 _SHOWN = 10
 
 
-def _say_notices(summary: Summary) -> None:
+def _say_notices(summary: Summary) -> set[str]:
+    """Print the worst; the codes of those about the split as a whole, of which that was all to say."""
     worst_first = sorted(summary.notices, key=lambda notice: notice.level != "error")
     for notice in worst_first[:_SHOWN]:
         say(f"{notice.level}: {notice}")
     hidden = sum(summary.notice_counts.values()) - min(len(summary.notices), _SHOWN)
     if hidden:
         say(f"... and {hidden} more; --report FILE lists them all.")
+    return {notice.code for notice in worst_first[:_SHOWN] if not notice.file}
 
 
-def _say_summary(summary: Summary) -> None:
+def _say_summary(summary: Summary, said: Container[str]) -> None:
+    """Print the counts, less those of notices that were said."""
     from df2coco.releases import completeness
 
     say(f"{summary.split}: {counted(summary.images, 'image')}, {counted(summary.items, 'item')}")
@@ -172,7 +177,8 @@ def _say_summary(summary: Summary) -> None:
         if count:
             say(f"  {category.name:<22}{count:>9,}")
     for code, count in sorted(summary.notice_counts.items()):
-        say(f"  {code:<22}{count:>9,}  {NOTICES[code].sentence}")
+        if code not in said:
+            say(f"  {code:<22}{count:>9,}  {NOTICES[code].sentence}")
     if not summary.subset:
         for line in completeness(summary.split, summary.images, summary.items):
             say(f"  {line}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from df2coco.cli import app as cli
+from df2coco.cli.streams import say
 from df2coco.layouts import SHARED
 
 FRAMEWORKS: Final = {
@@ -35,6 +36,7 @@ def metainfo_command(
         ),
     ] = "unified",
     out: Annotated[Path | None, cli.option("FILE", "Write it there rather than to stdout.")] = None,
+    quiet: cli.QuietOption = False,
 ) -> None:
     """Print the settings that a training framework needs.
 
@@ -49,3 +51,5 @@ def metainfo_command(
 
     with atomic_write(out) as stream:
         stream.write(settings.encode())
+    if not quiet:
+        say(f"-> {out}")
