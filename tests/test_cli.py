@@ -110,6 +110,21 @@ class TestConvert:
         assert "validation: 21 images, 40 items" in result.stderr
         assert str(tmp_path / "out.json") in result.stderr.replace("\n", "")
 
+    def test_missing_photos_are_reported_once_with_the_way_to_convert_again(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        split = make_split({1: make_annotation()})
+        annos = (split / "annos").rename(tmp_path / "annos")
+        result = run("convert", annos, tmp_path / "out.json")
+        assert result.stderr.count("no images found") == 1
+        last = result.stderr.splitlines()[-1]
+        assert last.startswith("To train, convert again with the photos")
+        assert "--images PATH" in last
+        again = run("convert", annos, tmp_path / "out.json", "--images", split / "image")
+        assert "no images found" not in again.stderr
+        assert "convert again" not in again.stderr
+        assert run("convert", annos, tmp_path / "out.json", "--quiet").output == ""
+
     def test_quiet_says_nothing(self, validation: Path, tmp_path: Path) -> None:
         result = run("convert", validation, tmp_path / "out.json", "--quiet")
         assert (result.exit_code, result.output) == (0, "")

@@ -175,6 +175,9 @@ def test_the_command_prints_or_writes_the_source(
     out.write_text("before")
     written = CliRunner().invoke(app, [*arguments, "--out", str(out)])
     assert (written.exit_code, written.stdout) == (0, "")
+    assert written.stderr.replace("\n", "") == f"-> {out}"
+    assert CliRunner().invoke(app, [*arguments, "--out", str(out), "--quiet"]).output == ""
+    assert CliRunner().invoke(app, [*arguments, "--quiet"]).output == source
     assert out.read_text() == source
     assert list(tmp_path.iterdir()) == [out]
 

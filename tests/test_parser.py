@@ -578,6 +578,32 @@ def test_without_an_image_the_size_is_the_smallest_that_holds_all(
     assert (record.width, record.height) == size
 
 
+def far(x: int, y: int) -> dict[str, Any]:
+    return make_item(bounding_box=[10, 10, x, y])
+
+
+@pytest.mark.parametrize(
+    ("items", "refused"),
+    [
+        ([far(65535, 65535)], ["item1"]),
+        ([far(32768, 32768)], []),  # 2^30 pixels
+        ([far(32768, 32769)], ["item1"]),
+        ([far(65535, 100), far(100, 65535), far(100, 16384)], ["item2"]),
+        ([make_item(segmentation=[[0, 0, 65535, 0, 65535, 65535]]), make_item()], ["item1"]),
+    ],
+)
+def test_without_an_image_no_item_may_need_too_large_a_one(
+    items: list[Any], refused: list[str]
+) -> None:
+    record = parse(make_annotation(*items), size=None)
+    bad = [notice for notice in record.notices if notice.code == "bad-item"]
+    assert [notice.field for notice in bad] == refused
+    assert all("no image has more than 2^30" in notice.text for notice in bad)
+    assert record.width * record.height <= 1 << 30
+    assert len(record.items) == len(items) - len(refused)
+    assert not [n for n in parse(make_annotation(*items)).notices if n.code == "bad-item"]
+
+
 @given(st.integers(0, 10**18 - 1), st.integers(0, 5))
 def test_image_ids_are_the_integers_of_names(number: int, zeros: int) -> None:
     stem = "0" * zeros + str(number)

@@ -17,15 +17,11 @@ from msgspec import Meta, Struct
 
 from df2coco.coco.format import column
 from df2coco.errors import CocoFileError, shorten
+from df2coco.limits import MAX_PIXELS as MAX_PIXELS
+from df2coco.limits import MAX_SIDE as MAX_SIDE
 
 MAX_ID: Final = (1 << 63) - 1
 """The largest id: numpy, torch and hotcoco hold ids in 64 bits."""
-
-MAX_SIDE: Final = 65_535
-"""The largest width or height of an image: no JPEG is wider or higher."""
-
-MAX_PIXELS: Final = 1 << 30
-"""Width times height of an image: a mask takes as many bytes."""
 
 MAX_NUMBER: Final = 10_000_000
 """The largest coordinate: pycocotools crashes when drawing one that does not fit into an int."""

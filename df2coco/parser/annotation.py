@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
+from df2coco.limits import MAX_PIXELS
 from df2coco.parser.item import complete, polygon_fault, read_declared, read_fields
 from df2coco.parser.records import (
     Box,
@@ -68,22 +69,25 @@ def parse_annotation(
     except FaultError as fault:
         raise SourceError(fault.text, file=file, field=fault.field) from None
     notices: list[Notice] = []
-    items, boxes = _read_items(document, file, size, notices)
+    items, boxes, smallest = _read_items(document, file, size, notices)
     if len(items) > 1:
         notices += _twice(items, file)
     reach = None
     if size is not None:
         edges = [edge / side for box in boxes for edge, side in zip(box, size * 2, strict=True)]
         reach = max(edges, default=None)
-    size = size or smallest_size(items)
     heads = head.source, head.pair_id
-    return ImageRecord(image_id, file_name, *size, *heads, tuple(items), tuple(notices), reach)
+    return ImageRecord(
+        image_id, file_name, *(size or smallest), *heads, tuple(items), tuple(notices), reach
+    )
 
 
 def _read_items(
     document: dict[str, Any], file: str, size: tuple[int, int] | None, notices: list[Notice]
-) -> tuple[list[Item], list[Box]]:
-    """The items that can be used, and the boxes of all as the file gives them."""
+) -> tuple[list[Item], list[Box], tuple[int, int]]:
+    """The items that can be used, the boxes of all as the file gives them, and the smallest size of an
+    image that holds the items (where there is none)."""
+    smallest = (1, 1)
     items: list[Item] = []
     boxes: list[Box] = []
     for key, value in document.items():
@@ -95,14 +99,29 @@ def _read_items(
         try:
             fields = value if type(value) is Fields else read_fields(value, repairs)
             boxes.append(fields.bounding_box)
-            items.append(complete(key, fields, size, repairs))
+            item = complete(key, fields, size, repairs)
+            if size is None:
+                smallest = _enlarged(smallest, item)
+            items.append(item)
         except FaultError as fault:
             repairs = [("bad-item", fault.field, fault.text)]
         for code, field, text in repairs:
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
     if not items and not any(notice.code == "bad-item" for notice in notices):
         notices.append(Notice("no-items", file, "", "the image has no items"))
-    return items, boxes
+    return items, boxes, smallest
+
+
+def _enlarged(size: tuple[int, int], item: Item) -> tuple[int, int]:
+    """The size that an image without a photo must have for an item, too. Raises `FaultError`."""
+    width, height = smallest_size(item, size)
+    if width * height > MAX_PIXELS:
+        raise FaultError(
+            "",
+            f"needs an image of {width} x {height} pixels, and no image has more than 2^30. "
+            "Correct it, or remove the item.",
+        )
+    return width, height
 
 
 _IGNORED: Final = (

@@ -1,17 +1,18 @@
 """What one annotation file comes to once it is checked, and what is reported about it."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from df2coco.limits import MAX_SIDE
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category, ImageSource
 
-MAX_COORDINATE: Final = 65_535
-"""The largest coordinate in pixels: no JPEG is wider or higher."""
+MAX_COORDINATE: Final = MAX_SIDE
+"""In pixels."""
 
 Number: TypeAlias = int | float
 
@@ -182,13 +183,12 @@ class ImageRecord(msgspec.Struct, frozen=True):
     reach: float | None = None
 
 
-def smallest_size(items: Iterable[Item]) -> tuple[int, int]:
-    """The smallest width and height in pixels of an image that holds the annotations of some items."""
-    edges: list[list[Number]] = [[1], [1]]
-    for item in items:
-        for axis, furthest in enumerate(edges):
-            # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.
-            furthest += (item.bounding_box[2 + axis], max(item.landmarks[axis::3]) + 1)
-            furthest += (max(polygon[axis::2]) for polygon in item.segmentation)
-    width, height = (min(math.ceil(max(furthest)), MAX_COORDINATE) for furthest in edges)
-    return width, height
+def smallest_size(item: Item, size: tuple[int, int]) -> tuple[int, int]:
+    """The smallest (width, height) of an image that is not smaller than `size` and holds an item."""
+    sides = []
+    for axis, side in enumerate(size):
+        # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.
+        furthest = [side, item.bounding_box[2 + axis], max(item.landmarks[axis::3]) + 1]
+        furthest += (max(polygon[axis::2]) for polygon in item.segmentation)
+        sides.append(min(math.ceil(max(furthest)), MAX_COORDINATE))
+    return sides[0], sides[1]
