@@ -105,3 +105,8 @@ AGGREGATED: Final = _aggregated()
 
 SHARED: Final = {"unified": UNIFIED, "aggregated": AGGREGATED}
 """Name -> layout of those that all categories have in common."""
+
+
+def find_layout(name: str, category: Category) -> Layout:
+    """The slots of a category's keypoints in a layout: "unified", "aggregated" or "category"."""
+    return SHARED.get(name) or layout_of_category(category)

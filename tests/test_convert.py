@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from df2coco.coco.reader import load
-from df2coco.converter.encoder import LAYOUTS as LAYOUT_OF
 from df2coco.converter.encoder import make_encoder, measure
 from df2coco.converter.options import LAYOUTS, LayoutName, Selection, Shape
 from df2coco.converter.run import ConversionError, convert, image_info
 from df2coco.errors import OptionError, OutputError, SourceError
-from df2coco.layouts import AGGREGATED, own_slots
+from df2coco.layouts import AGGREGATED, find_layout, own_slots
 from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.records import ImageRecord
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
@@ -780,7 +779,7 @@ def test_landmarks_survive_each_layout(
     annotation = encoded(record, Shape(layout=layout))
     keypoints = annotation["keypoints"]
     found = [tuple(keypoints[i : i + 3]) for i in range(0, len(keypoints), 3)]
-    assert len(found) == len(LAYOUT_OF[layout](category).names)
+    assert len(found) == len(find_layout(layout, category).names)
     own = own_slots(category, len(found))
     assert own is not None
     assert [found[slot] for slot in own] == points

@@ -18,7 +18,6 @@ from df2coco.converter.options import (
     OnError,
     Selection,
     Shape,
-    check_preset,
 )
 from df2coco.converter.run import convert, image_info
 from df2coco.converter.summary import ConversionError, Summary
@@ -83,7 +82,7 @@ def convert_command(
     quiet: cli.QuietOption = False,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
-    shape = _shape(preset, task=task, layout=layout, landmarks=landmarks, area=area)
+    shape = _shape(task=task, layout=layout, landmarks=landmarks, area=area, preset=preset)
     given: Any = {"categories": tuple(category or ()), "only": only}
     selection = Selection(**given, limit=limit, sample=sample, seed=seed)
     work = partial(
@@ -120,15 +119,12 @@ def image_info_command(
     _run(work, workers, password, quiet)
 
 
-def _shape(preset: str | None, **options: str | None) -> Shape:
+def _shape(**options: str | None) -> Shape:
     given: Any = {name: value for name, value in options.items() if value is not None}
     if given.get("task") == "instances":
         for name in ("layout", "landmarks"):
             if name in given:
                 raise OptionError("task instances has no landmarks. Leave it out.", field=name)
-    if preset is not None:
-        check_preset(preset, given)
-        given["preset"] = preset
     return Shape(**given)
 
 

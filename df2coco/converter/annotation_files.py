@@ -97,13 +97,13 @@ class Collector:
         return {name: value for name, value in item.items() if value is not None}
 
     def _landmarks(self, keypoints: list[float], category: Category) -> list[float]:
-        found = own_landmarks(keypoints, category)
-        if found is None:
+        own = own_landmarks(keypoints, category)
+        if own is None:
             raise FaultError("keypoints", f"{len(keypoints)} numbers, {expected_numbers(category)}")
         labelled = len(keypoints) // 3 - keypoints[2::3].count(0)
-        if labelled > len(found) // 3 - found[2::3].count(0):
+        if labelled > len(own) // 3 - own[2::3].count(0):
             self.counts["outside"] += 1
-        return found if type(sum(found)) is int else [_whole(number) for number in found]
+        return own if type(sum(own)) is int else list(map(_whole, own))
 
 
 def _whole(number: float) -> float:
@@ -132,10 +132,12 @@ def _segmentation(annotation: Any, whole: bool) -> list[list[float]]:
 def _corners(annotation: Any, whole: bool) -> list[float]:
     x, y, width, height = annotation.bbox
     corners = [x, y, _end(x, width), _end(y, height)]
-    found = [_whole(number) for number in corners] if whole else corners
+    if not whole:
+        return corners
+    integers = list(map(_whole, corners))
     # The area of a whole box is a float only where the box was written with floats.
-    floats = type(annotation.area) is float and all(type(n) is int for n in found)
-    return corners if floats else found
+    floats = type(annotation.area) is float and all(type(n) is int for n in integers)
+    return corners if floats else integers
 
 
 def _end(start: float, length: float) -> float:

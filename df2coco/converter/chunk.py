@@ -76,7 +76,7 @@ def _notices(
     job: Job, images: list[ReadImage], chosen: list[ImageRecord | None], measured: list[Measured]
 ) -> list[Notice]:
     """Those of the images, each with those of its chosen items."""
-    if all(each.pixels for each in measured):
+    if all(item.pixels for item in measured):
         return [notice for image in images for notice in image.notices]
     rest = iter(measured)
     notices: list[Notice] = []
@@ -120,8 +120,8 @@ def _part(
     rest = iter(measured)
     for record in records:
         own = [
-            encoder.annotation(record, item, each)
-            for item, each in zip(record.items, rest, strict=False)
+            encoder.annotation(record, item, measures)
+            for item, measures in zip(record.items, rest, strict=False)
             if category_id in (None, item.category_id)
         ]
         if own or category_id is None:

@@ -1,9 +1,9 @@
 """How a record is laid out in COCO: which slots, which names, which area; one record at a time, no I/O."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import orjson
@@ -12,18 +12,11 @@ from df2coco.coco.format import CocoCategory
 from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID
 from df2coco.converter.options import Selection, Shape
-from df2coco.layouts import AGGREGATED, UNIFIED, Layout, layout_of_category, own_slots
+from df2coco.layouts import find_layout, own_slots
 from df2coco.masks import area_or_box, has_pixels, union_areas
 from df2coco.parser.records import ImageRecord, Item, Number
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS, Category
 from df2coco.version import __version__
-
-LAYOUTS: Final[Mapping[str, Callable[[Category], Layout]]] = {
-    "unified": lambda _: UNIFIED,
-    "aggregated": lambda _: AGGREGATED,
-    "category": layout_of_category,
-}
-"""Name -> the slots of a category's keypoints."""
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
@@ -70,19 +63,11 @@ class Encoder:
         self.shape = shape
         self._has_keypoints = shape.task != "instances"
         self._counts_pixels = shape.area == "mask"
+        self._names = {c.id: find_layout(shape.layout, c).names for c in CATEGORIES}
+        self._slots = {c.id: own_slots(c, len(self._names[c.id])) or () for c in CATEGORIES}
         self._keypoints = {
-            c.id: _placement(self._slots(c), len(self._names(c))) for c in CATEGORIES
+            c.id: _placement(self._slots[c.id], len(self._names[c.id])) for c in CATEGORIES
         }
-
-    def _names(self, category: Category) -> Sequence[str]:
-        """The names of a category's slots."""
-        return LAYOUTS[self.shape.layout](category).names
-
-    def _slots(self, category: Category) -> Sequence[int]:
-        """The slots (from 0) of a category's landmarks."""
-        slots = own_slots(category, len(self._names(category)))
-        assert slots is not None
-        return slots
 
     def categories(self, only: int | None = None) -> list[CocoCategory]:
         """The file's categories: all 13, since a training framework numbers classes by position, or one."""
@@ -95,8 +80,8 @@ class Encoder:
             "supercategory": "clothes",
         }
         if self._has_keypoints:
-            slots = self._slots(category)
-            entry["keypoints"] = list(self._names(category))
+            slots = self._slots[category.id]
+            entry["keypoints"] = list(self._names[category.id])
             entry["skeleton"] = [[slots[a - 1] + 1, slots[b - 1] + 1] for a, b in category.skeleton]
         return entry
 
@@ -167,9 +152,9 @@ def _box(corners: tuple[Number, Number, Number, Number]) -> bytes:
 @functools.lru_cache(4096)
 def _attributes(*values: int | None) -> bytes:
     """JSON of the attributes that are not None, each behind a comma."""
-    found = zip(("style", *ATTRIBUTES), values, strict=True)
+    named = zip(("style", *ATTRIBUTES), values, strict=True)
     return b"".join(
-        b',"%b":%d' % (name.encode(), value) for name, value in found if value is not None
+        b',"%b":%d' % (name.encode(), value) for name, value in named if value is not None
     )
 
 

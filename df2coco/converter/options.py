@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.errors import OptionError, check_choice, shorten
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, SOURCES, ImageSource
+from df2coco.taxonomy import (
+    CATEGORIES,
+    CATEGORY_BY_ID,
+    CATEGORY_BY_NAME,
+    SOURCES,
+    Category,
+    ImageSource,
+)
 
 Task: TypeAlias = Literal["keypoints", "instances"]
 LayoutName: TypeAlias = Literal["unified", "aggregated", "category"]
@@ -45,13 +52,8 @@ ON_ERROR: Final[Mapping[OnError, str]] = {
     "skip": "leave it out and count it",
 }
 
-_PRESET_VALUES: Final[Mapping[str, Mapping[str, str]]] = {
-    "official": {
-        "task": "keypoints",
-        "layout": "unified",
-        "landmarks": "all",
-        "area": "box",
-    }
+_PRESETS: Final[Mapping[str, Mapping[str, str]]] = {
+    "official": {"task": "keypoints", "layout": "unified", "landmarks": "all", "area": "box"}
 }
 """Preset -> the value that it gives to each other field of `Shape`."""
 
@@ -91,7 +93,7 @@ class Selection:
     @property
     def category_ids(self) -> tuple[int, ...]:
         """`categories`, which are ids by now."""
-        return tuple(each for each in self.categories if isinstance(each, int))
+        return tuple(number for number in self.categories if isinstance(number, int))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +119,17 @@ class Shape:
         for field in dataclasses.fields(self):
             optional = () if field.default else (None,)
             check_choice(field.name, getattr(self, field.name), (*optional, *_TABLES[field.name]))
-        if self.preset is None:
-            return
-        check_preset(
-            self.preset,
-            {
-                field.name: getattr(self, field.name)
-                for field in dataclasses.fields(self)
-                if getattr(self, field.name) != field.default
-            },
-        )
-        for name, value in _PRESET_VALUES[self.preset].items():
-            object.__setattr__(self, name, value)
+        fixed = _PRESETS[self.preset] if self.preset else {}
+        for field in dataclasses.fields(self):
+            given = getattr(self, field.name)
+            value = fixed.get(field.name, given)
+            if given not in (field.default, value):
+                raise OptionError(
+                    f"{shorten(given)} does not go with preset {self.preset}, which has {value}. "
+                    "Leave one of them out.",
+                    field=field.name,
+                )
+            object.__setattr__(self, field.name, value)
 
     def of_file(self, task: Task) -> "Shape":
         """The shape of a file of this task: nothing is left open."""
@@ -145,31 +146,17 @@ _TABLES: Final[Mapping[str, Mapping[Any, str]]] = {
 """Field of `Shape` -> its values."""
 
 
-def check_preset(preset: str, given: Mapping[str, object]) -> None:
-    """Raise `OptionError` when a preset has another value for an option that was given."""
-    for name, fixed in _PRESET_VALUES[preset].items():
-        if given.get(name) not in (None, fixed):
-            raise OptionError(
-                f"{shorten(given[name])} does not go with preset {preset}, which has {fixed}. "
-                "Leave one of them out.",
-                field=name,
-            )
-
-
 def _category_ids(categories: Iterable[int | str]) -> tuple[int, ...]:
     if isinstance(categories, str) or not isinstance(categories, Iterable):
         raise OptionError(
             f"{shorten(categories)} is not a list of names or ids.", field="categories"
         )
     ids = set()
-    for each in categories:
-        category = None
-        if type(each) is int:
-            category = CATEGORY_BY_ID.get(each)
-        elif isinstance(each, str):
-            category = CATEGORY_BY_NAME.get(each)
+    known: dict[Any, Category] = {**CATEGORY_BY_ID, **CATEGORY_BY_NAME}
+    for given in categories:
+        category = known.get(given) if type(given) in (int, str) else None
         if category is None:
             names = ", ".join(category.name for category in CATEGORIES)
-            raise OptionError(f"{shorten(each)} is not one of {names}.", field="categories")
+            raise OptionError(f"{shorten(given)} is not one of {names}.", field="categories")
         ids.add(category.id)
     return tuple(sorted(ids))

@@ -1,9 +1,9 @@
 """The whole job: one or more splits into COCO files, in one pass over each, written all or not at all."""
 
-import dataclasses
 from array import array
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -88,33 +88,35 @@ def image_info(
     return summary
 
 
+@dataclass(frozen=True)
 class _Run:
     """How to go about it. Raises `OptionError`."""
 
-    def __init__(
-        self,
-        selection: Selection,
-        on_error: OnError,
-        workers: int,
-        keep_notices: bool,
-        report: str | Path | None,
-        progress: Progress,
-    ) -> None:
-        check_choice("on_error", on_error, ON_ERROR)
-        check_workers(workers)
-        self.selection = selection
-        self.fails = on_error == "fail"
-        self.workers = workers
-        self.report = None if report is None else Path(report)
-        self.keep_notices = keep_notices or report is not None
-        self.progress = progress
+    selection: Selection
+    on_error: OnError
+    workers: int
+    keep_notices: bool
+    report: str | Path | None
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        check_choice("on_error", self.on_error, ON_ERROR)
+        check_workers(self.workers)
+
+    def _fails(self, *summaries: Summary) -> bool:
+        """Whether nothing is to be written, since something cannot be used."""
+        return self.on_error == "fail" and any(summary.errors for summary in summaries)
+
+    def _note(self, summary: Summary, notices: Iterable[Notice]) -> None:
+        for notice in notices:
+            summary.note(notice, keep=self.keep_notices or self.report is not None)
 
     def convert(
         self, splits: Sequence[Split], plans: Sequence[list[Output]], *, makes_folders: bool
     ) -> list[Summary]:
         """Convert splits into the files of their plans: all of them, or none."""
         read = [path for split in splits for path in split.folders]
-        reports = [] if self.report is None else [self.report]
+        reports = [] if self.report is None else [Path(self.report)]
         check_outputs(reports, read)
         paths = [output.path for plan in plans for output in plan]
         check_outputs([*paths, *reports], read, make_folders=makes_folders)
@@ -124,7 +126,7 @@ class _Run:
                     self._convert(split, plan, outputs)
                     for split, plan in zip(splits, plans, strict=True)
                 ]
-                if self.fails and any(summary.errors for summary in summaries):
+                if self._fails(*summaries):
                     for summary in summaries:
                         summary.clear()
                     raise ConversionError(summaries)
@@ -142,8 +144,7 @@ class _Run:
         selection = self._selection(split)
         summary = Summary(split.name, [output.path for output in plan])
         summary.subset = selection != Selection()
-        for notice in self._notices(split):
-            summary.note(notice, keep=self.keep_notices)
+        self._note(summary, self._notices(split))
         reaches = array("d")
         with ExitStack() as stack:
             writers = []
@@ -161,9 +162,8 @@ class _Run:
                 results = take_sample(results, selection.sample, selection.seed)
             for converted in results:
                 reaches.extend(converted.reaches)
-                for notice in converted.notices:
-                    summary.note(notice, keep=self.keep_notices)
-                if self.fails and summary.errors:
+                self._note(summary, converted.notices)
+                if self._fails(summary):
                     continue  # only more errors are of interest
                 summary.images += converted.images
                 for category_id, count in converted.items_per_category.items():
@@ -175,11 +175,10 @@ class _Run:
             for writer in writers:
                 writer.close()
         summary.items = sum(summary.items_per_category.values())
-        other_photos = judge_photos(reaches)
-        if other_photos is not None:
+        if other_photos := judge_photos(reaches):
             summary.note(other_photos, keep=True)
-        fails = self.fails and summary.errors
-        if not fails and not summary.images and (summary.subset or summary.errors):
+        empties = summary.subset or summary.errors
+        if empties and not summary.images and not self._fails(summary):
             text = _NOTHING_USABLE if summary.errors else _NOTHING_LEFT
             summary.note(Notice("nothing-left", "", "", text), keep=True)
         return summary
@@ -190,7 +189,7 @@ class _Run:
         """What the images of a split give for each file of its plan. Close the generator to end early."""
         job = Job(
             # The official converter's file has sizes as stored.
-            dataclasses.replace(split.reader, stored_size=plan[0].shape.preset == "official"),
+            replace(split.reader, stored_size=plan[0].shape.preset == "official"),
             selection,
             tuple((output.shape, output.category_id) for output in plan),
         )
@@ -210,14 +209,14 @@ class _Run:
         """What of the selection makes sense for the split."""
         if split.reader.annotations is not None:
             return self.selection
-        return dataclasses.replace(self.selection, categories=(), only=None)
+        return replace(self.selection, categories=(), only=None)
 
     def _notices(self, split: Split) -> Iterable[Notice]:
         """What is worth knowing before the first image."""
         if split.reader.images is None:
             yield Notice("no-images", "", "", _NO_IMAGES)
         if self._selection(split) != self.selection:
-            yield Notice("selection-ignored", split.reader.images_label, "", _IGNORED)
+            yield Notice("selection-ignored", split.reader.images_label, "", _NO_SELECTION)
         yield from split.notices()
 
 
@@ -225,6 +224,6 @@ _NO_IMAGES: Final = (
     "no images found, so width and height are the smallest that hold the annotations: "
     "good for evaluation, wrong for training. Name the images with --images."
 )
-_IGNORED: Final = "images without annotations: --only and --category cannot choose among them"
+_NO_SELECTION: Final = "images without annotations: --only and --category cannot choose among them"
 _NOTHING_LEFT: Final = "--category and --only leave no image: the files are empty"
 _NOTHING_USABLE: Final = "no image is left that can be used: the files are empty"

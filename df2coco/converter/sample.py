@@ -23,14 +23,16 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
     ranks: list[int] = []  # a heap of the negative ranks, so that the largest comes first
     held = 0
     limit = 1 << 64
-    for number, each in enumerate(converted):
-        yield each._replace(images=0, items_per_category={}, blocks=[_NOTHING] * len(each.blocks))
-        rank = _rank(each.pair, seed)
-        if not each.images or rank >= limit:
+    for number, image in enumerate(converted):
+        yield image._replace(
+            images=0, items_per_category={}, blocks=[_NO_BLOCK] * len(image.blocks)
+        )
+        rank = _rank(image.pair, seed)
+        if not image.images or rank >= limit:
             continue
         if rank not in waiting:
             heappush(ranks, -rank)
-        waiting.setdefault(rank, []).append((number, each))
+        waiting.setdefault(rank, []).append((number, image))
         held += 1
         while held - len(waiting[-ranks[0]]) >= size:
             limit = -heappop(ranks)
@@ -38,11 +40,11 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
     chosen = sorted(
         (pair for pairs in waiting.values() for pair in pairs), key=lambda pair: pair[0]
     )
-    for _, each in chosen:
-        yield each._replace(notices=[])
+    for _, image in chosen:
+        yield image._replace(notices=[])
 
 
-_NOTHING: Final = Block.join((), ())
+_NO_BLOCK: Final = Block.join((), ())
 
 
 def _rank(pair: str, seed: int) -> int:

@@ -21,7 +21,7 @@ _SCALE: Final = 5
 """Steps a pixel (`scale` in rleFrPoly)."""
 
 
-def union_areas(
+def count_pixels(
     segmentations: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
 ) -> list[int]:
     """Pixels in the union of each item's polygons [x1, y1, x2, y2, ...]; `sizes` are the images' (width, height).

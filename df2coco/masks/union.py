@@ -89,7 +89,7 @@ def union_areas(
     areas: list[int] = []
     for start, stop in _batches(segmentations, sizes):
         if stop > start:
-            areas += rasteriser.union_areas(segmentations[start:stop], sizes[start:stop])
+            areas += rasteriser.count_pixels(segmentations[start:stop], sizes[start:stop])
         else:
             polygons = [list(map(float, polygon)) for polygon in segmentations[start]]
             areas.append(union_area(polygons, *sizes[start]))
