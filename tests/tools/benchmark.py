@@ -216,15 +216,15 @@ def conversion(split: Path, folder: Path, rounds: int) -> None:
     Row("sample", df2coco("convert", split, floor)).run()
     rows = [
         Row("the usual way", usual(split, usual_file)),
-        Row("df2coco", df2coco("convert", split, out)),
-        Row("df2coco --area mask", df2coco("convert", split, out, "--area", "mask")),
-        Row("df2coco --workers 1", df2coco("convert", split, out, "--workers", "1")),
-        Row(
-            "df2coco --preset official",
-            df2coco("convert", split, official, "--preset", "official"),
-        ),
-        Row(
-            "df2coco --layout aggregated", df2coco("convert", split, out, "--layout", "aggregated")
+        *(
+            Row(f"df2coco {options}", df2coco("convert", split, target, *options.split()))
+            for options, target in {
+                "--area box": out,
+                "--area mask": out,
+                "--area mask --workers 1": out,
+                "--area mask --layout aggregated": out,
+                "--preset official": official,
+            }.items()
         ),
         Row("df2coco to a folder: both tasks", df2coco("convert", split, folder / "both")),
         Row(
