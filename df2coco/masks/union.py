@@ -53,12 +53,13 @@ def _fills_a_column(polygon: Sequence[float], width: int, height: int) -> bool:
     low, high = min(xs), max(xs)
     for eighths in (4, 2, 6, 1, 3, 5, 7):
         middle = (low + eighths * (high - low) / 8) // 1 + 0.5
-        left = [x < middle for x in xs]
-        edges = sorted(
-            sorted((polygon[2 * n - 1], polygon[2 * n + 1]))
-            for n, side in enumerate(left)
-            if side != left[n - 1]
-        )
+        edges = []
+        left = xs[-1] < middle
+        for n, x in enumerate(xs):
+            if (x < middle) != left:
+                left = not left
+                edges.append(sorted((polygon[2 * n - 1], polygon[2 * n + 1])))
+        edges.sort()
         if edges and 0 < middle < width and min(edges[1][0], height) - max(edges[0][1], 0) > 2:
             return True
     return False
