@@ -77,8 +77,13 @@ def test_links_of_readme_are_files_here_and_addresses_for_the_package_index() ->
 
 
 def test_one_version_everywhere() -> None:
-    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
-    assert re.search(rf"^## {re.escape(__version__)} \(", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    """What is cited is the last release; what is not released yet is called so."""
+    sections = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    in_work = __version__.endswith(".dev0")
+    assert (sections[0] == "Unreleased") is in_work
+    released = sections[in_work].partition(" (")[0]
+    assert f"\nversion: {released}\n" in (ROOT / "CITATION.cff").read_text()
+    assert (released == __version__) is not in_work
 
 
 def test_readme_stays_short() -> None:
