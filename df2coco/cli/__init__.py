@@ -28,9 +28,20 @@ def main() -> None:
         signal.signal(signal.SIGINT, _interrupt)
     guard_streams()
     try:
+        _run_and_flush()
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
+            raise
+        # Not by Python: having interrupted an import, it would end itself by the signal.
+        os._exit(_INTERRUPTED)
+
+
+_INTERRUPTED: Final = 130
+
+
+def _run_and_flush() -> None:
+    try:
         _run(sys.argv[1:])
-    except KeyboardInterrupt:  # before there was a command that could say so
-        sys.exit(130)
     except Exception:
         traceback.print_exc()
         say("df2coco: this is a fault of df2coco. Please report it with the lines above.")
