@@ -9,6 +9,7 @@ errors (`Field.code`). Whether a value makes sense is the validator's business a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
 
@@ -65,9 +66,9 @@ def is_drawable(mask: list[list[float]] | Rle) -> bool:
     """Whether pycocotools can draw a mask: its outlines are not too long, or its counts fill its size."""
     if isinstance(mask, Rle):
         return _is_filled(mask)
-    return all(
-        2 * sum(map(abs, polygon)) <= MAX_OUTLINE  # one pass in C does for nearly all polygons
-        or sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= MAX_OUTLINE
+    # No outline is longer than that, and one pass in C does for nearly all masks.
+    return 2 * sum(map(abs, chain.from_iterable(mask))) <= MAX_OUTLINE or all(
+        sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= MAX_OUTLINE
         for polygon in mask
     )
 

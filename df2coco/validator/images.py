@@ -2,15 +2,15 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from df2coco.coco.file_names import is_address, is_outside
-from df2coco.coco.format import Entry
+from df2coco.coco.format import column
 from df2coco.coco.schema import FIELDS
 from df2coco.validator.checks import check
 from df2coco.validator.file import File, repeated
-from df2coco.validator.hits import Hit
+from df2coco.validator.hits import Hit, identify
 
 
 @check("error", about="image")
@@ -33,16 +33,22 @@ def file_name_duplicate(file: File) -> Iterable[Hit]:
     cause: Splits were merged whose names repeat.
     remedy: Put the split's folder into file_name.
     """
-    names = set(repeated(_name(entry) for entry in file.images))
-    if names - {""}:
-        yield from file.images_where(
-            lambda e: _name(e) in names and bool(_name(e)), lambda e: repr(_name(e))
-        )
+    twice = set(repeated(name for name in file.once(_names) if name))
+    return _named(file, twice.__contains__) if twice else ()
 
 
-def _name(entry: Entry) -> str:
-    found = entry.get("file_name")
-    return found if type(found) is str else ""
+def _names(file: File) -> list[str]:
+    """Of each image; "" where it is not text."""
+    return [name if type(name) is str else "" for name in column(file.images, "file_name")]
+
+
+def _named(
+    file: File, wrong: Callable[[str], bool], shown: Callable[[str], str] = repr
+) -> Iterator[Hit]:
+    """A hit for each image whose name is wrong."""
+    for number, name in enumerate(file.once(_names)):
+        if wrong(name):
+            yield Hit(identify(file.images[number], number), shown(name))
 
 
 @check("error", about="image")
@@ -68,7 +74,7 @@ def file_name_address(file: File) -> Iterable[Hit]:
     cause: An annotation tool wrote where the picture lies in the network.
     remedy: Download the pictures, and write their names relative to the image folder.
     """
-    return file.images_where(lambda e: is_address(_name(e)), lambda e: repr(_name(e)))
+    return _named(file, is_address)
 
 
 @check("warning", about="image")
@@ -79,9 +85,7 @@ def file_name_backslash(file: File) -> Iterable[Hit]:
     cause: The file was written on Windows.
     remedy: Write / for folders.
     """
-    return file.images_where(
-        lambda e: "\\" in _name(e) and not is_outside(_name(e)), lambda e: repr(_name(e))
-    )
+    return _named(file, lambda name: "\\" in name and not is_outside(name))
 
 
 @check("note", about="image")
@@ -92,9 +96,7 @@ def file_name_unicode(file: File) -> Iterable[Hit]:
     cause: The names were listed on a Mac.
     remedy: Write file_name exactly as the files are named; NFC for both is safest.
     """
-    return file.images_where(
-        lambda e: not unicodedata.is_normalized("NFC", _name(e)), lambda e: ascii(_name(e))
-    )
+    return _named(file, lambda name: not unicodedata.is_normalized("NFC", name), ascii)
 
 
 @check("note", about="image")

@@ -171,8 +171,9 @@ def image_key_missing(file: File) -> Iterable[Hit]:
     remedy: Add the missing keys; sizes are in pixels, after the rotation that EXIF asks for.
     """
     names = ("id", "file_name", "width", "height")
+    required = frozenset(names)
     return file.images_where(
-        lambda e: not e.keys() >= set(names),
+        lambda e: not e.keys() >= required,
         lambda e: ", ".join(name for name in names if name not in e),
     )
 
