@@ -4,7 +4,8 @@ A box is four numbers, or four columns of numpy for many boxes at once. Where no
 x, y, width, height in pixels.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Box: TypeAlias = Sequence[Any]
@@ -59,40 +60,184 @@ def _overlap(a: Box, b: Box, least: Any, most: Any) -> tuple[Any, Any]:
 # ---------------------------------------------------------------- read otherwise
 
 
-class Reading(NamedTuple):
-    """Something else that numbers may mean than pixels of the image and x, y, width, height."""
+class Step(NamedTuple):
+    """One way to read numbers otherwise. Some together are a reading."""
 
     words: str
     """What follows "these fit"."""
-    box: Callable[[Box, Size], Box]
-    """Four numbers as they stand, and the image -> the box that they mean."""
-    point: Callable[[Any, Any, Any, Any], tuple[Any, Any]] | None
-    """x, y of points, width and height of the image -> what they mean; None: it is a form of boxes."""
+    remedy: str
+    """What follows "They must be", to be as in a COCO file."""
+    read: Callable[..., Any]
 
 
-def _form(words: str, read: Callable[[Box], Box]) -> Reading:
-    return Reading(words, lambda box, _: read(box), None)
+_AS_IT_IS: Final = Step("", "", lambda *values: values[:2])
+FORMS: Final = (
+    Step("", "", lambda box: box),
+    Step("as corners x1, y1, x2, y2", "written x1, y1, x2 - x1, y2 - y1", from_corners),
+    Step("as centre x, y, w, h", "written x - w / 2, y - h / 2, w, h", from_centre),
+)
+"""Four numbers -> x, y, width, height."""
+_ORDERS: Final = (
+    _AS_IT_IS,
+    Step("with x and y exchanged", "written with x first", lambda x, y: (y, x)),
+)
+_UNITS: Final = (
+    _AS_IT_IS,
+    Step(
+        "in fractions of the image",
+        "multiplied by the image's width (x) and height (y)",
+        lambda x, y, width, height: (x * width, y * height),
+    ),
+    Step("if they are doubled", "doubled", lambda x, y, *_: (2 * x, 2 * y)),
+    Step("if they are halved", "halved", lambda x, y, *_: (x / 2, y / 2)),
+    Step(
+        "if width and height of the image changed places where they were scaled",
+        "scaled by width (x) and height (y): target_sizes are (height, width)",
+        lambda x, y, width, height: (x * width / height, y * height / width),
+    ),
+    Step(
+        "mirrored", "mirrored back (the image's width - x)", lambda x, y, width, _: (width - x, y)
+    ),
+)
+"""x, y, width and height of the image -> pixels of the image."""
 
 
-def _move(words: str, point: Callable[[Any, Any, Any, Any], tuple[Any, Any]]) -> Reading:
-    """A unit, scale or order of coordinates: a box is what its corners become."""
+class Reading(NamedTuple):
+    """Something else that numbers may mean than pixels of the image and x, y, width, height."""
 
-    def read(box: Box, size: Size) -> Box:
-        x1, y1, x2, y2 = to_corners(box)
-        (x1, y1), (x2, y2) = point(x1, y1, *size), point(x2, y2, *size)
+    form: Step
+    order: Step
+    unit: Step
+
+    @property
+    def steps(self) -> list[Step]:
+        """In what it differs from a COCO file."""
+        return [step for step in (self.order, self.form, self.unit) if step.words]
+
+    @property
+    def words(self) -> str:
+        """What follows "these fit"."""
+        return " ".join(step.words for step in (self.form, self.order, self.unit) if step.words)
+
+    @property
+    def remedy(self) -> str:
+        """What follows "They must be", to be as in a COCO file."""
+        return ", then ".join(step.remedy for step in self.steps)
+
+    def box(self, box: Box, size: Size) -> Box:
+        """Four numbers as they stand, and the image -> the box that they mean."""
+        if self.order.words:
+            box = box[1], box[0], box[3], box[2]
+        x1, y1, x2, y2 = to_corners(self.form.read(box))
+        (x1, y1), (x2, y2) = self.unit.read(x1, y1, *size), self.unit.read(x2, y2, *size)
         return from_centre(((x1 + x2) / 2, (y1 + y2) / 2, abs(x2 - x1), abs(y2 - y1)))
 
-    return Reading(words, read, point)
+    def point(self, x: Any, y: Any, size: Size) -> tuple[Any, Any]:
+        """x and y of points, and the image -> where they mean; the form is that of boxes alone."""
+        result: tuple[Any, Any] = self.unit.read(*self.order.read(x, y), *size)
+        return result
 
 
-READINGS: Final[Mapping[str, Reading]] = {
-    "corners": _form("as corners x1, y1, x2, y2", from_corners),
-    "centre": _form("as centre x, y, width, height", from_centre),
-    "doubled": _move("if they are doubled", lambda x, y, *_: (2 * x, 2 * y)),
-    "halved": _move("if they are halved", lambda x, y, *_: (x / 2, y / 2)),
-    "fractions": _move(
-        "as fractions of the image", lambda x, y, width, height: (x * width, y * height)
-    ),
-    "mirrored": _move("mirrored", lambda x, y, width, _: (width - x, y)),
-    "exchanged": _move("with x and y exchanged", lambda x, y, *_: (y, x)),
-}
+def readings(
+    forms: Sequence[Step] = FORMS, sample: tuple[Box, Box, Size] | None = None
+) -> Iterator[Reading]:
+    """All readings but a COCO file's own, those of few steps first.
+
+    Of points `forms` are the ways to choose them. `sample` are boxes as they stand, what they should be, and
+    their images, all as columns: also the scales that these have in common are tried.
+    """
+    every = []
+    for form, order in itertools.product(forms, _ORDERS):
+        scales = _scales(Reading(form, order, _AS_IT_IS), *sample) if sample is not None else ()
+        every += [Reading(form, order, unit) for unit in (*_UNITS, *scales)]
+    yield from sorted(every[1:], key=lambda reading: len(reading.steps))
+
+
+def best_reading(
+    choices: Iterable[Reading], fit: Callable[[Reading], float]
+) -> tuple[Reading, float]:
+    """That which fits best, and how well; what takes one step more must fit better by a margin."""
+    fits = [(reading, fit(reading)) for reading in choices]
+    return max(fits, key=lambda pair: pair[1] - _MARGIN * len(pair[0].steps))
+
+
+_MARGIN: Final = 0.03
+
+
+def _scales(reading: Reading, boxes: Box, truth: Box, size: Size) -> Iterator[Step]:
+    """How boxes were scaled, by their sizes and what these should be."""
+    import numpy as np
+
+    _, _, across, down = reading.box(boxes, size)
+    width, height = size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = across / truth[2], down / truth[3]
+    both = np.concatenate(ratios)
+    factor = _middle(1 / both)
+    if factor and abs(factor - 1) > 0.05:
+        yield _times(round(factor) if factor > 1.5 and abs(factor % 1 - 0.5) > 0.47 else factor)
+    longer, shorter = np.maximum(width, height), np.minimum(width, height)
+    measured = (
+        (_of_square, (width, height), (width, height)),
+        (_of_longer, (longer, longer), (longer, longer)),
+        (_of_shorter, (shorter, shorter), (shorter, shorter)),
+        (_of_letterbox, (longer, longer), (width, height)),
+    )
+    for unit, edges, kept in measured:
+        side = _middle(both * np.concatenate(edges))
+        usual = 16 * round(side / 16)
+        if side >= 32 and np.max(np.abs(np.concatenate(kept) / side - 1)) > 0.05:
+            exact = abs(side - round(side)) < 0.02 or abs(side - usual) > 0.03 * side
+            yield unit(round(side) if exact else usual)
+
+
+def _times(factor: float) -> Step:
+    words = f"multiplied by {factor:.4g}"
+    return Step(f"if {words}", words, lambda x, y, *_: (x * factor, y * factor))
+
+
+def _of_square(side: int) -> Step:
+    return Step(
+        f"in pixels of a {side} x {side} input",
+        f"multiplied by the image's width / {side} (x) and height / {side} (y)",
+        lambda x, y, width, height: (x * width / side, y * height / side),
+    )
+
+
+def _of_longer(side: int) -> Step:
+    return _of_side(
+        "longer", side, lambda width, height: (width + height + abs(width - height)) / 2
+    )
+
+
+def _of_shorter(side: int) -> Step:
+    return _of_side(
+        "shorter", side, lambda width, height: (width + height - abs(width - height)) / 2
+    )
+
+
+def _of_side(name: str, side: int, edge: Callable[[Any, Any], Any]) -> Step:
+    return Step(
+        f"in pixels of the image with a {name} side of {side}",
+        f"multiplied by the image's {name} side / {side}",
+        lambda x, y, *size: (x * edge(*size) / side, y * edge(*size) / side),
+    )
+
+
+def _of_letterbox(side: int) -> Step:
+    plain = _of_longer(side)
+
+    def read(x: Any, y: Any, width: Any, height: Any) -> tuple[Any, Any]:
+        x, y = plain.read(x - side / 2, y - side / 2, width, height)
+        return x + width / 2, y + height / 2
+
+    words = f"in pixels of a {side} x {side} input with borders (letterbox)"
+    return Step(words, f"moved by the border and {plain.remedy}", read)
+
+
+def _middle(values: Any) -> float:
+    """The median of those that are numbers; 0 where there is none."""
+    import numpy as np
+
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(values)) if values.size else 0.0

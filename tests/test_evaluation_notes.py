@@ -26,11 +26,11 @@ from df2coco.errors import CocoFileError, OptionError
 from df2coco.evaluation import ResultsError, evaluate
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.results import read_results
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, NUM_LANDMARKS
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, FLIP_INDICES, NUM_LANDMARKS
 
 Change = Callable[[dict[str, Any], list[dict[str, Any]]], Any]
 KINDS = ("bbox", "segm", "keypoints")
-WIDTH, HEIGHT = 640, 480
+WIDTH, HEIGHT = W, H = 640, 480
 
 
 def _corners(x: float, y: float, w: float, h: float) -> list[float]:
@@ -163,6 +163,29 @@ def _only(category_id: int) -> Change:
     return change
 
 
+def _points(results: list[dict[str, Any]], read: Callable[[float, float], Any]) -> None:
+    for result in results:
+        triples = np.array(result["keypoints"], float).reshape(-1, 3)
+        numbers = [[*(read(x, y) if v else (0, 0)), v] for x, y, v in triples.tolist()]
+        result["keypoints"] = np.ravel(numbers).tolist()
+
+
+def _flipped(keypoints: list[float]) -> list[float]:
+    return np.reshape(keypoints, (-1, 3))[list(FLIP_INDICES)].ravel().tolist()  # type: ignore[no-any-return]
+
+
+def _in_first_slots(result: dict[str, Any]) -> list[float]:
+    slots = CATEGORY_BY_ID[result["category_id"]].slots
+    own = result["keypoints"][3 * slots.start : 3 * slots.stop]
+    return [*own, *[0.0] * (3 * NUM_LANDMARKS - len(own))]
+
+
+def _elsewhere(result: dict[str, Any]) -> dict[str, Any]:
+    box = [500.0, 20.0, 60.0, 50.0]
+    keypoints = _landmarks(result["category_id"], box)
+    return {**result, "bbox": box, "segmentation": _rle(box), "keypoints": keypoints}
+
+
 NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
     ("0-based labels", KINDS[:2], _shift("category_id", -1), "shifted by one (-1)"),
     ("labels off the other way", KINDS[:2], _shift("category_id", 1), "shifted by one (+1)"),
@@ -190,6 +213,81 @@ NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
         ("bbox", "keypoints"),
         _boxes(lambda x, y, w, h: [x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT]),
         "fractions",
+    ),
+    (
+        "centres in fractions",
+        ("bbox", "keypoints"),
+        _boxes(lambda x, y, w, h: [(x + w / 2) / W, (y + h / 2) / H, w / W, h / H]),
+        "boxes of the results fit the items as centre x, y, w, h in fractions of the image",
+    ),
+    (
+        "corners in fractions, y first",
+        ("bbox",),
+        _boxes(lambda x, y, w, h: [y / H, x / W, (y + h) / H, (x + w) / W]),
+        "as corners x1, y1, x2, y2 with x and y exchanged in fractions of the image",
+    ),
+    ("y before x", ("bbox",), _boxes(lambda x, y, w, h: [y, x, h, w]), "with x and y exchanged"),
+    (
+        "640 x 640",
+        ("bbox", "keypoints"),
+        _boxes(lambda x, y, w, h: [x, 640 / H * y, w, 640 / H * h]),
+        "in pixels of a 640 x 640 input",
+    ),
+    ("a third", ("bbox",), _boxes(lambda *box: [n / 3 for n in box]), "if multiplied by 3"),
+    (
+        "target_sizes turned",
+        ("bbox",),
+        _boxes(lambda x, y, w, h: [x / W * H, y / H * W, w / W * H, h / H * W]),
+        "changed places",
+    ),
+    (
+        "landmarks in fractions",
+        ("keypoints",),
+        lambda _, r: _points(r, lambda x, y: (x / W, y / H)),
+        "landmarks of the results fit the items in fractions of the image",
+    ),
+    (
+        "landmarks, y first",
+        ("keypoints",),
+        lambda _, r: _points(r, lambda x, y: (y, x)),
+        "landmarks of the results fit the items with x and y exchanged",
+    ),
+    (
+        "landmarks of half the size",
+        ("keypoints",),
+        lambda _, r: _points(r, lambda x, y: (x / 2, y / 2)),
+        "landmarks of the results fit the items if they are doubled",
+    ),
+    (
+        "landmarks of partners",
+        ("keypoints",),
+        lambda _, r: [e.update(keypoints=_flipped(e["keypoints"])) for e in r],
+        "if left and right are exchanged",
+    ),
+    (
+        "landmarks in the first slots",
+        ("keypoints",),
+        lambda _, r: [e.update(keypoints=_in_first_slots(e)) for e in r],
+        "from the first of the 294 slots",
+    ),
+    (
+        "polygons in fractions",
+        ("segm",),
+        lambda _, r: [
+            e.update(
+                segmentation=[
+                    [n / s for n, s in zip(_corners(*e["bbox"]), (W, H) * 4, strict=True)]
+                ]
+            )
+            for e in r
+        ],
+        "masks of the results fit the items in fractions of the image",
+    ),
+    (
+        "equal scores",
+        KINDS,
+        lambda _, r: r.insert(0, _elsewhere(r[0])),
+        "All scores are 0.9, so AP depends on the order of the list: in reverse",
     ),
     ("one image of three", KINDS, lambda _, r: r.__delitem__(slice(2, None)), "1 of the 3 images"),
     ("image ids shifted", ("bbox",), lambda d, r: _move(d, r), "image ids seem to be shifted"),
@@ -271,6 +369,21 @@ SILENT: list[tuple[str, tuple[str, ...], Change]] = [
         lambda _, r: r.extend([{**e, "category_id": e["category_id"] - 1} for e in r]),
     ),
     ("boxes a little off", KINDS, _boxes(lambda x, y, w, h: [x + 9, y - 9, w * 0.9, h * 1.1])),
+    (
+        "equal scores of right results",
+        KINDS,
+        lambda _, r: [e.update(score=1.0) for e in r],
+    ),
+    (
+        "landmarks a little off",
+        KINDS[2:],
+        lambda _, r: _points(r, lambda x, y: (1.02 * x + 3, 1.02 * y - 3)),
+    ),
+    (
+        "landmarks of nothing",
+        KINDS[2:],
+        lambda _, r: _points(r, lambda x, y: ((7 * x + 3 * y) % W, (5 * x + 7 * y) % H)),
+    ),
     ("boxes of nothing", KINDS, _boxes(lambda *_: [1, 2, 3, 4])),
     ("equal boxes of two categories", KINDS[:1], _again(category_id=4, image_id=2)),
     (
@@ -305,6 +418,21 @@ def test_near_misses_are_silent(kind: Any, change: Change) -> None:
     document, results = _split()
     change(document, results)
     assert evaluate(kind, document, results).notes == ()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_results_of_one_image_prove_nothing(seed: int) -> None:
+    """A box that is off lies by chance where a neighbour's item is, or where another reading puts it."""
+    rng = np.random.default_rng(seed)
+    document, results = _split()
+    results = [results[2], copy.deepcopy(results[2])]
+    for result in results:
+        low = rng.uniform(0, 300, 2)
+        box = [*low, *rng.uniform(60, 180, 2)]
+        result.update(bbox=box, keypoints=_landmarks(3, box), segmentation=_rle(box))
+    for kind in KINDS:
+        notes = evaluate(kind, document, results).notes  # type: ignore[arg-type]
+        assert [note for note in notes if " fit " in note] == []
 
 
 @pytest.mark.parametrize(("name", "what"), [("image_id", "image"), ("category_id", "category")])

@@ -718,7 +718,7 @@ GROSS: list[tuple[str, Any, str]] = [
     ("box-not-of-mask", lambda d: box(d, 1e6, 1e6, 1e-11, 1e-11), ""),  # x + width is x
     ("box-not-of-mask", lambda d: box(d, 0, 0, W, H), "the box is the whole image"),
     ("box-not-of-mask", lambda d: box(d, 130, 85, 60, 90), "these fit as centre"),
-    ("box-not-of-mask", lambda d: box(d, 0.5, 0.25, 0.3, 0.5625), "these fit as fractions"),
+    ("box-not-of-mask", lambda d: box(d, 0.5, 0.25, 0.3, 0.5625), "these fit in fractions"),
     ("box-not-of-mask", lambda d: box(d, 50, 20, 30, 45), "these fit if they are doubled"),
     ("box-not-of-mask", lambda d: box(d, 200, 80, 120, 180), "these fit if they are halved"),
     ("box-not-of-mask", lambda d: box(d, 40, 40, 60, 90), "these fit mirrored"),
@@ -737,7 +737,7 @@ GROSS: list[tuple[str, Any, str]] = [
     ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (x / 2, y / 2), 0), "they are doubled"),
     ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (2 * x, 2 * y), 1), "they are halved"),
     ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (W - x, y)), "mirrored"),
-    ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (x / W, y / H)), "as fractions"),
+    ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (x / W, y / H)), "in fractions"),
     ("landmarks-not-of-box", lambda d: points(d, lambda x, y: (y, x), 1), "x and y exchanged"),
     ("landmark-at-origin", lambda d: d["annotations"][0]["keypoints"].__setitem__(slice(3, 5), [0, 0]), "landmark 2"),
     ("landmarks-not-of-box", lambda d: outside(d, 7), "7 of 25 lie outside"),

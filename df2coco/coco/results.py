@@ -83,12 +83,17 @@ class ResultDecoder(Decoder):
     """Results of a kind."""
 
     def __init__(
-        self, kind: str, garments: Mapping[int, Category], others: tuple[str, ...] = ()
+        self,
+        kind: str,
+        garments: Mapping[int, Category],
+        others: tuple[str, ...] = (),
+        names: Mapping[int, str] | None = None,
     ) -> None:
-        """`others` are further fields, taken as they come."""
+        """`others` are further fields, taken as they come. `names` are the categories', for messages."""
         fields, optional = RESULTS[kind], _OPTIONAL.get(kind, ())
         self._required = [name for name in fields if name not in optional]
         self._optional = optional
+        self._category_names = names or {}
         self._ids = [name for name, field in fields.items() if field.type in _IDS]
         super().__init__(
             fields, self._required, garments, others=[(name, Any, None) for name in others]
@@ -110,9 +115,25 @@ class ResultDecoder(Decoder):
             raise FaultError("", f"{shorten(entry)}, expected an object.")
         name = misfit(entry, self.fields, self._required)
         if name is not None:
-            raise FaultError(name, f"{shown(entry, name)}, expected {self.fields[name].expected}.")
+            expected = self._expected(name, entry.get(name))
+            raise FaultError(name, f"{shown(entry, name)}, expected {expected}.")
         (result,) = self.convert([entry]) or (None,)
         return result
+
+    def _expected(self, name: str, value: Any) -> str:
+        names = self._category_names
+        if name == "category_id" and names:
+            number = next((n for n in names if names[n] == value), min(names))
+            return f"a whole number ({names[number]} is {number})"
+        flat = name == "segmentation" and type(value) is list and not any(map(_is_list, value))
+        return f"{self.fields[name].expected}{_FLAT if flat else ''}"
+
+
+_FLAT: Final = ". A polygon has to stand in a list: [[x1, y1, x2, y2, ...]]"
+
+
+def _is_list(value: Any) -> bool:
+    return type(value) is list
 
 
 def _whole(value: Any) -> Any:

@@ -185,8 +185,13 @@ def evaluate(
         rounds += [
             [own != value for own in truth.items.values] for value in range(1, len(values) + 1)
         ]
-        curves = ENGINES[chosen](Task(kind, truth, found), rounds)
+        score = ENGINES[chosen]
+        curves = score(Task(kind, truth, found), rounds)
+        if len(set(found.scores)) == 1:
+            # Equal scores are ranked as they stand in the list.
+            curves += score(Task(kind, truth, found.reversed()), rounds[:1])
     everything, *subsets = (_scores(kind, list(truth.names.values()), own) for own in curves)
+    reverse = subsets.pop() if len(subsets) > len(values) else everything
     return Evaluation(
         kind=kind,
         engine=chosen,
@@ -196,7 +201,7 @@ def evaluate(
         scores=everything,
         by=by,
         subsets=dict(zip(values, subsets, strict=True)),
-        notes=find_notes(kind, truth, found, everything.metrics["AP50"]),
+        notes=find_notes(kind, truth, found, everything.metrics, reverse.metrics),
     )
 
 

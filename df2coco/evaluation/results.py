@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
 
+from df2coco.boxes import from_corners
 from df2coco.coco.loaded import Loaded
 from df2coco.coco.results import ResultDecoder
 from df2coco.coco.rle import mask_areas
@@ -26,19 +27,37 @@ class Results:
     areas: list[float] = field(default_factory=list)
     """In square pixels: of the box, the mask, or the box around the landmarks."""
     boxes: list[Box | None] = field(default_factory=list)
-    """For "bbox" and "keypoints"; None where a result with landmarks has none."""
+    """For "segm" those of polygons, or in the place of a mask; None where a result has none."""
     segmentations: list[Any] = field(default_factory=list)
     """For "segm": RLEs as {"size", "counts"}, `counts` as text."""
     keypoints: list[list[float]] = field(default_factory=list)
     """For "keypoints": x, y, v of the category's own landmarks."""
     all_slots: dict[int, list[float]] = field(default_factory=dict)
     """Index of a result -> x, y, v of all 294 slots, where an evaluation looks at them."""
+    first_slots: dict[int, list[float]] = field(default_factory=dict)
+    """Index of a result of 294 slots, the first of a file -> x, y, v of the first 8 to 39 of them."""
     ignored: Counter[int] = field(default_factory=Counter)
     """Category id that the ground truth does not have -> how many results, which are in no column."""
     images: set[int] = field(default_factory=set)
     """Image ids that any result names."""
     num_results: int = 0
     """With those that are ignored."""
+
+    def reversed(self) -> "Results":
+        """The same, the last first."""
+        columns = (
+            "image_ids",
+            "category_ids",
+            "scores",
+            "areas",
+            "boxes",
+            "segmentations",
+            "keypoints",
+        )
+        last = len(self.scores) - 1
+        slots = {last - index: slots for index, slots in self.all_slots.items()}
+        turned: dict[str, Any] = {name: getattr(self, name)[::-1] for name in columns}
+        return replace(self, **turned, all_slots=slots)
 
 
 def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
@@ -48,7 +67,7 @@ def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
     Raises as `read_entries`.
     """
     reader = _ResultsReader(kind, truth)
-    decoder = ResultDecoder(kind, truth.garments)
+    decoder = ResultDecoder(kind, truth.garments, names=truth.names)
     reader.results.num_results = read_entries(source, decoder, reader.take, what="results")
     return reader.results
 
@@ -132,6 +151,7 @@ def _take_masks(reader: _ResultsReader, part: Numbered) -> Faults:
             yield index, _not_a_mask(result.segmentation, *size)
         else:
             reader.results.segmentations.append(mask.as_json())
+            reader.results.boxes.append(_extent(result))
             # Not the area of a box beside an RLE, which would move results to other sizes than
             # the masks'.
             polygons = not isinstance(result.segmentation, Rle)
@@ -160,6 +180,16 @@ def _mask(result: Any, truth: GroundTruth) -> Rle | FaultError:
     return Rle(**compress(mask, width, height))
 
 
+def _extent(result: Any) -> Box | None:
+    """The box as it is written, of polygons or in the place of a mask."""
+    if isinstance(result.segmentation, Rle):
+        return None
+    if not result.segmentation:
+        return cast("Box", result.bbox)
+    xs, ys = ([n for p in result.segmentation for n in p[axis::2]] for axis in (0, 1))
+    return from_corners((min(xs), min(ys), max(xs), max(ys)))
+
+
 def _not_a_mask(mask: Any, width: int, height: int) -> FaultError:
     value = (
         "missing" if mask is None else shorten(mask.as_json() if isinstance(mask, Rle) else mask)
@@ -183,11 +213,18 @@ def _take_landmarks(reader: _ResultsReader, part: Numbered) -> Faults:
             yield index, FaultError("keypoints", text)
             continue
         key = result.image_id, result.category_id
-        if key in reader.unlabelled and len(result.keypoints) == 3 * NUM_LANDMARKS:
-            results.all_slots[len(results.keypoints)] = result.keypoints
+        if len(result.keypoints) == 3 * NUM_LANDMARKS:
+            number = len(results.keypoints)
+            if key in reader.unlabelled:
+                results.all_slots[number] = result.keypoints
+            if len(results.first_slots) < _SAMPLE:
+                results.first_slots[number] = result.keypoints[: len(own)]
         results.keypoints.append(own)
         results.boxes.append(result.bbox)
         results.areas.append(_landmark_area(own, result.bbox))
+
+
+_SAMPLE: Final = 1_000
 
 
 def _landmark_area(own: list[float], box: Box | None) -> float:

@@ -4,10 +4,11 @@ On real items of DeepFashion2 the IoU of the box and the polygons' extent is at 
 landmarks lie at most 2 pixels outside of the box. The thresholds here are far from that.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from df2coco.boxes import READINGS, Box, from_corners, iou, ious
+from df2coco.boxes import FORMS, Box, best_reading, from_corners, iou, ious, readings
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import check
 from df2coco.validator.hits import Found
@@ -22,6 +23,8 @@ _BETTER: Final = 0.15
 
 _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
+
+_UNKNOWN: Final = (math.nan, math.nan)
 
 
 @check("warning")
@@ -58,12 +61,11 @@ def _cause_of_box(part: Annotations, position: int, box: Box, mask: Box) -> str:
             return f"the mask fits the box of annotation {_name(part, other)}"
         if iou(box, from_corners(extents[other].tolist())) >= _FITS:
             return f"the box fits the mask of annotation {_name(part, other)}"
-    size = part.sizes[position] or (0, 0)
+    size = part.sizes[position] or _UNKNOWN
     if [*box] == [0, 0, *size]:
         return "the box is the whole image"
-    fits = {way.words: iou(way.box(box, size), mask) for way in READINGS.values()}
-    best = max(fits, key=lambda words: fits[words])
-    return f"these fit {best}" if fits[best] >= _FITS else ""
+    reading, fit = best_reading(readings(), lambda reading: iou(reading.box(box, size), mask))
+    return f"these fit {reading.words}" if fit >= _FITS else ""
 
 
 def _neighbours(part: Annotations, position: int) -> Iterator[int]:
@@ -178,8 +180,8 @@ def _cause_of_landmarks(
     for other in _neighbours(part, position):
         if fit(x, y, other):
             return f"they fit the box of annotation {_name(part, other)}"
-    size = part.sizes[position] or (0, 0)
-    for way in READINGS.values():
-        if way.point is not None and fit(*way.point(x, y, *size), position):
-            return f"they fit {way.words}"
+    size = part.sizes[position] or _UNKNOWN
+    for reading in readings(FORMS[:1]):
+        if fit(*reading.point(x, y, size), position):
+            return f"they fit {reading.words}"
     return ""
