@@ -185,6 +185,7 @@ def values(rule: Field, good: Any) -> Iterator[Any]:
         yield [[-1e7, 0, 1e7, 0] * 9]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "field"), ALL, ids=lambda each: str(each))
 def test_all_commands_agree_on_every_value(
     name: str, field: str, base: dict[str, Any], validation: Path, tmp_path: Path

@@ -220,8 +220,8 @@ class TestConvert:
         assert len(document["categories"]) == 13
 
 
+@pytest.mark.slow
 class TestPassword:
-    @pytest.mark.slow
     def test_from_the_environment(self, validation: Path, tmp_path: Path) -> None:
         source = pack(validation, tmp_path / "v.zip", password="secret")
         environment = {**os.environ, "DF2COCO_PASSWORD": "secret"}

@@ -76,6 +76,7 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if console_blocks(text)])
 @pytest.mark.posix
 def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
@@ -91,6 +92,7 @@ def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
             assert normalized(result.stdout) == normalized(shown), f"{command}: run make regenerate"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [name for name, text in TEXTS.items() if python_blocks(text)])
 @pytest.mark.posix
 def test_code_runs(page: str, workplace: Path) -> None:

@@ -66,6 +66,7 @@ def test_resized_photos(
     assert (notice is not None) == bool(message)
 
 
+@pytest.mark.slow
 def test_photos_of_another_split(splits: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     (summary,) = convert(splits[0], out, images=splits[1] / "image", on_error="skip")
@@ -76,6 +77,7 @@ def test_photos_of_another_split(splits: tuple[Path, Path], tmp_path: Path) -> N
     assert summary.notice_counts["other-photos"] == 0
 
 
+@pytest.mark.slow
 def test_the_right_photos_of_any_subset(splits: tuple[Path, Path], validation: Path) -> None:
     rng = random.Random(0)
     for reaches in map(reaches_of, (*splits, validation)):

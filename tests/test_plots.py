@@ -61,6 +61,7 @@ def test_every_format(page: Page, suffix: str) -> None:
     assert len(data) > 10_000
 
 
+@pytest.mark.slow
 def test_a_picture_is_large_enough_to_read_and_not_empty(page: Page) -> None:
     from PIL import Image
 
@@ -131,6 +132,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_any_name(numbers: SplitStatistics, name: str, tmp_path: Path) -> None:
@@ -146,6 +148,7 @@ def test_any_name(numbers: SplitStatistics, name: str, tmp_path: Path) -> None:
     assert not ElementTree.parse(tmp_path / "plot.svg").findall(".//{*}script")
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 def test_any_numbers(numbers: SplitStatistics, tmp_path: Path) -> None:
     empty = dataclasses.replace(

@@ -47,6 +47,7 @@ def cell(category: Category) -> tuple[list[Disc], list[Text]]:
     return dots[:count], texts[:count]
 
 
+@pytest.mark.slow
 @pytest.mark.no_cover
 @pytest.mark.parametrize("category", CATEGORIES, ids=lambda c: c.name)
 def test_mirrored_pairs_mirror_in_place_and_share_a_color(category: Category) -> None:
@@ -136,6 +137,7 @@ def test_no_edges_of_a_garment_cross() -> None:
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [False, True])
 def test_the_command_writes_the_poster_as_svg_and_png(tmp_path: Path, slots: bool) -> None:
     for name in ("poster.svg", "poster.PNG"):

@@ -621,6 +621,7 @@ class TestArchives:
             ("test", 21, 0),
         ]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("password", [None, "wrong"])
     def test_a_missing_or_wrong_password(
         self, validation: Path, tmp_path: Path, password: str | None

@@ -7,6 +7,7 @@ import pytest
 from tests.source_trees import table, trees
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_each_tree_is_read_as_the_table_says() -> None:
     expected = Path(__file__).with_name("source_trees.txt").read_text("utf-8")

@@ -56,6 +56,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_all_commands_say_the_same(
     file: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

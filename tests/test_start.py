@@ -273,6 +273,7 @@ class TestStandardStreams:
 
 
 class TestEnds:
+    @pytest.mark.slow
     def test_ctrl_d_at_the_prompt(self, validation: Path, tmp_path: Path) -> None:
         archive = pack(validation, tmp_path / "locked.zip", password="secret")
         code, shown = on_terminal(

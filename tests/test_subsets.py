@@ -147,6 +147,7 @@ def test_the_shares_that_are_reported_are_the_files(whole: Path, tmp_path: Path)
         assert part.image_share == pytest.approx(part.share, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_and_another_others(whole: Path, tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
         split(whole, tmp_path / folder, parts={"train": 0.9, "test": 0.1}, seed=seed)
