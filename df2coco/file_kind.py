@@ -21,6 +21,7 @@ class FileKind(NamedTuple):
     is_other: bool = False
     """JSON of which no more is known."""
     is_lines: bool = False
+    is_annotation: bool = False
 
 
 _UNPACK: Final = "Unpack it and name the folder."
@@ -67,7 +68,7 @@ _COCO: Final = FileKind(
 )
 _RESULTS: Final = FileKind("a file of results of a model", _NEEDED, True)
 _ANNOTATION: Final = FileKind(
-    "the annotation file of one image", "Name the folder that it lies in.", True
+    "the annotation file of one image", "Name the folder that it lies in.", True, is_annotation=True
 )
 _MANY: Final = FileKind("one JSON file for many images", _NEEDED, True)
 _OTHER: Final = FileKind("a JSON file of another form", _NEEDED, True, is_other=True)

@@ -71,6 +71,27 @@ MIXTURES: Final = """
     train/image:jpg2 train.zip!train/annos:json2 train.zip!train/image:jpg2
     train/annos:json2 train.zip!train/image:jpg2
     train/annos:json2 train/image.zip!image:jpg2
+    train/annos:json2 train.zip!train/image:jpg1
+    train/annos:json2 train/image: train.zip!image:jpg2
+    train/image:jpg2 train.zip!train/annos:json2
+    val/image:jpg2 train.zip!train/annos:json2
+    train/annos:json2 validation.zip!validation/image:jpg2
+    val_annos/annos:json2 val_images/image:jpg2
+    val_annos.zip!annos:json2 validation_images.zip!image:jpg2
+    val_annos.zip!annos:json2 train_images.zip!image:jpg2
+    my_annos.zip!annos:json2 my_images.zip!image:jpg2
+    annos/train:json2 images:jpg2
+    annos/train:json2 images/val:jpg2
+    annotations/train:json2 train/image:jpg2 test/image:jpg2
+    train/annos:json2 train/image/image.zip!:jpg2
+    train/annos:json2 train/image/x:jpg2
+    train/annos:json2 train/image/x:jpg1
+    train/labels:txt2 train/images:jpg2
+    train/json:json2 train/images:jpg2
+    train/annos:json2 train/masks:png2
+    train/annos:json2 train/img:jpg1
+    train/annos:json2 Train/annos:json1
+    train/annos:json2 train/image:jpg2 train/Image:jpg1
     validation/annos:json2 val/annos:json2
     validation/image:jpg2 val/annos:json2 val.zip!annos:json2
     train.zip!annos:json2 validation.zip!annos:json2 test.zip!image:jpg2

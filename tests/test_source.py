@@ -432,6 +432,105 @@ class TestNothingIgnoredInSilence:
             f"{tmp_path}/all.zip/validation.zip",
         ]
 
+    @pytest.mark.parametrize(
+        ("images", "says"),
+        [
+            (
+                "image/user/000001.jpg image/shop/000002.jpg",
+                "Photos lie in {0}/shop, {0}/user: name",
+            ),
+            ("image/part/000001.jpg image/notes.txt", "images, which may be in {0}/part, with"),
+            ("image/notes.txt", "Name the images with --images."),
+            ("image/000001.jpg", ""),  # one of them is there: the other is missing by itself
+            ("image/all/000001.jpg image/all/000002.jpg", ""),
+        ],
+    )
+    def test_a_folder_without_any_of_the_photos_is_one_line(
+        self, tmp_path: Path, images: str, says: str
+    ) -> None:
+        source = fill(tmp_path / "train", *numbered("annos"), "annos/000002.json", *images.split())
+        (split,) = find_splits(source)
+        if not says:
+            return split.check_photos()
+        with pytest.raises(SourceError) as caught:
+            convert(source, tmp_path / "out.json", on_error="skip")
+        text = f"{source}/image: has none of the 2 photos of {source}/annos. "
+        assert str(caught.value).startswith(text)
+        assert says.format(f"{source}/image") in str(caught.value)
+
+    def test_the_right_folder_is_named_where_the_wrong_one_was_given(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *below("train"), "other/000009.jpg")
+        with pytest.raises(SourceError, match=r"has none of the 2 photos.*may be in .*train/image"):
+            convert(root / "train/annos", tmp_path / "out.json", images=root / "other")
+
+    @pytest.mark.parametrize(
+        ("annotations", "images", "other"),
+        [
+            ("validation/annos", "train/image", "train"),
+            ("val_annos", "train_images", "train"),
+            ("val/annos", "train.zip", "train"),
+            ("val/annos", "train2017", "train"),
+            ("val/annos", "validation/image", None),
+            ("val/annos", "photos", None),
+            ("mine/annos", "train/image", None),
+            ("train/val_annos", "train/image", None),
+        ],
+    )
+    def test_photos_of_another_split_by_their_names(
+        self, tmp_path: Path, annotations: str, images: str, other: str | None
+    ) -> None:
+        root = fill(tmp_path, *numbered(annotations, images.replace(".zip", "/image")))
+        if images.endswith(".zip"):
+            pack(root / "train", root / images)
+        (split,) = find_splits(root / annotations, root / images)
+        notices = [notice for notice in split.notices() if notice.code == "other-photos"]
+        assert split.photos_of == other
+        assert [f"the photos of {other}" in notice.text for notice in notices] == [True] * len(
+            notices
+        )
+        assert len(notices) == (other is not None)
+
+    def test_photos_nearby_that_are_not_clear_are_named(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *below("train"))
+        fill(root, "train/annos/000009.json")
+        (root / "train/image").rename(root / "train/photos")
+        (summary,) = convert(root / "train", tmp_path / "out.json")
+        (notice,) = summary.notices
+        assert notice.code == "no-images"
+        assert notice.text.endswith(f"may be in {root}/train/photos, with --images.")
+
+    def test_photos_in_an_archive_that_needs_a_password_are_named(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, *numbered("train/annos"))
+        members = [(f"train/image/{name}.jpg", make_jpeg()) for name in ("000001", "000002")]
+        write_encrypted_zip(root / "train.zip", members, password="right")
+        (split,) = find_splits(root)
+        assert split.reader.images is None
+        assert split.near == [f"{root}/train.zip/train/image"]
+        (split,) = find_splits(root, password="right")
+        assert split.reader.images is not None
+
+    def test_annotations_under_other_names_are_known_by_what_they_are(self, tmp_path: Path) -> None:
+        root = fill(tmp_path / "train", "labels/000001.json", "images/000001.jpg")
+        (split,) = find_splits(root)
+        assert (split.name, split.label) == ("train", f"{root}/labels")
+        (root / "labels/000001.json").write_text('{"shapes": []}')
+        (split,) = find_splits(root)
+        assert split.reader.annotations is None
+
+    @pytest.mark.posix
+    def test_of_folders_that_differ_in_letter_case_the_exact_one_is_read(
+        self, tmp_path: Path
+    ) -> None:
+        root = fill(tmp_path, *below("train"), *below("TRAIN"), "train/Image/000001.jpg")
+        if (root / "Train").exists():
+            pytest.skip("the disk ignores letter case")
+        (split,) = find_splits(root)
+        assert (split.label, split.reader.images_label) == (
+            f"{root}/train/annos",
+            f"{root}/train/image",
+        )
+        assert [notice.file for notice in split.notices()] == [f"{root}/TRAIN"]
+
     def test_archives_beside_the_annotations(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *numbered("val_annos", "val_images"), *below("train"))
         (split,) = find_splits(root)

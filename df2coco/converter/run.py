@@ -115,6 +115,8 @@ class _Run:
         self, splits: Sequence[Split], plans: Sequence[list[Output]], *, makes_folders: bool
     ) -> list[Summary]:
         """Convert splits into the files of their plans: all of them, or none."""
+        for split in splits:
+            split.check_photos()
         read = [path for split in splits for path in split.folders]
         reports = [] if self.report is None else [Path(self.report)]
         check_outputs(reports, read)
@@ -214,7 +216,7 @@ class _Run:
     def _notices(self, split: Split) -> Iterable[Notice]:
         """What is worth knowing before the first image."""
         if split.reader.images is None:
-            yield Notice("no-images", "", "", _NO_IMAGES)
+            yield Notice("no-images", "", "", f"{_NO_IMAGES} {split.where_photos_are()}")
         if self._selection(split) != self.selection:
             yield Notice("selection-ignored", split.reader.images_label, "", _NO_SELECTION)
         yield from split.notices()
@@ -222,7 +224,7 @@ class _Run:
 
 _NO_IMAGES: Final = (
     "no images found, so width and height are the smallest that hold the annotations: "
-    "good for evaluation, wrong for training. Name the images with --images."
+    "good for evaluation, wrong for training."
 )
 _NO_SELECTION: Final = "images without annotations: --only and --category cannot choose among them"
 _NOTHING_LEFT: Final = "--category and --only leave no image: the files are empty"

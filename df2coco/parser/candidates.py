@@ -72,7 +72,7 @@ def _choose(split: str, group: list[Path], found: Candidates) -> None:
     """Put the paths that may hold one split in order; what is not clear is passed over."""
     stems = {path: path.name.lower().removesuffix(".zip") for path in group}
     exact = [path for path in group if stems[path] in spellings(split)]
-    exact.sort(key=lambda path: (stems[path] != split, path.is_file(), path.name))
+    exact.sort(key=lambda path: (stems[path] != split, path.is_file(), path.name.swapcase()))
     changed = [path for path in group if path not in exact]
     if not exact and len(changed) == 1:
         part = _PART.search(changed[0].name)

@@ -21,7 +21,7 @@ from df2coco.parser.places import (
     open_tree,
 )
 from df2coco.parser.reader import Files, Reference, read_image_header
-from df2coco.split_names import spellings, split_of
+from df2coco.split_names import SPLITS, spellings, split_called, split_of
 
 MAX_PICTURE_BYTES: Final = 1 << 26
 """No picture is larger."""
@@ -39,30 +39,108 @@ def find_image_place(place: Place, places: list[Place], password: str | None) ->
     """
     if place.images.numbered:
         return place
-    prefixes = (f"{place.prefix.lower()}_", "") if place.prefix else ("",)
-    names = [prefix + name for prefix in prefixes for name in IMAGE_FOLDERS]
+    words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix))))
+    prefixes = [f"{word}_" for word in words if word]
+    names = [prefix + name for prefix in (*prefixes, "") for name in IMAGE_FOLDERS]
     around = place.around
     others = [p for p in places if p is not place and p.images.files]
-    beside = [p for p in others if p.name.lower() in names and p.around in (around, place.path)]
-    beside.sort(key=lambda p: names.index(p.name.lower()))
+    beside = [p for p in others if p.photo_name in names and p.around in (around, place.path)]
+    # The exact letter case first.
+    beside.sort(key=lambda p: (names.index(p.photo_name), p.name.swapcase()))
     beside += [p for p in others if p.path == around and p.images.numbered]
     if beside:
         return beside[0]
-    if place.tree.archive:
-        return _images_in(place.files.path.parent, names, place, password)
+    folder = place.files.path.parent if place.tree.archive else Path(around)
     real = Path(os.path.realpath(place.path))
-    found = _images_in(Path(around), names, place, password)
-    if found is None and real.parent != around:  # beside what a link leads to
-        return _images_in(real.parent, names, Place(Folder(real)), password)
-    return found
+    found = _images_in(folder, names, place, password)
+    if found is None and not place.tree.archive and real.parent != around:
+        found = _images_in(
+            real.parent, names, Place(Folder(real)), password
+        )  # beside a link's target
+    if found is not None and found.images.files:
+        return found
+    near = (p for p in _near(place, found, password) if _is_clear(p, place, password))
+    return next(near, found)
+
+
+def _is_clear(photos: Place, place: Place, password: str | None) -> bool:
+    """Whether a place has a photo for each annotation file of another, and can be read."""
+    images = photos.images.files
+    locked = password is None and any(getattr(m, "encrypted", False) for m in images.values())
+    return place.annotations.files.keys() <= images.keys() and not locked
+
+
+def photos_near(place: Place, wrong: Place | None, password: str | None) -> list[str]:
+    """Folders and archives near annotation files that may have their photos, as messages name them.
+
+    `wrong` is the folder or archive that has none of them.
+    """
+    places: list[Place] = []
+    with suppress(SourceError):
+        beside = find_image_place(place, [], password)
+        places = [*([] if beside is None else [beside]), *_near(place, wrong, password)]
+    return list(dict.fromkeys(p.label for p in places if p.images.numbered))
+
+
+def other_split(images: Place, place: Place) -> str | None:
+    """The split that photos are of by the names of folders, when annotations are of another one."""
+    home = place.files.path.parent.absolute() if place.tree.archive else place.around
+    shared = images.tree is place.tree or (images.around == home and not images.tree.archive)
+    # The name of a folder around both says nothing of one of them.
+    name = split_of(images.name) or (None if shared else split_called(images.split))
+    return name if name != place.split and {name, place.split} < set(SPLITS) else None
+
+
+def _near(place: Place, empty: Place | None, password: str | None) -> Iterator[Place]:
+    """Where the photos of annotation files may be but beside them: the most likely first.
+
+    train.zip beside train, images/train beside annos/train, JPEGImages beside annos; and what is in `empty`,
+    a folder of images that has none itself.
+    """
+    if empty is not None and not empty.tree.archive:
+        for name in sorted(list_folder(empty.tree.path)):
+            if name[0] != ".":
+                yield from _open_near(empty.tree.path, name, empty.label, None, password)
+    around = place.files.path.parent if place.tree.archive else Path(place.around)
+    label = os.path.dirname(place.tree.label)
+    if not place.tree.archive:
+        for name in _called(_PHOTO_FOLDERS, _listed(around)):
+            yield from _open_near(around, name, label, None, password)
+    if place.split not in SPLITS:
+        return
+    if not place.tree.archive and not kind_of(place.name)[1]:  # not val_annos, but val/annos
+        around, label = around.parent, os.path.dirname(label) if label else ".."
+    words = spellings(place.split)
+    names = [*(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS), *words]
+    for name in _called([*names, *IMAGE_FOLDERS], _listed(around)):
+        for photos in _open_near(around, name, label, place.split, password):
+            if photos.split == place.split:
+                yield photos
+
+
+_PHOTO_FOLDERS: Final = ("jpegimages", "photos", "photo", "imgs", "img", "pictures", "jpg")
+"""What a folder of photos may be called beside annotation files, in lower case."""
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return list_folder(folder)
+    except SourceError:  # what is read can be read all the same
+        return []
+
+
+def _open_near(
+    folder: Path, name: str, label: str, split: str | None, password: str | None
+) -> Iterator[Place]:
+    """The place of images at a folder or zip archive, when it is one."""
+    if os.path.isdir(folder / name) or name.lower().endswith(".zip"):
+        with suppress(SourceError):
+            yield image_place(folder / name, split, password, os.path.join(label, name))
 
 
 def _images_in(around: Path, names: list[str], place: Place, password: str | None) -> Place | None:
     """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
-    try:
-        listed = list_folder(around)
-    except SourceError:  # the annotations can be read all the same
-        return None
+    listed = _listed(around)
     # Messages name the folder the way the user named its neighbour.
     label = os.path.dirname(place.tree.label)
     for name in _called(names, listed):
@@ -76,7 +154,7 @@ def _images_in(around: Path, names: list[str], place: Place, password: str | Non
 
 def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
     """Of what is `listed` the folders and archives of one of `names`, in any letter case, in that order."""
-    there = {name.lower(): name for name in sorted(listed, reverse=True)}
+    there = {name.lower(): name for name in sorted(listed)}
     wanted = (f"{name}{end}" for name in names for end in ("", ".zip"))
     return (there[name] for name in wanted if name in there)
 
@@ -84,7 +162,7 @@ def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
 def image_place(images: Path, split: str | None, password: str | None, label: str = "") -> Place:
     """The one place of images at a folder or archive. Raises `SourceError`."""
     if os.path.isdir(images):
-        names = ("validation", "val") if split == "validation" else (split,) if split else ()
+        names = spellings(split) or ([split] if split else [])
         folders = [
             f"{name}/{inner}".rstrip("/") for name in names for inner in (*IMAGE_FOLDERS, "")
         ]

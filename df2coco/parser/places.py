@@ -192,7 +192,8 @@ NOTHING: Final = Chosen({}, {}, [])
 class Place:
     """One folder of a tree. Its files are listed when they are first asked for."""
 
-    def __init__(self, tree: Tree, folder: str = "") -> None:
+    def __init__(self, tree: Tree, folder: str = "", kind: str = "") -> None:
+        """`kind` is what it holds where its name does not say so."""
         self.tree = tree
         self._folder = folder
         self.files = tree.files
@@ -202,7 +203,11 @@ class Place:
         """The folder, as a path on disk or in its archive."""
         self.name = self.path.name or tree.archive
         """The folder's own name; at the top of an archive the archive's, which says what it is (val_annos.zip)."""
-        self.kind, self.prefix = kind_of(self.name)
+        named, self.prefix = kind_of(original_name(self.name))
+        self.kind = kind or named
+        if self.kind and not self.prefix:  # val_annos.zip holds annos, as val_annos does unpacked
+            outer = kind_of(original_name(self.around.name or tree.archive))[1]
+            self.prefix = outer if split_called(outer) else ""
 
     @cached_property
     def annotations(self) -> Chosen:
@@ -223,10 +228,15 @@ class Place:
     def split(self) -> str:
         """The split's name: one safe part of a path. "val_annos" and "val/annos" give "validation"."""
         name = original_name(self.name)
-        kind, prefix = kind_of(name)
-        if kind:
-            name = prefix or self.around.name or self.tree.archive
+        if self.kind:
+            name = self.prefix or self.around.name or self.tree.archive
         return split_called(name) or _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip(". ") or "split"
+
+    @property
+    def photo_name(self) -> str:
+        """What its folder of images is called, in lower case: also "val_image" for image in val_images.zip."""
+        name = self.name.lower()
+        return f"{self.prefix.lower()}_{name}" if self.prefix and not kind_of(name)[1] else name
 
     @property
     def around(self) -> PurePosixPath | Path:

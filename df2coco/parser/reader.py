@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from df2coco.errors import ImageError, SourceError
+from df2coco.errors import ImageError, SourceError, counted
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
 from df2coco.parser.archive import Member
 from df2coco.parser.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
@@ -231,10 +231,33 @@ class Split:
     others: list[str] = field(default_factory=list)
     """Folders and archives that may hold this split, too."""
 
+    near: Sequence[str] = ()
+    """Where its photos may be, when none were found."""
+    photos_of: str | None = None
+    """The other split whose photos these are, going by the names of folders."""
+
     @property
     def label(self) -> str:
         """The folder of its annotation files, else of its images, as messages name it."""
         return self.reader.annotations_label or self.reader.images_label
+
+    def check_photos(self) -> None:
+        """Raise `SourceError` when there is a place for photos, and none of them in it."""
+        if None in (self.reader.annotations, self.reader.images):
+            return
+        if all(entry.image is None for entry in self.entries):
+            text = f"has none of the {counted(len(self.entries), 'photo')} of {self.label}. {self.where_photos_are()}"
+            raise SourceError(text, file=self.reader.images_label)
+
+    def where_photos_are(self) -> str:
+        """What to do when no photos were found."""
+        if len(self.near) > 1:
+            some = f"{', '.join(self.near[:3])}{' ...' if len(self.near) > 3 else ''}"
+            return (
+                f"Photos lie in {some}: name one of them with --images, or put all into one folder."
+            )
+        where = f"the images, which may be in {self.near[0]}," if self.near else "the images"
+        return f"Name {where} with --images."
 
     @property
     def folders(self) -> list[Path]:
@@ -254,6 +277,9 @@ class Split:
                 "",
                 text.format(hint or " Unpack annos, too."),
             )
+        if self.photos_of is not None:
+            text = f"going by the names, these are the photos of {self.photos_of}, and the annotations of {self.name}: every split has the same numbers. Name the right ones with --images."
+            yield Notice("other-photos", self.reader.images_label, "", text)
         for name in self.unannotated:
             text = f"no annotation file, so the image is left out.{hint}"
             yield Notice(

@@ -3,9 +3,10 @@
 `find_splits` turns what the user named into `Split`s.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +15,17 @@ from df2coco.file_kind import recognise_file
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.archive import count_members
 from df2coco.parser.candidates import find_candidates
-from df2coco.parser.photos import find_image_place, image_place, reject_shared_images
+from df2coco.parser.photos import (
+    find_image_place,
+    image_place,
+    other_split,
+    photos_near,
+    reject_shared_images,
+)
 from df2coco.parser.places import JPG, NOTHING, Archive, Folder, Place, list_folder
 from df2coco.parser.reader import Entry, Reader, Split, read_split
 from df2coco.parser.records import ImageRecord
-from df2coco.split_names import SPLITS
+from df2coco.split_names import SPLITS, split_called
 
 _DEEPEST: Final = 4
 """How many folders below the one that is named are looked into (the Kaggle mirror has two)."""
@@ -109,23 +116,44 @@ class _Search:
         self.passed_over += candidates.passed_over
         splits = self._with_annotations([*places, own])
         if splits:
-            reason = f"not read, since {splits[0].label} is. Name it as SOURCE to read it."
-            self._pass_over(chain(*candidates.splits), reason)
-            return splits
+            return splits + self._beside(candidates.splits, splits, places, depth)
         splits = [s for group in candidates.splits for s in self._first_annotated(group, depth)]
         if splits:
             return splits
         if any(place.kind == "images" and place.images.files for place in places):
             _reject_empty_annotations(places)
-            return _of_images(places)
+            places += filter(_holds_annotations, (_unnamed(path) for path in candidates.others))
+            return self._with_annotations(places) or _of_images(places)
         empty = [Path(place.path) for place in places if place.is_empty and not place.tree.archive]
         return self._further_down([*candidates.others, *empty], depth) or _of_images([own])
+
+    def _beside(
+        self, groups: list[list[Path]], splits: list[Split], places: list[Place], depth: int
+    ) -> list[Split]:
+        """Of folders and archives beside annotations, the splits that are read too; others are passed over."""
+        used = _used(splits)
+        # annotations/train lies beside train, so that test has to be looked for as if it were alone.
+        by_split = any(p.annotations.numbered and not p.kind for p in places if not p.tree.archive)
+        names = {split.name for split in splits}
+        more: list[Split] = []
+        for group in groups:
+            if by_split and split_called(group[0].stem) not in names:
+                more += self._first_annotated(group, depth)
+                continue
+            reason = f"not read, since {splits[0].label} is. Name it as SOURCE to read it."
+            self._pass_over((path for path in group if path.absolute() not in used), reason)
+        return more
 
     def _places_at(self, path: Path) -> list[Place]:
         """The folder, or the folders of an archive, with annotation files or images at a path."""
         if path.is_dir():
             place, twice = Place(Folder(path)), path / path.name
-            return [Place(Folder(twice)) if place.is_empty and twice.is_dir() else place]
+            if place.is_empty and twice.is_dir():
+                return [Place(Folder(twice))]
+            by_split = [path / name for name in list_folder(path) if split_called(name)]
+            inner = [Place(Folder(p)) for p in sorted(by_split) if place.kind == "annotations"]
+            inner = [p for p in inner if p.annotations.numbered]
+            return inner if inner and place.is_empty else [place]
         archive = Archive(path, self._password)
         places = archive.places()
         reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
@@ -148,7 +176,7 @@ class _Search:
         images = [self._images_of(place, places) for place in annotations]
         if self._images is None:
             reject_shared_images(annotations, images)
-        return list(map(_split, annotations, images))
+        return list(map(_split, annotations, images, repeat(self._password)))
 
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
         """The splits in the first of some places that has annotations, else in the first that has any."""
@@ -166,15 +194,16 @@ class _Search:
                 found, taken = splits, path
             if annotated:
                 break
+        used = _used(found)
         for path in group:
             reason: str | None = f"not read, since {taken.name} is."
             if not found:
                 reason = (
                     "not read: no annotation files and no images in it. Unpack its archive again."
                 )
-            elif path == taken:
+            elif path == taken or path.absolute() in used:
                 continue
-            elif path.stem.lower() == taken.stem.lower():  # not val beside validation
+            elif path.stem.lower() == taken.stem.lower() and not (path.is_dir() and taken.is_dir()):
                 reason = _more_annotations(path, found)
             if reason is not None:
                 self._pass_over([path], reason)
@@ -220,7 +249,11 @@ def _of_images(places: list[Place]) -> list[Split]:
 
 
 def _split(
-    annotations: Place | None, images: Place | None, *, lacks_annotations: bool = False
+    annotations: Place | None,
+    images: Place | None,
+    password: str | None = None,
+    *,
+    lacks_annotations: bool = False,
 ) -> Split:
     """The split of a folder of annotation files, of images, or of both. Raises `SourceError`."""
     place = annotations or images
@@ -241,7 +274,12 @@ def _split(
     left = sorted(n + photos.suffixes.get(n, JPG) for n in photos.files.keys() - stems.keys())
     entries = map(Entry, names, map(files.files.get, names), map(photos.files.get, names), ends)
     doubles = photos.doubles, files.doubles
-    return Split(place.split, reader, list(entries), left, *doubles, lacks_annotations)
+    split = Split(place.split, reader, list(entries), left, *doubles, lacks_annotations)
+    if annotations and stems.keys().isdisjoint(photos.files):
+        return dataclasses.replace(split, near=photos_near(annotations, images, password))
+    if annotations and images:
+        return dataclasses.replace(split, photos_of=other_split(images, annotations))
+    return split
 
 
 def _reject_same_ids(label: str, stems: Iterable[str]) -> None:
@@ -266,6 +304,26 @@ def _reject_empty_annotations(places: list[Place]) -> None:
 
 class _EmptyAnnotationsError(SourceError):
     """A folder for annotation files has none, so that its images would pass for a test split."""
+
+
+def _used(splits: list[Split]) -> set[Path]:
+    """The folders and archives that are read, and all around them."""
+    read = {Path(os.path.abspath(path)) for split in splits for path in split.folders}
+    return read | {around for path in read for around in path.parents}
+
+
+def _unnamed(path: Path) -> Place:
+    """A folder as one of annotation files, whatever its name."""
+    return Place(Folder(path), kind="annotations")
+
+
+def _holds_annotations(place: Place) -> bool:
+    """Whether the first file in it is an annotation file, as in labels or json."""
+    if not place.annotations.numbered:
+        return False
+    name = str(min(place.annotations.files.values()))
+    kind = recognise_file(Path(place.path) / name)
+    return kind is not None and kind.is_annotation
 
 
 def _coco_file(place: Place) -> str | None:
