@@ -60,6 +60,10 @@ _TAR_GZ: Final = FileKind("a compressed tar archive", _UNPACK)
 _GZIP: Final = FileKind("compressed with gzip", "Unpack it with gunzip.")
 _UTF_16: Final = FileKind("text in UTF-16", "Save it as UTF-8.")
 _PICKLE: Final = FileKind("a Python pickle", "Name a folder of 000001.json files.")
+_TORCH: Final = FileKind(
+    "a file of PyTorch (weights, or predictions as Detectron2 writes beside coco_instances_results.json)",
+    _REPLACE,
+)
 _NEEDED: Final = "Name the folder that has one file an image: 000001.json, 000002.json ..."
 _COCO: Final = FileKind(
     "a COCO file already",
@@ -94,6 +98,8 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
     for offset, signature, kind in _SIGNATURES:
         if data.startswith(signature, offset):
             return kind
+    if data.startswith(b"PK\3\4") and b"/data.pkl" in data[:128]:
+        return _TORCH
     if data.startswith(b"\x1f\x8b"):
         return _TAR_GZ if name.lower().endswith((".tar.gz", ".tgz")) else _GZIP
     if data.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):

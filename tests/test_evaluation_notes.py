@@ -6,6 +6,7 @@ import contextlib
 import copy
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -770,3 +771,143 @@ def test_slots_of_other_categories_count_where_they_are_not_zero(
         assert metrics == pytest.approx(expected, abs=1e-9)
     truth = read_ground_truth(Loaded(paths[0]), "keypoints")
     assert bool(read_results(Loaded(paths[1]), "keypoints", truth).all_slots) == seen
+
+
+# ---------------------------------------------------------------- results in a COCO document
+
+
+def _as_document(
+    document: dict[str, Any], results: list[dict[str, Any]], **changes: Any
+) -> dict[str, Any]:
+    """As tools write predictions: ids of their own, names as in the ground truth."""
+    return {
+        "images": [
+            {**image, "id": 100 + image["id"], "file_name": f"photos/{image['file_name']}"}
+            for image in document["images"]
+        ],
+        "categories": [
+            {"id": 13 - category["id"], "name": category["name"].replace(" ", "_")}
+            for category in document["categories"]
+        ],
+        "annotations": [
+            {
+                **result,
+                "id": number,
+                "image_id": 100 + result["image_id"],
+                "category_id": 13 - result["category_id"],
+                "area": 1.0,
+                "iscrowd": 0,
+            }
+            for number, result in enumerate(results)
+        ],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_document_with_scores_is_read(tmp_path: Path, kind: Any) -> None:
+    document, results = _split()
+    results = _noisy(results)
+    expected = evaluate(kind, document, results)
+    own = _as_document(document, results)
+    assert evaluate(kind, document, own) == expected
+    run = _run(tmp_path, kind, document, own, "--json")
+    assert json.loads(run.stdout) == expected.as_json()
+    # Without names of its own, its ids are the ground truth's.
+    assert evaluate(kind, document, {"annotations": results}) == expected
+    attributes = [{**r, "attributes": {"score": r["score"]}} for r in results]
+    for result in attributes:
+        del result["score"]
+    assert evaluate(kind, document, {"annotations": attributes}) == expected
+
+
+def test_a_category_that_only_the_document_has_is_ignored() -> None:
+    document, results = _split()
+    _only(3)(document, results)
+    notes = evaluate("bbox", document, _as_document(*_split())).notes
+    assert "2 of 4 results are of categories" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: [a.pop("score") for a in d["annotations"]], "a COCO file without scores"),
+        (lambda d: d["annotations"][1].pop("score"), r"results\[1\].score: missing"),
+        (
+            lambda d: d["images"][0].update(file_name="other.jpg"),
+            "images, id 101: 'other.jpg' is not a file_name of the ground truth",
+        ),
+        (lambda d: d.update(annotations={}), "not a JSON list"),
+    ],
+)
+def test_documents_that_cannot_be_scored(
+    tmp_path: Path, change: Callable[[Any], Any], message: str
+) -> None:
+    document, results = _split()
+    own = _as_document(document, results)
+    change(own)
+    with pytest.raises((CocoFileError, ResultsError), match=message):
+        evaluate("bbox", document, own)
+    run = _run(tmp_path, "bbox", document, own)
+    assert (run.exit_code, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+
+
+def test_ground_truth_in_the_place_of_results_and_the_other_way_round(tmp_path: Path) -> None:
+    document, results = _split()
+    assert "ground truth, or the two files changed places" in str(
+        _run(tmp_path, "bbox", document, document).stderr
+    )
+    assert "a list, as results of a model are" in _run(tmp_path, "bbox", results, document).stderr
+
+
+def test_results_in_files_that_are_none(tmp_path: Path) -> None:
+    document, _ = _split()
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    with pytest.raises(CocoFileError, match=r"is a folder\. Name"):
+        evaluate("bbox", document, labels)
+    (labels / "000001.txt").write_text("3 0.5 0.5 0.1 0.1 0.9\n")
+    with pytest.raises(CocoFileError, match="a folder of text files, as YOLO"):
+        evaluate("bbox", document, labels)
+    weights = tmp_path / "instances_predictions.pth"
+    for name, message in (("archive/data.pkl", "a file of PyTorch"), ("a.json", "a zip archive")):
+        with zipfile.ZipFile(weights, "w") as archive:
+            archive.writestr(name, b"\x80\x02}")
+        with pytest.raises(CocoFileError, match=message):
+            evaluate("bbox", document, weights)
+
+
+# ---------------------------------------------------------------- results of one category
+
+
+@pytest.mark.parametrize("written", [0, 1, 8])
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_of_a_model_of_one_category(tmp_path: Path, kind: Any, written: int) -> None:
+    document, results = _split()
+    slots = CATEGORY_BY_ID[8].slots
+    mine = [{**r, "category_id": written} for r in results if r["category_id"] == 8]
+    for result in mine:
+        result["keypoints"] = result["keypoints"][3 * slots.start : 3 * slots.stop]
+    for name in ("trousers", "Trousers", "8"):
+        evaluation = evaluate(kind, document, mine, category=name)
+        assert evaluation.scores.metrics["AP"] == pytest.approx(1)
+        assert list(evaluation.scores.per_category) == ["trousers"]
+        assert (evaluation.items, evaluation.images, evaluation.notes) == (1, 3, ())
+    run = _run(tmp_path, kind, document, mine, "--category", "trousers", "--json")
+    assert json.loads(run.stdout)["AP"] == pytest.approx(1)
+
+
+def test_results_of_one_category_under_another_id_are_named(tmp_path: Path) -> None:
+    document, results = _split()
+    mine = {**results[1], "category_id": 1, "keypoints": [9.0, 9.0, 2.0] * 14}
+    run = _run(tmp_path, "keypoints", document, [mine])
+    assert "42 numbers are 14 landmarks: trousers. --category trousers scores" in run.stderr
+    both = {**mine, "keypoints": [9.0, 9.0, 2.0] * 15}
+    run = _run(tmp_path, "keypoints", document, [both])
+    assert "15 landmarks: vest or sling. --category vest" in run.stderr
+    none = {**mine, "keypoints": [9.0, 9.0, 2.0] * 17}
+    assert "--category" not in _run(tmp_path, "keypoints", document, [none]).stderr
+    with pytest.raises(ResultsError, match=r"results\[1\].category_id: 3, others are 8"):
+        evaluate("bbox", document, [results[1], results[2]], category="trousers")
+    with pytest.raises(OptionError, match="category: 'hat' is not one of short sleeve top, "):
+        evaluate("bbox", document, results, category="hat")

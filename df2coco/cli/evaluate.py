@@ -47,6 +47,14 @@ ByOption = Annotated[
         "matches one is neither right nor wrong."
     ),
 ]
+CategoryOption = Annotated[
+    str | None,
+    cli.option(
+        "NAME",
+        "Score the items of this category, and take all results for its, whatever category_id they have: "
+        "those of a model of one category.",
+    ),
+]
 EngineOption = Annotated[
     str | None,
     cli.choice(
@@ -64,11 +72,12 @@ def _detection_command(kind: Kind, fields: str, summary: str) -> None:
         results: Annotated[Path, _results(fields)],
         per_category: PerCategoryOption = False,
         by: ByOption = None,
+        category: CategoryOption = None,
         engine: EngineOption = None,
         as_json: cli.JsonOption = False,
         quiet: cli.QuietOption = False,
     ) -> None:
-        options = {"by": by, "engine": engine}
+        options = {"by": by, "category": category, "engine": engine}
         _evaluate(kind, ground_truth, results, options, per_category, as_json, quiet)
 
 
@@ -90,6 +99,7 @@ def keypoints_command(
     oks_area: Annotated[str, cli.choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
     per_category: PerCategoryOption = False,
     by: ByOption = None,
+    category: CategoryOption = None,
     engine: EngineOption = None,
     as_json: cli.JsonOption = False,
     quiet: cli.QuietOption = False,
@@ -98,7 +108,8 @@ def keypoints_command(
 
     The sigmas are the official ones. The benchmark has two numbers: of all labelled landmarks, and with --landmarks visible.
     """
-    options = {"by": by, "engine": engine, "landmarks": landmarks, "oks_area": oks_area}
+    options = {"by": by, "category": category, "engine": engine}
+    options |= {"landmarks": landmarks, "oks_area": oks_area}
     _evaluate("keypoints", ground_truth, results, options, per_category, as_json, quiet)
 
 

@@ -42,7 +42,7 @@ def open_document(source: GroundTruthSource, name: str = "the ground truth") -> 
     """A COCO file. Raises `OptionError` when it is nothing of the kind."""
     if isinstance(source, (str, Path)):
         return Loaded(Path(source))
-    return Loaded(Path(name), _json(getattr(source, "dataset", source)))
+    return Loaded(Path(name), dump(getattr(source, "dataset", source)))
 
 
 def read_loaded(
@@ -71,13 +71,11 @@ def open_list(source: ResultsSource, name: str = "the results") -> Loaded:
     """Results, or another list. Raises `OptionError` when it is nothing of the kind."""
     if isinstance(source, (str, Path)):
         return Loaded(Path(source))
-    entries = getattr(source, "dataset", source)
-    if isinstance(entries, Mapping):
-        entries = entries.get("annotations")
-    return Loaded(Path(name), _json(entries))
+    return Loaded(Path(name), dump(getattr(source, "dataset", source)))
 
 
-def _json(value: Any) -> bytes:
+def dump(value: Any) -> bytes:
+    """The JSON text of what a program has. Raises `OptionError` when JSON cannot hold it."""
     try:
         return orjson.dumps(value, default=_plain)
     except TypeError as error:

@@ -61,6 +61,9 @@ def read_bytes(path: Path) -> bytes:
 def not_a_file(path: Path) -> CocoFileError:
     """The error for a folder, a pipe or a device in the place of a COCO file."""
     what = "a folder" if path.is_dir() else "not a regular file"
+    if any(path.glob("*.txt")):
+        text = "is a folder of text files, as YOLO writes them. Name a JSON file; yolo val save_json=True "
+        return CocoFileError(f"{text}writes predictions.json.", file=path)
     return CocoFileError(f"is {what}. Name a COCO file.", file=path)
 
 
@@ -174,7 +177,7 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
             f"{name} {text}. df2coco validate reports all that is wrong.", file=path, field=field
         )
     kind = recognise(raw[:LOOKED_AT], path.name)
-    if raw.startswith(b"PK\3\4"):
+    if raw.startswith(b"PK\3\4") and kind is None:
         return CocoFileError("this is a zip archive. Unpack it, and name the COCO file.", file=path)
     if kind is not None and (kind.is_lines or not kind.is_json):
         return CocoFileError(f"this is {kind.what}, not a JSON file. Name a JSON file.", file=path)

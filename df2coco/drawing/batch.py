@@ -94,9 +94,8 @@ def draw(
             file=out,
         )
     ids = {image["id"] for image in chosen}
-    every = {image["id"] for image in document["images"]}
     annotations = annotations_of(coco, ids)
-    of_model = {} if results is None else results_of(results, ids, every, coco)
+    of_model = {} if results is None else results_of(results, ids, document, coco)
     style = Style(coco, document["categories"], photos, tuple(parts), results, min_score)
     subjects = [
         Subject(
@@ -114,7 +113,7 @@ def draw(
             photos.check_size(subject.image, subject.picture)
     if _is_folder(out):
         return _draw_folder(style, subjects, out, workers, progress)
-    _draw_file(style, subjects, len(every), out, workers, progress)
+    _draw_file(style, subjects, len(document["images"]), out, workers, progress)
     return [out]
 
 

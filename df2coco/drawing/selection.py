@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import iter_list, read_annotations
+from df2coco.coco.loaded import Loaded
 from df2coco.coco.reader import no_collection
+from df2coco.coco.results_document import as_list
 from df2coco.coco.schema import is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 
@@ -56,11 +58,17 @@ def annotations_of(path: Path, ids: Container[int]) -> _ByImage:
     return groups
 
 
-def results_of(path: Path, ids: Container[int], every: Container[int], coco: Path) -> _ByImage:
-    """The results for the images `ids`; `every` are all images of `coco`."""
+def results_of(path: Path, ids: Container[int], document: dict[str, Any], coco: Path) -> _ByImage:
+    """The results for the images `ids` of `document`, the COCO file at `coco`."""
     groups: _ByImage = defaultdict(list)
     known = total = 0
-    for part in iter_list(path, what="results"):
+    images, categories = document["images"], document["categories"]
+    every = {image["id"] for image in images}
+    names = {each["id"]: each["name"] for each in categories if "name" in each}
+    source = as_list(
+        Loaded(path), {i["file_name"]: i["id"] for i in images if "file_name" in i}, names
+    )
+    for part in iter_list(path, what="results", raw=source.raw):
         read_whole_numbers("annotations", [result for result in part if isinstance(result, dict)])
         for number, result in enumerate(part, start=total):
             image_id = result.get("image_id") if isinstance(result, dict) else None

@@ -142,16 +142,18 @@ def evaluate(
     landmarks: Landmarks = "all",
     oks_area: OksArea = "box",
     by: Attribute | None = None,
+    category: str | None = None,
     engine: EngineName | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Score results against ground truth in COCO's form.
 
     Both may be files or loaded: `ground_truth` a dict or a `pycocotools.coco.COCO`, `results` a list of
-    dicts or what `COCO.loadRes` gives. Neither is changed.
+    dicts or what `COCO.loadRes` gives, or a COCO document whose annotations have scores. Neither is changed.
 
     `kind` is "bbox", "segm" or "keypoints". For keypoints, `landmarks` is "all" or "visible", `oks_area`
-    "box" or "mask". `by` is "scale", "occlusion", "zoom_in" or "viewpoint": scores for each of its values
+    "box" or "mask". `category` is the name of one: its items are scored, and all results are taken for its,
+    whatever id they have, as the results of a model of one category. `by` is "scale", "occlusion", "zoom_in" or "viewpoint": scores for each of its values
     too. `engine` is "hotcoco" or "pycocotools", which give the same numbers; by default the fastest that is
     installed.
 
@@ -177,8 +179,10 @@ def evaluate(
                 f"no annotation has {by!r}. Use a file of df2coco convert (no --preset).",
                 file=truth.path,
             )
+        if category is not None:
+            truth = truth.of_category(str(category))
         progress(f"reading {results_source.path.name}", 0, 0)
-        found = read_results(results_source, kind, truth)
+        found = read_results(results_source, kind, truth, of_one_category=category is not None)
         progress("scoring", 0, 0)
         values = ATTRIBUTES[by] if by is not None else ()
         rounds = [[False] * len(truth.ids)]

@@ -1,12 +1,13 @@
 """The ground truth of an evaluation, cut down to the columns that the evaluation needs."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from df2coco.coco.garments import find_garments
+from df2coco.coco.garments import find_garments, same_name
 from df2coco.coco.info import conversion_of
 from df2coco.coco.loaded import Loaded, read_loaded
 from df2coco.coco.schema import (
@@ -17,7 +18,7 @@ from df2coco.coco.schema import (
     missing,
     unknown_id,
 )
-from df2coco.errors import CocoFileError, shorten
+from df2coco.errors import CocoFileError, OptionError, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category
@@ -61,9 +62,31 @@ class GroundTruth:
     """Category id -> DeepFashion2's category of that name."""
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Image id -> (width, height) in pixels; 0 where it is missing."""
+    images: dict[str, int] = field(default_factory=dict)
+    """file_name -> image id, where images have names."""
     items: Items = field(default_factory=Items)
     ids: list[int] = field(default_factory=list)
     """The annotations' own ids, which the engines do not see: they are numbered anew, from 1."""
+
+    def of_category(self, name: str) -> "GroundTruth":
+        """The same with the items of one category, by its name or id. Raises `OptionError` without it."""
+        garment = same_name(name)
+        for number, own in self.names.items():
+            if name in (own, f"{number}") or (garment is not None and same_name(own) == garment):
+                break
+        else:
+            known = ", ".join(self.names.values())
+            raise OptionError(f"{shorten(name)} is not one of {known}.", field="category")
+        kept = [own == number for own in self.items.category_ids]
+        columns = {f.name: getattr(self.items, f.name) for f in fields(Items)}
+        items = Items(**{n: list(itertools.compress(c, kept)) for n, c in columns.items()})
+        return replace(
+            self,
+            names={number: self.names[number]},
+            garments={n: g for n, g in self.garments.items() if n == number},
+            items=items,
+            ids=list(itertools.compress(self.ids, kept)),
+        )
 
 
 def read_ground_truth(
@@ -106,6 +129,7 @@ class _TruthReader:
         truth = self.truth
         check_fields({**document, "annotations": []}, truth.path)
         truth.sizes = {i["id"]: (i.get("width", 0), i.get("height", 0)) for i in document["images"]}
+        truth.images = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
         categories = sorted(document["categories"], key=lambda category: int(category["id"]))
         names = Counter(category.get("name") for category in categories)
         truth.names = {

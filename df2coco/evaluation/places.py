@@ -263,8 +263,13 @@ def _of_category_ids(
         return (
             "The results fit items of other categories than their own. Compare the category ids of the "
             "model with those of the file."
+            + _ONE
+            * (len(known) > 1 and len(set(results.category_ids.tolist())) == 1)
         )
     return ""
+
+
+_ONE: Final = " All are of one: for a model of one category, --category NAME says which."
 
 
 def _of_image_ids(items: _Boxes, results: _Boxes, now: float) -> str:

@@ -1,5 +1,6 @@
 """The results of a model: read, checked one by one, and cut down to the columns that the evaluation needs."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from typing import Any, Final, cast
 from df2coco.boxes import from_corners
 from df2coco.coco.loaded import Loaded
 from df2coco.coco.results import ResultDecoder
+from df2coco.coco.results_document import as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import FaultError, shorten
@@ -60,14 +62,18 @@ class Results:
         return replace(self, **turned, all_slots=slots)
 
 
-def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
+def read_results(
+    source: Loaded, kind: str, truth: GroundTruth, *, of_one_category: bool = False
+) -> Results:
     """The results of a `kind` in a file, in COCO's format, each checked against the ground truth.
 
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
-    Raises as `read_entries`.
+    `of_one_category`: all are of the ground truth's only category, whatever id they have.
+    Raises as `read_entries` and `as_list`.
     """
-    reader = _ResultsReader(kind, truth)
-    decoder = ResultDecoder(kind, truth.garments, names=truth.names)
+    source = as_list(source, truth.images, truth.names)
+    reader = _ResultsReader(kind, truth, of_one_category)
+    decoder = ResultDecoder(kind, {} if of_one_category else truth.garments, names=truth.names)
     reader.results.num_results = read_entries(source, decoder, reader.take, what="results")
     return reader.results
 
@@ -75,8 +81,11 @@ def read_results(source: Loaded, kind: str, truth: GroundTruth) -> Results:
 class _ResultsReader:
     """Takes results in, a part of the file at a time."""
 
-    def __init__(self, kind: str, truth: GroundTruth) -> None:
+    def __init__(self, kind: str, truth: GroundTruth, of_one_category: bool) -> None:
         self.results = Results()
+        self._of_one_category = of_one_category
+        self._written: int | None = None
+        """The category id of all results, where they are of one."""
         self.truth = truth
         self._take_shapes = _KINDS[kind]
         items = truth.items
@@ -95,6 +104,11 @@ class _ResultsReader:
         results, kept = self.results, []
         results.images.update(result.image_id for _, result in part)
         for index, result in part:
+            if self._of_one_category:
+                other = self._rename(result)
+                if other is not None:
+                    faults.append((index, other))
+                    continue
             if result.image_id in self.truth.sizes and result.category_id in self.truth.names:
                 kept.append((index, result))
                 continue
@@ -109,6 +123,17 @@ class _ResultsReader:
         results.category_ids += [result.category_id for result in fitting]
         results.scores += [result.score for result in fitting]
         return [*faults, *misfits.items()]
+
+    def _rename(self, result: Any) -> FaultError | None:
+        """Make it a result of the only category, if the results have one id in common."""
+        self._written = result.category_id if self._written is None else self._written
+        if result.category_id != self._written:
+            text = (
+                f"{result.category_id}, others are {self._written}: these are not of one category."
+            )
+            return FaultError("category_id", text)
+        (result.category_id,) = self.truth.names
+        return None
 
     def _unknown(self, result: Any) -> FaultError | None:
         """Why a result belongs to nothing; None for a category that the ground truth does not have."""
@@ -210,7 +235,10 @@ def _take_landmarks(reader: _ResultsReader, part: Numbered) -> Faults:
         own = own_landmarks(result.keypoints, category)
         if own is None:
             text = f"{len(result.keypoints)} numbers, {expected_numbers(category)}"
-            yield index, FaultError("keypoints", text)
+            yield (
+                index,
+                FaultError("keypoints", text + _others(len(result.keypoints), reader.truth)),
+            )
             continue
         key = result.image_id, result.category_id
         if len(result.keypoints) == 3 * NUM_LANDMARKS:
@@ -222,6 +250,17 @@ def _take_landmarks(reader: _ResultsReader, part: Numbered) -> Faults:
         results.keypoints.append(own)
         results.boxes.append(result.bbox)
         results.areas.append(_landmark_area(own, result.bbox))
+
+
+def _others(count: int, truth: GroundTruth) -> str:
+    """The categories of the ground truth that have so many numbers."""
+    names = [truth.names[n] for n, g in truth.garments.items() if 3 * g.num_landmarks == count]
+    if not names:
+        return ""
+    return (
+        f" {count} numbers are {count // 3} landmarks: {' or '.join(names)}. "
+        f"--category {shlex.quote(names[0])} scores them so."
+    )
 
 
 _SAMPLE: Final = 1_000
