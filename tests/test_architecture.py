@@ -25,7 +25,7 @@ ROWS: list[set[str]] = [
     {"layouts"},
     {"releases", "parser", "coco", "masks"},
     {"converter"},
-    {"validator", "evaluation", "stats", "drawing", "subsets"},
+    {"validator", "evaluation", "results", "stats", "drawing", "subsets"},
     {"report", "integrations", "retrieval"},
     {"export"},
     {"cli"},

@@ -1,0 +1,168 @@
+"""Results of a model in COCO's form, from what every framework has in hand: `Results`."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import orjson
+
+from df2coco.boxes import from_corners
+from df2coco.coco.garments import find_garments, same_name
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.loaded import GroundTruthSource, open_document
+from df2coco.coco.reader import check_document
+from df2coco.coco.schema import check_fields
+from df2coco.errors import OptionError, shorten
+from df2coco.layouts import own_landmarks, own_slots
+from df2coco.outputs import atomic_write, check_outputs
+from df2coco.taxonomy import NUM_LANDMARKS
+
+
+class Results:
+    """Results of a model, with the ids of a COCO file: `add` those of one photo after the other, then `write`.
+
+    `ground_truth` is the file that they will be compared with, or what is loaded of it. `labels` are the
+    model's names of categories, in the order of its labels; without them these are the file's, by id. The
+    first label is `first_label`: 0 for most models, 1 for torchvision's, whose 0 is the background.
+
+    `entries` are the results so far, as `evaluate` takes them.
+
+    Raises `CocoFileError` for a file that cannot be read, and `OptionError` for a name that it does not have.
+    """
+
+    def __init__(
+        self,
+        ground_truth: GroundTruthSource,
+        *,
+        labels: Sequence[str] | None = None,
+        first_label: int = 0,
+    ) -> None:
+        source = open_document(ground_truth)
+        if source.raw is None:
+            document = read_annotations(source.path, lambda _: None)
+        else:
+            document = check_document(source.path, orjson.loads(source.raw))
+        check_fields({**document, "annotations": []}, source.path)
+        self.entries: list[dict[str, Any]] = []
+        self._file = source.path
+        self._sizes = {i["id"]: (i.get("height"), i.get("width")) for i in document["images"]}
+        self._images = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
+        self._last_parts = {PurePath(name).name: number for name, number in self._images.items()}
+        categories = sorted(document["categories"], key=lambda category: int(category["id"]))
+        self._slots = {c["id"]: len(c.get("keypoints", ())) or NUM_LANDMARKS for c in categories}
+        self._garments = find_garments(categories)
+        ids = [c["id"] for c in categories]
+        if labels is not None:
+            names = {same_name(c.get("name")) or c.get("name"): c["id"] for c in categories}
+            for name in labels:
+                if (same_name(name) or name) not in names:
+                    text = f"{shorten(name)} is not a category of {self._file}."
+                    raise OptionError(text, field="labels")
+            ids = [names[same_name(name) or name] for name in labels]
+        self._categories = dict(enumerate(ids, start=first_label))
+
+    def add(
+        self,
+        photo: str | int,
+        *,
+        labels: Any,
+        scores: Any,
+        boxes: Any = None,
+        masks: Any = None,
+        landmarks: Any = None,
+    ) -> None:
+        """Add the results of one photo: lists, arrays or tensors, an entry each.
+
+        - photo: Its path or `file_name`, or the image's id.
+        - labels, scores: N numbers.
+        - boxes: N x 4, corners x1, y1, x2, y2 in pixels of the photo.
+        - masks: N x height x width (or N x 1 x ...) of the photo; a pixel of more than 0.5 belongs to it.
+        - landmarks: N x K x 2 or 3 (x, y in pixels, v or a score), K of any layout.
+
+        Raises `OptionError` when they do not fit together, or the file.
+        """
+        image_id = self._image_id(photo)
+        columns = {"labels": labels, "scores": scores, "boxes": boxes, "masks": masks}
+        columns["landmarks"] = landmarks
+        arrays = {n: _array(value) for n, value in columns.items() if value is not None}
+        for name, array in arrays.items():
+            if len(array) != len(arrays["scores"]):
+                text = f"{len(array)} for {len(arrays['scores'])} scores of {photo}."
+                raise OptionError(text, field=name)
+        entries = []
+        for number, label in enumerate(arrays["labels"].tolist()):
+            if label not in self._categories:
+                known = f"{min(self._categories)} to {max(self._categories)}"
+                raise OptionError(f"{label} is not one of {known}.", field="labels")
+            entry = {
+                "image_id": image_id,
+                "category_id": self._categories[label],
+                "score": float(arrays["scores"][number]),
+            }
+            if boxes is not None:
+                entry["bbox"] = [float(n) for n in from_corners(arrays["boxes"][number].tolist())]
+            if masks is not None:
+                entry["segmentation"] = self._rle(arrays["masks"][number], image_id)
+            if landmarks is not None:
+                entry["keypoints"] = self._keypoints(arrays["landmarks"][number], entry)
+            entries.append(entry)
+        self.entries += entries
+
+    def write(self, path: str | Path) -> None:
+        """Write them to a file for `df2coco evaluate`. Raises `OutputError` when that is not possible."""
+        path = Path(path)
+        check_outputs([path], [self._file])
+        with atomic_write(path) as stream:
+            stream.write(orjson.dumps(self.entries))
+
+    def _image_id(self, photo: str | int) -> int:
+        if isinstance(photo, int) or hasattr(photo, "item"):
+            if int(photo) in self._sizes:
+                return int(photo)
+        else:
+            name = str(photo).replace("\\", "/")
+            number: int | None = self._images.get(
+                name, self._last_parts.get(name.rpartition("/")[2])
+            )
+            if number is not None:
+                return number
+        raise OptionError(f"{shorten(photo)} is not an image of {self._file}.", field="photo")
+
+    def _rle(self, mask: Any, image_id: int) -> dict[str, Any]:
+        import numpy as np
+        from pycocotools import mask as coco_mask
+
+        mask = mask.reshape(mask.shape[-2:])
+        if mask.shape != self._sizes[image_id]:
+            expected = self._sizes[image_id]
+            text = f"{mask.shape} is not the photo's height and width {expected}: scale them first."
+            raise OptionError(text, field="masks")
+        rle = coco_mask.encode(np.asfortranarray(mask > 0.5, np.uint8))
+        return {"size": list(mask.shape), "counts": rle["counts"].decode()}
+
+    def _keypoints(self, landmarks: Any, entry: dict[str, Any]) -> list[float]:
+        """Those of the category, in the slots of the file."""
+        garment = self._garments.get(entry["category_id"])
+        triples = [
+            [*map(float, row[:2]), float(row[2]) if len(row) > 2 else 1.0] for row in landmarks
+        ]
+        if garment is None:
+            return [number for triple in triples for number in triple]
+        own = own_landmarks([number for triple in triples for number in triple], garment)
+        count = self._slots[entry["category_id"]]
+        slots = own_slots(garment, count)
+        if own is None or slots is None:
+            text = f"{len(triples)} for {garment.name}, which has {garment.num_landmarks}."
+            raise OptionError(text, field="landmarks")
+        result = [0.0] * (3 * count)
+        for place, slot in enumerate(slots):
+            result[3 * slot : 3 * slot + 3] = own[3 * place : 3 * place + 3]
+        return result
+
+
+def _array(value: Any) -> Any:
+    import numpy as np
+
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value)
