@@ -782,6 +782,16 @@ def write(folder: Path, document: dict[str, Any]) -> Path:
     return path
 
 
+def test_a_mask_too_complex_for_a_label_is_its_box(tmp_path: Path) -> None:
+    document = small_file(tmp_path / "image")
+    star = [v for n in range(300) for v in (30 + n * 7919 % 25, 30 + n * 104729 % 29)]
+    document["annotations"][0]["segmentation"] = [star]
+    done = export_yolo([write(tmp_path, document)], tmp_path / "yolo", task="segment")
+    assert done.splits[0].notes == {"outline-too-complex": 1}
+    box = [5 / 60, 5 / 80, 25 / 60, 5 / 80, 25 / 60, 35 / 80, 5 / 60, 35 / 80]
+    assert labels_of(tmp_path / "yolo")["train/1.jpg"][0][1:] == pytest.approx(box)
+
+
 @pytest.mark.parametrize("bad", [[], [1, 2], [1, 1, 2, 2], [1, 1, 9, 1, 9, 9, 1]])
 def test_what_is_no_polygon_is_left_out_of_an_outline(bad: list[float]) -> None:
     good = [5.0, 5, 25, 5, 25, 35, 5, 35]

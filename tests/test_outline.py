@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pycocotools import mask as coco_mask
 
 from df2coco.errors import Df2cocoError
 from df2coco.masks import union_mask
-from df2coco.masks.outline import check_shapely, outline
+from df2coco.masks.outline import Polygons, check_shapely, outline, outlines
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
@@ -67,7 +68,7 @@ CASES: dict[str, list[list[float]]] = {
 
 @pytest.mark.parametrize("polygons", CASES.values(), ids=list(CASES))
 def test_filled_it_is_the_union(polygons: list[list[float]]) -> None:
-    points = outline(polygons, 100, 100)
+    points = outline(polygons, 100, 100) or []
     expected = decoded(polygons, 100, 100)
     given = filled(points, 100, 100)
     assert (expected != given).sum() <= 0.01 * expected.sum()
@@ -80,7 +81,7 @@ def test_filled_it_is_the_union(polygons: list[list[float]]) -> None:
 
 
 def test_one_polygon_stays_as_it_is() -> None:
-    assert sorted(outline([square(10, 20, 50)], 100, 100)) == [
+    assert sorted(outline([square(10, 20, 50)], 100, 100) or []) == [
         (10, 20),
         (10, 70),
         (60, 20),
@@ -159,6 +160,43 @@ def distance(grid: Any, ring: Any) -> Any:
     length = np.maximum((along**2).sum(-1), 1e-12)
     share = np.clip((off * along).sum(-1) / length, 0, 1)[..., None]
     return np.sqrt(((off - share * along) ** 2).sum(-1)).min(0)
+
+
+def star(num_points: int) -> list[float]:
+    angles = [n * 2.5 for n in range(num_points)]
+    return [v for a in angles for v in (500 + 450 * math.cos(a), 500 + 450 * math.sin(a))]
+
+
+def squares(num_parts: int) -> list[list[float]]:
+    return [square(5 + 18 * (n % 50), 5 + 18 * (n // 50), 9) for n in range(num_parts)]
+
+
+BOUNDED: dict[str, tuple[list[list[float]], bool]] = {
+    "a star": ([star(60)], True),
+    "a star of too many crossings": ([star(300)], False),
+    "many parts": (squares(2000), True),
+    "too many parts": (squares(2501), False),
+    "the same again and again": ([square(10, 10, 500)] * 1000, False),
+    "as many, apart": (squares(1000), True),
+    "a fine circle": ([[v for n in range(9000) for v in (500 + 400 * math.cos(n / 9000 * math.tau),
+                                                         500 + 400 * math.sin(n / 9000 * math.tau))]], True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("polygons", "is_drawn"), BOUNDED.values(), ids=list(BOUNDED))
+def test_no_mask_takes_long(polygons: list[list[float]], is_drawn: bool) -> None:
+    start = time.process_time()
+    points = outline(polygons, 1000, 1000)
+    assert time.process_time() - start < 3
+    assert (points is not None) == is_drawn
+    if points is not None:
+        expected, given = decoded(polygons, 1000, 1000), filled(points, 1000, 1000)
+        assert (expected & given).sum() / (expected | given).sum() > 0.95
+
+
+def test_masks_of_a_batch_do_not_mix() -> None:
+    masks = [Polygons(polygons, 100, 100) for polygons in [*CASES.values(), [], [star(300)]]]
+    assert outlines(masks) == [outline(*mask) for mask in masks]
 
 
 def test_without_shapely(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ each mask is one outline (`df2coco.masks.outline`).
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from df2coco.masks.outline import outline
+from df2coco.masks.outline import Point, Polygons, outlines
 
 YoloTask: TypeAlias = Literal["detect", "segment", "pose"]
 
@@ -55,10 +55,13 @@ class Row(NamedTuple):
 
 
 def make_rows(job: Job, items: Sequence[LabelledItem]) -> list[Row]:
-    return [_row(job, item) for item in items]
+    shapes: Sequence[list[Point] | None] = [None] * len(items)
+    if job.task == "segment":
+        shapes = outlines([Polygons(i.annotation["segmentation"], *i.photo) for i in items])
+    return [_row(job, item, shape) for item, shape in zip(items, shapes, strict=True)]
 
 
-def _row(job: Job, item: LabelledItem) -> Row:
+def _row(job: Job, item: LabelledItem, shape: list[Point] | None) -> Row:
     if item.annotation.get("iscrowd"):
         return Row(item.image_id, "", ["crowd"])
     width, height = item.photo
@@ -71,13 +74,11 @@ def _row(job: Job, item: LabelledItem) -> Row:
     clipped = max(left - x, x + w - right, top - y, y + h - bottom) > 1e-6
     notes = ["box-clipped"] if clipped else []
     if job.task == "segment":
-        points = outline(item.annotation["segmentation"], width, height)
-        if not points:
-            points = [(left, top), (right, top), (right, bottom), (left, bottom)]
-            notes = ["outline-from-box"]
-        else:
-            notes = []
-        numbers = [value for x, y in points for value in (x / width, y / height)]
+        notes = []
+        if not shape:
+            notes = ["outline-too-complex" if shape is None else "outline-from-box"]
+            shape = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        numbers = [value for x, y in shape for value in (x / width, y / height)]
         return Row(item.image_id, f"{item.label} {_text(numbers)}\n", notes)
     box = [
         (left + right) / 2 / width,
