@@ -110,7 +110,8 @@ def _rings(
     )
     left, top, right, bottom = shapely.bounds(unions).T
     width, height = np.array(sizes).T
-    for number in np.flatnonzero((left < 0) | (top < 0) | (right > width) | (bottom > height)):
+    outside = (left < 0) | (top < 0) | (right > width) | (bottom > height)
+    for number in np.flatnonzero(outside).tolist():
         unions[number] = shapely.intersection(unions[number], shapely.box(0, 0, *sizes[number]))
     # A collection may hold points and lines too, where a polygon is flat.
     parts, mask_of = shapely.get_parts(unions, return_index=True)
