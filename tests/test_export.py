@@ -792,6 +792,17 @@ def test_a_mask_too_complex_for_a_label_is_its_box(tmp_path: Path) -> None:
     assert labels_of(tmp_path / "yolo")["train/1.jpg"][0][1:] == pytest.approx(box)
 
 
+def test_class_names_are_escaped_as_yaml_asks_for(tmp_path: Path) -> None:
+    names = ["a\x7f\x85\x9f\u2028\ufeffb", "robe d\u2019été 👗: #1"]
+    document = small_file(tmp_path / "image")
+    for entry, name in zip(document["categories"], names, strict=True):
+        entry["name"] = name
+    export_yolo([write(tmp_path, document)], tmp_path / "yolo")
+    text = (tmp_path / "yolo" / "data.yaml").read_text(encoding="utf-8")
+    assert r'0: "a\x7f\x85\x9f\u2028\ufeffb"' in text
+    assert f'1: "{names[1]}"' in text
+
+
 @pytest.mark.parametrize("bad", [[], [1, 2], [1, 1, 2, 2], [1, 1, 9, 1, 9, 9, 1]])
 def test_what_is_no_polygon_is_left_out_of_an_outline(bad: list[float]) -> None:
     good = [5.0, 5, 25, 5, 25, 35, 5, 35]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from df2coco.errors import ImageError, SourceError
-from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_header
+from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, decode, read_header
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
@@ -273,3 +273,44 @@ def test_a_missing_picture_has_no_end(tmp_path: Path) -> None:
     cut_in(b"", tmp_path)
     with pytest.raises(ImageError, match="is missing"):
         Pictures(tmp_path / "image").find_cut("2.jpg")
+
+
+def saved(mode: str, size: tuple[int, int], kind: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, size).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+class TestDecoding:
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF"])
+    def test_photos_are_opened_and_nothing_else(self, kind: str) -> None:
+        assert decode(saved("RGB", (30, 20), kind)).size == (30, 20)
+        for other in ("EPS", "PPM", "TGA", "PDF", "ICO", "PCX"):
+            with pytest.raises(SourceError, match=r"not an image|PDF"):
+                decode(saved("RGB", (30, 20), other))
+
+    def test_what_pillow_raises_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from PIL import JpegImagePlugin
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("broken\nin two lines")
+
+        data = make_jpeg()
+        monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", fail)
+        with pytest.raises(SourceError, match=r"^damaged \(broken\)\. Download it again\.$"):
+            decode(data)
+
+    def test_headers_end_somewhere(self) -> None:
+        photo, comment = make_jpeg(), b"\xff\xfe\xff\xff" + bytes(65533)
+        assert decode(photo[:2] + comment * 60 + photo[2:]).size == (100, 120)
+        with pytest.raises(SourceError, match="header is damaged"):
+            decode(photo[:2] + comment * 70 + photo[2:])
+
+    def test_pictures_that_take_too_much_memory_are_not_decoded(self) -> None:
+        for mode in ("RGBA", "L"):
+            data = saved(mode, (7000, 7000), "PNG", compress_level=1)
+            if mode == "RGBA":
+                with pytest.raises(SourceError, match="7000 x 7000 pixels take too much memory"):
+                    decode(data)
+            else:
+                assert decode(data).size == (7000, 7000)

@@ -71,7 +71,7 @@ def overlay(
     parts = frozenset(parts)
     drawables = distinguish(drawables)
     width, height = picture_size(*image.size, size)
-    picture = image.convert("RGB")
+    picture = image if image.mode == "RGB" else image.convert("RGB")
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     # Drawn large and then reduced, which smooths every edge; the photo's pixels come out unchanged.

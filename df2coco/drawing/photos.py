@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from df2coco.errors import ImageError, SourceError
-from df2coco.parser.image_header import ImageHeader, read_header
+from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
 
 if TYPE_CHECKING:
@@ -42,26 +40,22 @@ class Photos:
 
         That is turned upright as EXIF says, unless only the stored pixels have the entry's size (the
         official converter's files). `picture` is what `find` gave, if it was asked.
-        Raises `ImageError` when the image is missing or damaged, `PasswordError`.
+        Raises `ImageError` when the image is missing, damaged or of another size, `PasswordError`.
         """
-        from PIL import Image, ImageOps
+        from PIL import ImageOps
 
         picture = picture or self.find(image)
-        data, file = self._pictures.read(picture), f"{self._pictures.label}/{picture.name}"
+        self.check_size(image, picture)
         try:
-            header = read_header(data, complete=True)
+            opened: Image = decode(self._pictures.read(picture))
+            if not _as_stored(self._pictures.header(picture), image):
+                ImageOps.exif_transpose(opened, in_place=True)
+            return _on_white(opened)
+        except ImageError:
+            raise
         except SourceError as error:
+            file = f"{self._pictures.label}/{picture.name}"
             raise ImageError(error.text, file=file) from None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about broken metadata, which does not matter here
-                opened: Image.Image = Image.open(io.BytesIO(data))
-                if not _as_stored(header, image):
-                    opened = ImageOps.exif_transpose(opened)
-                return _on_white(opened)
-        except (OSError, ValueError, SyntaxError, EOFError, TypeError, ArithmeticError) as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ImageError(f"damaged ({reason}). Download it again.", file=file) from None
 
     def size(self, image: Mapping[str, Any], picture: Picture | None = None) -> tuple[int, int]:
         """Width and height of what `open` gives, from the image's header alone."""
@@ -89,6 +83,6 @@ def _on_white(picture: Image) -> Image:
     from PIL import Image
 
     if not picture.has_transparency_data:
-        return picture.convert("RGB")
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     layer = picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

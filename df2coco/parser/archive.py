@@ -55,6 +55,11 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         raise SourceError(_why_not(path, error), file=path) from None
     if _is_last_volume(path):  # which zipfile reads as if it were all
         raise SourceError(_why_not(path, ValueError()), file=path)
+    if len({info.header_offset for info in infos}) < len(
+        infos
+    ):  # as only archives that do harm have it
+        text = "two members lie at one place in the archive. Download it again."
+        raise SourceError(text, file=path)
     for info in infos:
         name = info.filename.replace("\\", "/")  # as some packers on Windows write it
         if name.endswith("/") or "__MACOSX" in name:

@@ -21,6 +21,16 @@ FIRST_BYTES: Final = 4096
 MAX_PIXELS: Final = 178_956_970
 """Pillow refuses to decode more as a "decompression bomb", and so does every loader built on it."""
 
+MAX_HEADER: Final = 4 << 20
+"""The longest header of a JPEG or PNG that is read: damaged ones may go on for GBs."""
+
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+"""What is opened: for others Pillow may start programs, as Ghostscript for EPS."""
+
+_MOST_MEMORY: Final = 500 << 20
+_BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
+"""Format -> bytes a pixel while Pillow decodes it, where these are more than 4."""
+
 _BOMB: Final = f"the image claims more than {MAX_PIXELS} pixels, which image loaders refuse. Download it again."
 
 _segment: Final = struct.Struct(">BBH").unpack_from
@@ -65,6 +75,43 @@ class ImageHeader(msgspec.Struct, frozen=True, gc=False):
 
 class HeaderTooShortError(Exception):
     """The header does not end within the bytes given."""
+
+
+def header_limit(data: bytes) -> int | None:
+    """How many first bytes must hold the header of an image that begins like that; None: all may be needed."""
+    return MAX_HEADER if data[:2] in (b"\xff\xd8", b"\x89P") else None
+
+
+def decode(data: bytes) -> Any:
+    """The pixels of an image as Pillow's `Image`.
+
+    Raises `SourceError` for what cannot be decoded, or takes more memory than there may be.
+    """
+    read_header(data[: header_limit(data)], complete=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about broken metadata, which does not matter here
+            image = _open(data)
+            a_pixel = _BYTES.get(image.format, 4)
+            a_pixel += 12 * image.has_transparency_data  # it is laid on white
+            a_pixel += 6 * bool(image.info.get("progressive"))
+            if image.width * image.height * a_pixel > _MOST_MEMORY:
+                size = f"{image.width} x {image.height}"
+                raise SourceError(f"{size} pixels take too much memory. Make the image smaller.")
+            image.load()
+    except SourceError:
+        raise
+    except Exception as error:  # Pillow's readers raise of every kind on damaged files
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise SourceError(f"damaged ({reason}). Download it again.") from None
+    return image
+
+
+def _open(data: bytes) -> Any:
+    from PIL import Image
+
+    Image.init()
+    return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
 def read_header(data: bytes, *, complete: bool) -> ImageHeader:
@@ -126,17 +173,17 @@ def _read_by_pillow(data: bytes, complete: bool) -> ImageHeader:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
+            with _open(data) as image:
                 width, height = image.size
                 if not complete and data[:2] == b"\xff\xd8" and not image.tile:
                     raise HeaderTooShortError  # more may follow before the scan
                 orientation = _orientation(image)
     except Image.DecompressionBombError:
         raise SourceError(_BOMB) from None
-    except Exception as error:  # Pillow's readers raise of every kind on damaged files
+    except Exception:  # Pillow's readers raise of every kind on damaged files
         if not complete:
             raise HeaderTooShortError from None
-        raise SourceError(_fault(data)) from error
+        raise SourceError(_fault(data)) from None
     return ImageHeader(width, height, orientation)
 
 

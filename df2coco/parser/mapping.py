@@ -76,7 +76,9 @@ def read_image(reader: Reader, entry: Entry) -> ReadImage:
         read = reader.bare_record if reader.annotations is None else reader.record
         return ReadImage(entry, read(entry), None)
     except SourceError as error:
-        return ReadImage(entry, None, error)
+        # What was raised keeps the frames that it passed, and these the bytes that were read.
+        error.__context__ = None
+        return ReadImage(entry, None, error.with_traceback(None))
 
 
 def _read_and_apply(

@@ -12,7 +12,13 @@ import msgspec
 from df2coco.errors import ImageError, SourceError, counted
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
 from df2coco.parser.archive import Member
-from df2coco.parser.image_header import FIRST_BYTES, HeaderTooShortError, ImageHeader, read_header
+from df2coco.parser.image_header import (
+    FIRST_BYTES,
+    HeaderTooShortError,
+    ImageHeader,
+    header_limit,
+    read_header,
+)
 from df2coco.parser.records import ImageRecord, Notice
 
 Reference: TypeAlias = str | Member
@@ -202,10 +208,11 @@ def read_image_header(files: Files, reference: Reference) -> ImageHeader:
     size = FIRST_BYTES
     while True:
         data, complete = files.read(reference, size)
+        limit = header_limit(data) or MAX_HEADER_BYTES
         try:
-            return read_header(data, complete=complete or size >= MAX_HEADER_BYTES)
+            return read_header(data, complete=complete or size >= limit)
         except HeaderTooShortError:
-            size *= 16
+            size = min(size * 16, limit)
 
 
 @dataclass(frozen=True)

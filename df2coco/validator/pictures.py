@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from df2coco.errors import ImageError
-from df2coco.parser.image_header import ImageHeader
+from df2coco.errors import ImageError, SourceError
+from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
 from df2coco.validator.checks import check
 from df2coco.validator.file import File
@@ -42,15 +42,12 @@ def _look_at(pictures: Pictures, decode: bool, picture: Picture) -> _Seen:
 
 def _fault_of_decoding(pictures: Pictures, picture: Picture) -> str:
     """What goes wrong when a picture is decoded in full; "": nothing."""
-    import io
-
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(pictures.read(picture))) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        return f"it cannot be decoded ({error})"
+        decode(pictures.read(picture))
+    except ImageError:
+        raise
+    except SourceError as error:
+        return f"it cannot be decoded: {error.text}"
     return ""
 
 

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from df2coco.errors import printable
 from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
 
@@ -29,7 +30,9 @@ def data_yaml(
     lines += [f"{split}: {folder}" for split, folder in splits.items()]
     lines += ["", "names:"]
     lines += [
-        f"  {number}: {json.dumps(name, ensure_ascii=False)}" for number, name in enumerate(names)
+        # Beside JSON's escapes, YAML asks for those of DEL, C1 and what else is not printable.
+        f"  {number}: {printable(json.dumps(name, ensure_ascii=False))}"
+        for number, name in enumerate(names)
     ]
     if layout is not None:
         lines += [
