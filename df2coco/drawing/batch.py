@@ -73,8 +73,7 @@ def draw(
     check_workers(workers)
     check_list("image_ids", image_ids)
     check_list("parts", parts)
-    parts = tuple(parts)
-    for part in parts:
+    for part in (parts := tuple(parts)):
         check_choice("parts", part, PARTS)
     if sample is not None and (type(sample) is not int or sample < 0):
         raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")
@@ -96,14 +95,9 @@ def draw(
     ids = {image["id"] for image in chosen}
     annotations = annotations_of(coco, ids)
     of_model = {} if results is None else results_of(results, ids, document, coco)
-    style = Style(coco, document["categories"], photos, tuple(parts), results, min_score)
+    style = Style(coco, document["categories"], photos, parts, results, min_score)
     subjects = [
-        Subject(
-            image,
-            photos.find(image),
-            annotations.get(image["id"], []),
-            of_model.get(image["id"], []),
-        )
+        Subject(image, photos.find(image), annotations[image["id"]], of_model.get(image["id"], []))
         for image in chosen
     ]
     _check_out(out, [*inputs, *photos.places(subject.picture for subject in subjects)])

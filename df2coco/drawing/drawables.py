@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from df2coco.boxes import to_corners
 from df2coco.coco.garments import find_garments
 from df2coco.coco.results import Score
 from df2coco.coco.schema import FIELDS, Field, Rle, misfit, struct_of
@@ -166,7 +167,7 @@ class _DrawableReader:
             garment=garment,
             color=color,
             score=item.score if self._predicted else None,
-            box=_corners(item.bbox),
+            box=item.bbox and tuple(to_corners(item.bbox)),
             polygons=() if is_rle else _polygons(item.segmentation),
             rle=item.segmentation.as_json() if is_rle else None,
             landmarks=self._landmarks(numbers, slots or ()),
@@ -216,13 +217,6 @@ def _edges(skeleton: Any, count: int) -> tuple[tuple[int, int], ...]:
         return ()
     inside = range(1, count + 1)
     return tuple((a - 1, b - 1) for a, b in skeleton if a in inside and b in inside)
-
-
-def _corners(box: Box | None) -> Box | None:
-    if box is None:
-        return None
-    x, y, width, height = box
-    return x, y, x + width, y + height
 
 
 def _polygons(mask: list[list[float]] | None) -> tuple[tuple[float, ...], ...]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from df2coco.boxes import from_corners, iou
 from df2coco.drawing.drawables import PARTS, Drawable
@@ -15,14 +15,6 @@ THRESHOLD: Final = 0.5
 MATCHED: Final = "#0072b2"
 UNMATCHED: Final = "#d55e00"
 """Blue and orange, which look different to color-blind eyes, too."""
-
-
-class Overlap(NamedTuple):
-    """How well a result fits an annotation."""
-
-    value: float
-    measure: str
-    """"OKS" of landmarks, or "IoU" of masks or boxes."""
 
 
 def mark_matches(
@@ -44,11 +36,12 @@ def mark_matches(
             for number, item in left.items()
             if item.category_id == result.category_id
         }
-        best = max(fits, key=lambda number: fits[number].value, default=None)
+        best = max(fits, key=lambda number: fits[number][0], default=None)
         if best is None:
             continue
-        note = f"{fits[best].measure} {fits[best].value:.2f}"
-        if fits[best].value < THRESHOLD:
+        value, measure = fits[best]
+        note = f"{measure} {value:.2f}"
+        if value < THRESHOLD:
             marked_results[index] = replace(marked_results[index], note=f"no match, {note}")
             continue
         del left[best]
@@ -60,17 +53,18 @@ def mark_matches(
     return marked_truth, marked_results
 
 
-def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> Overlap:
+def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> tuple[float, str]:
+    """How well a result fits an annotation, and the measure: "OKS", or "IoU" of masks or boxes."""
     if truth.landmarks and result.landmarks and truth.garment is not None:
-        return Overlap(_oks(truth, result, truth.garment.sigmas), "OKS")
+        return _oks(truth, result, truth.garment.sigmas), "OKS"
     masks = [_run_lengths(item, size) for item in (truth, result)]
     if all(masks):
         from pycocotools import mask as coco_mask
 
-        return Overlap(float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU")
+        return float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU"
     corners = [item.box or item.extent(PARTS) for item in (truth, result)]
     boxes = [from_corners(box) for box in corners if box]
-    return Overlap(iou(*boxes) if len(boxes) == 2 else 0.0, "IoU")
+    return iou(*boxes) if len(boxes) == 2 else 0.0, "IoU"
 
 
 def _oks(truth: Drawable, result: Drawable, sigmas: Sequence[float]) -> float:

@@ -16,7 +16,7 @@ from df2coco.report.examples import UNKNOWN, Place, make_gallery
 from df2coco.stats import SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg, require_matplotlib
-from df2coco.stats.text import DISTRIBUTION_HEAD, MEANINGS, distributions, percent, remarks
+from df2coco.stats.text import MEANINGS, QUANTILES, distributions, percent, remarks
 from df2coco.validator import LEVELS, Report, validate
 from df2coco.version import __version__
 
@@ -73,7 +73,7 @@ def write_report(
         shown_hits=_HITS,
         rows=_ROWS,
         meanings=MEANINGS,
-        distribution_head=DISTRIBUTION_HEAD,
+        quantiles=QUANTILES,
         unknown=UNKNOWN,
         places=gallery.of_places(),
         charts=_charts(numbers),

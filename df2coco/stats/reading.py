@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
@@ -162,28 +163,6 @@ def _item_facts(item: Item, record: ImageRecord, pixels: int) -> ItemFacts:
 # ---------------------------------------------------------------- a COCO file
 
 
-def _of_coco(loaded: Loaded) -> SplitStatistics:
-    annotations = _Annotations()
-    document = read_loaded(loaded, annotations.take, use="stats")
-    return _of_parts(document, annotations, loaded.path)
-
-
-class _Annotations:
-    """What is counted of annotations, kept until the images are known: they often stand behind."""
-
-    def __init__(self) -> None:
-        self.by_image: dict[int, list[ItemFacts]] = {}
-        self.area_is_box = True
-
-    def take(self, annotations: list[Any]) -> None:
-        """Take a part of the file's annotations."""
-        for annotation in annotations:
-            facts = _annotation_facts(annotation)
-            self.by_image.setdefault(annotation.image_id, []).append(facts)
-            box_area = facts.box[0] * facts.box[1]
-            self.area_is_box &= facts.area is None or abs(facts.area - box_area) < 0.5
-
-
 def _annotation_facts(annotation: Any) -> ItemFacts:
     """What is counted of an annotation."""
     _, _, width, height = annotation.bbox or (0, 0, 0, 0)
@@ -195,37 +174,38 @@ def _annotation_facts(annotation: Any) -> ItemFacts:
     return ItemFacts(
         annotation.category_id,
         (max(0, width), max(0, height)),
-        area if area is not None and 0 <= area <= MAX_AREA else None,
+        area if area is not None and 0 <= area <= _MAX_AREA else None,
         bytes(annotation.segmentation).translate(None, b" \t\r\n") not in _NOTHING,
         points,
         _integer(annotation.pair_id),
         _integer(annotation.style),
-        [
-            value if type(value) is int and 1 <= value <= 3 else None
-            for value in _attributes(annotation)
-        ],
+        [value if value in (1, 2, 3) else None for value in map(_integer, _attributes(annotation))],
     )
 
 
 _NOTHING: Final = (b"", b"[]", b"null", b"{}")
 """What is no segmentation, in JSON."""
 
+_MAX_AREA: Final = 1 << 53
+
 _attributes: Final = attrgetter(*ATTRIBUTES)
-
-
-MAX_AREA: Final = 1 << 53
 
 
 def _integer(value: Any) -> int | None:
     return value if type(value) is int else None
 
 
-def _of_parts(
-    document: Mapping[str, Any], annotations: _Annotations, path: Path
-) -> SplitStatistics:
+def _of_coco(loaded: Loaded) -> SplitStatistics:
+    by_image: defaultdict[int, list[ItemFacts]] = defaultdict(list)
+    # Kept until the images are known, which often stand behind.
+
+    def take(annotations: list[Any]) -> None:
+        for annotation in annotations:
+            by_image[annotation.image_id].append(_annotation_facts(annotation))
+
+    document, path = read_loaded(loaded, take, use="stats"), loaded.path
     check_fields({**document, "annotations": []}, path)
-    by_image = annotations.by_image
-    if annotations.area_is_box:
+    if all(_is_of_box(item) for items in by_image.values() for item in items):
         for image_id, items in by_image.items():
             by_image[image_id] = [item._replace(area=None) for item in items]
     made = conversion_of(document.get("info")) or Conversion()
@@ -247,6 +227,11 @@ def _of_parts(
     split = None if subset else _released_split(path.stem, len(document["images"]))
     categories = _counted_categories(document["categories"])
     return tally.statistics(path.stem, split, categories)
+
+
+def _is_of_box(item: ItemFacts) -> bool:
+    """Whether the area is the box's, or not known."""
+    return item.area is None or abs(item.area - item.box[0] * item.box[1]) < 0.5
 
 
 def _released_split(name: str, images: int) -> str | None:

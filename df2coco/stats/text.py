@@ -2,11 +2,11 @@
 
 import textwrap
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from df2coco.errors import counted, printable
 from df2coco.parser.records import NOTICES
-from df2coco.stats.values import POINTS, CategoryStatistics, Histogram, SplitStatistics, quantile
+from df2coco.stats.values import POINTS, CategoryStatistics, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES
 
 _WIDTH: Final = 80
@@ -26,21 +26,9 @@ def text_table(numbers: SplitStatistics) -> Iterator[str]:
     """The lines of the table of one split."""
     title = printable(numbers.name)
     yield f"{_cut(title, 40)}: {counted(numbers.images, 'image')}, {counted(numbers.items, 'item')}"
-    yield ""
-    yield from _comparison(numbers)
-    if numbers.items:
-        yield ""
-        yield from _categories(numbers)
-    if numbers.attributes:
-        yield ""
-        yield from _attributes(numbers)
-    yield ""
-    yield from _distributions(numbers)
-    sentences = list(remarks(numbers))
-    if sentences:
-        yield ""
-    for remark in sentences:
-        yield from textwrap.wrap(remark, _WIDTH, subsequent_indent="  ")
+    for part in (_comparison, _categories, _attributes, _distributions, _remarks):
+        lines = list(part(numbers))
+        yield from ["", *lines] if lines else ()
 
 
 def percent(count: int, total: int) -> str:
@@ -78,6 +66,8 @@ def _count(number: int | None) -> str:
 
 
 def _categories(numbers: SplitStatistics) -> Iterator[str]:
+    if not numbers.items:
+        return
     widths = {} if numbers.landmarks is None else dict(zip(POINTS, (11, 10, 12), strict=True))
     head = "".join(f"{part:>{width}}" for part, width in widths.items())
     yield f"{'category':<{_NAME_WIDTH}}{'items':>9}{'share':>9}{head}"
@@ -103,40 +93,31 @@ def _attributes(numbers: SplitStatistics) -> Iterator[str]:
         yield f"{name:<11}{''.join(cells)}{note}".rstrip()
 
 
-class Distribution(NamedTuple):
-    """A histogram in five numbers."""
-
-    name: str
-    values: tuple[int, ...]
-    """Minimum, 5 %, median, 95 %, maximum."""
+QUANTILES: Final = {"min": 0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "max": 1}
 
 
-DISTRIBUTION_HEAD: Final = ("min", "5 %", "median", "95 %", "max")
-
-
-def distributions(numbers: SplitStatistics) -> list[Distribution]:
-    """The histograms that are not empty, each in five numbers."""
-    rows: list[tuple[str, Histogram]] = [
-        ("items per image", numbers.items_per_image if numbers.items else {}),
-        ("image width, pixels", numbers.image_sides(0)),
-        ("image height, pixels", numbers.image_sides(1)),
-        ("box size, pixels (root of width x height)", numbers.box_sizes),
-        ("box area, % of its image", numbers.box_shares),
-        ("mask area, % of its box", numbers.mask_shares),
-    ]
-    shares = (0, 0.05, 0.5, 0.95, 1)
-    return [
-        Distribution(name, tuple(quantile(histogram, share) for share in shares))
-        for name, histogram in rows
+def distributions(numbers: SplitStatistics) -> dict[str, list[int]]:
+    """Name -> its `QUANTILES`, of the histograms that are not empty."""
+    histograms = {
+        "items per image": numbers.items_per_image if numbers.items else {},
+        "image width, pixels": numbers.image_sides(0),
+        "image height, pixels": numbers.image_sides(1),
+        "box size, pixels (root of width x height)": numbers.box_sizes,
+        "box area, % of its image": numbers.box_shares,
+        "mask area, % of its box": numbers.mask_shares,
+    }
+    return {
+        name: [quantile(histogram, share) for share in QUANTILES.values()]
+        for name, histogram in histograms.items()
         if histogram
-    ]
+    }
 
 
 def _distributions(numbers: SplitStatistics) -> Iterator[str]:
     rows = distributions(numbers)
     if rows:
-        yield f"{'':<42}" + "".join(f"{head:>7}" for head in DISTRIBUTION_HEAD)
-    for name, values in rows:
+        yield f"{'':<42}" + "".join(f"{head:>7}" for head in QUANTILES)
+    for name, values in rows.items():
         yield f"{name:<42}" + "".join(f"{value:>7,}" for value in values)
 
 
@@ -159,6 +140,11 @@ def remarks(numbers: SplitStatistics) -> Iterator[str]:
     for code, count in numbers.notices.items():
         yield f"{NOTICES[code].level}: {count:,} x {code}: {NOTICES[code].sentence}."
     yield from map(printable, numbers.missing())
+
+
+def _remarks(numbers: SplitStatistics) -> Iterator[str]:
+    for remark in remarks(numbers):
+        yield from textwrap.wrap(remark, _WIDTH, subsequent_indent="  ")
 
 
 def _cut(text: str, width: int) -> str:
