@@ -60,9 +60,7 @@ PAPER: Final[Mapping[str, Release]] = {
 def completeness(split: str, images: int, items: int) -> list[str]:
     """Whether a split of that name has all that was released; nothing for other splits."""
     release = RELEASES.get(split)
-    if release is None:
-        return []
-    if images < release.images / 2:
+    if release is None or images < release.images / 2:
         return []  # somebody's sample, not a download that lost files
     missing = []
     if images != release.images:

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, Df2cocoError, OptionError, OutputError
 from df2coco.export import export_roboflow, export_yolo
-from df2coco.export.datasets import Links
+from df2coco.export.datasets import Dataset, Photo, make_links
 from df2coco.layouts import SHARED, layout_of_category
 from df2coco.masks.outline import outline
+from df2coco.progress import no_progress
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from tests.samples import make_jpeg
 
@@ -539,6 +541,12 @@ def test_photos_that_cannot_be_linked(files: Mapping[str, Path], tmp_path: Path)
         )
 
 
+def make_link(photo: Path, link: Path) -> None:
+    out = link.parent
+    dataset = Dataset("train", photo, {}, [], photo.parent, out, out, Counter())
+    make_links(dataset, [(Photo(photo.name, photo.name, 1, 1), link)], "train", no_progress)
+
+
 @pytest.mark.parametrize("absent", [("symlink",), ("symlink", "link")])
 def test_photos_where_the_system_makes_no_links(
     absent: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -554,10 +562,10 @@ def test_photos_where_the_system_makes_no_links(
     link = tmp_path / "link.jpg"
     if "link" in absent:  # never a copy
         with pytest.raises(OutputError, match="cannot be a link to"):
-            Links(photo.parent, tmp_path, tmp_path).make(photo.name, link)
+            make_link(photo, link)
         assert not link.exists()
         return
-    Links(photo.parent, tmp_path, tmp_path).make(photo.name, link)
+    make_link(photo, link)
     assert os.path.samefile(link, photo)
     assert not link.is_symlink()
 
@@ -568,7 +576,7 @@ def test_photos_on_another_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os.path, "relpath", refuse)
     (tmp_path / "000001.jpg").write_bytes(b"photo")
-    Links(tmp_path, tmp_path, tmp_path).make("000001.jpg", tmp_path / "link.jpg")
+    make_link(tmp_path / "000001.jpg", tmp_path / "link.jpg")
     assert os.readlink(tmp_path / "link.jpg") == os.path.realpath(tmp_path / "000001.jpg")
 
 
@@ -643,14 +651,14 @@ def test_an_interruption_leaves_nothing(
     files: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of the links, whatever the reason."""
-    made = Links.make
+    symlink = os.symlink
 
-    def make(self: Links, picture: str, link: Path) -> None:
-        if picture == "000009.jpg":
+    def make(picture: str, link: Path) -> None:
+        if link.name == "000009.jpg":
             raise KeyboardInterrupt
-        made(self, picture, link)
+        symlink(picture, link)
 
-    monkeypatch.setattr(Links, "make", make)
+    monkeypatch.setattr(os, "symlink", make)
     (tmp_path / "yolo").mkdir()
     for export in (export_yolo, export_roboflow):
         with pytest.raises(KeyboardInterrupt):

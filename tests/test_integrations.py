@@ -215,5 +215,5 @@ def test_data_yaml_of_all_landmarks() -> None:
 
 def test_data_yaml_without_landmarks() -> None:
     """Names that YAML would take for something else are text."""
-    text = data_yaml.data_yaml(["no", 'a: "b"', "3", "#"], splits={"val": "images/val"})
+    text = data_yaml.data_yaml(["no", 'a: "b"', "3", "#"], splits=["val"])
     assert text == ('val: images/val\n\nnames:\n  0: "no"\n  1: "a: \\"b\\""\n  2: "3"\n  3: "#"\n')

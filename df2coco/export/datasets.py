@@ -49,7 +49,11 @@ class Dataset:
     """By image id."""
     categories: Sequence[Mapping[str, Any]]
     """In the order of their ids: training tools number classes by it."""
-    links: Links
+    folder: Path
+    """Of its photos."""
+    work: Path
+    """The folder to fill, whose content comes to `out`."""
+    out: Path
     notices: Counter[str]
     """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
 
@@ -59,7 +63,6 @@ def exporting(
     sources: Sequence[str | Path],
     folder: Path,
     images: Sequence[str | Path],
-    *,
     selection: Selection,
     shape: Shape,
     workers: int,
@@ -91,7 +94,8 @@ def exporting(
             for number, source in enumerate(map(Path, sources)):
                 photos = Path(images[number]) if images else None
                 if source.suffix.lower() == ".json" and source.is_file():
-                    files.append(_File(source.stem, source, _photos_of(source, photos), Counter()))
+                    place = _photos_of(source, photos)
+                    files.append(_File(_split(source.stem), source, place, Counter()))
                     continue
                 splits = find_splits(source, photos, password)
                 folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
@@ -107,7 +111,9 @@ def exporting(
                     progress=progress,
                 )
                 files += [
-                    _File(each.split, each.outputs[0], folders[each.split], each.notice_counts)
+                    _File(
+                        _split(each.split), each.outputs[0], folders[each.split], each.notice_counts
+                    )
                     for each in summaries
                 ]
             _check_splits(files)
@@ -115,16 +121,15 @@ def exporting(
 
 
 class _File(NamedTuple):
-    name: str
-    """What says its split."""
+    split: str
     coco: Path
     folder: Path
     """Of its photos."""
     notices: Counter[str]
 
-    @property
-    def split(self) -> str:
-        return split_of(self.name) or SPLITS[0]
+
+def _split(name: str) -> str:
+    return split_of(name) or SPLITS[0]
 
 
 def _check_splits(files: Sequence[_File]) -> None:
@@ -192,55 +197,49 @@ def _read(file: _File, work: Path, folder: Path, only: Category | None) -> Datas
     if not categories:
         what = f"no category {only.name!r}" if only else "no categories"
         raise CocoFileError(f"has {what}. Name another file.", file=path)
-    links = Links(file.folder, work, folder)
-    return Dataset(file.split, path, photos, categories, links, file.notices)
+    return Dataset(file.split, path, photos, categories, file.folder, work, folder, file.notices)
 
 
 def _without_annotations(path: Path) -> dict[str, Any]:
     return read_annotations(path, lambda _: None)
 
 
-class Links:
-    """Makes links to photos, relative ones, so that photos and links can move together.
+def make_links(
+    dataset: Dataset, places: Sequence[tuple[Photo, Path]], name: str, progress: Progress
+) -> None:
+    """Make links to photos of the split `name`, each at its place, whose folder is there.
 
-    Where the system makes no such links (Windows asks for a right, and has drives), another name of the
-    same file. Photos are never copied.
+    Relative ones, so that photos and links can move together. Where the system makes no such links
+    (Windows asks for a right, and has drives), another name of the same file. Photos are never copied.
+    Raises `OutputError`.
     """
+    starts: dict[tuple[Path, Path], str] = {}
+    for number, (photo, link) in enumerate(places, 1):
+        picture = dataset.folder / photo.picture
+        key = picture.parent, link.parent
+        if key not in starts:
+            start = dataset.out / link.parent.relative_to(dataset.work)
+            starts[key] = _path_from(*map(os.path.realpath, (picture.parent, start)))
+        _make_link(picture, os.path.join(starts[key], picture.name), link)
+        if number % 256 == 0 or number == len(places):
+            progress(f"linking photos of {name}", number, len(places))
 
-    def __init__(self, photos: Path, work: Path, folder: Path) -> None:
-        """Links below `work`, whose content comes to `folder`, to `photos`."""
-        self._photos = photos
-        self._work = work
-        self._folder = folder
-        self._folders: dict[tuple[Path, Path], str] = {}
 
-    def make_all(self, places: Sequence[tuple[Photo, Path]], name: str, progress: Progress) -> None:
-        """Make links to the photos of the split `name`, each at its place."""
-        for number, (photo, link) in enumerate(places, 1):
-            self.make(photo.picture, link)
-            if number % 256 == 0 or number == len(places):
-                progress(f"linking photos of {name}", number, len(places))
-
-    def make(self, picture: str, link: Path) -> None:
-        """Make `link`, whose folder is there, a link to the picture of that path. Raises `OutputError`."""
-        photo = self._photos / picture
-        key = photo.parent, link.parent
-        if key not in self._folders:
-            start = self._folder / link.parent.relative_to(self._work)
-            self._folders[key] = _path_from(*map(os.path.realpath, (photo.parent, start)))
+def _make_link(picture: Path, path: str, link: Path) -> None:
+    """`path` leads from the folder of `link` to the picture."""
+    try:
+        os.symlink(path, link)
+    except FileExistsError:
+        raise
+    except OSError:
         try:
-            os.symlink(os.path.join(self._folders[key], photo.name), link)
-        except FileExistsError:
-            raise
-        except OSError:
-            try:
-                os.link(photo, link)
-            except OSError as error:
-                raise OutputError(
-                    f"cannot be a link to {photo} ({error.strerror}). Write to a disk with links; on "
-                    "Windows switch the developer mode on.",
-                    file=link,
-                ) from None
+            os.link(picture, link)
+        except OSError as error:
+            raise OutputError(
+                f"cannot be a link to {picture} ({error.strerror}). Write to a disk with links; on "
+                "Windows switch the developer mode on.",
+                file=link,
+            ) from None
 
 
 def _path_from(folder: str, start: str) -> str:

@@ -10,7 +10,7 @@ from df2coco.coco.lists import iter_annotations
 from df2coco.coco.schema import unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape, Task
 from df2coco.errors import CocoFileError
-from df2coco.export.datasets import Dataset, exporting
+from df2coco.export.datasets import Dataset, exporting, make_links
 from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.progress import Progress, no_progress
 
@@ -38,14 +38,7 @@ def export_roboflow(
     """
     shape = Shape(task=task, layout=layout)
     with exporting(
-        sources,
-        Path(folder),
-        images,
-        selection=Selection(),
-        shape=shape,
-        workers=workers,
-        password=password,
-        progress=progress,
+        sources, Path(folder), images, Selection(), shape, workers, password, progress
     ) as (work, datasets):
         splits = tuple(_write(dataset, work, progress) for dataset in datasets)
     names = (entry["name"] for dataset in datasets[:1] for entry in dataset.categories)
@@ -70,7 +63,7 @@ def _write(dataset: Dataset, work: Path, progress: Progress) -> ExportedSplit:
     for inner in {os.path.dirname(photo.file_name) for photo in dataset.photos.values()}:
         (place / inner).mkdir(parents=True, exist_ok=True)
     places = [(photo, place / photo.file_name) for photo in dataset.photos.values()]
-    dataset.links.make_all(places, name, progress)
+    make_links(dataset, places, name, progress)
     return ExportedSplit(name, len(dataset.photos), items, dataset.notices)
 
 
@@ -80,9 +73,7 @@ def _check_names(dataset: Dataset) -> None:
     for photo in dataset.photos.values():
         name = os.path.normpath(photo.file_name)
         if name in seen:
-            raise CocoFileError(
-                f"{photo.file_name} is the name of two files in {_SPLITS[dataset.split]}. Rename one of them.",
-                file=dataset.coco,
-                field="images",
-            )
+            split = _SPLITS[dataset.split]
+            text = f"{photo.file_name} is the name of two files in {split}. Rename one of them."
+            raise CocoFileError(text, file=dataset.coco, field="images")
         seen.add(name)

@@ -20,11 +20,8 @@ def rgb(category: Category) -> Color:
 def slot_colors(layout: Layout) -> list[Color]:
     """The color of each slot: that of the first category that uses it."""
     count = len(layout.names)
-    colors: dict[int, Color] = {}
-    for category in CATEGORIES:
-        for slot in own_slots(category, count) or ():
-            colors.setdefault(slot, rgb(category))
-    return [colors[slot] for slot in range(count)]
+    slots = {c: own_slots(c, count) or () for c in CATEGORIES}
+    return [rgb(next(c for c in CATEGORIES if slot in slots[c])) for slot in range(count)]
 
 
 def link_colors(layout: Layout) -> list[Color]:
@@ -54,19 +51,19 @@ def literal(value: object) -> str:
     return repr(value)
 
 
-def rows(layout: Layout, entries: Iterable[tuple[int, str]], *, indent: int) -> str:
+def rows(layout: Layout, entries: Iterable[tuple[int, str]]) -> str:
     """The lines of a table of (slot, entry): in the unified layout each category has its own."""
     table = list(entries)
     if layout is not UNIFIED:
-        return "\n".join(wrapped((entry for _, entry in table), indent))
+        return "\n".join(wrapped(entry for _, entry in table))
     lines: list[str] = []
     for category in CATEGORIES:
-        lines.append(f"{' ' * indent}# {category.name}")
-        lines += wrapped((entry for slot, entry in table if slot in category.slots), indent)
+        lines.append(f"        # {category.name}")
+        lines += wrapped((entry for slot, entry in table if slot in category.slots))
     return "\n".join(lines)
 
 
-def wrapped(entries: Iterable[str], indent: int) -> Sequence[str]:
+def wrapped(entries: Iterable[str], indent: int = 8) -> Sequence[str]:
     """Lines of entries, each followed by a comma, as many to a line as fit."""
     margin = " " * indent
     # An entry may hold spaces, at which no line may break.

@@ -102,7 +102,7 @@ def source(layout: Layout = UNIFIED) -> str:
             (number if name in ("names", "oks_sigmas") else slots[value[0]], literal(value))
             for number, value in enumerate(values)
         ]
-        tables.append(f'    "{name}": [\n{rows(layout, entries, indent=8)}\n    ],')
+        tables.append(f'    "{name}": [\n{rows(layout, entries)}\n    ],')
     classes = "\n".join(wrapped(map(literal, THING_CLASSES), 4))
     colors = "\n".join(wrapped(map(literal, THING_COLORS), 4))
     return "\n".join(

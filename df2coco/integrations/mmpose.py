@@ -63,10 +63,10 @@ def source(layout: Layout = UNIFIED) -> str:
     info = dataset_info(layout)
     slots = {name: slot for slot, name in enumerate(layout.names)}
     paper = "\n".join(f"        {literal(k)}: {literal(v)}," for k, v in PAPER_INFO.items())
-    keypoints = rows(layout, enumerate(_entries(info["keypoint_info"])), indent=8)
+    keypoints = rows(layout, enumerate(_entries(info["keypoint_info"])))
     ends = [slots[link["link"][0]] for link in info["skeleton_info"].values()]
-    links = rows(layout, zip(ends, _entries(info["skeleton_info"]), strict=True), indent=8)
-    sigmas = rows(layout, enumerate(map(literal, layout.sigmas)), indent=8)
+    links = rows(layout, zip(ends, _entries(info["skeleton_info"]), strict=True))
+    sigmas = rows(layout, enumerate(map(literal, layout.sigmas)))
     return f'''\
 """DeepFashion2 for MMPose, written by `df2coco metainfo mmpose`.
 

@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from df2coco.errors import printable
@@ -17,18 +17,17 @@ def data_yaml(
     names: Sequence[str],
     layout: Layout | None = None,
     *,
-    splits: Mapping[str, str],
+    splits: Sequence[str] = ("train", "val"),
     comments: Iterable[str] = (),
 ) -> str:
     """The text of a `data.yaml`.
 
-    `names` are the classes in label order, from 0. `splits` maps Ultralytics' names ("train", "val",
-    "test") to folders of photos, relative to the folder of the file. `layout` is for pose only.
+    `names` are the classes in label order, from 0. `splits` are Ultralytics' names ("train", "val",
+    "test"), whose photos are in images/train and so on beside the file. `layout` is for pose only.
     It has no key `path`: Ultralytics then starts from the folder of the file itself, wherever it lies.
     """
     lines = [f"# {comment}".rstrip() for comment in comments]
-    lines += [f"{split}: {folder}" for split, folder in splits.items()]
-    lines += ["", "names:"]
+    lines += [*(f"{split}: images/{split}" for split in splits), "", "names:"]
     lines += [
         # Beside JSON's escapes, YAML asks for those of DEL, C1 and what else is not printable.
         f"  {number}: {printable(json.dumps(name, ensure_ascii=False))}"
@@ -52,7 +51,6 @@ def source(layout: Layout = UNIFIED) -> str:
     return data_yaml(
         [category.name for category in CATEGORIES],
         layout,
-        splits={"train": "images/train", "val": "images/val"},
         comments=(
             "DeepFashion2 for Ultralytics YOLO, written by `df2coco metainfo ultralytics`.",
             "`df2coco export yolo` writes it together with the labels. For detect and segment leave out",

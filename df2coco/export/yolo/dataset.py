@@ -19,7 +19,7 @@ from df2coco.coco.lists import iter_annotations
 from df2coco.coco.schema import USES, Rle, UseName, unknown_id
 from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice
-from df2coco.export.datasets import Dataset, Photo, exporting
+from df2coco.export.datasets import Dataset, Photo, exporting, make_links
 from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.export.yolo.data_yaml import data_yaml
 from df2coco.export.yolo.labels import (
@@ -81,14 +81,7 @@ def export_yolo(
     if task == "segment":
         check_shapely()
     with exporting(
-        sources,
-        Path(folder),
-        images,
-        selection=selection,
-        shape=shape,
-        workers=workers,
-        password=password,
-        progress=progress,
+        sources, Path(folder), images, selection, shape, workers, password, progress
     ) as (work, datasets):
         classes = _classes(datasets)
         only = next((CATEGORY_BY_ID[number] for number in selection.category_ids), None)
@@ -100,11 +93,7 @@ def export_yolo(
         yaml = data_yaml(
             classes,
             layout_of_labels,
-            splits={
-                "train": "images/train",
-                "val": "images/val",
-                **({"test": "images/test"} if "test" in (s.name for s in splits) else {}),
-            },
+            splits=["train", "val", *(["test"] if "test" in (s.name for s in splits) else [])],
             comments=[f"For `yolo {task} train data=data.yaml`; written by df2coco export yolo."],
         )
         (work / "data.yaml").write_text(yaml, encoding="utf-8")
@@ -116,11 +105,9 @@ def _classes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
     names = [tuple(str(entry["name"]) for entry in each.categories) for each in datasets]
     for dataset, found in zip(datasets, names, strict=True):
         if found != names[0]:
-            raise CocoFileError(
-                f"has other categories than {datasets[0].coco.name}. All splits need the same ones.",
-                file=dataset.coco,
-                field="categories",
-            )
+            first = datasets[0].coco.name
+            text = f"has other categories than {first}. All splits need the same ones."
+            raise CocoFileError(text, file=dataset.coco, field="categories")
     return names[0]
 
 
@@ -192,9 +179,8 @@ class _SplitWriter:
         progress(phase, 0, total)
         workers = worthwhile(workers, total // _BATCH) if job.task == "segment" else 1
         rows: list[Row] = []
-        with closing(
-            map_ordered(partial(make_rows, job), self._batches(job), workers=workers)
-        ) as done:
+        make = partial(make_rows, job)
+        with closing(map_ordered(make, self._batches(job), workers=workers)) as done:
             for batch in done:
                 for row in batch:
                     if rows and rows[0].image_id != row.image_id:
@@ -202,15 +188,13 @@ class _SplitWriter:
                         rows = []
                     rows.append(row)
                 progress(phase, len(self._written), total)
-        self._write_rows(rows)
+        if rows:
+            self._write_rows(rows)
         chosen = [i for i in photos if not self._only_labelled or i in self._written]
         for image_id in chosen:
-            if image_id not in self._written:
-                self._label_file(image_id).touch()
-        places = [
-            (photos[image_id], self._images / _place(photos[image_id])) for image_id in chosen
-        ]
-        self._dataset.links.make_all(places, self.name, progress)
+            self._label_file(image_id).touch()
+        places = [(photos[i], self._images / _place(photos[i])) for i in chosen]
+        make_links(self._dataset, places, self.name, progress)
         return ExportedSplit(self.name, len(chosen), self._items, self._notes)
 
     def _check_places(self) -> None:
@@ -218,12 +202,9 @@ class _SplitWriter:
         for image_id, photo in self._dataset.photos.items():
             other = taken.setdefault(_without_suffix(_place(photo)), image_id)
             if other != image_id:
-                raise CocoFileError(
-                    f"{self._dataset.photos[other].file_name} and {photo.file_name} would share one file "
-                    "of labels. Rename one of the photos.",
-                    file=self._dataset.coco,
-                    field="images",
-                )
+                both = f"{self._dataset.photos[other].file_name} and {photo.file_name}"
+                text = f"{both} would share one file of labels. Rename one of the photos."
+                raise CocoFileError(text, file=self._dataset.coco, field="images")
 
     def _batches(self, job: Job) -> Iterator[list[LabelledItem]]:
         first = 0
@@ -235,26 +216,21 @@ class _SplitWriter:
             first += len(part)
 
     def _item(self, job: Job, annotation: Any, number: int) -> LabelledItem | None:
-        def fault(field: str, text: str) -> CocoFileError:
-            return CocoFileError(
-                text, file=self._dataset.coco, field=f"annotations[{number}].{field}"
-            )
-
+        path, where = self._dataset.coco, f"annotations[{number}]"
         photo = self._dataset.photos.get(annotation.image_id)
         if photo is None:
-            raise unknown_id("image_id", annotation.image_id, self._dataset.coco, number)
+            raise unknown_id("image_id", annotation.image_id, path, number)
         label = self._label_of.get(annotation.category_id)
         if label is None:
             if self._only_labelled:
                 return None
-            raise unknown_id("category_id", annotation.category_id, self._dataset.coco, number)
+            raise unknown_id("category_id", annotation.category_id, path, number)
         if job.task == "segment" and isinstance(annotation.segmentation, Rle):
-            raise fault(
-                "segmentation", "is an RLE, but labels are made of polygons. Write polygons."
-            )
+            text = "is an RLE, but labels are made of polygons. Write polygons."
+            raise CocoFileError(text, file=path, field=f"{where}.segmentation")
         if job.slots is not None and len(annotation.keypoints) != 3 * job.slots.total:
-            found, expected = len(annotation.keypoints), 3 * job.slots.total
-            raise fault("keypoints", f"{found} numbers, expected {expected}.")
+            text = f"{len(annotation.keypoints)} numbers, expected {3 * job.slots.total}."
+            raise CocoFileError(text, file=path, field=f"{where}.keypoints")
         fields = ("iscrowd", *USES[_USES[job.task]].required)
         return LabelledItem(
             annotation.image_id,
@@ -269,8 +245,6 @@ class _SplitWriter:
 
     def _write_rows(self, rows: Sequence[Row]) -> None:
         """The labels of one image, which may be in the file in several places."""
-        if not rows:
-            return
         image_id = rows[0].image_id
         self._written.add(image_id)
         self._items += sum(bool(row.text) for row in rows)
