@@ -200,9 +200,9 @@ def _contact_sheet(
 
     text, gap = 14, 14
     pair = 2 if style.results_path else 1
-    aspects = [
-        _aspect(style.photos.size(subject.image, subject.picture), pair) for subject in subjects
-    ]
+    sizes = (style.photos.size(subject.image, subject.picture) for subject in subjects)
+    # Panoramas and ribbons get a place that is less extreme.
+    aspects = [min(max(pair * width / height, 0.2), 6.0) for width, height in sizes]
     # As wide as an ordinary row is, so that two pictures do not become giants.
     wide = round(sum(aspects) * ROW) + gap * (len(aspects) - 1)
     places = justify(aspects, min(SHEET, wide), ROW, gap, below=round(1.5 * text))
@@ -224,8 +224,3 @@ def _contact_sheet(
             keys |= its_keys
             progress("drawing images", done, len(subjects))
     return sheet, keys
-
-
-def _aspect(size: tuple[int, int], pair: int) -> float:
-    """Width over height in the sheet; panoramas and ribbons get a place that is less extreme."""
-    return min(max(pair * size[0] / size[1], 0.2), 6.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from df2coco.drawing.drawables import Drawable, read_drawables
+from df2coco.drawing.drawables import read_drawables
 from df2coco.drawing.matches import MATCHED, mark_matches
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
@@ -59,23 +59,17 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     results = read_drawables(counting, style.categories, where=where, predicted=True)
     truth, results = mark_matches(truth, results, photo.size)
     size = subject.room and _fitting(photo.size, beside_room(subject.room))
-    captions = _captions(truth, results, len(subject.results), style.min_score)
+    matches = sum(item.color == MATCHED for item in truth)
+    hidden = len(subject.results) - len(results)
+    below = f", {hidden} below {style.min_score:g}" if hidden else ""
+    captions = (
+        f"ground truth: {matches} of {len(truth)} found",
+        f"results: {matches} of {len(results)} match{below}",
+    )
     pictures = [
         overlay(photo, drawables, parts=style.parts, size=size) for drawables in (truth, results)
     ]
     return beside(pictures, captions), keys_of(truth + results, style.parts, compared=True)
-
-
-def _captions(
-    truth: list[Drawable], results: list[Drawable], every: int, min_score: float
-) -> tuple[str, str]:
-    matches = sum(drawable.color == MATCHED for drawable in truth)
-    hidden = every - len(results)
-    below = f", {hidden} below {min_score:g}" if hidden else ""
-    return (
-        f"ground truth: {matches} of {len(truth)} found",
-        f"results: {matches} of {len(results)} match{below}",
-    )
 
 
 def _counts(result: Mapping[str, Any], min_score: float) -> bool:

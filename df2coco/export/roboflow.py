@@ -39,15 +39,15 @@ def export_roboflow(
     shape = Shape(task=task, layout=layout)
     with exporting(
         sources, Path(folder), images, Selection(), shape, workers, password, progress
-    ) as (work, datasets):
-        splits = tuple(_write(dataset, work, progress) for dataset in datasets)
+    ) as (_, datasets):
+        splits = tuple(_write(dataset, progress) for dataset in datasets)
     names = (entry["name"] for dataset in datasets[:1] for entry in dataset.categories)
     return Exported(splits, tuple(map(str, names)))
 
 
-def _write(dataset: Dataset, work: Path, progress: Progress) -> ExportedSplit:
+def _write(dataset: Dataset, progress: Progress) -> ExportedSplit:
     name = _SPLITS[dataset.split]
-    place = work / name
+    place = dataset.work / name
     place.mkdir()
     _check_names(dataset)
     items = 0

@@ -24,7 +24,6 @@ from df2coco.export.summary import Exported, ExportedSplit
 from df2coco.export.yolo.data_yaml import data_yaml
 from df2coco.export.yolo.labels import (
     YOLO_TASKS,
-    Job,
     LabelledItem,
     Row,
     Slots,
@@ -88,8 +87,8 @@ def export_yolo(
         layout_of_labels, slots = _slots(datasets, only) if task == "pose" else (None, None)
         splits = []
         for dataset in datasets:
-            writer = _SplitWriter(dataset, work, only_labelled=only is not None)
-            splits.append(writer.write(Job(task, slots), workers, progress))
+            writer = _SplitWriter(dataset, task, slots, only_labelled=only is not None)
+            splits.append(writer.write(workers, progress))
         yaml = data_yaml(
             classes,
             layout_of_labels,
@@ -158,18 +157,22 @@ def _without_suffix(place: str) -> str:
 class _SplitWriter:
     """Writes the labels and links of one split."""
 
-    def __init__(self, dataset: Dataset, work: Path, *, only_labelled: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, task: YoloTask, slots: Slots | None, *, only_labelled: bool
+    ) -> None:
         self.name = _SPLITS[dataset.split]
-        self._dataset = dataset
+        self._dataset, self._task, self._slots = dataset, task, slots
         self._only_labelled = only_labelled
         self._label_of = {entry["id"]: n for n, entry in enumerate(dataset.categories)}
-        self._images, self._labels = (work / kind / self.name for kind in ("images", "labels"))
+        self._images, self._labels = (
+            dataset.work / kind / self.name for kind in ("images", "labels")
+        )
         self._check_places()
         self._written: set[int] = set()
         self._notes = dataset.notices.copy()
         self._items = 0
 
-    def write(self, job: Job, workers: int, progress: Progress) -> ExportedSplit:
+    def write(self, workers: int, progress: Progress) -> ExportedSplit:
         """Write everything. Raises `CocoFileError` and `SourceError`."""
         photos = self._dataset.photos
         for folder in {os.path.dirname(_place(photo)) for photo in photos.values()}:
@@ -177,10 +180,10 @@ class _SplitWriter:
                 (root / folder).mkdir(parents=True, exist_ok=True)
         phase, total = f"writing labels of {self.name}", len(photos)
         progress(phase, 0, total)
-        workers = worthwhile(workers, total // _BATCH) if job.task == "segment" else 1
+        workers = worthwhile(workers, total // _BATCH) if self._task == "segment" else 1
         rows: list[Row] = []
-        make = partial(make_rows, job)
-        with closing(map_ordered(make, self._batches(job), workers=workers)) as done:
+        make = partial(make_rows, self._slots)
+        with closing(map_ordered(make, self._batches(), workers=workers)) as done:
             for batch in done:
                 for row in batch:
                     if rows and rows[0].image_id != row.image_id:
@@ -206,16 +209,16 @@ class _SplitWriter:
                 text = f"{both} would share one file of labels. Rename one of the photos."
                 raise CocoFileError(text, file=self._dataset.coco, field="images")
 
-    def _batches(self, job: Job) -> Iterator[list[LabelledItem]]:
+    def _batches(self) -> Iterator[list[LabelledItem]]:
         first = 0
-        for part in iter_annotations(self._dataset.coco, use=_USES[job.task]):
-            items = [self._item(job, entry, number) for number, entry in enumerate(part, first)]
+        for part in iter_annotations(self._dataset.coco, use=_USES[self._task]):
+            items = [self._item(entry, number) for number, entry in enumerate(part, first)]
             kept = [item for item in items if item is not None]
             for start in range(0, len(kept), _BATCH):
                 yield kept[start : start + _BATCH]
             first += len(part)
 
-    def _item(self, job: Job, annotation: Any, number: int) -> LabelledItem | None:
+    def _item(self, annotation: Any, number: int) -> LabelledItem | None:
         path, where = self._dataset.coco, f"annotations[{number}]"
         photo = self._dataset.photos.get(annotation.image_id)
         if photo is None:
@@ -225,13 +228,14 @@ class _SplitWriter:
             if self._only_labelled:
                 return None
             raise unknown_id("category_id", annotation.category_id, path, number)
-        if job.task == "segment" and isinstance(annotation.segmentation, Rle):
+        if self._task == "segment" and isinstance(annotation.segmentation, Rle):
             text = "is an RLE, but labels are made of polygons. Write polygons."
             raise CocoFileError(text, file=path, field=f"{where}.segmentation")
-        if job.slots is not None and len(annotation.keypoints) != 3 * job.slots.total:
-            text = f"{len(annotation.keypoints)} numbers, expected {3 * job.slots.total}."
+        slots = self._slots
+        if slots is not None and len(annotation.keypoints) != 3 * slots.total:
+            text = f"{len(annotation.keypoints)} numbers, expected {3 * slots.total}."
             raise CocoFileError(text, file=path, field=f"{where}.keypoints")
-        fields = ("iscrowd", *USES[_USES[job.task]].required)
+        fields = ("iscrowd", *USES[_USES[self._task]].required)
         return LabelledItem(
             annotation.image_id,
             label,

@@ -28,14 +28,6 @@ class Slots(NamedTuple):
     """Counted from 0, in the order of the labels."""
 
 
-class Job(NamedTuple):
-    """What a worker must know."""
-
-    task: YoloTask
-    slots: Slots | None
-    """None where landmarks are not exported."""
-
-
 class LabelledItem(NamedTuple):
     """What of an annotation becomes a label. Everything is in pixels."""
 
@@ -44,6 +36,7 @@ class LabelledItem(NamedTuple):
     photo: tuple[int, int]
     """Width and height."""
     annotation: Mapping[str, Any]
+    """The fields that the task needs."""
 
 
 class Row(NamedTuple):
@@ -54,14 +47,15 @@ class Row(NamedTuple):
     """Codes of `NOTES`."""
 
 
-def make_rows(job: Job, items: Sequence[LabelledItem]) -> list[Row]:
+def make_rows(slots: Slots | None, items: Sequence[LabelledItem]) -> list[Row]:
+    """The rows of items of one task; `slots` where landmarks are exported."""
     shapes: Sequence[list[Point] | None] = [None] * len(items)
-    if job.task == "segment":
+    if all("segmentation" in item.annotation for item in items):
         shapes = outlines([Polygons(i.annotation["segmentation"], *i.photo) for i in items])
-    return [_row(job, item, shape) for item, shape in zip(items, shapes, strict=True)]
+    return [_row(slots, item, shape) for item, shape in zip(items, shapes, strict=True)]
 
 
-def _row(job: Job, item: LabelledItem, shape: list[Point] | None) -> Row:
+def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> Row:
     if item.annotation.get("iscrowd"):
         return Row(item.image_id, "", ["crowd"])
     width, height = item.photo
@@ -73,7 +67,7 @@ def _row(job: Job, item: LabelledItem, shape: list[Point] | None) -> Row:
     # Corners are sums, which differ from the border by rounding alone.
     clipped = max(left - x, x + w - right, top - y, y + h - bottom) > 1e-6
     notes = ["box-clipped"] if clipped else []
-    if job.task == "segment":
+    if "segmentation" in item.annotation:
         notes = []
         if not shape:
             notes = ["outline-too-complex" if shape is None else "outline-from-box"]
@@ -87,8 +81,8 @@ def _row(job: Job, item: LabelledItem, shape: list[Point] | None) -> Row:
         (bottom - top) / height,
     ]
     text = f"{item.label} {_text(box)}"
-    if job.slots is not None:
-        landmarks, outside = _landmarks(item, job.slots)
+    if slots is not None:
+        landmarks, outside = _landmarks(item, slots)
         text += f" {landmarks}"
         notes += ["landmark-outside"] * outside
     return Row(item.image_id, f"{text}\n", notes)
