@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.schema import Rle, check_fields, invalid
@@ -38,20 +38,13 @@ TOP_LEVEL_ORDER: Final[Mapping[int, tuple[str, ...]]] = {
 # ---------------------------------------------------------------- annotations
 
 
-class _Named(NamedTuple):
-    """An item's name, where the file has it, and its JSON."""
-
-    name: Any
-    text: str
-
-
 @dataclass
 class Collector:
     """Turns annotations into items as they are read: `images` often stands behind them."""
 
     path: Path
-    items: dict[int, list[_Named]] = field(default_factory=dict)
-    """Image id -> its items in the file's order."""
+    items: dict[int, list[tuple[Any, str]]] = field(default_factory=dict)
+    """Image id -> name (None where the file has none) and JSON of its items, in the file's order."""
     pair_ids: dict[int, int] = field(default_factory=dict)
     """Image id -> the pair_id of its annotations."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -65,7 +58,7 @@ class Collector:
                 field = f"annotations[{number}].{fault.field}"
                 raise CocoFileError(fault.text, file=self.path, field=field) from None
             image_id, pair_id = annotation.image_id, annotation.pair_id
-            self.items.setdefault(image_id, []).append(_Named(annotation.item, text))
+            self.items.setdefault(image_id, []).append((annotation.item, text))
             if pair_id is not None and self.pair_ids.setdefault(image_id, pair_id) != pair_id:
                 self.counts["other pair_id"] += 1
         self.counts["annotations"] += len(part)
@@ -172,7 +165,7 @@ def make_texts(document: dict[str, Any], collected: Collector) -> dict[str, str]
 
 def _text(image: dict[str, Any], collected: Collector) -> str:
     items = collected.items.pop(image["id"], [])
-    names = [item.name for item in items]
+    names = [name for name, _ in items]
     named = all(type(name) is str and is_item_key(name) for name in names)
     if not named or len(set(names)) < len(names):
         collected.counts["unnamed"] += len(names)
@@ -183,7 +176,7 @@ def _text(image: dict[str, Any], collected: Collector) -> str:
     collected.counts["items"] += len(items)
     collected.counts["source"] += source is not None
     collected.counts["pair_id"] += pair_id is not None
-    values = dict(zip(names, (item.text for item in items), strict=True))
+    values = dict(zip(names, (text for _, text in items), strict=True))
     head = {"source": source, "pair_id": pair_id}
     values |= {key: json.dumps(value) for key, value in head.items() if value is not None}
     order = TOP_LEVEL_ORDER.get(len(names), ())

@@ -52,7 +52,7 @@ def _pair(image: ReadImage) -> str:
 
 
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
-    chosen = _chosen(job, images)
+    chosen = [_chosen(job, image.record) for image in images]
     records = [record for record in chosen if record is not None]
     measured = measure(records, count=any(shape.area == "mask" for shape, _ in job.outputs))
     return Converted(
@@ -92,20 +92,16 @@ def _notices(
 _FROM_BOX: Final = "the polygons cover no pixel; area is the box's"
 
 
-def _chosen(job: Job, images: list[ReadImage]) -> list[ImageRecord | None]:
-    """Of each image the record with the chosen items alone; None when the image is left out."""
-    records = [image.record for image in images]
-    if job.reader.annotations is None or not (job.selection.only or job.selection.categories):
-        return records
-    return [None if record is None else _choose(job.selection, record) for record in records]
-
-
-def _choose(selection: Selection, record: ImageRecord) -> ImageRecord | None:
-    if selection.only is not None and record.source != selection.only:
-        return None
-    if not selection.categories:
+def _chosen(job: Job, record: ImageRecord | None) -> ImageRecord | None:
+    """An image's record with the chosen items alone; None when the image is left out."""
+    only, categories = job.selection.only, job.selection.categories
+    if record is None or job.reader.annotations is None or not (only or categories):
         return record
-    items = tuple(item for item in record.items if item.category_id in selection.categories)
+    if only not in (None, record.source):
+        return None
+    if not categories:
+        return record
+    items = tuple(item for item in record.items if item.category_id in categories)
     return msgspec.structs.replace(record, items=items) if items else None
 
 

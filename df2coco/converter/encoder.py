@@ -1,5 +1,6 @@
 """How a record is laid out in COCO: which slots, which names, which area; one record at a time, no I/O."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -8,6 +9,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from df2coco.boxes import from_corners
 from df2coco.coco.format import CocoCategory
 from df2coco.coco.info import Conversion
 from df2coco.coco.writer import OPEN_ID
@@ -74,11 +76,8 @@ class Encoder:
         return [self._category(c) for c in CATEGORIES if only in (None, c.id)]
 
     def _category(self, category: Category) -> CocoCategory:
-        entry: CocoCategory = {
-            "id": category.id,
-            "name": category.name,
-            "supercategory": "clothes",
-        }
+        entry: CocoCategory
+        entry = {"id": category.id, "name": category.name, "supercategory": "clothes"}
         if self._has_keypoints:
             slots = self._slots[category.id]
             entry["keypoints"] = list(self._names[category.id])
@@ -87,7 +86,14 @@ class Encoder:
 
     def image(self, record: ImageRecord) -> bytes:
         """JSON of a record's image."""
-        return orjson.dumps(self._image(record))
+        image: dict[str, Any] = {
+            "id": record.image_id,
+            "file_name": record.file_name,
+            "width": record.width,
+            "height": record.height,
+        }
+        own = {"source": record.source, "pair_id": record.pair_id}
+        return orjson.dumps(image | {name: v for name, v in own.items() if v is not None})
 
     def annotation(self, record: ImageRecord, item: Item, measured: Measured) -> bytes:
         """JSON of an item's annotation, with `%d` for its id: the writer numbers them."""
@@ -106,29 +112,14 @@ class Encoder:
             landmarks, labelled = self._landmarks(item)
             numbers = self._keypoints[item.category_id](landmarks)
             parts += (b',"keypoints":', *numbers, b',"num_keypoints":%d' % labelled)
-        attributes = _attributes(
-            item.style, item.scale, item.occlusion, item.zoom_in, item.viewpoint
-        )
         if record.pair_id is not None:
             parts.append(b',"pair_id":%d' % record.pair_id)
-        parts += (attributes, b',"item":"', item.key.encode(), b'"')
+        attributes = item.style, item.scale, item.occlusion, item.zoom_in, item.viewpoint
+        parts += (_attributes(*attributes), b',"item":"', item.key.encode(), b'"')
         if measured.float_polygons:
             parts += (b',"float_polygons":', orjson.dumps(measured.float_polygons))
         parts.append(b"}")
         return b"".join(parts)
-
-    def _image(self, record: ImageRecord) -> dict[str, Any]:
-        image: dict[str, Any] = {
-            "id": record.image_id,
-            "file_name": record.file_name,
-            "width": record.width,
-            "height": record.height,
-        }
-        if record.source is not None:
-            image["source"] = record.source
-        if record.pair_id is not None:
-            image["pair_id"] = record.pair_id
-        return image
 
     def _landmarks(self, item: Item) -> tuple[list[Number], int]:
         """A category's numbers x1, y1, v1, ... and how many landmarks are labelled."""
@@ -143,10 +134,10 @@ class Encoder:
 
 def _box(corners: tuple[Number, Number, Number, Number]) -> bytes:
     """JSON of [x, y, width, height], all floats: Detectron2 scales them in place, which cuts integers off."""
-    x1, y1, x2, y2 = corners
-    if type(x1 + y1 + x2 + y2) is int:
-        return b"[%d.0,%d.0,%d.0,%d.0]" % (x1, y1, x2 - x1, y2 - y1)
-    return orjson.dumps((float(x1), float(y1), float(x2 - x1), float(y2 - y1)))
+    box = from_corners(corners)
+    if type(sum(box)) is int:
+        return b"[%d.0,%d.0,%d.0,%d.0]" % tuple(box)
+    return orjson.dumps(list(map(float, box)))
 
 
 @functools.lru_cache(4096)
@@ -184,8 +175,8 @@ class OfficialEncoder(Encoder):
             "skeleton": [],
         }
 
-    def _image(self, record: ImageRecord) -> dict[str, Any]:
-        return {
+    def image(self, record: ImageRecord) -> bytes:
+        image = {
             "coco_url": "",
             "date_captured": "",
             "file_name": record.file_name,
@@ -195,16 +186,17 @@ class OfficialEncoder(Encoder):
             "width": record.width,
             "height": record.height,
         }
+        return orjson.dumps(image)
 
     def annotation(self, record: ImageRecord, item: Item, _: Measured) -> bytes:
-        x1, y1, x2, y2 = item.bounding_box
+        box = from_corners(item.bounding_box)
         keypoints = [0.0] * (3 * NUM_LANDMARKS)
         slots = CATEGORY_BY_ID[item.category_id].slots
         keypoints[3 * slots.start : 3 * slots.stop] = map(float, item.landmarks)
         annotation = {
             "id": OPEN_ID,
-            "area": (x2 - x1) * (y2 - y1),
-            "bbox": (x1, y1, x2 - x1, y2 - y1),
+            "area": box[2] * box[3],
+            "bbox": box,
             "category_id": item.category_id,
             "pair_id": record.pair_id,
             "image_id": record.image_id,
@@ -235,11 +227,7 @@ def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[
         shape.layout,
         shape.landmarks,
         shape.area,
-        selection.category_ids,
-        selection.only,
-        selection.limit,
-        selection.sample,
-        selection.seed,
+        **dataclasses.asdict(selection),
         sizes_known=sizes_known,
     )
     return {

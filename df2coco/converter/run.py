@@ -168,8 +168,7 @@ class _Run:
                 if self._fails(summary):
                     continue  # only more errors are of interest
                 summary.images += converted.images
-                for category_id, count in converted.items_per_category.items():
-                    summary.items_per_category[category_id] += count
+                summary.items_per_category.update(converted.items_per_category)
                 for writer, block in zip(writers, converted.blocks, strict=True):
                     writer.add(block)
                 if summary.images == selection.limit:

@@ -34,8 +34,8 @@ class Summary:
     outputs: list[Path]
     images: int = 0
     items: int = 0
-    items_per_category: dict[int, int] = field(
-        default_factory=lambda: {c.id: 0 for c in CATEGORIES}
+    items_per_category: Counter[int] = field(
+        default_factory=lambda: Counter({c.id: 0 for c in CATEGORIES})
     )
     notice_counts: Counter[str] = field(default_factory=Counter)
     notices: list[Notice] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Summary:
     def clear(self) -> None:
         """Count nothing as written; the notices stay."""
         self.images = self.items = 0
-        self.items_per_category = dict.fromkeys(self.items_per_category, 0)
+        self.items_per_category = Counter(dict.fromkeys(self.items_per_category, 0))
 
     def faults(self) -> str:
         """What cannot be used, for a message: "2 annotation files, 1 item"."""

@@ -7,6 +7,7 @@ Facts about the format are from the dataset's README and from counting on real f
 import functools
 import re
 from collections.abc import Iterator
+from operator import truediv
 from typing import Any, Final
 
 import msgspec
@@ -74,8 +75,7 @@ def parse_annotation(
         notices += _twice(items, file)
     reach = None
     if size is not None:
-        edges = [edge / side for box in boxes for edge, side in zip(box, size * 2, strict=True)]
-        reach = max(edges, default=None)
+        reach = max((max(map(truediv, box, size * 2)) for box in boxes), default=None)
     heads = head.source, head.pair_id
     return ImageRecord(
         image_id, file_name, *(size or smallest), *heads, tuple(items), tuple(notices), reach
