@@ -35,8 +35,8 @@ from typing import IO, Any, Final, TypeVar
 
 from df2coco.errors import Df2cocoError, OptionError, WorkerError, shorten
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 _AHEAD: Final = 2
 """Tasks dealt to a worker at a time: one in work, one waiting."""
@@ -77,8 +77,8 @@ def worthwhile(workers: int, tasks: int) -> int:
 
 
 def map_ordered(
-    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int
-) -> Generator[Result, None, None]:
+    function: Callable[[_Task], _Result], tasks: Iterable[_Task], *, workers: int
+) -> Generator[_Result, None, None]:
     """`map(function, tasks)`, spread over `workers` processes; 1 stays in this one.
 
     `function`, tasks and results must be picklable, and may be of any size. What `function` raises is
@@ -113,8 +113,8 @@ def map_ordered(
 
 @contextmanager
 def in_background(
-    function: Callable[[Task], Result], task: Task, *, apart: bool
-) -> Iterator[Callable[[], Result]]:
+    function: Callable[[_Task], _Result], task: _Task, *, apart: bool
+) -> Iterator[Callable[[], _Result]]:
     """What waits for `function(task)`, which another process computes meanwhile; see `map_ordered`.
 
     Not `apart`: it is computed here when it is asked for.

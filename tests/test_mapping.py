@@ -11,7 +11,7 @@ import pytest
 
 from df2coco.errors import PasswordError, SourceError
 from df2coco.parser.mapping import ReadImage, map_images, read_image
-from df2coco.parser.reader import Entry, Split
+from df2coco.parser.reader import Split, SplitEntry
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import no_progress
 from tests.conftest import write_split
@@ -76,7 +76,7 @@ def test_what_cannot_be_used_stands_where_it_belongs(split: Split, workers: int)
 @pytest.mark.parametrize("position", [0, 130, 299])
 def test_what_the_function_raises_is_raised(split: Split, position: int, workers: int) -> None:
     entries = list(split.entries)
-    entries[position] = Entry("bad", "bad.json", None)
+    entries[position] = SplitEntry("bad", "bad.json", None)
     with pytest.raises(SourceError, match="bad entry"):
         list(
             map_images(

@@ -17,7 +17,7 @@ from PIL import Image
 from df2coco.converter.run import ConversionError, convert
 from df2coco.errors import PasswordError, SourceError
 from df2coco.parser import archive
-from df2coco.parser.reader import Entry, Reader, read_split
+from df2coco.parser.reader import Reader, SplitEntry, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_images, find_splits
 from tests.samples import make_annotation, make_jpeg
@@ -248,7 +248,7 @@ class TestLayouts:
         assert re.fullmatch(r"[\w][\w. -]*", split.name)
 
 
-def read(reader: Reader, entry: Entry) -> ImageRecord:
+def read(reader: Reader, entry: SplitEntry) -> ImageRecord:
     return (reader.bare_record if reader.annotations is None else reader.record)(entry)
 
 

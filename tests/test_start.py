@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from df2coco.cli import COMMANDS, load_commands
 from df2coco.cli.app import app
-from df2coco.cli.values import Command, Group
+from df2coco.cli.values import Command, CommandGroup
 from df2coco.converter.run import convert
 from tests.test_cli import command, on_terminal
 from tests.test_source import pack
@@ -127,7 +127,7 @@ class TestValues:
     @staticmethod
     def parsed(cls: type[TyperCommand], arguments: list[str]) -> Any:
         seen: list[Any] = []
-        group: type[TyperGroup] = Group if cls is Command else TyperGroup
+        group: type[TyperGroup] = CommandGroup if cls is Command else TyperGroup
         own = typer.Typer(cls=group, rich_markup_mode=None, add_completion=False)
 
         @own.command(cls=cls)

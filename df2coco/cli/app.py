@@ -11,14 +11,14 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 import typer
 
 from df2coco.cli.streams import say
-from df2coco.cli.values import Command, Group
+from df2coco.cli.values import Command, CommandGroup
 from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
 from df2coco.version import __version__
 from df2coco.workers import available_cores
 
 _SETTINGS: Final[dict[str, Any]] = {
-    "cls": Group,
+    "cls": CommandGroup,
     "no_args_is_help": True,
     "rich_markup_mode": None,  # rich would eat brackets in help, and take half of the start
     "context_settings": {"help_option_names": ["-h", "--help"]},
@@ -206,18 +206,18 @@ def _new_bar(phase: str, total: int) -> Any:
     )
 
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 def run(
-    work: Callable[..., Result], *, workers: int | None, password: str | None, quiet: bool
-) -> Result:
+    work: Callable[..., _Result], *, workers: int | None, password: str | None, quiet: bool
+) -> _Result:
     """`work` with the processes, the password and the progress bar that a command has.
 
     When a password is missing and a person sits there, it is asked for.
     """
 
-    def attempt(password: str | None) -> Result:
+    def attempt(password: str | None) -> _Result:
         with progress_bar(quiet=quiet) as progress:
             return work(workers=workers or available_cores(), password=password, progress=progress)
 

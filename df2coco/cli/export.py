@@ -26,7 +26,7 @@ PathsArgument = Annotated[
         "The last one is the folder to write, which must be new or empty.",
     ),
 ]
-ImagesOption = Annotated[
+PhotosOption = Annotated[
     list[Path] | None,
     cli.option(
         "DIR",
@@ -43,7 +43,7 @@ LayoutOption = Annotated[
 def yolo_command(
     paths: PathsArgument,
     task: Annotated[str, cli.choice("What the labels are.", YOLO_TASKS)] = "detect",
-    images: ImagesOption = None,
+    images: PhotosOption = None,
     layout: LayoutOption = "unified",
     category: Annotated[
         str | None, cli.option("NAME", "Only items of this category, as the one class.")
@@ -71,7 +71,7 @@ def yolo_command(
 def roboflow_command(
     paths: PathsArgument,
     task: Annotated[str, cli.choice("What the files hold.", TASKS)] = "instances",
-    images: ImagesOption = None,
+    images: PhotosOption = None,
     layout: LayoutOption = "unified",
     workers: cli.WorkersOption = None,
     password: cli.PasswordOption = None,

@@ -25,7 +25,7 @@ class Command(TyperCommand):
         return _spare_validators(super().get_params(ctx))
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group of such commands."""
 
     def get_params(self, ctx: Any) -> Any:

@@ -11,15 +11,15 @@ from df2coco.coco.schema import FIELDS, Field, Mask, misfit
 from df2coco.errors import FaultError, shorten, shown
 from df2coco.taxonomy import Category
 
-MAX_COORDINATE: Final = 1e9
+_LARGEST: Final = 1e9
 """The largest coordinate of a result: no image is that large, and its square still is a number."""
 
-Id = Annotated[int, Meta(ge=-(1 << 62) + 1, le=(1 << 62) - 1)]
+_Id = Annotated[int, Meta(ge=-(1 << 62) + 1, le=(1 << 62) - 1)]
 Score = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
-Coordinate = Annotated[float, Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
-Length = Annotated[float, Meta(ge=0, le=MAX_COORDINATE)]
-Box = tuple[Coordinate, Coordinate, Length, Length]
-Corners = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+_Coordinate = Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
+_Length = Annotated[float, Meta(ge=0, le=_LARGEST)]
+_Box = tuple[_Coordinate, _Coordinate, _Length, _Length]
+_Corners = tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
 
 
 def are_in_order(corners: tuple[float, ...]) -> bool:
@@ -32,34 +32,34 @@ def are_all_in_order(boxes: list[tuple[float, ...]]) -> bool:
     return all(map(are_in_order, boxes))
 
 
-_ID: Final = Field(Id, "a whole number")
-_IMAGE: Final = Field(Id, "a whole number (000001.jpg is 1)")
-_CATEGORY: Final = Field(Id, "a whole number (short sleeve top is 1)")
+_ID: Final = Field(_Id, "a whole number")
+_IMAGE: Final = Field(_Id, "a whole number (000001.jpg is 1)")
+_CATEGORY: Final = Field(_Id, "a whole number (short sleeve top is 1)")
 _SCORE: Final = Field(Score, "a finite number")
 _BOX: Final = "4 numbers x, y, w, h"
-_CORNERS: Final = Field(Corners, "4 numbers x1, y1, x2, y2", also=are_in_order)
+_CORNERS: Final = Field(_Corners, "4 numbers x1, y1, x2, y2", also=are_in_order)
 _COMMON: Final = {"image_id": _IMAGE, "category_id": _CATEGORY, "score": _SCORE}
 
 RESULTS: Final[dict[str, dict[str, Field]]] = {
-    "bbox": {**_COMMON, "bbox": Field(Box, _BOX)},
+    "bbox": {**_COMMON, "bbox": Field(_Box, _BOX)},
     "segm": {
         **_COMMON,
         "segmentation": Field(Mask | None, "an RLE of its image's size or polygons"),
-        "bbox": Field(Box | None, _BOX),
+        "bbox": Field(_Box | None, _BOX),
     },
     "keypoints": {
         **_COMMON,
-        "keypoints": Field(list[Coordinate], FIELDS["annotations"]["keypoints"].expected),
-        "bbox": Field(Box | None, _BOX),
+        "keypoints": Field(list[_Coordinate], FIELDS["annotations"]["keypoints"].expected),
+        "bbox": Field(_Box | None, _BOX),
     },
     "retrieval": {
         "query_image_id": _IMAGE,
         "query_cls": _CATEGORY,
         "query_score": _SCORE,
         "query_bbox": _CORNERS,
-        "gallery_image_id": Field(list[Id], "a list of whole numbers"),
+        "gallery_image_id": Field(list[_Id], "a list of whole numbers"),
         "gallery_bbox": Field(
-            list[Corners], "a list of boxes x1, y1, x2, y2", also=are_all_in_order
+            list[_Corners], "a list of boxes x1, y1, x2, y2", also=are_all_in_order
         ),
     },
     "query items": {
@@ -76,7 +76,7 @@ RESULTS: Final[dict[str, dict[str, Field]]] = {
 _OPTIONAL: Final = {"segm": ("segmentation", "bbox"), "keypoints": ("bbox",)}
 """A box alone is its own mask."""
 
-_IDS: Final = (Id, list[Id])
+_IDS: Final = (_Id, list[_Id])
 
 
 class ResultDecoder(Decoder):

@@ -18,8 +18,7 @@ from msgspec import Meta, Struct
 
 from df2coco.coco.format import column
 from df2coco.errors import CocoFileError, shorten
-from df2coco.limits import MAX_PIXELS as MAX_PIXELS
-from df2coco.limits import MAX_SIDE as MAX_SIDE
+from df2coco.limits import MAX_PIXELS, MAX_SIDE
 
 MAX_ID: Final = (1 << 63) - 1
 """The largest id: numpy, torch and hotcoco hold ids in 64 bits."""
@@ -27,29 +26,29 @@ MAX_ID: Final = (1 << 63) - 1
 MAX_NUMBER: Final = 10_000_000
 """The largest coordinate: pycocotools crashes when drawing one that does not fit into an int."""
 
-MAX_OUTLINE: Final = 10_000_000
+_LONGEST_OUTLINE: Final = 10_000_000
 """The longest outline of a polygon in pixels: drawing it costs memory."""
 
 
 # ---------------------------------------------------------------- what a value must be
 
-Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ID)]
-Whole: TypeAlias = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
-Flag: TypeAlias = Annotated[int, Meta(ge=0, le=1)]
-Side: TypeAlias = Annotated[int, Meta(gt=0, le=MAX_SIDE)]
-Length: TypeAlias = Annotated[int, Meta(gt=0, le=MAX_NUMBER)]
+_Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ID)]
+_Whole: TypeAlias = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]
+_Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
+_Flag: TypeAlias = Annotated[int, Meta(ge=0, le=1)]
+_Side: TypeAlias = Annotated[int, Meta(gt=0, le=MAX_SIDE)]
+_Length: TypeAlias = Annotated[int, Meta(gt=0, le=MAX_NUMBER)]
 # Both kinds, since 12 and 12.0 are not the same in the dataset's files.
-AnyNumber: TypeAlias = Whole | float
+_AnyNumber: TypeAlias = _Whole | float
 _BOUNDS: Final = Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)
-Number: TypeAlias = Annotated[int, _BOUNDS] | Annotated[float, _BOUNDS]
-Box: TypeAlias = tuple[Number, Number, Number, Number]
+_Number: TypeAlias = Annotated[int, _BOUNDS] | Annotated[float, _BOUNDS]
+_Box: TypeAlias = tuple[_Number, _Number, _Number, _Number]
 
 
 class Rle(Struct, gc=False):
     """A mask as run lengths, which fill its size column by column."""
 
-    size: tuple[Length, Length]
+    size: tuple[_Length, _Length]
     """Height and width."""
     counts: str | list[Annotated[int, Meta(ge=0)]]
     """Compressed as pycocotools does it, or as they are."""
@@ -59,7 +58,7 @@ class Rle(Struct, gc=False):
         return {"size": list(self.size), "counts": self.counts}
 
 
-Mask: TypeAlias = list[list[Number]] | Rle
+Mask: TypeAlias = list[list[_Number]] | Rle
 
 
 def is_drawable(mask: list[list[float]] | Rle) -> bool:
@@ -67,8 +66,8 @@ def is_drawable(mask: list[list[float]] | Rle) -> bool:
     if isinstance(mask, Rle):
         return _is_filled(mask)
     # No outline is longer than that, and one pass in C does for nearly all masks.
-    return 2 * sum(map(abs, chain.from_iterable(mask))) <= MAX_OUTLINE or all(
-        sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= MAX_OUTLINE
+    return 2 * sum(map(abs, chain.from_iterable(mask))) <= _LONGEST_OUTLINE or all(
+        sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= _LONGEST_OUTLINE
         for polygon in mask
     )
 
@@ -144,13 +143,13 @@ _ID: Final = "a whole number from 0"
 
 FIELDS: Final[dict[str, dict[str, Field]]] = {
     "images": {
-        "id": Field(Id, _ID, "image-id-type"),
+        "id": Field(_Id, _ID, "image-id-type"),
         "file_name": Field(str, "text", "file-name-outside"),
-        "width": Field(Side, "a whole number of pixels", "image-size-type"),
-        "height": Field(Side, "a whole number of pixels", "image-size-type"),
+        "width": Field(_Side, "a whole number of pixels", "image-size-type"),
+        "height": Field(_Side, "a whole number of pixels", "image-size-type"),
     },
     "categories": {
-        "id": Field(Id, _ID, "category-id-type"),
+        "id": Field(_Id, _ID, "category-id-type"),
         "name": Field(str, "text", "category-name-type"),
         "keypoints": Field(list[str], "a list of names", "landmark-names-type"),
         "skeleton": Field(
@@ -158,12 +157,12 @@ FIELDS: Final[dict[str, dict[str, Field]]] = {
         ),
     },
     "annotations": {
-        "id": Field(Id, _ID, "annotation-id-type"),
-        "image_id": Field(Id, _ID, "annotation-id-type"),
-        "category_id": Field(Id, _ID, "annotation-id-type"),
-        "bbox": Field(Box, "4 numbers x, y, w, h", "bbox-malformed"),
-        "area": Field(AnyNumber, "a number", "area-wrong"),
-        "iscrowd": Field(Flag, "0 or 1", "iscrowd-malformed"),
+        "id": Field(_Id, _ID, "annotation-id-type"),
+        "image_id": Field(_Id, _ID, "annotation-id-type"),
+        "category_id": Field(_Id, _ID, "annotation-id-type"),
+        "bbox": Field(_Box, "4 numbers x, y, w, h", "bbox-malformed"),
+        "area": Field(_AnyNumber, "a number", "area-wrong"),
+        "iscrowd": Field(_Flag, "0 or 1", "iscrowd-malformed"),
         "segmentation": Field(
             Mask,
             "polygons, each a list of numbers, or an RLE of its image's size",
@@ -171,14 +170,14 @@ FIELDS: Final[dict[str, dict[str, Field]]] = {
             is_drawable,
         ),
         "keypoints": Field(
-            list[Number], "3 numbers x, y, v for each landmark", "keypoints-length", are_triples
+            list[_Number], "3 numbers x, y, v for each landmark", "keypoints-length", are_triples
         ),
-        "num_keypoints": Field(Count, "a whole number from 0", "num-keypoints-type"),
+        "num_keypoints": Field(_Count, "a whole number from 0", "num-keypoints-type"),
     },
 }
 """List -> field -> what it must be. There is no other place that says so."""
 
-_WHOLE: Final = Field(Whole | None, "a whole number", "attribute-type")
+_WHOLE: Final = Field(_Whole | None, "a whole number", "attribute-type")
 
 DATASET_FIELDS: Final[dict[str, dict[str, Field]]] = {
     "images": {
@@ -187,7 +186,7 @@ DATASET_FIELDS: Final[dict[str, dict[str, Field]]] = {
     },
     "annotations": {
         **dict.fromkeys(("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE),
-        "float_polygons": Field(list[Count] | None, "a list of whole numbers", "attribute-type"),
+        "float_polygons": Field(list[_Count] | None, "a list of whole numbers", "attribute-type"),
     },
 }
 """The same for what only DeepFashion2 has. Files of others may use these names for anything."""

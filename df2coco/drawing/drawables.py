@@ -21,7 +21,7 @@ PARTS: Final = {
 }
 """What can be drawn of an item."""
 
-Box: TypeAlias = tuple[float, float, float, float]
+Extent: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 
 
@@ -46,7 +46,7 @@ class Drawable:
     """"#rrggbb": the category's, or what a comparison says."""
     score: float | None
     """A model's confidence; None for ground truth."""
-    box: Box | None
+    box: Extent | None
     polygons: tuple[tuple[float, ...], ...]
     rle: Mapping[str, Any] | None
     """The mask where it is not polygons: pycocotools' {"size": [height, width], "counts": ...}."""
@@ -59,7 +59,7 @@ class Drawable:
     shade: int | None = None
     """Which shade of its color; None: the next one that is left."""
 
-    def extent(self, parts: Iterable[str]) -> Box | None:
+    def extent(self, parts: Iterable[str]) -> Extent | None:
         """The box around those parts; None when there are none of them."""
         corners: list[tuple[float, float]] = []
         if "boxes" in parts and self.box:
@@ -78,7 +78,7 @@ class Drawable:
         xs, ys = zip(*corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 
-    def face(self) -> Box | None:
+    def face(self) -> Extent | None:
         """Where the face of a wearer would be: above the neckline. None for what is worn below the waist."""
         if self.garment is None or self.garment.id in _WORN_BELOW:
             return None

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.drawing.drawables import PARTS, Box, Drawable, Landmark, read_drawables
+from df2coco.drawing.drawables import PARTS, Drawable, Extent, Landmark, read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
 from df2coco.masks import compressed
 
@@ -144,7 +144,7 @@ class _Brush:
             min(max(y * self.scale[1], -9 * down), 10 * down),
         )
 
-    def _corners(self, box: Box) -> Box:
+    def _corners(self, box: Extent) -> Extent:
         """A box on the canvas."""
         return *self._at(*box[:2]), *self._at(*box[2:])
 

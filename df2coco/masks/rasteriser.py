@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Array: TypeAlias = NDArray[Any]
+_Array: TypeAlias = NDArray[Any]
 
 _SCALE: Final = 5
 """Steps a pixel (`scale` in rleFrPoly)."""
@@ -66,24 +66,24 @@ def count_pixels(
 class _Edges(NamedTuple):
     """Edges that pass from a column to the next; points are (x, y) in fifths of a pixel."""
 
-    start: Array
+    start: _Array
     """(E, 2): for a wide edge its left end, for a steep one its upper end."""
-    end: Array
-    column: Array
+    end: _Array
+    column: _Array
     """(E,): the first column that it leaves, counted from 0."""
-    columns: Array
+    columns: _Array
     """(E,): how many it leaves."""
-    height: Array
+    height: _Array
     """(E,): the image's."""
-    key: Array
+    key: _Array
     """(E,): of the first column's uppermost pixel."""
-    polygon: Array
+    polygon: _Array
 
-    def take(self, which: Array) -> _Edges:
+    def take(self, which: _Array) -> _Edges:
         return _Edges(*(values[which] for values in self))
 
 
-def _edges(points: Array, lengths: Array, width: Array, height: Array, base: Array) -> _Edges:
+def _edges(points: _Array, lengths: _Array, width: _Array, height: _Array, base: _Array) -> _Edges:
     polygon = np.repeat(np.arange(len(lengths)), lengths)
     following = np.arange(1, len(points) + 1)
     following[np.cumsum(lengths) - 1] -= lengths
@@ -103,7 +103,7 @@ def _edges(points: Array, lengths: Array, width: Array, height: Array, base: Arr
     return _Edges(start, end, column, count, tall, base[polygon] + column * tall, polygon)
 
 
-def _keys(edges: _Edges, crossing: Callable[[_Edges, Array, Array], Array]) -> Array:
+def _keys(edges: _Edges, crossing: Callable[[_Edges, _Array, _Array], _Array]) -> _Array:
     """The places, down the columns, where edges leave a column: (sum of columns,)."""
     total = int(edges.columns.sum())
     # What grows from one crossing of an edge to the next is a multiple of the crossing's number among all,
@@ -120,7 +120,7 @@ def _keys(edges: _Edges, crossing: Callable[[_Edges, Array, Array], Array]) -> A
     return keys
 
 
-def _wide(edges: _Edges, before: Array, number: Array) -> Array:
+def _wide(edges: _Edges, before: _Array, number: _Array) -> _Array:
     """The upper of the two steps around each crossing of edges that have a step for every x."""
     x, y = edges.start.T
     dx, dy = (edges.end - edges.start).T
@@ -132,11 +132,11 @@ def _wide(edges: _Edges, before: Array, number: Array) -> Array:
     place *= step
     place += np.repeat(y, edges.columns)
     place += 0.5
-    upper: Array = place.astype(np.int32)
+    upper: _Array = place.astype(np.int32)
     return upper
 
 
-def _steep(edges: _Edges, before: Array, number: Array) -> Array:
+def _steep(edges: _Edges, before: _Array, number: _Array) -> _Array:
     """The upper of the two steps around each crossing of edges that have a step for every y."""
     x, y = edges.start.T
     dx, dy = (edges.end - edges.start).T
@@ -149,7 +149,7 @@ def _steep(edges: _Edges, before: Array, number: Array) -> Array:
     step /= slope
     np.rint(step, out=step)
     # The nearest step is the first behind the crossing, or the last before it: rounding decides which.
-    upper: Array = step.astype(np.int32)
+    upper: _Array = step.astype(np.int32)
     step *= slope
     step += start
     step += 0.5
@@ -159,6 +159,6 @@ def _steep(edges: _Edges, before: Array, number: Array) -> Array:
     return upper
 
 
-def _from_zero(values: Array) -> Array:
+def _from_zero(values: _Array) -> _Array:
     """Running totals, with a 0 before the first."""
     return np.concatenate(([0], np.cumsum(values, dtype=np.int64)))

@@ -19,7 +19,7 @@ from df2coco.file_kind import recognise
 from df2coco.limits import MAX_PIXELS
 from df2coco.parser.item import complete, polygon_fault, read_declared, read_fields
 from df2coco.parser.records import (
-    Box,
+    Corners,
     Fields,
     Head,
     ImageRecord,
@@ -84,12 +84,12 @@ def parse_annotation(
 
 def _read_items(
     document: dict[str, Any], file: str, size: tuple[int, int] | None, notices: list[Notice]
-) -> tuple[list[Item], list[Box], tuple[int, int]]:
+) -> tuple[list[Item], list[Corners], tuple[int, int]]:
     """The items that can be used, the boxes of all as the file gives them, and the smallest size of an
     image that holds the items (where there is none)."""
     smallest = (1, 1)
     items: list[Item] = []
-    boxes: list[Box] = []
+    boxes: list[Corners] = []
     for key, value in document.items():
         if not is_item_key(key):
             if type(value) in (dict, list) and _holds_item(value):

@@ -18,7 +18,7 @@ from df2coco.file_kind import recognise
 FIRST_BYTES: Final = 4096
 """How much of a file to read at first; most JPEG headers end before."""
 
-MAX_PIXELS: Final = 178_956_970
+_MOST_PIXELS: Final = 178_956_970
 """Pillow refuses to decode more as a "decompression bomb", and so does every loader built on it."""
 
 MAX_HEADER: Final = 4 << 20
@@ -31,7 +31,7 @@ _MOST_MEMORY: Final = 500 << 20
 _BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
 """Format -> bytes a pixel while Pillow decodes it, where these are more than 4."""
 
-_BOMB: Final = f"the image claims more than {MAX_PIXELS} pixels, which image loaders refuse. Download it again."
+_BOMB: Final = f"the image claims more than {_MOST_PIXELS} pixels, which image loaders refuse. Download it again."
 
 _segment: Final = struct.Struct(">BBH").unpack_from
 """How a segment begins: 0xFF, marker, length of what follows the marker."""
@@ -129,7 +129,7 @@ def read_header(data: bytes, *, complete: bool) -> ImageHeader:
     header = header or _read_by_pillow(data, complete)
     if not header.stored_width or not header.stored_height:
         raise SourceError("the image claims a size of 0 pixels. Download it again.")
-    if header.stored_width * header.stored_height > MAX_PIXELS:
+    if header.stored_width * header.stored_height > _MOST_PIXELS:
         raise SourceError(_BOMB)
     return header
 

@@ -8,10 +8,11 @@ import msgspec
 from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, shorten
-from df2coco.parser.records import MAX_COORDINATE, Box, Fields, Item, Number, Polygon, Repair
+from df2coco.limits import MAX_SIDE
+from df2coco.parser.records import Corners, Fields, Item, Number, Polygon, Repair
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Category
 
-MAX_OUTLINE: Final = 1_000_000
+_LONGEST_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
 
 _CORRECT: Final = "Correct it, or remove the item."
@@ -19,7 +20,7 @@ _CORRECT_FIELD: Final = "Correct it, or remove the field."
 _WHOLE: Final = f"{{}}, expected a whole number of 0 or more. {_CORRECT_FIELD}"
 _FAULTS: Final = {
     "category_id": f"{{}} is not an integer from 1 to {len(CATEGORIES)}. {_CORRECT}",
-    "bounding_box": f"{{}}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_COORDINATE}. {_CORRECT}",
+    "bounding_box": f"{{}}, expected 4 numbers x1, y1, x2, y2 of at most {MAX_SIDE}. {_CORRECT}",
     "segmentation": f"{{}}, expected a list of polygons. {_CORRECT}",
     "style": _WHOLE,
     "pair_id": _WHOLE,
@@ -95,7 +96,7 @@ def _fault_of_any(polygon: Any) -> str | None:
             return "points as lists [x, y], not in a row"
         if len(polygon) < 6 or len(polygon) % 2:
             return _wrong_length(polygon)
-        return f"not all are numbers of at most {MAX_COORDINATE} pixels"
+        return f"not all are numbers of at most {MAX_SIDE} pixels"
 
 
 # ---------------------------------------------------------------- what `Fields` cannot say
@@ -108,8 +109,8 @@ def polygon_fault(polygon: list[Number]) -> str | None:
     # The outline is at most twice the sum of the coordinates, and that at most sqrt(n) x hypot (Cauchy): quick to
     # compute, and hardly any outline needs adding up.
     longest = 2 * math.sqrt(len(polygon)) * math.hypot(*polygon)
-    if longest > MAX_OUTLINE and _outline(polygon) > MAX_OUTLINE:
-        return f"an outline of more than {MAX_OUTLINE} pixels"
+    if longest > _LONGEST_OUTLINE and _outline(polygon) > _LONGEST_OUTLINE:
+        return f"an outline of more than {_LONGEST_OUTLINE} pixels"
     return None
 
 
@@ -141,9 +142,9 @@ def _other_name(name: Any, category: Category) -> str:
     return f"{shorten(name)}, but {what}. Correct one of them."
 
 
-def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) -> Box:
+def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) -> Corners:
     box = x1, y1, x2, y2 = fields.bounding_box
-    width, height = size or (MAX_COORDINATE, MAX_COORDINATE)
+    width, height = size or (MAX_SIDE, MAX_SIDE)
     if x1 >= 0 <= y1 and x2 <= width and y2 <= height and x2 - x1 >= 1 <= y2 - y1:
         return box
     given = list(box)
@@ -204,7 +205,7 @@ def _unfit_landmarks(landmarks: Any, category: Category) -> str:
     if type(landmarks) is not list:
         given = shorten(landmarks)
     elif len(landmarks) == expected:
-        return f"not all are numbers of at most {MAX_COORDINATE} pixels. {_CORRECT}"
+        return f"not all are numbers of at most {MAX_SIDE} pixels. {_CORRECT}"
     elif list in map(type, landmarks):
         given = "landmarks as lists [x, y, v], not in a row"
     else:

@@ -8,12 +8,12 @@ from typing import Final, TypeVar
 import msgspec
 
 from df2coco.errors import ImageError, SourceError
-from df2coco.parser.reader import Entry, Reader
+from df2coco.parser.reader import Reader, SplitEntry
 from df2coco.parser.records import ImageRecord, Notice
 from df2coco.progress import Progress
 from df2coco.workers import map_ordered, worthwhile
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 _CHUNK: Final = 64
 """Images a task: enough to hide the cost of passing them on, few enough to share the work evenly."""
@@ -22,7 +22,7 @@ _CHUNK: Final = 64
 class ReadImage(msgspec.Struct, frozen=True):
     """What the files of one image came to: a record, or the error that says why there is none."""
 
-    entry: Entry
+    entry: SplitEntry
     record: ImageRecord | None
     error: SourceError | None
 
@@ -44,14 +44,14 @@ class ReadImage(msgspec.Struct, frozen=True):
 
 
 def map_images(
-    function: Callable[[list[ReadImage]], Result],
+    function: Callable[[list[ReadImage]], _Result],
     reader: Reader,
-    entries: Sequence[Entry],
+    entries: Sequence[SplitEntry],
     *,
     phase: str,
     workers: int,
     progress: Progress,
-) -> Generator[Result, None, None]:
+) -> Generator[_Result, None, None]:
     """`function` of all images, chunk by chunk, in up to `workers` processes; one result a chunk, in order.
 
     A file that cannot be used is part of what the function is given. The function and its results must be
@@ -70,7 +70,7 @@ def map_images(
             progress(phase, done, len(entries))
 
 
-def read_image(reader: Reader, entry: Entry) -> ReadImage:
+def read_image(reader: Reader, entry: SplitEntry) -> ReadImage:
     """One image, with or without annotations. Raises `PasswordError`."""
     try:
         read = reader.bare_record if reader.annotations is None else reader.record
@@ -82,6 +82,6 @@ def read_image(reader: Reader, entry: Entry) -> ReadImage:
 
 
 def _read_and_apply(
-    function: Callable[[list[ReadImage]], Result], reader: Reader, entries: Sequence[Entry]
-) -> Result:
+    function: Callable[[list[ReadImage]], _Result], reader: Reader, entries: Sequence[SplitEntry]
+) -> _Result:
     return function([read_image(reader, entry) for entry in entries])

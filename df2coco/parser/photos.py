@@ -27,7 +27,7 @@ MAX_PICTURE_BYTES: Final = 1 << 26
 """No picture is larger."""
 
 _Parts: TypeAlias = tuple[str, ...]
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 # ---------------------------------------------------------------- of a folder of annotation files
 
@@ -347,7 +347,7 @@ class Pictures:
             text = "has backslashes, which only Windows takes for folders. Write / instead."
         return ImageError(f"file_name {file_name!r} {text}", file=self.label)
 
-    def _ask(self, question: Callable[[Files, Reference], Result], picture: Picture) -> Result:
+    def _ask(self, question: Callable[[Files, Reference], _Result], picture: Picture) -> _Result:
         try:
             return question(self._files, picture.reference)
         except SourceError as error:

@@ -112,7 +112,7 @@ def _unreadable(error: OSError) -> SourceError:
 _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-class Entry(NamedTuple):
+class SplitEntry(NamedTuple):
     """One image of a split."""
 
     stem: str
@@ -140,11 +140,11 @@ class Reader:
     stored_size: bool = False
     """Take image sizes as stored, without the rotation that EXIF asks for."""
 
-    def annotation_file(self, entry: Entry) -> str:
+    def annotation_file(self, entry: SplitEntry) -> str:
         """An entry's annotation file as messages name it."""
         return f"{self.annotations_label}/{entry.stem}.json"
 
-    def record(self, entry: Entry) -> ImageRecord:
+    def record(self, entry: SplitEntry) -> ImageRecord:
         """One annotation file with the size of its image.
 
         Raises `SourceError` for an annotation file, `ImageError` for an image that cannot be used, and
@@ -168,7 +168,7 @@ class Reader:
         )
         return record if header is None else self._with_orientation(record, header)
 
-    def bare_record(self, entry: Entry) -> ImageRecord:
+    def bare_record(self, entry: SplitEntry) -> ImageRecord:
         """A record of an image that has no annotations. Raises `ImageError`, `PasswordError`."""
         header = self.header(entry)
         try:
@@ -189,7 +189,7 @@ class Reader:
     def _size(self, header: ImageHeader) -> tuple[int, int]:
         return header.stored_size if self.stored_size else header.size
 
-    def header(self, entry: Entry) -> ImageHeader:
+    def header(self, entry: SplitEntry) -> ImageHeader:
         """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
         assert self.images is not None
         try:
@@ -223,7 +223,7 @@ class Split:
     """"train", "validation", "test", or what the folder is called."""
     reader: Reader
     """Its `annotations` are None for the test split, its `images` when there are none."""
-    entries: Sequence[Entry]
+    entries: Sequence[SplitEntry]
     """Sorted by name."""
     unannotated: Sequence[str] = ()
     """Names of the images that have no annotation file, sorted."""

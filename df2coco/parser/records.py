@@ -11,9 +11,6 @@ from msgspec import Meta
 from df2coco.limits import MAX_SIDE
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category, ImageSource
 
-MAX_COORDINATE: Final = MAX_SIDE
-"""In pixels."""
-
 Number: TypeAlias = int | float
 
 
@@ -93,11 +90,11 @@ class Notice:
 Repair: TypeAlias = tuple[str, str, str]
 """Code, field and text of a `Notice` that one item gets."""
 
-_RANGE: Final = Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)
+_RANGE: Final = Meta(ge=-MAX_SIDE, le=MAX_SIDE)
 Coordinate: TypeAlias = Annotated[int, _RANGE] | Annotated[float, _RANGE]
-Box: TypeAlias = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+Corners: TypeAlias = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
 Polygon: TypeAlias = Annotated[list[Coordinate], Meta(min_length=6)]
-Level: TypeAlias = Annotated[int, Meta(ge=1, le=3)]
+_Level: TypeAlias = Annotated[int, Meta(ge=1, le=3)]
 Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 
@@ -108,14 +105,14 @@ class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """
 
     category_id: Annotated[int, Meta(ge=1, le=len(CATEGORIES))]
-    bounding_box: Box
+    bounding_box: Corners
     landmarks: list[Coordinate]
     segmentation: Annotated[list[Polygon], Meta(min_length=1)]
     category_name: str | None = None
-    scale: Level | None = None
-    occlusion: Level | None = None
-    zoom_in: Level | None = None
-    viewpoint: Level | None = None
+    scale: _Level | None = None
+    occlusion: _Level | None = None
+    zoom_in: _Level | None = None
+    viewpoint: _Level | None = None
     style: Whole | None = None
 
 
@@ -190,5 +187,5 @@ def smallest_size(item: Item, size: tuple[int, int]) -> tuple[int, int]:
         # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.
         furthest = [side, item.bounding_box[2 + axis], max(item.landmarks[axis::3]) + 1]
         furthest += (max(polygon[axis::2]) for polygon in item.segmentation)
-        sides.append(min(math.ceil(max(furthest)), MAX_COORDINATE))
+        sides.append(min(math.ceil(max(furthest)), MAX_SIDE))
     return sides[0], sides[1]

@@ -23,7 +23,7 @@ from df2coco.parser.photos import (
     reject_shared_images,
 )
 from df2coco.parser.places import JPG, NOTHING, Archive, Folder, Place, list_folder
-from df2coco.parser.reader import Entry, Reader, Split, read_split
+from df2coco.parser.reader import Reader, Split, SplitEntry, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.split_names import SPLITS, split_called
 
@@ -272,7 +272,9 @@ def _split(
     names = sorted(stems)
     ends = (photos.suffixes.get(name, JPG) for name in names) if photos.suffixes else repeat(JPG)
     left = sorted(n + photos.suffixes.get(n, JPG) for n in photos.files.keys() - stems.keys())
-    entries = map(Entry, names, map(files.files.get, names), map(photos.files.get, names), ends)
+    entries = map(
+        SplitEntry, names, map(files.files.get, names), map(photos.files.get, names), ends
+    )
     doubles = photos.doubles, files.doubles
     split = Split(place.split, reader, list(entries), left, *doubles, lacks_annotations)
     if annotations and stems.keys().isdisjoint(photos.files):

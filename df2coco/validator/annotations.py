@@ -11,8 +11,9 @@ from typing import Any
 
 from df2coco.boxes import to_corners
 from df2coco.coco.format import Entry, column
-from df2coco.coco.schema import FIELDS, MAX_SIDE, is_mask
+from df2coco.coco.schema import FIELDS, is_mask
 from df2coco.errors import shorten
+from df2coco.limits import MAX_SIDE
 from df2coco.masks import compressed, union_area, union_areas
 from df2coco.taxonomy import Category
 from df2coco.validator.file import Columns, Header
