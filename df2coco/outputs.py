@@ -11,6 +11,7 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -309,7 +310,7 @@ def _rename_all(outputs: Sequence[_Output], mark: str) -> None:
             with reported_for(output.path):
                 _prepare(output, mark if len(outputs) > 1 else None)
         for output in outputs:  # nothing else between two renames: a kill can come at any time
-            os.replace(output.work, output.target)
+            _replace(output.work, output.target)
     except BaseException as error:
         left = [output.old for output in outputs if not _put_back(output) and output.old]
         if not isinstance(error, OSError):
@@ -322,6 +323,22 @@ def _rename_all(outputs: Sequence[_Output], mark: str) -> None:
             if output.old is not None and output.old not in left:
                 with contextlib.suppress(OSError):
                     output.old.unlink(missing_ok=True)
+
+
+_HELD: Final = 5, 32
+"""Windows' numbers of errors for a file that another program holds."""
+
+
+def _replace(work: Path, target: Path) -> None:
+    """Rename. On Windows an antivirus may hold a new file, or one in a new folder, for some seconds."""
+    for attempt in range(8):
+        try:
+            return os.replace(work, target)
+        except OSError as error:
+            if getattr(error, "winerror", None) not in _HELD:
+                raise
+            time.sleep(0.05 * 2**attempt)
+    return os.replace(work, target)
 
 
 def _prepare(output: _Output, mark: str | None) -> None:

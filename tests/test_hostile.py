@@ -413,6 +413,24 @@ def test_a_bomb_is_told_with_the_limit(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_members_at_one_place_are_refused(is_shared: bool, tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in (1, 2):
+            archive.writestr(f"train/annos/00000{number}.json", ANNOTATION)
+    raw = bytearray(stream.getvalue())
+    if is_shared:
+        last = raw.rindex(b"PK\1\2")
+        raw[last + 42 : last + 46] = bytes(4)
+    path = tmp_path / "train.zip"
+    path.write_bytes(raw)
+    if is_shared:
+        assert "train.zip: two members lie at one place" in refused_conversion(path)
+    else:
+        assert convert(path, tmp_path / "out.json")[0].images == 2
+
+
 def _with_directory(field: int, size: int, value: int) -> Callable[[bytes], bytes]:
     """The archive with another value in its directory's only entry."""
 

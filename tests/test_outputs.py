@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -397,3 +399,31 @@ class TestFolder:
         ):
             fill(tmp_path / "out", fail)
         assert below(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "times", "works"), [(32, 3, True), (5, 99, False), (17, 1, False)]
+)
+def test_a_file_that_an_antivirus_holds_is_renamed_a_little_later(
+    code: int, times: int, works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, waits = tmp_path / "a.json", os.replace, list[float]()
+    path.write_bytes(b"old")
+
+    def hold(work: Path, target: Path) -> None:
+        nonlocal times
+        times -= 1
+        if times >= 0:
+            error = PermissionError(13, "Access is denied")
+            error.winerror = code  # type: ignore[attr-defined,unused-ignore]
+            raise error
+        real(work, target)
+
+    monkeypatch.setattr(os, "replace", hold)
+    monkeypatch.setattr(time, "sleep", waits.append)
+    with nullcontext() if works else pytest.raises(OutputError, match="Access is"):  # noqa: SIM117
+        with atomic_write(path) as stream:
+            stream.write(b"new")
+    assert path.read_bytes() == (b"new" if works else b"old")
+    assert len(waits) == {32: 3, 5: 8, 17: 0}[code]
+    assert os.listdir(tmp_path) == ["a.json"]

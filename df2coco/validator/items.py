@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from df2coco.coco.schema import is_id
+from df2coco.coco.schema import FIELDS, is_id
 from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
@@ -267,10 +267,13 @@ def _explanations(part: Annotations) -> Iterator[tuple[int, float, int | None, f
     """
     boxes = part.boxes.tolist()
     for position, (area, pixels) in enumerate(zip(part.column("area"), part.areas, strict=True)):
-        if pixels and type(area) in (int, float) and area > 0 and area != pixels:
+        if pixels and type(area) in (int, float) and area > 0 and area != pixels and _fits(area):
             _, _, width, height = boxes[position]
             box = width * height if width > 0 and height > 0 else None
             yield position, area, pixels, box
+
+
+_fits: Final = FIELDS["annotations"]["area"].fits
 
 
 def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
