@@ -6,9 +6,11 @@ import contextlib
 import copy
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from typer.testing import CliRunner
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.coco.loaded import Loaded
-from df2coco.errors import CocoFileError, OptionError
+from df2coco.errors import CocoFileError, Df2cocoError, OptionError
 from df2coco.evaluation import ResultsError, evaluate
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.results import read_results
@@ -771,6 +773,27 @@ def test_slots_of_other_categories_count_where_they_are_not_zero(
         assert metrics == pytest.approx(expected, abs=1e-9)
     truth = read_ground_truth(Loaded(paths[0]), "keypoints")
     assert bool(read_results(Loaded(paths[1]), "keypoints", truth).all_slots) == seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_engine_that_lacks_something_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    """As hotcoco of another version; 1.0 lacks `COCO.from_arrays` alone, for which there is another way."""
+    hotcoco = pytest.importorskip("hotcoco")
+    document, results = _split()
+    expected = evaluate(kind, document, results)
+    plain = type("COCO", (), {"__new__": lambda _, *given: hotcoco.COCO(*given)})
+    monkeypatch.setitem(
+        sys.modules, "hotcoco", SimpleNamespace(COCO=plain, COCOeval=hotcoco.COCOeval)
+    )
+    assert evaluate(kind, document, results) == expected
+    monkeypatch.setitem(sys.modules, "hotcoco", SimpleNamespace(COCO=plain))
+    evaluation = evaluate(kind, document, results)
+    assert (evaluation.engine, evaluation.scores) == ("pycocotools", expected.scores)
+    assert "pycocotools scored instead" in evaluation.notes[0]
+    with pytest.raises(Df2cocoError, match=r"hotcoco cannot be used .* Use --engine pycocotools"):
+        evaluate(kind, document, results, engine="hotcoco")
 
 
 # ---------------------------------------------------------------- results in a COCO document

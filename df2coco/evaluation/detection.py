@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from df2coco.coco.loaded import GroundTruthSource, ResultsSource, open_document, open_list
 from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError, check_choice
-from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine
+from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
@@ -169,7 +169,7 @@ def evaluate(
         ("engine", engine, (*ENGINES, None)),
     ):
         check_choice(name, value, known)
-    chosen = choose_engine(engine)
+    choose_engine(engine)  # now, not after reading
     with no_collection():
         truth_source, results_source = open_document(ground_truth), open_list(results)
         progress(f"reading {truth_source.path.name}", 0, 0)
@@ -189,11 +189,10 @@ def evaluate(
         rounds += [
             [own != value for own in truth.items.values] for value in range(1, len(values) + 1)
         ]
-        score = ENGINES[chosen]
-        curves = score(Task(kind, truth, found), rounds)
+        curves, chosen, other = score(engine, Task(kind, truth, found), rounds)
         if len(set(found.scores)) == 1:
             # Equal scores are ranked as they stand in the list.
-            curves += score(Task(kind, truth, found.reversed()), rounds[:1])
+            curves += ENGINES[chosen](Task(kind, truth, found.reversed()), rounds[:1])
     everything, *subsets = (_scores(kind, list(truth.names.values()), own) for own in curves)
     reverse = subsets.pop() if len(subsets) > len(values) else everything
     return Evaluation(
@@ -205,7 +204,10 @@ def evaluate(
         scores=everything,
         by=by,
         subsets=dict(zip(values, subsets, strict=True)),
-        notes=find_notes(kind, truth, found, everything.metrics, reverse.metrics),
+        notes=(
+            *filter(None, [other]),
+            *find_notes(kind, truth, found, everything.metrics, reverse.metrics),
+        ),
     )
 
 

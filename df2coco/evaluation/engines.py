@@ -209,7 +209,10 @@ def _score_pycocotools(
 
 
 def _hotcoco(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
-    if task.kind == "keypoints":
+    import hotcoco
+
+    # 1.0 to 1.2, which RF-DETR pins, take no arrays.
+    if task.kind == "keypoints" or not hasattr(hotcoco.COCO, "from_arrays"):
         return _by_category(task, rounds, _score_hotcoco, mixed=True)
     return _hotcoco_columns(task, rounds)
 
@@ -220,8 +223,8 @@ def _score_hotcoco(
     import hotcoco
 
     with warnings.catch_warnings():
-        # It warns that OKS with other sigmas than those of people is not COCO's.
-        warnings.filterwarnings("ignore", message="hotcoco: kpt_oks_sigmas")
+        # It warns that OKS with other sigmas than people's is not COCO's, and 1.0 of cells without results.
+        warnings.filterwarnings("ignore", message="hotcoco: (kpt_oks_sigmas|accumulate)")
         evaluation = hotcoco.COCOeval(hotcoco.COCO(truth), hotcoco.COCO(found), kind)
         evaluation.params.kpt_oks_sigmas = list(sigmas)
         evaluation.evaluate()
@@ -297,3 +300,23 @@ def choose_engine(name: str | None = None) -> str:
             "hotcoco is not installed. Use --engine pycocotools, or: pip install df2coco[evaluate]"
         ) from None
     return "hotcoco"
+
+
+def score(
+    name: str | None, task: Task, rounds: Sequence[Sequence[bool]]
+) -> tuple[list[list[Curves]], str, str]:
+    """The curves of an `Engine`, the engine that made them, and a note where it is not the fastest installed.
+
+    Raises `EngineError` when the engine `name` is not installed, or not one that can do this.
+    """
+    chosen = choose_engine(name)
+    try:
+        return ENGINES[chosen](task, rounds), chosen, ""
+    except (AttributeError, ImportError, TypeError) as error:
+        if chosen == "pycocotools":
+            raise
+        text = f"The installed hotcoco cannot be used ({error})."
+        if name is not None:
+            remedy = "Use --engine pycocotools, or: pip install df2coco[evaluate]"
+            raise EngineError(f"{text} {remedy}") from None
+    return _pycocotools(task, rounds), "pycocotools", f"{text} pycocotools scored instead."

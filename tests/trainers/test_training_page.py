@@ -6,15 +6,24 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import supervision
 import torch
 import transformers
+from PIL import Image
+from torchvision.transforms.v2 import functional
+from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 
+from df2coco.boxes import to_corners
+from df2coco.evaluation import evaluate
 from df2coco.layouts import AGGREGATED
-from df2coco.taxonomy import FLIP_INDICES
+from df2coco.results import Results
+from df2coco.taxonomy import CATEGORIES, FLIP_INDICES
 from tests.trainers.conftest import FIXTURES, Converted
 
 TRAINING = (FIXTURES.parent / "docs" / "training.md").read_text()
@@ -183,3 +192,143 @@ def test_flip_pairs_of_a_layout() -> None:
         swapped[a], swapped[b] = b, a
     assert tuple(swapped) == AGGREGATED.flip_indices
     assert options["keypoint_oks_sigmas"] == list(AGGREGATED.sigmas)
+
+
+# ---------------------------------------------------------------- results
+
+
+class Perfect:
+    """A model that finds every item, one photo after the other, as `answer` writes it."""
+
+    def __init__(self, converted: Converted, answer: Any) -> None:
+        coco = converted.coco
+        self._items = [(image, coco.imgToAnns[i]) for i, image in sorted(coco.imgs.items())]
+        self._answer = answer
+        self._asked = iter(self._items)
+        self.class_names = [each["name"] for each in coco.dataset["categories"]]
+
+    def eval(self) -> None:
+        pass
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        return self._answer(*next(self._asked))
+
+    predict = __call__
+
+
+def score(kind: Any, truth: str, code: str, names: dict[str, Any]) -> float:
+    """AP of the results that a recipe writes."""
+    names["root"] = "data/deepfashion2"
+    exec(code, names)
+    return evaluate(kind, f"data/deepfashion2/{truth}.json", "results.json").scores.metrics["AP"]
+
+
+def class_scores(annotations: Any, classes: int = NUM_CLASSES) -> torch.Tensor:
+    """One row an item, its class far above all others."""
+    result = torch.full((1, len(annotations), classes), -9.0)
+    for number, each in enumerate(annotations):
+        result[0, number, each["category_id"] - 1] = 9.0
+    return result
+
+
+def as_detr(image: Any, annotations: Any) -> Any:
+    x, y, w, h = torch.tensor([each["bbox"] for each in annotations]).T
+    across, down = image["width"], image["height"]
+    centres = [(x + w / 2) / across, (y + h / 2) / down, w / across, h / down]
+    boxes = torch.stack(centres, 1)[None]
+    return SimpleNamespace(logits=class_scores(annotations), pred_boxes=boxes)
+
+
+def test_results_of_transformers(fixtures_converted: Converted) -> None:
+    processor = transformers.RTDetrImageProcessor(size={"height": 64, "width": 64})
+    names = {"model": Perfect(fixtures_converted, as_detr), "processor": processor}
+    code = python_block("a detector of transformers")
+    assert score("bbox", "instances_validation", code, names) == pytest.approx(1, abs=1e-6)
+    # The other order of target_sizes is what the comment is about.
+    names["model"] = Perfect(fixtures_converted, as_detr)
+    turned = code.replace("photo.size[::-1]", "photo.size")
+    assert score("bbox", "instances_validation", turned, names) < 0.5
+
+
+def test_results_of_mask2former(fixtures_converted: Converted) -> None:
+    processor = transformers.Mask2FormerImageProcessor(size={"height": 96, "width": 96})
+
+    def as_queries(_: Any, annotations: Any) -> Any:
+        masks = [torch.from_numpy(fixtures_converted.coco.annToMask(a)) for a in annotations]
+        inside = torch.stack(masks)[None].float() * 18 - 9
+        nothing = torch.full((1, len(annotations), 1), -9.0)
+        classes = torch.cat([class_scores(annotations), nothing], 2)
+        inside = torch.nn.functional.interpolate(inside, size=(384, 384), mode="bilinear")
+        return SimpleNamespace(class_queries_logits=classes, masks_queries_logits=inside)
+
+    loop = python_block("a detector of transformers")
+    before, _, rest = loop.partition("    found = ")
+    found = re.sub("^", "    ", python_block("a Mask2Former").partition("\n")[2], flags=re.M)
+    code = before + found + "\n" + rest[rest.index("results.write") :]
+    names = {"model": Perfect(fixtures_converted, as_queries), "processor": processor}
+    assert score("segm", "instances_validation", code, names) > 0.9
+
+
+def test_results_of_supervision(fixtures_converted: Converted) -> None:
+    def as_detections(_: Any, annotations: Any) -> Any:
+        masks = [fixtures_converted.coco.annToMask(each) for each in annotations]
+        return supervision.Detections(
+            xyxy=np.array([to_corners(each["bbox"]) for each in annotations]),
+            class_id=np.array([each["category_id"] - 1 for each in annotations]),
+            confidence=np.full(len(annotations), 0.9),
+            mask=np.array(masks, bool),
+        )
+
+    for kind in ("bbox", "segm"):
+        names = {
+            "model": Perfect(fixtures_converted, as_detections),
+            "Path": Path,
+            "Image": Image,
+            "Results": Results,
+        }
+        code = python_block("supervision")
+        assert score(kind, "instances_validation", code, names) == pytest.approx(1)
+
+
+def test_results_of_torchvision(fixtures_converted: Converted) -> None:
+    def as_predictions(_: Any, annotations: Any) -> Any:
+        masks = [torch.from_numpy(fixtures_converted.coco.annToMask(a)) for a in annotations]
+        return [
+            {
+                "boxes": torch.tensor([to_corners(each["bbox"]) for each in annotations]),
+                "labels": torch.tensor([each["category_id"] for each in annotations]),
+                "scores": torch.full((len(annotations),), 0.9),
+                "masks": torch.stack(masks)[:, None].float(),
+                "keypoints": torch.tensor([each["keypoints"] for each in annotations])
+                .reshape(-1, 294, 3)
+                .float(),
+            }
+        ]
+
+    names: dict[str, Any] = {"Path": Path, "Image": Image, "Results": Results, "torch": torch}
+    names["functional"] = functional
+    code = python_block("a model of torchvision")
+    for kind in ("bbox", "segm", "keypoints"):
+        names["model"] = Perfect(fixtures_converted, as_predictions)
+        assert score(kind, "keypoints_validation", code, names) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("config", "kinds"),
+    [
+        ("yolo11n.yaml", ("bbox",)),
+        ("yolo11n-seg.yaml", ("bbox", "segm")),
+        ("yolo11n-pose.yaml", ("bbox",)),
+    ],
+)
+def test_results_of_ultralytics(config: str, kinds: tuple[str, ...]) -> None:
+    """Without weights: what comes is wrong, but of the form that is read."""
+    model = YOLO(config)
+    names = {n: c.name for n, c in enumerate(CATEGORIES)}
+    model.model.names = {n: names[n % NUM_CLASSES] for n in range(len(model.names))}
+    scope: dict[str, Any] = {"model": model, "Path": Path, "Image": Image, "Results": Results}
+    code = python_block("ultralytics")
+    if "pose" in config:  # 17 landmarks of a person
+        code = re.sub(r"landmarks=.*", "", code)
+    for kind in kinds:
+        assert 0 <= score(kind, "keypoints_validation", code, scope) < 0.5
