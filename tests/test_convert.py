@@ -24,7 +24,7 @@ from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.records import ImageRecord
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
 from df2coco.validator import validate
-from tests.conftest import MakeSplit, write_split
+from tests.conftest import MakeSplit, run_command, write_split
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 
@@ -614,9 +614,11 @@ class TestAllOrNothing:
         assert only.read_text() == "before"
 
     def test_the_report_comes_with_the_files(self, root: Path, tmp_path: Path) -> None:
+        (root / "validation/annos/000002.json").write_text(json.dumps(make_annotation()))
+        (root / "validation/image/000002.jpg").write_bytes(make_jpeg())
         convert(root, tmp_path / "out", on_error="skip", report=tmp_path / "report.json")
         report = json.loads((tmp_path / "report.json").read_bytes())
-        assert [split["images"] for split in report] == [1, 1, 1]
+        assert [split["images"] for split in report] == [1, 2, 1]
         assert len(list((tmp_path / "out").iterdir())) == 6
 
     @pytest.mark.parametrize(
@@ -676,21 +678,49 @@ class TestNothingIsIgnored:
             (asked(categories=[2]), {"nothing-left": 1}),
             (asked(limit=1), {}),
         ]:
-            (summary,) = convert(source, tmp_path / "out.json", **chosen)
-            assert dict(summary.notice_counts) == codes
+            if codes:
+                with pytest.raises(ConversionError, match="only leave no image, so nothing was"):
+                    convert(source, tmp_path / "out.json", **chosen)
+            else:
+                (summary,) = convert(source, tmp_path / "other.json", **chosen)
+                assert not summary.notice_counts
+        assert not (tmp_path / "out.json").exists()
 
     def test_nothing_that_can_be_used(self, make_split: MakeSplit, tmp_path: Path) -> None:
         source = make_split({1: b"{", 2: make_annotation(make_item(1))})
-        for chosen, codes in [
-            (asked(categories=[2]), {"bad-file": 1, "nothing-left": 1}),
-            (asked(categories=[1]), {"bad-file": 1}),
-            (asked(), {"bad-file": 1}),
-        ]:
-            (summary,) = convert(source, tmp_path / "out.json", on_error="skip", **chosen)
-            assert dict(summary.notice_counts) == codes
-        (source / "annos/000002.json").unlink()
-        (summary,) = convert(source, tmp_path / "out.json", on_error="skip")
-        assert "no image is left that can be used" in summary.notices[-1].text
+        for chosen in (asked(categories=[1]), asked()):
+            (summary,) = convert(source, tmp_path / "good.json", on_error="skip", **chosen)
+            assert dict(summary.notice_counts) == {"bad-file": 1}
+        with pytest.raises(ConversionError) as caught:
+            convert(source, tmp_path / "out.json", on_error="skip", **asked(categories=[2]))
+        assert caught.value.summaries[0].notice_counts == {"bad-file": 1, "nothing-left": 1}
+        assert [n.level for n in caught.value.summaries[0].notices] == ["error", "error"]
+
+    @pytest.mark.parametrize(
+        ("files", "left"),
+        [
+            ([b"", b"{"], False),
+            ([b"", make_annotation()], True),
+            ([b"", {"source": "user"}], False),
+            ([{"source": "user"}, {"source": "user"}], True),  # files without items are no fault
+            ([{"source": "user", "item_1": make_item()}], False),
+            ([{"source": "user", "items": [make_item(), make_item()]}], False),
+            ([{"source": "user", "items": 2}], True),
+            ([make_annotation(make_item(category_id=0))], False),
+        ],
+    )
+    def test_nothing_is_written_where_faults_leave_no_item(
+        self, make_split: MakeSplit, tmp_path: Path, files: list[Any], left: bool
+    ) -> None:
+        source, out = make_split(dict(enumerate(files, start=1))), tmp_path / "out.json"
+        report = tmp_path / "report.json"
+        result = run_command("convert", source, out, "--on-error", "skip", "--report", report)
+        assert (result.exit_code, out.exists()) == ((0, True) if left else (2, False))
+        counts = json.loads(report.read_text())[0]["counts"]
+        assert ("nothing-left" in counts) is not left
+        result = run_command("stats", source)
+        assert result.exit_code == (0 if left else 2)
+        assert bool(result.stdout) is left
 
     def test_nothing_is_counted_as_written_that_is_not(
         self, make_split: MakeSplit, tmp_path: Path

@@ -20,7 +20,7 @@ from df2coco.outputs import Outputs, atomic_write, check_json_name, check_output
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
-from df2coco.parser.records import Notice
+from df2coco.parser.records import EMPTYING, Notice, leaves_nothing
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers
@@ -128,7 +128,9 @@ class _Run:
                     self._convert(split, plan, outputs)
                     for split, plan in zip(splits, plans, strict=True)
                 ]
-                if self._fails(*summaries):
+                if self._fails(*summaries) or any(
+                    "nothing-left" in s.notice_counts for s in summaries
+                ):
                     for summary in summaries:
                         summary.clear()
                     raise ConversionError(summaries)
@@ -178,10 +180,15 @@ class _Run:
         summary.items = sum(summary.items_per_category.values())
         if other_photos := judge_photos(reaches):
             summary.note(other_photos, keep=True)
-        empties = summary.subset or summary.errors
-        if empties and not summary.images and not self._fails(summary):
-            text = _NOTHING_USABLE if summary.errors else _NOTHING_LEFT
-            summary.note(Notice("nothing-left", "", "", text), keep=True)
+        annotated = split.reader.annotations is not None
+        if not self._fails(summary):
+            written = summary.items if annotated else summary.images
+            if leaves_nothing(summary.notice_counts, written):
+                first = next(notice for notice in summary.notices if notice.code in EMPTYING)
+                text = f"{_NOTHING_USABLE} ({first})"
+                summary.note(Notice("nothing-left", "", "", text), keep=True)
+            elif summary.subset and not summary.images:
+                summary.note(Notice("nothing-left", "", "", _NOTHING_LEFT), keep=True)
         return summary
 
     def _results(
@@ -226,5 +233,5 @@ _NO_IMAGES: Final = (
     "good for evaluation, wrong for training."
 )
 _NO_SELECTION: Final = "images without annotations: --only and --category cannot choose among them"
-_NOTHING_LEFT: Final = "--category and --only leave no image: the files are empty"
-_NOTHING_USABLE: Final = "no image is left that can be used: the files are empty"
+_NOTHING_LEFT: Final = "--category and --only leave no image"
+_NOTHING_USABLE: Final = "nothing is left that can be used"

@@ -65,6 +65,7 @@ class Summary:
         return [(what, self.notice_counts[code]) for code, what in _UNUSABLE.items()]
 
 
+_EMPTY: Final = "nothing-left"
 _UNUSABLE: Final = {"bad-file": "annotation file", "bad-image": "image", "bad-item": "item"}
 """Code of a notice about something that cannot be used -> what that is."""
 
@@ -73,11 +74,15 @@ class ConversionError(SourceError):
     """Something in the source cannot be used, and it was not allowed to leave it out."""
 
     def __init__(self, summaries: Sequence[Summary]) -> None:
+        empty = [f"{s.split}: {n.text}" for s in summaries for n in s.notices if n.code == _EMPTY]
         faults = "; ".join(f"{s.split}: {s.faults()}" for s in summaries if s.errors)
-        super().__init__(
+        text = (
             f"{faults} cannot be used, so nothing was written. "
             "Fix them, or pass --on-error skip to leave them out."
         )
+        if empty:
+            text = f"{'; '.join(empty)}, so nothing was written. Correct that, or leave it out."
+        super().__init__(text)
         self.summaries = list(summaries)
         """One a split, with or without faults."""
 

@@ -26,6 +26,7 @@ _SENTENCES: Final = {
         "bad-file": "an annotation file cannot be used; its image is left out",
         "bad-item": "an item cannot be used and is left out",
         "bad-image": "an image is missing or has no readable size",
+        "nothing-left": "no image or no item is left of a split, so nothing is written",
     },
     "repair": {
         "polygon-dropped": "a malformed polygon beside good ones was dropped",
@@ -46,7 +47,6 @@ _SENTENCES: Final = {
         "is left out",
         "image-double": "two images have the same name but for the suffix; one is left out",
         "not-read": "a folder or archive looks like a part of the dataset and is not read",
-        "nothing-left": "no image is left: the file has no images and no annotations",
         "selection-ignored": "options choose by the annotations, but the split has none: all "
         "its images are written",
         "other-photos": "the photos are probably not those that the annotations were made on",
@@ -62,6 +62,15 @@ NOTICES: Final[Mapping[str, NoticeKind]] = {
     for level, sentences in _SENTENCES.items()
     for code, sentence in sentences.items()
 }
+
+
+EMPTYING: Final = ("bad-file", "bad-item", "bad-image", "item-ignored")
+"""Codes of notices about items that are left out."""
+
+
+def leaves_nothing(counts: Mapping[str, int], left: int) -> bool:
+    """Whether faults, counted by code, have left nothing of a split; files without items are no fault."""
+    return not left and any(counts.get(code) for code in EMPTYING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.mapping import ReadImage, map_images, read_image
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Reader, Split
-from df2coco.parser.records import ImageRecord, Item
+from df2coco.parser.records import ImageRecord, Item, leaves_nothing
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.releases import RELEASES
@@ -111,6 +111,11 @@ def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics
     with closing(parts):
         for part in parts:
             tally.merge(part)
+    left = tally.items.total() if split.reader.annotations else len(tally.ids)
+    if leaves_nothing(tally.notices, left):
+        counts = ", ".join(f"{code}: {count:,}" for code, count in sorted(tally.notices.items()))
+        text = f"nothing is left that can be counted ({counts}). convert says more of each."
+        raise SourceError(text, file=split.label)
     if judge_photos(tally.reaches) is not None:
         tally.notices["other-photos"] += 1
     categories = [CountedCategory(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
