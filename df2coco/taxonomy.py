@@ -242,6 +242,22 @@ CATEGORY_BY_NAME: Final = MappingProxyType(
 )
 """The dataset's name or the official converter's -> category."""
 
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).casefold()
+
+
+_BY_PLAIN_NAME: Final = {_plain(name): category for name, category in CATEGORY_BY_NAME.items()}
+
+
+def same_name(name: object) -> Category | None:
+    """DeepFashion2's category of that name, the dataset's or the official converter's.
+
+    Letters alone count, capitals as small ones: "ShortSleeveTop" and "short_sleeve-top" are the same.
+    """
+    return _BY_PLAIN_NAME.get(_plain(name)) if type(name) is str else None
+
+
 NUM_LANDMARKS: Final = 294
 """Landmarks of all categories together: the slots of the unified layout."""
 

@@ -669,6 +669,40 @@ class TestOut:
             convert(tmp_path / "root", tmp_path / "out.json")
 
 
+class TestLandmarksAreNeededWhereTheyAreWritten:
+    @pytest.mark.parametrize("landmarks", [..., None, []])
+    def test_instances_of_items_without_landmarks(
+        self, make_split: MakeSplit, tmp_path: Path, landmarks: Any
+    ) -> None:
+        bare = make_item(landmarks=landmarks)
+        if landmarks is ...:
+            bare.pop("landmarks", None)
+        source = make_split({1: make_annotation(bare), 2: make_annotation()})
+        (summary,) = convert(source, tmp_path / "out.json", **asked(task="instances"))
+        assert (summary.items, dict(summary.notice_counts)) == (2, {})
+        for out in ("keypoints.json", "folder"):
+            with pytest.raises(ConversionError) as caught:
+                convert(source, tmp_path / out)
+            (notice,) = caught.value.summaries[0].notices
+            assert notice.field == "item1.landmarks"
+            assert landmarks == [] or notice.text.endswith("--task instances needs none.")
+
+    def test_landmarks_of_another_category_are_a_fault_all_the_same(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        source = make_split({1: make_annotation(make_item(landmarks=[1, 1, 2]))})
+        with pytest.raises(ConversionError):
+            convert(source, tmp_path / "out.json", **asked(task="instances"))
+
+    def test_another_spelling_of_categories_is_one_notice(
+        self, make_split: MakeSplit, tmp_path: Path
+    ) -> None:
+        odd = make_annotation(make_item(1, category_name="short_sleeve_top"))
+        source = make_split(dict.fromkeys(range(1, 5), odd))
+        (summary,) = convert(source, tmp_path / "out.json")
+        assert (len(summary.notices), summary.notice_counts) == (1, {"category-name": 4})
+
+
 class TestNothingIsIgnored:
     def test_a_selection_that_leaves_nothing(self, make_split: MakeSplit, tmp_path: Path) -> None:
         source = make_split({1: make_annotation(make_item(1)), 2: make_annotation(source="shop")})

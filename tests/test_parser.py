@@ -195,6 +195,42 @@ def test_repairs_are_made_and_told(
     assert str(record.notices[0]).startswith("a/000007.json: item1.")
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        [0, 0, 60, 60],  # the same both ways
+        [10, 10, 70, 60],  # a careless box of corners
+        [10, 40, 70, 45],  # neither form fits
+    ],
+)
+def test_boxes_whose_masks_do_not_show_another_form(box: list[int]) -> None:
+    polygon = [11, 11, 69, 12, 68, 69, 12, 68]
+    record = parse(make_annotation(make_item(bounding_box=box, segmentation=[polygon])))
+    assert record.items[0].bounding_box == tuple(box)
+
+
+@pytest.mark.parametrize(
+    ("name", "category_id", "code"),
+    [
+        ("short_sleeve_top", 1, "category-name"),
+        ("short_sleeved_shirt", 1, "category-name"),
+        ("Short Sleeve Top", 1, "category-name"),
+        ("short sleeve top", 1, None),
+        (None, 1, None),
+        ("short_sleeve_top", 2, "bad-item"),
+        ("Trousers", 7, "bad-item"),
+        ("top", 1, "bad-item"),
+    ],
+)
+def test_of_category_names_the_id_decides(
+    name: str | None, category_id: int, code: str | None
+) -> None:
+    record = parse(make_annotation(make_item(category_id, category_name=name)))
+    assert [notice.code for notice in record.notices] == ([code] if code else [])
+    if code == "category-name":
+        assert record.items[0].category_name == "short sleeve top"
+
+
 BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     # changes to the item, what the notice says after "a/000007.json: item1."
     ("category 0", {"category_id": 0}, "category_id: 0 is not an integer from 1 to 13"),
@@ -227,6 +263,11 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
         "x, y, width, height",
         {"bounding_box": [40, 50, 20, 30], "segmentation": [[41, 50, 60, 50, 60, 79]]},
         "bounding_box: [40, 50, 20, 30] is x, y, width, height, as the mask shows, expected x1",
+    ),
+    (
+        "x, y, width, height, which pass for corners",
+        {"bounding_box": [10, 40, 60, 50], "segmentation": [[11, 41, 69, 42, 68, 89, 12, 88]]},
+        "bounding_box: [10, 40, 60, 50] is x, y, width, height, as the mask shows, expected x1",
     ),
     (
         "parts of the size",
@@ -542,7 +583,7 @@ def test_a_rule_that_is_added_in_its_one_place_is_felt_both_ways(
     item = make_item(segmentation=[OUTLINE])
     assert both_ways(item).notices == ()
     read = reread(monkeypatch, **{module: source.replace(old, new)}).parse_annotation
-    assert "bad-item" in {notice.code for notice in both_ways(item, read).notices}
+    assert {"bad-item", "category-name"} & {n.code for n in both_ways(item, read).notices}
 
 
 def test_files_as_the_dataset_writes_them_are_decoded_in_one_step(

@@ -1,24 +1,9 @@
 """Which of a COCO file's categories are DeepFashion2's."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from df2coco.taxonomy import CATEGORY_BY_NAME, Category
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).casefold()
-
-
-_BY_PLAIN_NAME: Final = {_plain(name): category for name, category in CATEGORY_BY_NAME.items()}
-
-
-def same_name(name: Any) -> Category | None:
-    """DeepFashion2's category of that name, the dataset's or the official converter's.
-
-    Letters alone count, capitals as small ones: "ShortSleeveTop" and "short_sleeve-top" are the same.
-    """
-    return _BY_PLAIN_NAME.get(_plain(name)) if type(name) is str else None
+from df2coco.taxonomy import Category, same_name
 
 
 def find_garments(categories: Iterable[Mapping[str, Any]]) -> dict[int, Category]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from df2coco.coco.garments import same_name
 from df2coco.coco.loaded import Loaded, dump
 from df2coco.coco.reader import parse_with_nan
 from df2coco.errors import CocoFileError, shorten
+from df2coco.taxonomy import same_name
 
 
 def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str]) -> Loaded:

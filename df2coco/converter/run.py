@@ -17,6 +17,7 @@ from df2coco.converter.sample import take_sample
 from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import SourceError, check_choice
 from df2coco.outputs import Outputs, atomic_write, check_json_name, check_outputs
+from df2coco.parser.item import NOT_CORNERS
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
@@ -149,7 +150,7 @@ class _Run:
         summary = Summary(split.name, [output.path for output in plan])
         summary.subset = selection != Selection()
         self._note(summary, self._notices(split))
-        reaches = array("d")
+        reaches, are_corners = array("d"), True
         with ExitStack() as stack:
             writers = []
             for output in plan:
@@ -166,6 +167,7 @@ class _Run:
                 results = take_sample(results, selection.sample, selection.seed)
             for converted in results:
                 reaches.extend(converted.reaches)
+                are_corners &= not any(NOT_CORNERS in notice.text for notice in converted.notices)
                 self._note(summary, converted.notices)
                 if self._fails(summary):
                     continue  # only more errors are of interest
@@ -178,7 +180,7 @@ class _Run:
             for writer in writers:
                 writer.close()
         summary.items = sum(summary.items_per_category.values())
-        if other_photos := judge_photos(reaches):
+        if are_corners and (other_photos := judge_photos(reaches)):
             summary.note(other_photos, keep=True)
         annotated = split.reader.annotations is not None
         if not self._fails(summary):
@@ -197,7 +199,11 @@ class _Run:
         """What the images of a split give for each file of its plan. Close the generator to end early."""
         job = Job(
             # The official converter's file has sizes as stored.
-            replace(split.reader, stored_size=plan[0].shape.preset == "official"),
+            replace(
+                split.reader,
+                stored_size=plan[0].shape.preset == "official",
+                needs_landmarks=any(output.shape.task == "keypoints" for output in plan),
+            ),
             selection,
             tuple((output.shape, output.category_id) for output in plan),
         )

@@ -49,7 +49,8 @@ class Summary:
     def note(self, notice: Notice, *, keep: bool) -> None:
         """Count a notice, and keep it if `keep` or if it is among the first of its code."""
         self.notice_counts[notice.code] += 1
-        if keep or self.notice_counts[notice.code] <= _SHOWN:
+        shown = 1 if notice.code == "category-name" else _SHOWN  # a habit of the whole source
+        if keep or self.notice_counts[notice.code] <= shown:
             self.notices.append(notice)
 
     def clear(self) -> None:

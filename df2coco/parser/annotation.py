@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
 from df2coco.limits import MAX_PIXELS
-from df2coco.parser.item import complete, polygon_fault, read_declared, read_fields
+from df2coco.parser.item import check_corners, complete, polygon_fault, read_declared, read_fields
 from df2coco.parser.records import (
     Corners,
     Fields,
@@ -54,12 +54,19 @@ def find_image_id(stem: str) -> int | None:
 
 
 def parse_annotation(
-    raw: bytes, file: str, *, image_id: int, file_name: str, size: tuple[int, int] | None
+    raw: bytes,
+    file: str,
+    *,
+    image_id: int,
+    file_name: str,
+    size: tuple[int, int] | None,
+    needs_landmarks: bool = True,
 ) -> ImageRecord:
     """One annotation file's bytes as a record.
 
     `file` names the file in notices; `size` is the image's (width, height) in pixels, or None when
     there is no image: then the record has the smallest size that holds the annotations.
+    Without `needs_landmarks`, items may lack landmarks; they are unlabelled then.
     Items that cannot be used are left out and reported in `notices`.
 
     Raises `SourceError` when the file as a whole cannot be used.
@@ -70,7 +77,7 @@ def parse_annotation(
     except FaultError as fault:
         raise SourceError(fault.text, file=file, field=fault.field) from None
     notices: list[Notice] = []
-    items, boxes, smallest = _read_items(document, file, size, notices)
+    items, boxes, smallest = _read_items(document, file, size, notices, needs_landmarks)
     if len(items) > 1:
         notices += _twice(items, file)
     reach = None
@@ -83,7 +90,11 @@ def parse_annotation(
 
 
 def _read_items(
-    document: dict[str, Any], file: str, size: tuple[int, int] | None, notices: list[Notice]
+    document: dict[str, Any],
+    file: str,
+    size: tuple[int, int] | None,
+    notices: list[Notice],
+    needs_landmarks: bool,
 ) -> tuple[list[Item], list[Corners], tuple[int, int]]:
     """The items that can be used, the boxes of all as the file gives them, and the smallest size of an
     image that holds the items (where there is none)."""
@@ -97,7 +108,10 @@ def _read_items(
             continue
         repairs: list[Repair] = []
         try:
-            fields = value if type(value) is Fields else read_fields(value, repairs)
+            fields = value
+            if type(value) is not Fields:
+                fields = read_fields(value, repairs, needs_landmarks=needs_landmarks)
+            check_corners(fields)
             boxes.append(fields.bounding_box)
             item = complete(key, fields, size, repairs)
             if size is None:
@@ -184,7 +198,8 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
     num_keys = len(document)
     for key, value in document.items():
         if type(value) is Fields:
-            if not is_item_key(key) or any(map(polygon_fault, value.segmentation)):
+            fits = value.landmarks and is_item_key(key)
+            if not fits or any(map(polygon_fault, value.segmentation)):
                 return None
             values = astuple(value)
             num_keys += len(values) - values.count(None)

@@ -7,10 +7,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec.structs import astuple
 
+from df2coco.boxes import from_corners, iou
 from df2coco.errors import FaultError, shorten
 from df2coco.limits import MAX_SIDE
 from df2coco.parser.records import Corners, Fields, Item, Number, Polygon, Repair
-from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Category
+from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Category, same_name
 
 _LONGEST_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
@@ -43,6 +44,8 @@ def read_declared(values: dict[str, Any], kind: type[Declared]) -> Declared:
         for field in msgspec.structs.fields(kind):
             if field.required and field.name not in values:
                 text = "missing. Add it, or remove the item."
+                if field.name == "landmarks":
+                    text = "missing. Add it, or remove the item; --task instances needs none."
                 raise FaultError(field.name, text) from None
         match = _FIELD.search(str(error))
         assert match is not None
@@ -57,8 +60,11 @@ def _fault(name: str, values: dict[str, Any]) -> str:
     return (_other_name if name == "category_name" else _unfit_landmarks)(value, category)
 
 
-def read_fields(value: Any, repairs: list[Repair]) -> Fields:
-    """The fields of an item in JSON of any form; `repairs` gets what is left out. Raises `FaultError`."""
+def read_fields(value: Any, repairs: list[Repair], *, needs_landmarks: bool = True) -> Fields:
+    """The fields of an item in JSON of any form; `repairs` gets what is left out. Raises `FaultError`.
+
+    Where landmarks are not needed, those that are missing are unlabelled.
+    """
     if type(value) is not dict:
         raise FaultError("", f"{shorten(value)} is not a JSON object. {_CORRECT}")
     values = {name: value[name] for name in Fields.__struct_fields__ if value.get(name) is not None}
@@ -67,6 +73,10 @@ def read_fields(value: Any, repairs: list[Repair]) -> Fields:
     polygons = values.get("segmentation")
     if type(polygons) is list and polygons:
         values["segmentation"] = _usable(polygons, repairs)
+    if not needs_landmarks and not values.get("landmarks"):
+        category_id = values.get("category_id")
+        category = CATEGORY_BY_ID.get(category_id) if type(category_id) is int else None
+        values["landmarks"] = [0] * (3 * category.num_landmarks if category else 0)
     return read_declared(values, Fields)
 
 
@@ -131,10 +141,16 @@ def complete(key: str, fields: Fields, size: tuple[int, int] | None, repairs: li
     category = CATEGORY_BY_ID[fields.category_id]
     name = fields.category_name
     if name is not None and name != category.name:
-        raise FaultError("category_name", _other_name(name, category))
+        if same_name(name) is not category:
+            raise FaultError("category_name", _other_name(name, category))
+        text = f"{shorten(name)} is read as {category.name!r}, by category_id"
+        repairs.append(("category-name", "category_name", text))
+        name = category.name
     box = _box(fields, size, repairs)
     landmarks = _landmarks(fields.landmarks, category, repairs)
-    return Item(category.id, box, landmarks, *astuple(fields)[3:], key=key)
+    return Item(
+        category.id, box, landmarks, fields.segmentation, name, *astuple(fields)[5:], key=key
+    )
 
 
 def _other_name(name: Any, category: Category) -> str:
@@ -149,9 +165,6 @@ def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) ->
         return box
     given = list(box)
     if x1 > x2 or y1 > y2:
-        if _is_around((x1, y1, x1 + x2, y1 + y2), fields.segmentation):
-            text = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
-            raise FaultError("bounding_box", f"{given} {text} {_CORRECT}")
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
         text = f"{given} gives its corners in the other order; corrected"
         repairs.append(("corners-swapped", "bounding_box", text))
@@ -169,13 +182,23 @@ def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) ->
     return x1, y1, x2, y2
 
 
-def _is_around(box: tuple[Number, Number, Number, Number], polygons: list[list[Number]]) -> bool:
-    """Whether a box is that of a mask, but for a few pixels."""
-    xs = [x for polygon in polygons for x in polygon[0::2]]
-    ys = [y for polygon in polygons for y in polygon[1::2]]
-    sides = zip(box, (min(xs), min(ys), max(xs), max(ys)), strict=True)
-    allowed = max(2, 0.05 * max(box[2] - box[0], box[3] - box[1]))
-    return all(abs(a - b) <= allowed for a, b in sides)
+NOT_CORNERS: Final = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
+
+
+def check_corners(fields: Fields) -> None:
+    """Raise `FaultError` for a box of x, y, width, height, where the mask shows it."""
+    _, _, x2, y2 = box = fields.bounding_box
+    first = fields.segmentation[0]
+    half = len(first) // 4 * 2
+    # Two points on opposite sides: of corners, hardly ever one lies outside.
+    if first[0] <= x2 and first[1] <= y2 and first[half] <= x2 and first[half + 1] <= y2:
+        return
+    xs = [x for polygon in fields.segmentation for x in polygon[0::2]]
+    ys = [y for polygon in fields.segmentation for y in polygon[1::2]]
+    mask = from_corners((min(xs), min(ys), max(xs), max(ys)))
+    # Careless boxes have more than half in common with their masks.
+    if iou(box, mask) >= 0.7 and iou(from_corners(box), mask) < 0.5:
+        raise FaultError("bounding_box", f"{list(box)} {NOT_CORNERS} {_CORRECT}")
 
 
 def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair]) -> list[Number]:

@@ -139,6 +139,8 @@ class Reader:
     images_label: str
     stored_size: bool = False
     """Take image sizes as stored, without the rotation that EXIF asks for."""
+    needs_landmarks: bool = True
+    """Whether items without landmarks cannot be used."""
 
     def annotation_file(self, entry: SplitEntry) -> str:
         """An entry's annotation file as messages name it."""
@@ -165,6 +167,7 @@ class Reader:
             image_id=image_id,
             file_name=entry.file_name,
             size=None if header is None else self._size(header),
+            needs_landmarks=self.needs_landmarks,
         )
         return record if header is None else self._with_orientation(record, header)
 

@@ -33,6 +33,7 @@ _SENTENCES: Final = {
         "corners-swapped": "a box gave its corners in the other order",
         "box-clipped": "a box left the image and was cut at its border",
         "landmark-cleared": "an unlabelled landmark (v = 0) had a position",
+        "category-name": "a category is named in another spelling; category_id decides",
         "area-from-box": "the mask covers no pixel; area is the box's",
     },
     "warning": {

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from df2coco.coco.format import Entry
-from df2coco.coco.garments import same_name
 from df2coco.layouts import own_slots
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, same_name
 from df2coco.validator.checks import check
 from df2coco.validator.file import File, names_of, repeated
 from df2coco.validator.hits import Hit, identify
