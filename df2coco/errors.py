@@ -103,7 +103,12 @@ def printable(text: str) -> str:
     """`text` on one line and without characters that a terminal would act on."""
     if text.isprintable():
         return text
+    # A byte of a file's name that is not UTF-8 is a lone surrogate in Python.
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        c
+        if c.isprintable()
+        else f"\\x{ord(c) - 0xDC00:02x}"
+        if "\udc80" <= c <= "\udcff"
+        else c.encode("unicode_escape", "backslashreplace").decode()
         for c in text
     )

@@ -90,7 +90,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "HEIC": ("000001.jpg", b"\0\0\0\x18ftypheic\0\0\0\0", "this is a HEIC file, not a zip archive. Convert it"),
     "an image": ("000001.jpg", make_jpeg(), "this is a JPEG image, not a zip archive. Replace it, or name"),
     "empty": ("train.zip", b"", "the file is empty. Download it again."),
-    "half a zip": ("train.zip", ARCHIVE[:100], "not a readable zip archive (File is not a zip file). Download"),
+    "half a zip": ("train.zip", ARCHIVE[:100], "its end is missing: the download is not complete. Download it again"),
     "text": ("list.txt", b"000001.jpg\n", "neither a folder nor a zip archive"),
     "zip of zips": (
         "DeepFashion2.zip", _zip({"DeepFashion2/train.zip": ARCHIVE, "validation.zip": ARCHIVE}),

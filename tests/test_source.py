@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -23,6 +24,7 @@ from df2coco.parser.splits import find_images, find_splits
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
+JOINED = "two archives joined: only the last is read. Separate them, or unpack both."
 ANNOTATION = json.dumps(make_annotation()).encode()
 
 
@@ -704,10 +706,39 @@ class TestArchives:
         for start in [match.start() for match in re.finditer(b"PK\x01\x02", data)]:
             data[start + 10 : start + 12] = (99).to_bytes(2, "little")  # as WinZip marks them
         path.write_bytes(data)
-        with pytest.raises(SourceError, match="cannot be used") as caught:
+        with pytest.raises(SourceError, match=r"annos\.zip: encrypted with AES.*with 7z x\.$"):
             convert(path, tmp_path / "o.json", images=validation / "image")
-        assert isinstance(caught.value, ConversionError)
-        assert "encrypted with AES" in caught.value.summaries[0].notices[0].text
+
+    def test_an_archive_that_ends_too_early_while_it_is_read(
+        self, validation: Path, tmp_path: Path
+    ) -> None:
+        (split,) = find_splits(pack(validation, tmp_path / "validation.zip"))
+        os.truncate(tmp_path / "validation.zip", 10)
+        with pytest.raises(SourceError, match=r"damaged in validation\.zip \(it ends too early\)"):
+            list(read_split(split))
+
+    def test_members_that_stand_twice_and_archives_that_were_joined(self, tmp_path: Path) -> None:
+        path = pack(fill(tmp_path / "train", *SPLIT), tmp_path / "train.zip")
+        good = path.read_bytes()
+        assert not list(find_splits(path)[0].notices())
+        path.write_bytes(good + good)
+        (notice,) = find_splits(path)[0].notices()
+        assert str(notice) == f"{path}: {JOINED}"
+        path.write_bytes(b"#!/bin/sh\n" + good)  # one that unpacks itself
+        assert not list(find_splits(path)[0].notices())
+        path.write_bytes(good)
+        with zipfile.ZipFile(path, "a") as stream, pytest.warns(UserWarning, match="Duplicate"):
+            stream.writestr("annos/000001.json", ANNOTATION)
+        (notice,) = find_splits(path)[0].notices()
+        assert "annos/000001.json stands twice in it: the last is read" in str(notice)
+
+    def test_copies_of_files_are_not_read(self, tmp_path: Path) -> None:
+        names = ("annos/000001 (1).json", "image/000001 - Copy.jpg", "annos/000009 (1).json")
+        root = fill(tmp_path / "train", *SPLIT, *names)
+        (split,) = find_splits(root)
+        copies = [notice for notice in split.notices() if "a copy of another" in notice.text]
+        assert [notice.file for notice in copies] == [f"{root}/{name}" for name in names[:2]]
+        assert "000009 (1)" in [entry.stem for entry in split.entries]  # a copy of nothing
 
     def test_a_dataset_root_of_archives(self, validation: Path, tmp_path: Path) -> None:
         root = tmp_path / "root"
@@ -742,14 +773,21 @@ class TestArchives:
     @pytest.mark.parametrize(
         ("damage", "message"),
         [
-            (lambda data: data[: len(data) // 2], "not a readable zip archive"),
+            (
+                lambda data: data[: len(data) // 2],
+                "its end is missing: the download is not complete",
+            ),
+            (lambda data: data[: len(data) // 2].ljust(len(data), b"\0"), "its end is missing"),
+            (lambda data: data[: len(data) // 2].ljust(1 << 18, b"\0"), "its end is missing"),
+            (lambda data: data[:-2], "its end is missing"),
+            (lambda data: data.replace(b"PK\x01\x02", b"PK\x01\x03"), "not a readable zip archive"),
             (lambda _: b"", "the file is empty. Download it again."),
             (
                 lambda data: data.replace(b"PK\x03\x04", b"PK\x03\x05", 1),
                 "no member where the directory says",
             ),
         ],
-        ids=["half", "empty", "no local header"],
+        ids=["half", "zeros", "more zeros", "but for two bytes", "directory", "empty", "no header"],
     )
     def test_a_damaged_archive(
         self, validation: Path, tmp_path: Path, damage: Callable[[bytes], bytes], message: str

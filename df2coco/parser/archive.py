@@ -10,7 +10,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -60,7 +60,10 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
     ):  # as only archives that do harm have it
         text = "two members lie at one place in the archive. Download it again."
         raise SourceError(text, file=path)
+    aes = "encrypted with AES; df2coco reads the traditional cipher of the released downloads."
     for info in infos:
+        if info.compress_type == _AES:
+            raise SourceError(f"{aes} Unpack the archive with 7z x.", file=path)
         name = info.filename.replace("\\", "/")  # as some packers on Windows write it
         if name.endswith("/") or "__MACOSX" in name:
             continue
@@ -90,6 +93,10 @@ def _why_not(path: Path, error: Exception) -> str:
         return f"this is {kind.what}{needed}. {kind.remedy}".strip()
     if not os.path.getsize(path):
         return "the file is empty. Download it again."
+    if _starts_as_zip(path) and not _has_end(path):
+        return (
+            "its end is missing: the download is not complete. Download it again, or complete it."
+        )
     if path.suffix.lower() != ".zip":
         return f"neither a folder nor a zip archive ({error}). Name a folder or a zip of it."
     if not is_text_file(path):
@@ -98,6 +105,27 @@ def _why_not(path: Path, error: Exception) -> str:
         "this is text, not a zip archive. The download did not work: open the file in an editor, where "
         "it may say why, and download it again."
     )
+
+
+def _starts_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\3\4"
+
+
+def _has_end(path: Path) -> bool:
+    """Whether the record that ends a zip archive is near its end, and no more than a comment follows."""
+    end = _end(path)
+    start = end.rfind(b"PK\5\6")
+    return start >= 0 and len(end) - start >= _END_RECORD
+
+
+_END_RECORD: Final = 22
+
+
+def preceding_archive(path: Path, offsets: Iterable[int]) -> bool:
+    """Whether another zip archive stands before the one whose directory was read: two were joined."""
+    first = min(offsets, default=0)
+    return first > 0 and _starts_as_zip(path)
 
 
 def count_members(path: Path) -> int:
@@ -161,11 +189,6 @@ class ZipFiles:
         return data[:size], data[-size:], len(data)
 
     def _read(self, member: Member, size: int) -> tuple[bytes, bool]:
-        if member.method == _AES:
-            raise SourceError(
-                "encrypted with AES; df2coco reads the traditional cipher of the released downloads. "
-                "Unpack the archive with 7z x."
-            )
         if member.method not in _METHODS:
             raise SourceError(
                 f"zip compression method {member.method} is not supported. Unpack it with 7z x."
@@ -174,7 +197,10 @@ class ZipFiles:
             self._file = self.path.open("rb")
         file = self._file
         file.seek(member.offset)
-        signature, name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        header = file.read(_LOCAL_HEADER.size)
+        if len(header) < _LOCAL_HEADER.size:
+            raise self._damaged("it ends too early")
+        signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
         if signature != b"PK\x03\x04":
             raise self._damaged("no member where the directory says")
         file.seek(name_length + extra_length, 1)
@@ -182,9 +208,9 @@ class ZipFiles:
         decrypt: Callable[[bytes], bytes] | None = None
         if member.encrypted:
             decrypt = _decrypter(self._required_password())
-            header = decrypt(file.read(_ENCRYPTION_HEADER))
+            start = decrypt(file.read(_ENCRYPTION_HEADER))
             left -= _ENCRYPTION_HEADER
-            if len(header) < _ENCRYPTION_HEADER or header[-1] != member.check:
+            if len(start) < _ENCRYPTION_HEADER or start[-1] != member.check:
                 text = "the password is wrong. Give the one that came with the download."
                 raise PasswordError(text, file=self.path)
         inflate = zlib.decompressobj(-15) if member.method == zipfile.ZIP_DEFLATED else None

@@ -2,13 +2,14 @@
 
 import os
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple, TypeAlias
 
-from df2coco.errors import SourceError
-from df2coco.parser.archive import ZipFiles, read_directory
+from df2coco.errors import SourceError, counted
+from df2coco.parser.archive import ZipFiles, preceding_archive, read_directory
 from df2coco.parser.reader import Files, FolderFiles, Reference
 from df2coco.split_names import original_name, split_called
 
@@ -111,12 +112,27 @@ class Archive:
         self._folders: dict[str, dict[str, Reference]] = {}
         self.inner: list[str] = []
         """The archives in it."""
+        self.faults: list[tuple[str, str]] = []
+        """What of it cannot be read, each with the reason."""
+        twice: list[str] = []
+        offsets = array("Q")
         for name, member in read_directory(path):
             folder, _, base = name.rpartition("/")
-            self._folders.setdefault(folder, {})[base] = member
+            files = self._folders.setdefault(folder, {})
+            if base in files:
+                twice.append(name)
+            files[base] = member
+            offsets.append(member.offset)
             if ARCHIVE_NAME.search(base) and base[0] != ".":
                 self.inner.append(name)
         self.inner.sort()
+        if twice:
+            more = f" (as {counted(len(twice) - 1, 'other member')})" if twice[1:] else ""
+            reason = f"{twice[0]} stands twice in it{more}: the last is read. Pack it again."
+            self.faults.append((self.label, reason))
+        if preceding_archive(path, offsets):
+            reason = "two archives joined: only the last is read. Separate them, or unpack both."
+            self.faults.append((self.label, reason))
 
     def places(self) -> list["Place"]:
         """The folders with annotation files or images, sorted. Raises `SourceError` for archives alone."""
@@ -259,4 +275,8 @@ def _choose(listed: Mapping[str, Reference], suffixes: tuple[str, ...]) -> Chose
         else:
             files[stem] = listed[name]
             chosen.suffixes[stem] = suffix
+    for stem in [stem for stem in files if not stem.isdecimal()]:
+        if (original := original_name(stem)) != stem and original in files:  # 000001 (1).json
+            chosen.doubles.append(stem + chosen.suffixes.pop(stem, usual))
+            del files[stem]
     return chosen

@@ -20,6 +20,7 @@ from df2coco.parser.image_header import (
     read_header,
 )
 from df2coco.parser.records import ImageRecord, Notice
+from df2coco.split_names import original_name
 
 Reference: TypeAlias = str | Member
 """How `Files` finds a file: its name in a folder, or its place in an archive."""
@@ -295,12 +296,21 @@ class Split:
             yield Notice(
                 "image-without-annotations", f"{self.reader.images_label}/{name}", "", text
             )
-        for name in self.annotation_doubles:
-            text = "another annotation file has the same name but for the suffix, and is taken. Remove one of the two."
-            yield Notice("annotation-double", f"{self.reader.annotations_label}/{name}", "", text)
-        for name in self.doubles:
-            text = "another image has the same name but for the suffix, and is taken. Remove one of the two."
-            yield Notice("image-double", f"{self.reader.images_label}/{name}", "", text)
+        for what, code, label, names in (
+            (
+                "annotation file",
+                "annotation-double",
+                self.reader.annotations_label,
+                self.annotation_doubles,
+            ),
+            ("image", "image-double", self.reader.images_label, self.doubles),
+        ):
+            for name in names:
+                stem = os.path.splitext(name)[0]
+                other = f"another {what} has the same name but for the suffix, and is taken. Remove one of the two."
+                if original_name(stem) != stem:
+                    other = f"a copy of another {what}, which is taken. Remove it."
+                yield Notice(code, f"{label}/{name}", "", other)
         for path, reason in self.passed_over:
             yield Notice("not-read", path, "", reason)
 

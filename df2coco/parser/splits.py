@@ -156,6 +156,7 @@ class _Search:
             return inner if inner and place.is_empty else [place]
         archive = Archive(path, self._password)
         places = archive.places()
+        self.passed_over += archive.faults
         reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
         self._pass_over((f"{path}/{name}" for name in archive.inner), reason)
         return places
