@@ -22,6 +22,7 @@ class FileKind(NamedTuple):
     """JSON of which no more is known."""
     is_lines: bool = False
     is_annotation: bool = False
+    is_coco: bool = False
 
 
 _UNPACK: Final = "Unpack it and name the folder."
@@ -69,6 +70,7 @@ _COCO: Final = FileKind(
     "a COCO file already",
     "Use it as it is, or name the folder of DeepFashion2's own annotation files.",
     True,
+    is_coco=True,
 )
 _RESULTS: Final = FileKind("a file of results of a model", _NEEDED, True)
 _ANNOTATION: Final = FileKind(

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from df2coco.boxes import from_corners
-from df2coco.coco.garments import find_garments, same_name
+from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.loaded import GroundTruthSource, open_document
 from df2coco.coco.reader import check_document
@@ -15,7 +15,7 @@ from df2coco.coco.schema import check_fields
 from df2coco.errors import OptionError, shorten
 from df2coco.layouts import own_landmarks, own_slots
 from df2coco.outputs import atomic_write, check_outputs
-from df2coco.taxonomy import NUM_LANDMARKS
+from df2coco.taxonomy import NUM_LANDMARKS, same_name
 
 
 class Results:

@@ -21,6 +21,7 @@ from df2coco.cli.app import app
 from df2coco.coco import lists
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.errors import CocoFileError
+from df2coco.parser.records import NOTICES
 from df2coco.validator import CHECKS, LEVELS, Hit, Report, checks, validate
 from df2coco.validator.file import File
 from tests.tools.documents import checks_sections, checks_table
@@ -1050,10 +1051,28 @@ def test_explain_knows_every_code() -> None:
         assert check.code in result.stdout.splitlines()[0]
         assert " ".join(check.remedy.split()) in " ".join(result.stdout.split())
         assert max(map(len, result.stdout.splitlines()[:-1])) <= 100
-        assert result.stdout.endswith(f"docs/checks.md#{check.code}\n")
+        assert f"docs/checks.md#{check.code}\n" in result.stdout  # a notice may have the code, too
     result = CliRunner().invoke(app, ["explain", "bbox-smal"])
     assert result.exit_code == 2
     assert "Did you mean bbox-small" in result.stderr
+
+
+def test_explain_knows_the_notices_of_convert_and_lists_all() -> None:
+    importlib.import_module("df2coco.cli.explain")
+    codes = [*(check.code for check in CHECKS), *NOTICES]
+    assert [
+        line.strip()
+        for line in CliRunner().invoke(app, ["explain"]).stdout.splitlines()
+        if line[:1] == " "
+    ] == codes
+    for code, notice in NOTICES.items():
+        for name in (code, code.upper()):
+            result = CliRunner().invoke(app, ["explain", name])
+            assert result.exit_code == 0
+            assert f"{code} ({notice.level}; of the source" in result.stdout
+            assert notice.sentence in " ".join(result.stdout.split())
+    result = CliRunner().invoke(app, ["explain", "nonsense"])
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_every_code_has_its_section() -> None:

@@ -73,6 +73,13 @@ def command(
                 fail(f"interrupted; {written}." if written else "interrupted.", code=130)
             except MemoryError:
                 fail("out of memory.")
+            except ImportError as error:
+                if (
+                    "failed to map" not in str(error)
+                    and "cannot allocate" not in str(error).lower()
+                ):
+                    raise
+                fail("out of memory: a package could not be loaded. Allow more (ulimit -v).")
             except RecursionError:
                 fail("the input is nested too deeply.")
             except OSError as error:

@@ -83,7 +83,13 @@ def image_info(
     progress("looking for images", 0, 0)
     split = find_images(Path(images), password)
     if not split.entries:
-        raise SourceError("no images found. Name their folder or archive.", file=images)
+        there = [
+            name for name in ("test/image", "test.zip", "test") if (Path(images) / name).exists()
+        ]
+        text = (
+            f"no images found. Name their folder or archive{f', as {there[0]}' if there else ''}."
+        )
+        raise SourceError(text, file=images)
     output = Output(Path(out), Shape().of_file("instances"))
     (summary,) = run.convert([split], [[output]], makes_folders=False)
     return summary

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.errors import SourceError
-from df2coco.file_kind import recognise_file
+from df2coco.file_kind import FileKind, recognise_file
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.archive import count_members
 from df2coco.parser.candidates import find_candidates
@@ -168,12 +168,14 @@ class _Search:
         # Names that are not numbers are a fault of each file, unless other folders have numbers.
         for place in [] if annotations else places:
             if place.kind == "annotations" and place.annotations.files:
-                coco = _coco_file(place)
-                if coco is None:
+                name, kind = _whole_split(place)
+                if kind is None:
                     annotations.append(place)
-                else:
+                elif kind.is_coco:
                     reason = "a COCO file already: not an annotation file of one image."
-                    self._pass_over([coco], reason)
+                    self._pass_over([name], reason)
+                else:
+                    self._pass_over([name], f"not read: this is {kind.what}. {kind.remedy}")
         images = [self._images_of(place, places) for place in annotations]
         if self._images is None:
             reject_shared_images(annotations, images)
@@ -329,11 +331,12 @@ def _holds_annotations(place: Place) -> bool:
     return kind is not None and kind.is_annotation
 
 
-def _coco_file(place: Place) -> str | None:
-    """A file of `annotations/` that is COCO (`instances_val2017.json`), as some keep them under that name."""
+def _whole_split(place: Place) -> tuple[str, FileKind | None]:
+    """A file of `annotations/` that is of many images, as COCO's instances_val2017.json, and what it is."""
     name = str(next(iter(place.annotations.files.values())))
     kind = None if place.tree.archive else recognise_file(Path(place.path) / name)
-    return os.path.join(place.label, name) if kind and kind.what.startswith("a COCO file") else None
+    whole = kind is not None and kind.is_json and not kind.is_annotation and not kind.is_other
+    return os.path.join(place.label, name), kind if whole else None
 
 
 _LONG: Final = 10_000
@@ -362,10 +365,15 @@ def _more_annotations(archive: Path, splits: list[Split]) -> str | None:
 
 
 def _nothing_found(source: Path, search: _Search) -> SourceError:
+    names = list_folder(source)[:1000]
+    if other := _other_dataset(source, names):
+        return SourceError(other, file=source)
     hints = [f"{path}: {reason}" for path, reason in search.passed_over[:3]]
-    for name in list_folder(source)[:1000]:
+    passed_over = {path for path, _ in search.passed_over}
+    for name in names:
         path = source / name
-        kind = recognise_file(path) if path.is_file() and len(hints) < 3 else None
+        is_new = path.is_file() and str(path) not in passed_over and len(hints) < 3
+        kind = recognise_file(path) if is_new else None
         if kind is not None:
             hints.append(f"{name} is {kind.what}. {kind.remedy}".strip())
     hint = f" ({' '.join(hints)})" if hints else ""
@@ -374,3 +382,26 @@ def _nothing_found(source: Path, search: _Search) -> SourceError:
         f"a folder that holds annos and image, a zip of either, or the folder of the splits.{hint}",
         file=source,
     )
+
+
+def _other_dataset(source: Path, names: list[str]) -> str | None:
+    """What a folder is that holds another dataset, or this one in another form."""
+    if {"anno", "img"} <= {name.lower() for name in names} or "list_bbox.txt" in names:
+        return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
+    inner = [f"{name}/{path}" for name in names[:100] for path in _some_of(source / name)]
+    for name in [*names, *inner]:
+        if name.endswith((".parquet", ".arrow")):
+            return (
+                f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, "
+                "or write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
+            )
+    if "data.yaml" in names or "dataset.yaml" in names:
+        return (
+            "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of DeepFashion2. "
+            "Name the dataset's own annotation files."
+        )
+    return None
+
+
+def _some_of(folder: Path) -> list[str]:
+    return list_folder(folder)[:100] if folder.is_dir() else []
