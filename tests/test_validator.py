@@ -827,6 +827,7 @@ GROSS: list[tuple[str, Any, str]] = [
     ("file-name-outside", set_in("images", "file_name", "a/../../b.jpg"), "'a/../../b.jpg'"),
     ("file-name-outside", set_in("images", "file_name", "C:\\a.jpg"), "C:"),
     ("file-name-outside", set_in("images", "file_name", ""), "''"),
+    ("file-name-outside", set_in("images", "file_name", "image/"), "'image/'"),
     ("file-name-outside", set_in("images", "file_name", None), "None"),
     ("file-name-address", set_in("images", "file_name", "s3://bucket/a.jpg"), "s3:"),
     ("landmark-elsewhere", lambda d: unified(d, 25), "landmark 26, its own are 1 to 25"),

@@ -10,8 +10,8 @@ def is_address(name: str) -> bool:
 
 
 def is_outside(name: Any) -> bool:
-    """Whether it names no file below a folder: no text, nothing, an absolute path, one with ".."."""
-    if type(name) is not str:
+    """Whether it names no file below a folder: no text, nothing, an absolute path, one with "..", a folder."""
+    if type(name) is not str or name.endswith("/"):
         return True
     if "/" not in name and "\\" not in name:
         return name in ("", ".", "..") or name[1:2] == ":"

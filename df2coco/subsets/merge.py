@@ -216,7 +216,9 @@ def _check_pairs(before: Sequence[_Input], other: _Input) -> None:
 
 def _check_folder(name: str) -> None:
     """Raise `OptionError` when file names would lie outside of the images' folder, or not be portable."""
-    if name and (is_outside(name) or is_address(name) or "\\" in name or not name.isprintable()):
+    if name and (
+        is_outside(name.rstrip("/")) or is_address(name) or "\\" in name or not name.isprintable()
+    ):
         raise OptionError(
             f"{shorten(name)} is not the name of a folder below that of the images. Example: train/image",
             field="folders",
