@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,34 @@ def test_heavy_and_optional_packages_are_imported_where_they_are_used() -> None:
         assert not early, named(module)
         if room(module) != "cli":
             assert not tops(imports(module)) & CLI_ONLY, named(module)
+
+
+SEVERAL_MEANINGS = {
+    "Array": "numpy's type, named where numpy is imported",
+}
+"""Names of constants and types that may be defined in several modules, each with the reason."""
+
+
+def defined(module: Path) -> Iterator[str]:
+    """The public constants and types of a module: what begins with a capital letter."""
+    for node in tree(module).body:
+        if isinstance(node, ast.AnnAssign):
+            names = [node.target]
+        else:
+            names = node.targets if isinstance(node, ast.Assign) else []
+        for name in (node.name,) if isinstance(node, ast.ClassDef) else map(ast.unparse, names):
+            if name[0].isupper():
+                yield name
+
+
+def test_a_constant_or_type_is_defined_in_one_module() -> None:
+    modules: dict[str, list[str]] = {}
+    for module in MODULES:
+        for name in defined(module):
+            modules.setdefault(name, []).append(named(module))
+    several = {name: where for name, where in modules.items() if len(where) > 1}
+    assert {name: several[name] for name in several.keys() - SEVERAL_MEANINGS.keys()} == {}
+    assert several.keys() >= SEVERAL_MEANINGS.keys()
 
 
 def test_only_the_command_line_prints_and_exits() -> None:

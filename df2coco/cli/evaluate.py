@@ -9,7 +9,7 @@ from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation, evaluate
-from df2coco.evaluation.detection import KINDS, LANDMARKS, OKS_AREAS, Attribute, Kind
+from df2coco.evaluation.detection import COUNTED_LANDMARKS, KINDS, OKS_AREAS, Attribute, Kind
 from df2coco.evaluation.engines import ENGINES
 from df2coco.retrieval import RetrievalEvaluation, evaluate_retrieval
 from df2coco.retrieval.scoring import TOP
@@ -95,7 +95,7 @@ def keypoints_command(
     results: Annotated[
         Path, _results("keypoints (x, y, v of all 294 or of the category's own), bbox (optional)")
     ],
-    landmarks: Annotated[str, cli.choice("Which landmarks count.", LANDMARKS)] = "all",
+    landmarks: Annotated[str, cli.choice("Which landmarks count.", COUNTED_LANDMARKS)] = "all",
     oks_area: Annotated[str, cli.choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
     per_category: PerCategoryOption = False,
     by: ByOption = None,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from df2coco.coco.loaded import GroundTruthSource, ResultsSource, open_document, open_list
 from df2coco.coco.reader import no_collection
 from df2coco.errors import CocoFileError, check_choice
-from df2coco.evaluation.engines import ENGINES, Curves, Task, choose_engine, score
+from df2coco.evaluation.engines import ENGINES, Curves, Matching, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
@@ -15,7 +15,7 @@ from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
 
 Kind: TypeAlias = Literal["bbox", "segm", "keypoints"]
-Landmarks: TypeAlias = Literal["all", "visible"]
+CountedLandmarks: TypeAlias = Literal["all", "visible"]
 OksArea: TypeAlias = Literal["box", "mask"]
 Attribute: TypeAlias = Literal["scale", "occlusion", "zoom_in", "viewpoint"]
 EngineName: TypeAlias = Literal["hotcoco", "pycocotools"]
@@ -27,7 +27,7 @@ KINDS: Final = {
 }
 """What can be evaluated."""
 
-LANDMARKS: Final = {
+COUNTED_LANDMARKS: Final = {
     "all": "every labelled landmark, occluded ones too",
     "visible": "occluded landmarks count as unlabelled",
 }
@@ -139,7 +139,7 @@ def evaluate(
     ground_truth: GroundTruthSource,
     results: ResultsSource,
     *,
-    landmarks: Landmarks = "all",
+    landmarks: CountedLandmarks = "all",
     oks_area: OksArea = "box",
     by: Attribute | None = None,
     category: str | None = None,
@@ -163,7 +163,7 @@ def evaluate(
     """
     for name, value, known in (
         ("kind", kind, KINDS),
-        ("landmarks", landmarks, LANDMARKS),
+        ("landmarks", landmarks, COUNTED_LANDMARKS),
         ("oks_area", oks_area, OKS_AREAS),
         ("by", by, (*ATTRIBUTES, None)),
         ("engine", engine, (*ENGINES, None)),
@@ -189,10 +189,10 @@ def evaluate(
         rounds += [
             [own != value for own in truth.items.values] for value in range(1, len(values) + 1)
         ]
-        curves, chosen, other = score(engine, Task(kind, truth, found), rounds)
+        curves, chosen, other = score(engine, Matching(kind, truth, found), rounds)
         if len(set(found.scores)) == 1:
             # Equal scores are ranked as they stand in the list.
-            curves += ENGINES[chosen](Task(kind, truth, found.reversed()), rounds[:1])
+            curves += ENGINES[chosen](Matching(kind, truth, found.reversed()), rounds[:1])
     everything, *subsets = (_scores(kind, list(truth.names.values()), own) for own in curves)
     reverse = subsets.pop() if len(subsets) > len(values) else everything
     return Evaluation(

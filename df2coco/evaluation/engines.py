@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from df2coco.coco import reader as coco
 from df2coco.errors import Df2cocoError
 from df2coco.evaluation.ground_truth import GroundTruth
-from df2coco.evaluation.results import Results
+from df2coco.evaluation.results import ModelResults
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 
 
@@ -32,20 +32,20 @@ class Curves(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Matching:
     """What an engine has to match."""
 
     kind: str
     truth: GroundTruth
-    found: Results
+    found: ModelResults
 
     def image_ids(self) -> list[int]:
         """The ids of images that hold an item or a result, in order."""
         return sorted({*self.truth.items.image_ids, *self.found.image_ids})
 
 
-Engine: TypeAlias = Callable[[Task, Sequence[Sequence[bool]]], "list[list[Curves]]"]
-"""task, rounds -> for each round, curves of each category in the order of ids.
+Engine: TypeAlias = Callable[[Matching, Sequence[Sequence[bool]]], "list[list[Curves]]"]
+"""matching, rounds -> for each round, curves of each category in the order of ids.
 
 A round says of each item whether it is ignored: a result that matches it is neither right nor wrong."""
 
@@ -71,10 +71,10 @@ class _Cell(NamedTuple):
     sigmas: Sequence[float]
 
 
-def _cells(task: Task, *, mixed: bool) -> list[_Cell]:
+def _cells(matching: Matching, *, mixed: bool) -> list[_Cell]:
     """The categories' parts. `mixed`: the engine takes landmarks of different lengths."""
-    items, found = task.truth.items, task.found
-    cells = {number: _Cell([], [], [], ()) for number in task.truth.names}
+    items, found = matching.truth.items, matching.found
+    cells = {number: _Cell([], [], [], ()) for number in matching.truth.names}
     for index, category_id in enumerate(items.category_ids):
         entry: dict[str, Any] = {
             "id": index + 1,
@@ -83,11 +83,11 @@ def _cells(task: Task, *, mixed: bool) -> list[_Cell]:
             "iscrowd": items.crowds[index],
             "area": items.areas[index],
         }
-        if task.kind != "segm":
+        if matching.kind != "segm":
             entry["bbox"] = list(items.boxes[index])
-        if task.kind == "segm":
+        if matching.kind == "segm":
             entry["segmentation"] = items.segmentations[index]
-        if task.kind == "keypoints":
+        if matching.kind == "keypoints":
             entry["keypoints"] = items.keypoints[index]
             entry["num_keypoints"] = items.labelled[index]
         cells[category_id].indices.append(index)
@@ -100,25 +100,25 @@ def _cells(task: Task, *, mixed: bool) -> list[_Cell]:
             "score": found.scores[index],
             "area": found.areas[index],
         }
-        if task.kind == "bbox":
+        if matching.kind == "bbox":
             entry["bbox"] = list(found.boxes[index] or ())
-        elif task.kind == "segm":
+        elif matching.kind == "segm":
             entry["segmentation"] = found.segmentations[index]
         else:
             entry["keypoints"] = found.keypoints[index]
         cells[category_id].results.append(entry)
-    if task.kind != "keypoints":
+    if matching.kind != "keypoints":
         return list(cells.values())
-    return [_with_slots(task, number, cell, mixed=mixed) for number, cell in cells.items()]
+    return [_with_slots(matching, number, cell, mixed=mixed) for number, cell in cells.items()]
 
 
-def _with_slots(task: Task, category_id: int, cell: _Cell, *, mixed: bool) -> _Cell:
+def _with_slots(matching: Matching, category_id: int, cell: _Cell, *, mixed: bool) -> _Cell:
     """A cell of landmarks with as many slots as COCO looks at.
 
     Only the category's own count, with one exception: COCO compares a result with an item without
     labelled landmarks (which is ignored) in all slots, the unused ones too. The others come last.
     """
-    category = task.truth.garments.get(category_id)
+    category = matching.truth.garments.get(category_id)
     if category is None:
         return cell  # it has neither items nor results
     asked = {result["image_id"] for result in cell.results}
@@ -131,7 +131,7 @@ def _with_slots(task: Task, category_id: int, cell: _Cell, *, mixed: bool) -> _C
         return cell._replace(sigmas=category.sigmas)
     start, stop = category.slots.start, category.slots.stop
     nothing = [0.0] * (3 * (NUM_LANDMARKS - category.num_landmarks))
-    for entries, all_slots in ((cell.annotations, {}), (cell.results, task.found.all_slots)):
+    for entries, all_slots in ((cell.annotations, {}), (cell.results, matching.found.all_slots)):
         for entry in entries:
             if mixed and entry["image_id"] not in whole:
                 continue
@@ -161,7 +161,7 @@ def _document(entries: Sequence[dict[str, Any]], image_ids: Sequence[int]) -> di
 
 
 def _by_category(
-    task: Task,
+    matching: Matching,
     rounds: Sequence[Sequence[bool]],
     score: Callable[[str, dict[str, Any], dict[str, Any], Sequence[float]], dict[str, Any]],
     *,
@@ -169,7 +169,7 @@ def _by_category(
 ) -> list[list[Curves]]:
     """Each category by itself, with only the images that hold something of it: the numbers are the same,
     since neither categories nor images meet, and there are 13 times fewer empty cells."""
-    cells = _cells(task, mixed=mixed)
+    cells = _cells(matching, mixed=mixed)
     curves: list[list[Curves]] = []
     for ignored in rounds:
         curves.append([])
@@ -177,8 +177,8 @@ def _by_category(
             entries = (*cell.annotations, *cell.results)
             image_ids = sorted({entry["image_id"] for entry in entries})
             found = score(
-                task.kind,
-                _document(_marked(cell, task.kind, ignored), image_ids),
+                matching.kind,
+                _document(_marked(cell, matching.kind, ignored), image_ids),
                 _document(cell.results, image_ids),
                 cell.sigmas,
             )
@@ -189,8 +189,8 @@ def _by_category(
 # ---------------------------------------------------------------- the engines
 
 
-def _pycocotools(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
-    return _by_category(task, rounds, _score_pycocotools, mixed=False)
+def _pycocotools(matching: Matching, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
+    return _by_category(matching, rounds, _score_pycocotools, mixed=False)
 
 
 def _score_pycocotools(
@@ -208,13 +208,13 @@ def _score_pycocotools(
     return accumulated
 
 
-def _hotcoco(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
+def _hotcoco(matching: Matching, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
     import hotcoco
 
     # 1.0 to 1.2, which RF-DETR pins, take no arrays.
-    if task.kind == "keypoints" or not hasattr(hotcoco.COCO, "from_arrays"):
-        return _by_category(task, rounds, _score_hotcoco, mixed=True)
-    return _hotcoco_columns(task, rounds)
+    if matching.kind == "keypoints" or not hasattr(hotcoco.COCO, "from_arrays"):
+        return _by_category(matching, rounds, _score_hotcoco, mixed=True)
+    return _hotcoco_columns(matching, rounds)
 
 
 def _score_hotcoco(
@@ -233,16 +233,16 @@ def _score_hotcoco(
     return dict(accumulated)
 
 
-def _hotcoco_columns(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
+def _hotcoco_columns(matching: Matching, rounds: Sequence[Sequence[bool]]) -> list[list[Curves]]:
     """Boxes or masks of all categories at once, without a dict for each."""
     import hotcoco
     import numpy as np
 
-    items, found = task.truth.items, task.found
-    image_ids, category_ids = task.image_ids(), list(task.truth.names)
+    items, found = matching.truth.items, matching.found
+    image_ids, category_ids = matching.image_ids(), list(matching.truth.names)
     images = {image_id: number for number, image_id in enumerate(image_ids, start=1)}
     categories = {category_id: number for number, category_id in enumerate(category_ids, start=1)}
-    masks = task.kind == "segm"
+    masks = matching.kind == "segm"
     areas = np.array(items.areas, float)
     truth = hotcoco.COCO.from_arrays(
         _document([], range(1, len(images) + 1))["images"],
@@ -265,9 +265,9 @@ def _hotcoco_columns(task: Task, rounds: Sequence[Sequence[bool]]) -> list[list[
         results.update_anns(ids=np.arange(1, len(table) + 1), area=np.array(found.areas, float))
     curves = []
     for ignored in rounds:
-        outside = np.where(np.array(ignored, bool), _OUTSIDE[task.kind]["area"], areas)
+        outside = np.where(np.array(ignored, bool), _OUTSIDE[matching.kind]["area"], areas)
         truth.update_anns(ids=np.arange(1, len(areas) + 1), area=outside)
-        evaluation = hotcoco.COCOeval(truth, results, task.kind)
+        evaluation = hotcoco.COCOeval(truth, results, matching.kind)
         evaluation.evaluate()
         evaluation.accumulate()
         accumulated: Any = evaluation.eval
@@ -303,7 +303,7 @@ def choose_engine(name: str | None = None) -> str:
 
 
 def score(
-    name: str | None, task: Task, rounds: Sequence[Sequence[bool]]
+    name: str | None, matching: Matching, rounds: Sequence[Sequence[bool]]
 ) -> tuple[list[list[Curves]], str, str]:
     """The curves of an `Engine`, the engine that made them, and a note where it is not the fastest installed.
 
@@ -311,7 +311,7 @@ def score(
     """
     chosen = choose_engine(name)
     try:
-        return ENGINES[chosen](task, rounds), chosen, ""
+        return ENGINES[chosen](matching, rounds), chosen, ""
     except (AttributeError, ImportError, TypeError) as error:
         if chosen == "pycocotools":
             raise
@@ -319,4 +319,4 @@ def score(
         if name is not None:
             remedy = "Use --engine pycocotools, or: pip install df2coco[evaluate]"
             raise EngineError(f"{text} {remedy}") from None
-    return _pycocotools(task, rounds), "pycocotools", f"{text} pycocotools scored instead."
+    return _pycocotools(matching, rounds), "pycocotools", f"{text} pycocotools scored instead."

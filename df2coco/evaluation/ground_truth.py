@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
+from df2coco.boxes import Box
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import conversion_of
 from df2coco.coco.loaded import Loaded, read_loaded
@@ -22,9 +23,6 @@ from df2coco.errors import CocoFileError, OptionError, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category, same_name
-
-Box: TypeAlias = Sequence[float]
-"""x, y, width, height in pixels."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from df2coco.evaluation.ground_truth import GroundTruth
 from df2coco.evaluation.places import notes_on_places
-from df2coco.evaluation.results import Results
+from df2coco.evaluation.results import ModelResults
 
 LIMITS: Final[Mapping[str, int]] = {"bbox": 100, "segm": 100, "keypoints": 20}
 """Kind -> how many results of a category in an image count: COCO's largest maxDets."""
@@ -15,7 +15,7 @@ LIMITS: Final[Mapping[str, int]] = {"bbox": 100, "segm": 100, "keypoints": 20}
 def find_notes(
     kind: str,
     truth: GroundTruth,
-    found: Results,
+    found: ModelResults,
     metrics: Mapping[str, float],
     reverse: Mapping[str, float],
 ) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def _count_twice(kind: str, truth: GroundTruth) -> int:
     return len(alike) - len(set(alike))
 
 
-def _of_numbers(kind: str, truth: GroundTruth, found: Results) -> Iterator[str]:
+def _of_numbers(kind: str, truth: GroundTruth, found: ModelResults) -> Iterator[str]:
     if not found.num_results:
         yield "There are no results, so nothing was found."
         return
@@ -108,7 +108,7 @@ def _of_numbers(kind: str, truth: GroundTruth, found: Results) -> Iterator[str]:
         )
 
 
-def _of_order(found: Results, ap: float, reverse: float) -> Iterator[str]:
+def _of_order(found: ModelResults, ap: float, reverse: float) -> Iterator[str]:
     if abs(ap - reverse) >= 0.0005:
         yield (
             f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in reverse it is "

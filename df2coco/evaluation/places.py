@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from df2coco.boxes import FORMS, Reading, Step, best_reading, ious, readings
 from df2coco.evaluation.ground_truth import GroundTruth
-from df2coco.evaluation.results import Results
+from df2coco.evaluation.results import ModelResults
 from df2coco.layouts import layout_of_category
 from df2coco.taxonomy import CATEGORIES
 
@@ -59,7 +59,9 @@ class _Pairs(NamedTuple):
         return float(np.maximum.reduceat(np.nan_to_num(fits), self.first).mean())
 
 
-def notes_on_places(kind: str, truth: GroundTruth, found: Results, ap50: float) -> Iterator[str]:
+def notes_on_places(
+    kind: str, truth: GroundTruth, found: ModelResults, ap50: float
+) -> Iterator[str]:
     """Results that would fit the items much better if they were read otherwise."""
     if not found.scores or not truth.ids or (kind == "segm" and ap50 > _POOR):
         return
@@ -165,7 +167,7 @@ _MOST: Final = max(category.num_landmarks for category in CATEGORIES)
 
 
 def _of_landmarks(
-    truth: GroundTruth, found: Results, items: _Boxes, results: _Boxes, sizes: Array
+    truth: GroundTruth, found: ModelResults, items: _Boxes, results: _Boxes, sizes: Array
 ) -> Iterator[str]:
     import numpy as np
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from df2coco.boxes import from_corners
+from df2coco.boxes import Box, from_corners
 from df2coco.coco.loaded import Loaded
 from df2coco.coco.results import ResultDecoder
 from df2coco.coco.results_document import as_list
@@ -14,13 +14,13 @@ from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import FaultError, shorten
 from df2coco.evaluation.entries import Faults, Numbered, read_entries
-from df2coco.evaluation.ground_truth import Box, GroundTruth, compress
+from df2coco.evaluation.ground_truth import GroundTruth, compress
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 
 
 @dataclass(slots=True)
-class Results:
+class ModelResults:
     """The results as columns, in the order of the file; those that are not needed stay empty."""
 
     image_ids: list[int] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Results:
     num_results: int = 0
     """With those that are ignored."""
 
-    def reversed(self) -> "Results":
+    def reversed(self) -> "ModelResults":
         """The same, the last first."""
         columns = (
             "image_ids",
@@ -64,7 +64,7 @@ class Results:
 
 def read_results(
     source: Loaded, kind: str, truth: GroundTruth, *, of_one_category: bool = False
-) -> Results:
+) -> ModelResults:
     """The results of a `kind` in a file, in COCO's format, each checked against the ground truth.
 
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
@@ -82,7 +82,7 @@ class _ResultsReader:
     """Takes results in, a part of the file at a time."""
 
     def __init__(self, kind: str, truth: GroundTruth, of_one_category: bool) -> None:
-        self.results = Results()
+        self.results = ModelResults()
         self._of_one_category = of_one_category
         self._written: int | None = None
         """The category id of all results, where they are of one."""
@@ -268,7 +268,7 @@ _SAMPLE: Final = 1_000
 
 def _landmark_area(own: list[float], box: Box | None) -> float:
     if box is not None:
-        return box[2] * box[3]
+        return float(box[2] * box[3])
     # Of the category's own slots: zeros of the others would make all areas large.
     xs, ys = own[0::3], own[1::3]
     return (max(xs) - min(xs)) * (max(ys) - min(ys))

@@ -28,7 +28,7 @@ _QUALITY: Final = 70
 _MOST_PLACES: Final = 24
 """Places of findings that are examples before all others, so that there is room for the others."""
 
-Subject: TypeAlias = tuple[str, int]
+FindingPlace: TypeAlias = tuple[str, int]
 """What a finding is about, "image" or "annotation", and its id."""
 
 _ALIKE: Final = 3
@@ -68,9 +68,9 @@ class Gallery:
                 choices[facet] = sorted(values, key=order.index)
         return choices
 
-    def of_places(self) -> dict[Subject, int]:
+    def of_places(self) -> dict[FindingPlace, int]:
         """Each annotation and image among the examples -> the annotation of (the first of) its examples."""
-        places: dict[Subject, int] = {}
+        places: dict[FindingPlace, int] = {}
         for example in self.examples:
             places["annotation", example.annotation_id] = example.annotation_id
             places.setdefault(("image", example.image_id), example.annotation_id)
@@ -87,7 +87,7 @@ def make_gallery(
     coco_file: Path,
     photos: Photos,
     number: int,
-    places: Iterable[Subject] = (),
+    places: Iterable[FindingPlace] = (),
     *,
     progress: Progress = no_progress,
 ) -> Gallery:
@@ -143,10 +143,10 @@ def _rank(annotation_id: int) -> int:
 class _Candidates:
     """Takes a file's annotations in parts and keeps some of each category, also of the rare kinds."""
 
-    def __init__(self, number: int, places: Iterable[Subject]) -> None:
+    def __init__(self, number: int, places: Iterable[FindingPlace]) -> None:
         self._limits = number, _ALIKE
         self._places = frozenset(places)
-        self._of_places: dict[Subject, tuple[int, dict[str, Any]]] = {}
+        self._of_places: dict[FindingPlace, tuple[int, dict[str, Any]]] = {}
         self._kept: dict[tuple[int, ...], list[tuple[int, int, dict[str, Any]]]] = {}
         self._taken = 0
 

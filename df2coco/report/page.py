@@ -12,7 +12,7 @@ from df2coco.errors import Df2cocoError, OutputError, printable
 from df2coco.outputs import atomic_write, check_outputs
 from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
-from df2coco.report.examples import UNKNOWN, Subject, make_gallery
+from df2coco.report.examples import UNKNOWN, FindingPlace, make_gallery
 from df2coco.stats import SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg, require_matplotlib
@@ -90,7 +90,7 @@ def write_report(
         stream.write(page.encode())
 
 
-def _places(report: Report) -> Iterator[Subject]:
+def _places(report: Report) -> Iterator[FindingPlace]:
     """The annotations and images that the findings on the page name; of each finding the first one first."""
     for number in range(_HITS):
         for finding in report.findings:

@@ -5,12 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-Group = TypeVar("Group", bound=Hashable)
+_Group = TypeVar("_Group", bound=Hashable)
 
 
 def share_out(
-    groups: Mapping[Group, Counter[Hashable]], shares: Sequence[float], seed: int
-) -> dict[Group, int]:
+    groups: Mapping[_Group, Counter[Hashable]], shares: Sequence[float], seed: int
+) -> dict[_Group, int]:
     """Group -> the number (from 0) of the part that it goes to.
 
     `groups` says how many of each kind are in a group, `shares` what part of all each part should get;
@@ -31,9 +31,9 @@ def share_out(
     seen: Counter[Hashable] = Counter()
     filled: list[Counter[Hashable]] = [Counter() for _ in shares]
     turns = [0.0] * len(shares)
-    result: dict[Group, int] = {}
+    result: dict[_Group, int] = {}
     position = 0
-    waiting: list[Group] = []
+    waiting: list[_Group] = []
     while position < len(order) or waiting:
         while len(waiting) < _CHOICE and position < len(order):
             waiting.append(order[position])
