@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from df2coco.converter.run import ConversionError, convert
+from df2coco.converter.run import ConversionError, convert, image_info
 from df2coco.errors import PasswordError, SourceError
 from df2coco.parser import archive
 from df2coco.parser.reader import Reader, SplitEntry, read_split
@@ -532,6 +533,46 @@ class TestNothingIgnoredInSilence:
             f"{root}/train/image",
         )
         assert [notice.file for notice in split.notices()] == [f"{root}/TRAIN"]
+
+    @pytest.mark.parametrize(
+        ("files", "says"),
+        [
+            ("Anno/list_bbox.txt Img/a.txt Eval/b.txt", "this is DeepFashion, the dataset before"),
+            ("data/train-0.parquet README.md", "data/train-0.parquet is a table, as Hugging Face"),
+            ("train/data-0.arrow train/state.txt", "train/data-0.arrow is a table"),
+            ("data.yaml labels/train/1.txt", "a dataset in the form of YOLO"),
+            ("data/notes.txt Img/a.txt", "no annotation files found"),
+        ],
+    )
+    def test_other_datasets_and_forms_are_named(
+        self, tmp_path: Path, files: str, says: str
+    ) -> None:
+        with pytest.raises(SourceError, match=says):
+            find_splits(fill(tmp_path, *files.split()))
+
+    def test_one_file_of_a_whole_split_is_a_fault_of_the_layout(self, tmp_path: Path) -> None:
+        (tmp_path / "annos").mkdir()
+        (tmp_path / "annos/train.json").write_text(json.dumps([make_annotation()] * 2))
+        with pytest.raises(
+            SourceError, match=r"train\.json: not read: this is one JSON file for many"
+        ):
+            find_splits(tmp_path)
+        (tmp_path / "annos/train.json").write_bytes(ANNOTATION)  # of one image, wrongly named
+        (split,) = find_splits(tmp_path)
+        assert [entry.stem for entry in split.entries] == ["train"]
+
+    def test_image_info_names_the_folder_of_the_test_split(self, tmp_path: Path) -> None:
+        root = fill(tmp_path / "root", *below("train"), "test/image/000001.jpg")
+        with pytest.raises(SourceError, match=r"no images found.*, as test/image\.$"):
+            image_info(root, tmp_path / "out.json")
+        assert image_info(root / "test/image", tmp_path / "out.json").images == 1
+
+    def test_the_remedy_of_a_tar_is_printed_once(self, tmp_path: Path) -> None:
+        with tarfile.open(tmp_path / "train.tar", "w") as target:
+            target.add(fill(tmp_path / "x", "a.txt"), "train")
+        with pytest.raises(SourceError) as caught:
+            find_splits(tmp_path)
+        assert str(caught.value).lower().count("unpack it") == 1
 
     def test_archives_beside_the_annotations(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *numbered("val_annos", "val_images"), *below("train"))
