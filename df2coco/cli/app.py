@@ -146,7 +146,7 @@ def one_of(table: Collection[str]) -> Callable[[str | None], str | None]:
     return check
 
 
-CocoArgument = Annotated[Path, argument("OUT.json", "A COCO file of any origin.")]
+CocoArgument = Annotated[Path, argument("COCO.json", "A COCO file of any origin.")]
 SourceArgument = Annotated[
     Path,
     argument(

@@ -15,7 +15,7 @@ from df2coco.drawing.selection import DEFAULT_SAMPLE
 
 @cli.command("draw")
 def draw_command(
-    coco: Annotated[Path, cli.argument("OUT.json", "The COCO file to look at.")],
+    coco: Annotated[Path, cli.argument("COCO.json", "The COCO file to look at.")],
     out: Annotated[
         Path,
         cli.option(
@@ -27,7 +27,7 @@ def draw_command(
     ],
     images: Annotated[
         Path | None,
-        cli.option("PATH", "Folder or zip of the images; found beside OUT.json when not given."),
+        cli.option("PATH", "Folder or zip of the images; found beside COCO.json when not given."),
     ] = None,
     image_id: Annotated[
         list[int] | None, cli.option("N", "Draw this image; may be repeated.")

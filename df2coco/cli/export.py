@@ -16,7 +16,7 @@ from df2coco.parser.records import NOTICES
 
 group = cli.command_group("export", "Write the dataset folder that a training tool reads.")
 
-_PATHS = "SOURCE|OUT.json... DIR"
+_PATHS = "SOURCE|COCO.json... DIR"
 PathsArgument = Annotated[
     list[Path],
     cli.argument(
@@ -35,7 +35,9 @@ PhotosOption = Annotated[
 ]
 LayoutOption = Annotated[
     str,
-    cli.choice("The slots of landmarks, where SOURCE is converted; OUT.json has its own.", LAYOUTS),
+    cli.choice(
+        "The slots of landmarks, where SOURCE is converted; COCO.json has its own.", LAYOUTS
+    ),
 ]
 
 

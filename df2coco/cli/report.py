@@ -14,7 +14,7 @@ def report_command(
     out: Annotated[Path, cli.option("FILE", "The .html file to write.", show_default=False)],
     images: Annotated[
         Path | None,
-        cli.option("PATH", "Folder or zip of its images; found beside OUT.json when not given."),
+        cli.option("PATH", "Folder or zip of its images; found beside COCO.json when not given."),
     ] = None,
     examples: Annotated[int, cli.option("N", "Items to show, of every category.", min=0)] = 60,
     workers: cli.WorkersOption = None,

@@ -12,7 +12,7 @@ from df2coco.errors import counted
 def restore_command(
     path: Annotated[
         Path,
-        cli.argument("OUT.json", "A COCO file with landmarks (--task keypoints)."),
+        cli.argument("COCO.json", "A COCO file with landmarks (--task keypoints)."),
     ],
     folder: Annotated[
         Path,

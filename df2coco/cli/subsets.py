@@ -10,7 +10,7 @@ from df2coco.errors import OptionError, counted, shorten
 
 @cli.command("split")
 def split_command(
-    path: Annotated[Path, cli.argument("OUT.json", "A COCO file.")],
+    path: Annotated[Path, cli.argument("COCO.json", "A COCO file.")],
     folder: Annotated[
         Path,
         cli.argument("DIR", "The folder for the files, one for each part: DIR/train.json."),

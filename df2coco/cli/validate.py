@@ -8,12 +8,13 @@ import typer
 
 from df2coco.cli import app as cli
 from df2coco.errors import OptionError, counted, printable
+from df2coco.parser.splits import find_splits
 from df2coco.validator import SCORED_IMAGES, Finding, Report, Trip, validate
 
 
 @cli.command("validate")
 def validate_command(
-    path: cli.CocoArgument,
+    paths: Annotated[list[Path], cli.argument("COCO.json...", "COCO files of any origin.")],
     against: Annotated[
         Path | None,
         cli.option(
@@ -33,6 +34,12 @@ def validate_command(
         bool, cli.flag("--notes", "Show notes in full, not only their codes.")
     ] = False,
     json: cli.JsonOption = False,
+    select: Annotated[
+        list[str] | None, cli.option("CODE", "Report only this finding; may be repeated.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, cli.option("CODE", "Do not report this finding; may be repeated.")
+    ] = None,
     strict: Annotated[bool, cli.flag("--strict", "Exit 1 for warnings too.")] = False,
     quick: Annotated[
         bool, cli.flag("--quick", "Leave out what needs masks drawn, and pycocotools.")
@@ -48,25 +55,40 @@ def validate_command(
     password: cli.PasswordOption = None,
     quiet: cli.QuietOption = False,
 ) -> None:
-    """Report what is wrong with a COCO file, and who is affected.
+    """Report what is wrong with COCO files, and who is affected.
 
     Exit code 0: no errors; 1: errors (with --strict: or warnings); 2: it cannot be read as COCO.
     """
+    _check_root(paths, against)
     work = partial(
         validate,
-        path,
         against=against,
         images=images,
         decode=decode,
         quick=quick,
         score_images=_number(score),
+        select=select or (),
+        ignore=ignore or (),
     )
-    report = cli.run(work, workers=workers, password=password, quiet=json or quiet)
+    reports = []
+    for path in paths:
+        reports.append(
+            cli.run(partial(work, path), workers=workers, password=password, quiet=json or quiet)
+        )
+        if not json and not (quiet and reports[-1].is_valid(strict=strict)):
+            print(("\n" if len(reports) > 1 else "") + _as_text(reports[-1], notes=notes))
     if json:
-        cli.print_json(report.to_json())
-    elif not quiet or not report.is_valid(strict=strict):
-        print(_as_text(report, notes=notes))
-    raise typer.Exit(0 if report.is_valid(strict=strict) else 1)
+        every = [report.to_json() for report in reports]
+        cli.print_json(every if len(every) > 1 else every[0])
+    raise typer.Exit(0 if all(report.is_valid(strict=strict) for report in reports) else 1)
+
+
+def _check_root(paths: list[Path], against: Path | None) -> None:
+    """Raise `OptionError` when several files would be compared with one split."""
+    if against is not None and len(paths) > 1 and len(find_splits(against)) < 2:
+        raise OptionError(
+            "is one split. Name the root of the splits of all files.", field="against"
+        )
 
 
 def _number(score: str) -> int | None:
@@ -97,7 +119,9 @@ def _as_text(report: Report, *, notes: bool) -> str:
     amounts = ", ".join(
         counted(report.count(level), level) for level in ("error", "warning", "note")
     )
-    return "\n".join([*lines, f"{'valid' if report.is_valid() else 'not valid'}: {amounts}"])
+    left_out = f"; {counted(len(report.ignored), 'finding')} ignored" if report.ignored else ""
+    verdict = "valid" if report.is_valid() else "not valid"
+    return "\n".join([*lines, f"{verdict}: {amounts}{left_out}"])
 
 
 def _trip(trip: Trip, images: int) -> str:

@@ -158,7 +158,7 @@ class _DrawableReader:
         if garment is not None and slots is not None:
             edges = tuple((a - 1, b - 1) for a, b in garment.skeleton)
         elif numbers:  # another dataset's landmarks
-            garment, slots = None, _named_slots(category, numbers, where)
+            garment, slots = None, _named_slots(category, numbers)
             edges = _edges(category.get("skeleton"), len(slots))
         is_rle = isinstance(item.segmentation, Rle)
         return Drawable(
@@ -201,14 +201,11 @@ class _DrawableReader:
         return landmarks
 
 
-def _named_slots(category: Mapping[str, Any], numbers: Sequence[float], where: str) -> range:
-    """As many slots as the category has names."""
+def _named_slots(category: Mapping[str, Any], numbers: Sequence[float]) -> range:
+    """As many slots as the category has names, or as there are."""
     names = category.get("keypoints")
     count = len(names) if isinstance(names, list) else 0
-    if len(numbers) < 3 * count:
-        expected = f"{3 * count} numbers, as many as its category has keypoints"
-        raise CocoFileError(f"{where}: keypoints: {len(numbers)} numbers, expected {expected}.")
-    return range(count)
+    return range(min(count, len(numbers) // 3))
 
 
 def _edges(skeleton: Any, count: int) -> tuple[tuple[int, int], ...]:

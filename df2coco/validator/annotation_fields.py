@@ -1,12 +1,12 @@
 """Whether the fields of annotations are what they must be: made from the schema of COCO's fields."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import check
-from df2coco.validator.hits import Found
+from df2coco.validator.file import File
+from df2coco.validator.hits import Found, Hit
 from df2coco.validator.structure import misfits
 
 
@@ -14,11 +14,8 @@ def _misfits(part: Annotations, field: str) -> Iterator[Found]:
     return misfits(part.entries, field, FIELDS["annotations"][field])
 
 
-_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
-
-
-@check("error")
-def annotation_key_missing(part: Annotations) -> Iterable[Found]:
+@check("error", about="annotation")
+def annotation_key_missing(file: File) -> Iterable[Hit]:
     """An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.
 
     affects: pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area:
@@ -26,10 +23,13 @@ def annotation_key_missing(part: Annotations) -> Iterable[Found]:
     cause: A converter left it out.
     remedy: Add the key; iscrowd is 0.
     """
-    required = frozenset(_REQUIRED)
-    for position, annotation in enumerate(part.entries):
-        if not annotation.keys() >= required:
-            yield position, ", ".join(name for name in _REQUIRED if name not in annotation)
+    missing = file.columns.missing
+    no_crowds = len(missing) > 1 and all("iscrowd" in names for names in missing)
+    if no_crowds:
+        yield Hit(None, f"iscrowd of all {len(missing):,} annotations: LVIS has none by design")
+    for number, names in enumerate(missing):
+        if shown := [name for name in names if not (no_crowds and name == "iscrowd")]:
+            yield file.annotation_hit(number, ", ".join(shown))
 
 
 @check("error")

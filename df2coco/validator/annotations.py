@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from df2coco.boxes import to_corners
 from df2coco.coco.format import Entry, column
@@ -182,9 +182,19 @@ class Annotations:
             ],
             landmarks.lengths,
             (~self.crowds).tolist(),
+            [
+                ()
+                if entry.keys() >= _REQUIRED.keys()
+                else tuple(n for n in _REQUIRED if n not in entry)
+                for entry in self.entries
+            ],
             (landmarks.labelled > 0).tolist(),
             list(map(_print, image_ids, category_ids, boxes, *totals)),
         )
+
+
+_REQUIRED: Final = dict.fromkeys(("id", "image_id", "category_id", "bbox", "area", "iscrowd"))
+"""Keys that consumers need; in their order."""
 
 
 def _print(image_id: Any, category_id: Any, box: Any, *totals: float) -> int | None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from df2coco.coco.format import Entry
 from df2coco.layouts import own_slots
@@ -48,7 +48,7 @@ def category_id_gaps(file: File) -> Iterable[Hit]:
     affects: Detectron2 warns and renumbers the classes; results must be given back in the file's
         ids.
     cause: A subset of categories, or counting from 0.
-    remedy: Nothing, if that is meant.
+    remedy: Nothing to do, if that is meant.
     """
     ids = sorted(set(_integer_ids(file)))
     if ids and ids != list(range(1, len(ids) + 1)) and not _from_zero(file):
@@ -199,27 +199,6 @@ def landmark_name_duplicate(file: File) -> Iterable[Hit]:
     )
 
 
-_PERSON: Final = frozenset(
-    ("nose", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
-)  # fmt: skip
-
-
-@check("note", about="category", garments=True)
-def landmark_name_person(file: File) -> Iterable[Hit]:
-    """A garment's landmark has the name of a person's keypoint.
-
-    affects: Detectron2's visualizer draws a person's spine and shoulders between such names.
-    cause: Names were taken from COCO's person.
-    remedy: Use other names, such as short_sleeve_top_1.
-    """
-    if not file.garments:
-        return ()
-    return file.categories_where(
-        lambda e: not _PERSON.isdisjoint(n for n in names_of(e) if type(n) is str),
-        lambda e: ", ".join(sorted(n for n in names_of(e) if n in _PERSON)),
-    )
-
-
 @check("warning", about="category")
 def landmark_names_absent(file: File) -> Iterable[Hit]:
     """Annotations have keypoints, but their category names none.
@@ -323,20 +302,6 @@ def landmark_count_unknown(file: File) -> Iterable[Hit]:
 
 def _lengths(file: File) -> list[int]:
     return sorted({len(names_of(entry)) for entry in file.categories} - {0})
-
-
-@check("note")
-def landmark_counts_differ(file: File) -> Iterable[Hit]:
-    """Categories have different numbers of landmarks.
-
-    affects: Detectron2 and MMPose need one length for all; COCOeval must be run one category at a
-        time.
-    cause: Each category has its own landmarks only.
-    remedy: To train on all categories at once, give every category the slots of all.
-    """
-    lengths = _lengths(file)
-    if len(lengths) > 1:
-        yield Hit(None, f"{lengths[0]} to {lengths[-1]} landmarks a category")
 
 
 @check("note")

@@ -1,7 +1,7 @@
 """Running the checks: on the annotations part by part, in several processes, and on the file as a whole."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from df2coco.coco.reader import (
     repeated_keys,
 )
 from df2coco.coco.schema import read_whole_numbers
-from df2coco.errors import SourceError
+from df2coco.errors import OptionError, SourceError, check_list, shorten
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
@@ -31,12 +31,12 @@ from df2coco.split_names import SPLITS, split_of
 from df2coco.validator import pictures as picture_checks
 from df2coco.validator import source
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import LEVELS, Need, checks_in
+from df2coco.validator.checks import LEVELS, NEEDS, Need, checks_in
 from df2coco.validator.file import Columns, File, Header, Trip
 from df2coco.validator.hits import Hit, Position
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.round_trip import score_imperfect, started
-from df2coco.validator.table import CHECKS
+from df2coco.validator.table import CHECK_BY_CODE, CHECKS, find_check
 from df2coco.workers import map_ordered, worthwhile
 
 SCORED_IMAGES: Final = 2000
@@ -58,6 +58,8 @@ def validate(
     decode: bool = False,
     quick: bool = False,
     score_images: int | None = SCORED_IMAGES,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
     password: str | None = None,
     workers: int = 1,
     progress: Progress = no_progress,
@@ -68,24 +70,27 @@ def validate(
     `score_images` images spread evenly over the file (None: all; 0: none). `against` is the source that it
     was converted from (see `convert`): every image, item and value must be the same. `images` is a folder
     or archive of the images; `decode` decodes each of them in full. `quick` leaves out what needs masks
-    drawn or pycocotools.
+    drawn or pycocotools. Findings whose code is in `ignore`, or not in `select` where it names some, count for
+    nothing.
 
-    Raises `CocoFileError` when the file cannot be read as COCO, `SourceError` and `PasswordError` when
+    Raises `OptionError` for codes of no check, or in `select` of one that does not run, `CocoFileError` when the file cannot be read as COCO, `SourceError` and `PasswordError` when
     `against` or `images` cannot be read.
     """
     path = Path(path)
     needs: set[Need] = {"always"} if quick else {"always", "masks"}
+    needs.update(
+        ["images"] if images is not None else (), ["source"] if against is not None else ()
+    )
+    _check_codes(select, ignore, needs)
     pictures = split = None
     if images is not None:
         progress("looking for images", 0, 0)
         pictures = Pictures(images, password)
-        needs.add("images")
     if against is not None:
         progress("looking for annotation files", 0, 0)
         split = _find_source(
             path, Path(against), None if images is None else Path(images), password
         )
-        needs.add("source")
     with no_collection(), ExitStack() as stack:
         progress(f"reading {path.name}", 0, 0)
         trip = None
@@ -96,6 +101,7 @@ def validate(
         _examine_whole(file, needs, hits, trip)
     order = list(LEVELS)
     findings = [Finding(check, tuple(hits[check.code])) for check in CHECKS if hits.get(check.code)]
+    kept = set(select or CHECK_BY_CODE).difference(ignore)
     reader = split.reader if split else None
     return Report(
         path,
@@ -103,9 +109,23 @@ def validate(
         len(file.columns.ids),
         len(file.categories),
         file.trip,
-        tuple(sorted(findings, key=lambda finding: order.index(finding.check.level))),
+        tuple(
+            finding
+            for finding in sorted(findings, key=lambda finding: order.index(finding.check.level))
+            if finding.check.code in kept
+        ),
         reader.annotations.path if reader and reader.annotations else None,
+        tuple(f.check.code for f in findings if f.check.code not in kept),
     )
+
+
+def _check_codes(select: Collection[str], ignore: Collection[str], needs: set[Need]) -> None:
+    for option, codes in (("select", select), ("ignore", ignore)):
+        check_list(option, codes)
+        for code in codes:
+            check = find_check(code, option)
+            if option == "select" and check.needs not in needs:
+                raise OptionError(f"{code} only runs {NEEDS[check.needs]}.", field=option)
 
 
 def _find_source(path: Path, against: Path, images: Path | None, password: str | None) -> Split:
@@ -189,7 +209,7 @@ def _read_whole(path: Path, workers: int, progress: Progress) -> tuple[File, lis
         document = parse_with_nan(raw)
         if document is None:
             raise fault_of_json(path, raw) from None
-        not_finite = tuple(Hit(None, f"{w}: {number}") for w, number in find_not_finite(document))
+        not_finite = tuple(Hit(None, f"{w}: {shorten(n)}") for w, n in find_not_finite(document))
     document = check_document(path, document)
     has_annotations = "annotations" in document
     annotations = document.pop("annotations", [])
@@ -270,7 +290,7 @@ def _examine_whole(
 
 
 _NOT_WHY: Final = frozenset(
-    {score_imperfect.code, "items-too-many", "mask-empty"}.union(
+    {score_imperfect.code, "mask-empty"}.union(
         check.code for module in (picture_checks, source) for check in checks_in(module)
     )
 )

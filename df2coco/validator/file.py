@@ -75,6 +75,8 @@ class Columns:
     """How many numbers `keypoints` has; -1: it is not a list; None: there are none."""
     counted: list[bool] = field(default_factory=list)
     """It takes part in an evaluation: not a crowd."""
+    missing: list[tuple[str, ...]] = field(default_factory=list)
+    """Keys that it needs and has not."""
     labelled: list[bool] = field(default_factory=list)
     """It has a labelled landmark."""
     prints: list[int | None] = field(default_factory=list)

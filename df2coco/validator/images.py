@@ -106,7 +106,7 @@ def image_without_annotations(file: File) -> Iterable[Hit]:
     affects: Detectron2 leaves it out of training; MMDetection keeps it unless filter_empty_gt is
         set.
     cause: Its items were left out, or it has none.
-    remedy: Nothing, if that is meant.
+    remedy: Nothing to do, if that is meant.
     """
     used = set(file.columns.image_ids)
     return file.images_where(
@@ -125,7 +125,15 @@ def annotation_id_duplicate(file: File) -> Iterable[Hit]:
     cause: Files were merged, or ids restart in every image.
     remedy: Number the annotations from 1 through the file.
     """
-    return (Hit(each) for each in repeated(file.columns.ids) if type(each) is int)
+    columns = file.columns
+    places: dict[Any, list[int]] = {each: [] for each in repeated(columns.ids) if type(each) is int}
+    for number, each in enumerate(columns.ids) if places else ():
+        if each in places:
+            places[each].append(number)
+    for each, numbers in places.items():
+        where = [f"annotations[{n}] of image {columns.image_ids[n]}" for n in numbers[:3]]
+        more = "" if len(numbers) <= 3 else f", ... {len(numbers):,} in all"
+        yield Hit(each, f"{', '.join(where)}{more}")
 
 
 @check("warning", about="annotation")
@@ -151,14 +159,14 @@ _MOST_LANDMARKS: Final = 20
 """COCOeval's maxDets."""
 
 
-@check("error", about="image")
+@check("warning", about="image")
 def items_too_many(file: File) -> Iterable[Hit]:
     """An image has more items of a category than COCOeval looks at: 100, or 20 with landmarks.
 
     affects: COCOeval leaves the others unmatched: ground truth scored against itself is below AP 1.
     cause: A crowded picture, or files that were merged.
-    remedy: Set COCOeval's params.maxDets higher, for all that are compared; or mark groups as
-        crowds.
+    remedy: Set COCOeval's params.maxDets higher, for all that are compared. The file may stay as
+        it is.
     """
     columns = file.columns
     every = Counter(zip(columns.image_ids, columns.category_ids, strict=True))
@@ -209,7 +217,7 @@ def no_segmentations(file: File) -> Iterable[Hit]:
 
     affects: The file is of no use for masks.
     cause: It was made for detection: "segmentation": [] is how many tools write a box.
-    remedy: Nothing, if that is meant.
+    remedy: Nothing to do, if that is meant.
     """
     if file.columns.masks and 2 not in file.columns.masks:
         yield Hit(None)

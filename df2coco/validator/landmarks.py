@@ -47,13 +47,13 @@ def keypoints_length(file: File) -> Iterable[Hit]:
     """keypoints are not 3 numbers for each landmark that the category names.
 
     affects: COCOeval and MMPose stop with a ValueError, Detectron2 with an error when it joins an
-        image's items; hotcoco scores wrongly without a word.
+        image's items; hotcoco scores wrongly and does not say so.
     cause: Landmarks of one category only, where the file has slots for all; or the other way round.
     remedy: Write x, y, v for every name in categories[].keypoints, zeros where there is none.
     """
     columns = file.columns
-    usual = {length for length in columns.lengths if length is not None}
-    if usual <= {0}:
+    usual = set(columns.lengths) - {None}
+    if usual <= {0} or file.once(_only_length):
         return
     for number, (length, expected) in enumerate(
         zip(columns.lengths, file.once(_expected_lengths), strict=True)
@@ -62,6 +62,29 @@ def keypoints_length(file: File) -> Iterable[Hit]:
             yield file.annotation_hit(number, "keypoints are not a list")
         elif length is not None and (length != (expected or length) or length % 3):
             yield file.annotation_hit(number, f"{length} numbers, expected {expected}")
+
+
+def _only_length(file: File) -> int:
+    """How many numbers the keypoints of all annotations have; 0: they differ, or are not triples."""
+    lengths = set(file.columns.lengths) - {None, 0}
+    only = lengths.pop() if len(lengths) == 1 else 0
+    return only if only and only > 0 and only % 3 == 0 else 0
+
+
+@check("warning", about="category")
+def keypoints_names(file: File) -> Iterable[Hit]:
+    """A category does not name as many landmarks as all annotations have.
+
+    affects: pycocotools, MMPose and Detectron2 do not compare the two; df2coco evaluate keypoints
+        and whoever draws by the names do not know which landmark is which.
+    cause: Names were listed for landmarks that the annotations do not have, or left out.
+    remedy: Name the landmarks that the annotations have, in their order.
+    """
+    only = file.once(_only_length)
+    used = set(file.columns.category_ids)
+    for key, named in file.header.lengths.items():
+        if only and named and named != only and key in used:
+            yield Hit(key, f"{named // 3} names, {only // 3} landmarks")
 
 
 # ---------------------------------------------------------------- each landmark
@@ -140,17 +163,6 @@ def landmark_outside(part: Annotations) -> Iterable[Found]:
         yield position, f"{where} at {x}, {y} in {width} x {height}"
 
 
-@check("note")
-def keypoints_floats(part: Annotations) -> Iterable[Found]:
-    """keypoints are written as floats (0.0, not 0).
-
-    affects: Readers in Python need 2.6 times the memory.
-    cause: Many converters write them so.
-    remedy: Write integers where the landmarks are whole pixels.
-    """
-    return ((position, "") for position in part.landmarks.floats)
-
-
 @check("error")
 def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
     """An annotation with keypoints has no num_keypoints.
@@ -218,7 +230,7 @@ def no_landmark_labelled(part: Annotations) -> Iterable[Found]:
 
     affects: MMPose drops it; COCOeval ignores it, and a result for it may count as a false alarm.
     cause: Some items have none; leaving out the occluded ones makes more.
-    remedy: Nothing.
+    remedy: Nothing to do.
     """
     found = part.landmarks
     if part.header.conversion:

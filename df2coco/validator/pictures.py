@@ -138,7 +138,7 @@ def picture_not_listed(file: File) -> Iterable[Hit]:
 
     affects: No consumer looks at it.
     cause: The file is of a subset, or of another split.
-    remedy: Nothing, if that is meant.
+    remedy: Nothing to do, if that is meant.
     """
     if file.pictures is not None:
         found = (file.pictures.find(entry.get("file_name")) for entry in file.images)

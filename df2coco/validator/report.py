@@ -56,6 +56,7 @@ class Report:
     - trip: What pycocotools makes of the file; None: not tried.
     - findings: Errors first, then warnings, then notes.
     - compared: The folder or archive of annotations that the file was compared with.
+    - ignored: Codes of further findings, which were not asked for.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Report:
     trip: Trip | None
     findings: tuple[Finding, ...]
     compared: Path | None = None
+    ignored: tuple[str, ...] = ()
 
     @property
     def loaded(self) -> bool | None:
@@ -97,5 +99,6 @@ class Report:
             "scores": self.trip.scores if self.trip else {},
             "pycocotools": self.trip.fault if self.trip else "",
             "counts": {level: self.count(level) for level in LEVELS},
+            "ignored": self.ignored,
             "findings": [finding.to_json() for finding in self.findings],
         }

@@ -37,8 +37,7 @@ def score_imperfect(file: File) -> Iterable[Hit]:
     """pycocotools does not give AP 1 to ground truth scored against itself, or stops before.
 
     affects: No detector can reach AP 1 on this file.
-    cause: More than 20 items of a category with landmarks, or 100 items, in one image: COCOeval
-        looks at no more. Or items that cannot be distinguished.
+    cause: Items that cannot be distinguished.
     remedy: Look at the images with most items; remove what is not meant to be evaluated.
     """
     return file.trip.hits if file.trip else ()
@@ -169,17 +168,18 @@ def _scored(coco: "COCO", path: Path) -> Trip:
         # An item without a labelled landmark is ignored, so that no result is a perfect one for it.
         ("landmarks", "keypoints", marked, [entry for entry in marked if entry["num_keypoints"]]),
     ):
-        groups = _sigmas(file) if kind == "keypoints" else {(): None}
-        found = {
-            category_id: score
-            for sigmas, ids in groups.items()
-            for category_id, score in _scores(document, chosen, results, kind, sigmas, ids)
-        }
-        hits += (
-            Hit(category_id, f"{kind} AP {score:.3f}")
-            for category_id, score in found.items()
-            if score < _PERFECT
-        )
+        groups = _sigmas(file, marked) if kind == "keypoints" else {(): None}
+        found = dict[Any, float]()
+        for sigmas, ids in groups.items():
+            score = partial(_scores, document, chosen, results, kind, sigmas, ids)
+            found |= (perfect := dict(score()))
+            if min(perfect.values(), default=1) < _PERFECT:
+                # `items-too-many` reports items that COCOeval does not look at unless it is told to.
+                hits += (
+                    Hit(category_id, f"{kind} AP {ap:.3f}")
+                    for category_id, ap in score(max(1, len(results)))
+                    if ap < _PERFECT
+                )
         if found:
             scores[name] = sum(found.values()) / len(found)
     return Trip("", len(images) if scores else 0, scores, tuple(hits))
@@ -205,11 +205,16 @@ def _draw(
     return masks, hits
 
 
-def _sigmas(file: File) -> dict[tuple[float, ...], list[Any] | None]:
-    """OKS sigmas, and the categories that they are for."""
+def _sigmas(file: File, marked: list[Entry]) -> dict[tuple[float, ...], list[Any] | None]:
+    """OKS sigmas, and the categories that they are for.
+
+    There are as many as the annotations have landmarks, whatever the category names.
+    """
+    lengths = {entry["category_id"]: len(entry["keypoints"]) // 3 for entry in marked}
     groups: dict[tuple[float, ...], Any] = {}
     for entry in file.categories:
-        length, category = len(names_of(entry)), file.garments.get(entry["id"])
+        category = file.garments.get(entry["id"])
+        length = lengths.get(entry["id"], len(names_of(entry)))
         if length == NUM_LANDMARKS:
             sigmas: tuple[float, ...] = SIGMAS
         elif length == NUM_AGGREGATED:
@@ -230,8 +235,9 @@ def _scores(
     kind: str,
     sigmas: Sequence[float],
     category_ids: list[Any] | None,
+    most: int | None = None,
 ) -> Iterator[tuple[Any, float]]:
-    """AP over all sizes of each category that occurs."""
+    """AP over all sizes of each category that occurs; of an image `most` results, or as many as COCO takes."""
     import numpy as np
     from pycocotools.cocoeval import COCOeval
 
@@ -243,7 +249,7 @@ def _scores(
     )
     parameters = evaluation.params
     parameters.areaRng, parameters.areaRngLbl = parameters.areaRng[:1], parameters.areaRngLbl[:1]
-    parameters.maxDets = parameters.maxDets[-1:]
+    parameters.maxDets = parameters.maxDets[-1:] if most is None else [most]
     if category_ids is not None:
         parameters.catIds = category_ids
         parameters.kpt_oks_sigmas = np.array(sigmas)

@@ -32,8 +32,6 @@ class Landmarks(NamedTuple):
     """As in `Columns`."""
     own: list[Sequence[int] | None]
     """The slots of the annotation's own category, where the layout is known."""
-    floats: list[int]
-    """They are written as floats."""
     totals: Array
     """(N,): the sum of the numbers of each annotation's own slots, or of all."""
     faults: list[Found]
@@ -72,8 +70,7 @@ def read_landmarks(
     labelled = np.bincount(item[v != 0], minlength=len(column))
     labelled[np.isin(np.arange(len(column)), items, invert=True)] = -1
     totals = np.bincount(item, x + y + v, minlength=len(column))
-    floats = [p for p, core in zip(positions, cores, strict=True) if type(sum(core)) is float]
-    return Landmarks(item, slot, x, y, v, labelled, lengths, owns, floats, totals, faults)
+    return Landmarks(item, slot, x, y, v, labelled, lengths, owns, totals, faults)
 
 
 @cache

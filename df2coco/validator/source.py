@@ -5,7 +5,6 @@ from functools import partial
 
 from df2coco.validator.checks import check
 from df2coco.validator.comparison import compare
-from df2coco.validator.expectation import shape_of
 from df2coco.validator.file import File
 from df2coco.validator.hits import Hit
 
@@ -99,15 +98,3 @@ def source_image_without_annotations(file: File) -> Iterable[Hit]:
     """
     for name in file.source.unannotated if file.source is not None else ():
         yield Hit(name)
-
-
-@source_check("note")
-def source_no_images(file: File) -> Iterable[Hit]:
-    """The source's images were not found, so sizes were not compared.
-
-    affects: Boxes that leave their image cannot be compared either.
-    cause: The images lie elsewhere.
-    remedy: Name them with --images.
-    """
-    if not file.once(shape_of).sizes:
-        yield Hit(None)

@@ -129,7 +129,7 @@ def no_annotations(file: File) -> Iterable[Hit]:
 
     affects: It can be used to run a model, not to train or evaluate one.
     cause: The file is of a split without annotations.
-    remedy: Nothing, if that is meant.
+    remedy: Nothing to do, if that is meant.
     """
     if file.has_annotations and not file.columns.ids:
         yield Hit(None)
@@ -196,7 +196,8 @@ def image_size_type(file: File) -> Iterable[Hit]:
     """A width or height is not a whole number from 1 to 65535, or the image has more than 2^30
     pixels.
 
-    affects: supervision stops with a TypeError; masks cannot be drawn.
+    affects: supervision stops with a TypeError; masks cannot be drawn: for a width of 0,
+        pycocotools' annToRLE does not return.
     cause: Sizes were written as floats or text, or were never filled in.
     remedy: Write the size in pixels as JSON integers.
     """

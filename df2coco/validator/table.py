@@ -1,7 +1,9 @@
 """All checks in one table."""
 
+import difflib
 from typing import Final
 
+from df2coco.errors import OptionError
 from df2coco.validator import (
     annotation_fields,
     categories,
@@ -14,7 +16,7 @@ from df2coco.validator import (
     source,
     structure,
 )
-from df2coco.validator.checks import checks_in
+from df2coco.validator.checks import Check, checks_in
 
 _MODULES: Final = (
     structure,
@@ -32,3 +34,12 @@ _MODULES: Final = (
 CHECKS: Final = tuple(check for module in _MODULES for check in checks_in(module))
 
 CHECK_BY_CODE: Final = {check.code: check for check in CHECKS}
+
+
+def find_check(code: str, option: str = "") -> Check:
+    """The check of a code. Raises `OptionError` when there is none."""
+    if code not in CHECK_BY_CODE:
+        near = difflib.get_close_matches(code, CHECK_BY_CODE, n=3)
+        hint = f"Did you mean {', '.join(near)}?" if near else "df2coco explain lists all."
+        raise OptionError(f"there is no finding {code!r}. {hint}", field=option)
+    return CHECK_BY_CODE[code]
