@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 
 from df2coco.boxes import from_corners
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.loaded import GroundTruthSource, open_document
 from df2coco.coco.reader import check_document
-from df2coco.coco.schema import check_fields
 from df2coco.errors import OptionError, shorten
 from df2coco.layouts import own_landmarks, own_slots
 from df2coco.outputs import atomic_write, check_outputs

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from msgspec import Meta
 
-from df2coco.coco.reader import load
+from df2coco.coco import load
 from df2coco.coco.results import RESULTS, ResultDecoder
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Field, fields_of, read_whole_numbers
 from df2coco.converter import convert

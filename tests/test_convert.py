@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from df2coco.coco.reader import load
+from df2coco.coco import load
 from df2coco.converter.encoder import make_encoder, measure
 from df2coco.converter.options import LAYOUTS, LayoutName, Selection, Shape
 from df2coco.converter.run import ConversionError, convert, image_info

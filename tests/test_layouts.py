@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from df2coco.coco.keypoints import own_text
+from df2coco.coco.decoding import own_text
 from df2coco.layouts import (
     AGGREGATED,
     NUM_AGGREGATED,

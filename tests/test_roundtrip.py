@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from df2coco.coco.reader import load
+from df2coco.coco import load
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS
 from df2coco.converter.run import convert
 from df2coco.errors import PasswordError, SourceError

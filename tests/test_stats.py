@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from df2coco.coco.reader import load
+from df2coco.coco import load
 from df2coco.converter.run import convert, image_info
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.releases import RELEASES

@@ -1,5 +1,6 @@
 """Entries as structs that are made from the declared fields: decoding them is checking them."""
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,20 +10,25 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from df2coco.coco.keypoints import own_text
+from df2coco.coco.garments import find_garments
 from df2coco.coco.schema import (
     DATASET_FIELDS,
+    FIELDS,
     USES,
     Field,
     UseName,
     also_fit,
-    check_fields,
     fields_of,
+    invalid,
+    is_too_large,
+    misfit,
+    missing,
     read_whole_numbers,
     struct_of,
 )
-from df2coco.errors import CocoFileError
-from df2coco.taxonomy import Category
+from df2coco.errors import CocoFileError, shorten
+from df2coco.limits import MAX_PIXELS
+from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS, Category
 
 
 class Decoder:
@@ -42,7 +48,8 @@ class Decoder:
         `garments`: category id -> DeepFashion2's category.
         """
         types = dict(fields)
-        if "keypoints" in fields:  # most are zeros, which need not be made numbers
+        has_landmarks = {"keypoints", "category_id"} <= fields.keys()
+        if has_landmarks:  # most are zeros, which need not be made numbers
             types["keypoints"] = replace(fields["keypoints"], type=Raw)
         struct = struct_of(types, required, others)
         self.fields = fields
@@ -50,7 +57,7 @@ class Decoder:
         self._decode = msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
         self._garments = garments
         self._numbers: Any = None
-        if "keypoints" in fields:
+        if has_landmarks:
             self._numbers = msgspec.json.Decoder(fields["keypoints"].type).decode
             if not fields["keypoints"].fits([0, 0, 0]):
                 self._garments = {}
@@ -91,25 +98,88 @@ _OTHERS: Final = (*DATASET_FIELDS["annotations"], "item")
 """Fields of annotations that are read as they come: files of others use them for anything."""
 
 
-class AnnotationDecoder(Decoder):
-    """Annotations as a use needs them, those that only DeepFashion2 has too."""
+class EntryDecoder(Decoder):
+    """The entries of one of a file's lists as a use needs them, with what only DeepFashion2 has too."""
 
-    def __init__(self, use: UseName, garments: Mapping[int, Category]) -> None:
-        fields, required = fields_of("annotations", use)
-        others: list[Any] = [(name, Raw, Raw()) for name in USES[use].compared]
-        others += [(name, Any, None) for name in _OTHERS if name not in fields]
-        super().__init__(fields, required, {} if USES[use].whole else garments, others=others)
-        self._use = use
+    def __init__(self, name: str, use: UseName, garments: Mapping[int, Category]) -> None:
+        fields, self._required = fields_of(name, use)
+        others: list[Any] = []
+        if name == "annotations":
+            others += [(field, Raw, Raw()) for field in USES[use].compared]
+            others += [(field, Any, None) for field in _OTHERS if field not in fields]
+        own_slots = {} if USES[use].whole else garments
+        super().__init__(fields, self._required, own_slots, others=others)
+        self._name = name
 
     def read(self, entries: list[dict[str, Any]], path: Path, first: int = 0) -> list[Any]:
-        """The annotations in objects, whose harmless forms (see `read_whole_numbers`) are changed in place.
+        """The entries in objects, whose harmless forms (see `read_whole_numbers`) are changed in place.
 
         `first` is the number of the first of them in the file at `path`.
         Raises `CocoFileError` for the first that is not as it must be.
         """
-        read_whole_numbers("annotations", entries)
+        read_whole_numbers(self._name, entries)
         items = self.convert(entries)
         if items is None:
-            check_fields({"annotations": entries}, path, self._use, first=first)
+            self.check(entries, path, first)
             raise CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
         return items
+
+    def check(self, entries: list[dict[str, Any]], path: Path, first: int = 0) -> None:
+        """Raise `CocoFileError` for the first of the entries, as in `read`, that is not as it must be."""
+        for start in range(0, len(entries), _MANY):
+            part = entries[start : start + _MANY]
+            for number, entry in enumerate(part if self.convert(part) is None else (), start):
+                field = misfit(entry, self.fields, self._required)
+                where = f"{self._name}[{first + number}]"
+                if field is not None and field not in entry:
+                    raise missing(path, where, field)
+                if field is not None:
+                    text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
+                    raise invalid(path, f"{where}.{field}", text)
+
+
+_MANY: Final = 2000
+"""Entries that are checked together."""
+
+
+def check_fields(document: Mapping[str, Any], path: Path, use: UseName = "any") -> None:
+    """Raise `CocoFileError` at the first entry of a document that code could stumble over.
+
+    `use` is what the document is read for.
+    """
+    garments = find_garments(document.get("categories", []))
+    for name in FIELDS:
+        entries = document.get(name, [])
+        EntryDecoder(name, use, garments).check(entries, path)
+        for number, entry in enumerate(entries if name == "images" else ()):
+            if is_too_large(entry):
+                raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
+
+
+# ---------------------------------------------------------------- keypoints as text
+
+
+def own_text(text: bytes, category: Category) -> bytes | None:
+    """A category's own numbers in the JSON list of all slots, where those of all others are zeros.
+
+    The text between them, without brackets. None where they are not zeros, or are written otherwise.
+    Of 294 slots at least 255 are another category's, and most files have zeros there: comparing them as
+    text takes a tenth of the time of reading them.
+    Whoever reads the numbers has to count them.
+    """
+    for before, after in _zeros(category.id):
+        if text.startswith(before) and text.endswith(after):
+            return text[len(before) : len(text) - len(after)] or None
+    return None
+
+
+@functools.cache
+def _zeros(category_id: int) -> tuple[tuple[bytes, bytes], ...]:
+    """What stands before and behind a category's own slots if all others are 0, as JSON writes that."""
+    slots = CATEGORY_BY_ID[category_id].slots
+    before, after = 3 * slots.start, 3 * (NUM_LANDMARKS - slots.stop)
+    return tuple(
+        (b"[" + (zero + comma) * before, (comma + zero) * after + b"]")
+        for zero in (b"0", b"0.0")
+        for comma in (b",", b", ")
+    )

@@ -16,14 +16,13 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from df2coco.coco.decoding import AnnotationDecoder
+from df2coco.coco.decoding import EntryDecoder
 from df2coco.coco.garments import find_garments
 from df2coco.coco.reader import (
     TOKEN,
     check_document,
-    check_encoding,
     fault_of_json,
-    not_a_file,
+    opened,
     parse_with_nan,
     read,
     refuse_other_kinds,
@@ -33,8 +32,8 @@ from df2coco.coco.schema import UseName, read_whole_numbers
 from df2coco.errors import CocoFileError
 
 Buffer: TypeAlias = mmap.mmap | bytes
-Decode: TypeAlias = Callable[[bytes], list[Any] | None]
-"""Reads the JSON text of a list in a faster way; None: it cannot."""
+Read: TypeAlias = Callable[[bytes], list[Any] | None]
+"""Reads the JSON text of a list; None: it cannot."""
 
 _PART: Final = 2 << 20
 """Bytes of JSON that are parsed at a time."""
@@ -73,23 +72,24 @@ def _guessed_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
     yield Span(start, end)
 
 
-def _counted_spans(buffer: Buffer, start: int) -> Iterator[Span]:
-    """As `_guessed_spans`, up to the bracket that closes the list, by counting brackets."""
+def _counted_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
+    """The same by counting brackets, up to the one that closes the list, or to `end`."""
     depth = 0
-    for token in TOKEN.finditer(buffer, start):
+    for token in TOKEN.finditer(buffer, start, end):
         character = buffer[token.start()]
         if character in b"[{":
             depth += 1
         elif character in b"]}":
             depth -= 1
             if depth < 0:
-                yield Span(start, token.start())
-                return
+                end = token.start()
+                break
             if depth == 0 and token.end() - start > _PART:
                 comma = _COMMA.match(buffer, token.end())
                 if comma is not None:
                     yield Span(start, token.end())
                     start = comma.end()
+    yield Span(start, end)
 
 
 _COMMA: Final = re.compile(rb"\s*,")
@@ -106,10 +106,10 @@ def cut(path: Path, *, exact: bool = False) -> Cut | None:
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
     with _mapped(path) as buffer:
-        return _cut(path, buffer, exact)
+        return _cut(path, buffer, exact=exact)
 
 
-def _cut(path: Path, buffer: Buffer, exact: bool) -> Cut | None:
+def _cut(path: Path, buffer: Buffer, *, exact: bool = False) -> Cut | None:
     start = _ANNOTATIONS.search(buffer)
     if start is None:
         return None
@@ -119,15 +119,10 @@ def _cut(path: Path, buffer: Buffer, exact: bool) -> Cut | None:
         return None  # the list stands inside of something else
     # With the other lists in front, these are nearly always the end of the file.
     likely = len(buffer) - _TAIL if {"images", "categories"} <= top.keys() else 0
-    found = None if exact else _END.search(buffer, max(start.end(), likely))
-    for counting in (False, True) if found else (True,):
-        if counting:
-            spans = list(_counted_spans(buffer, start.end()))
-            end = spans[-1].end if spans else 0
-        elif found:
-            end = found.start()
-            spans = list(_guessed_spans(buffer, start.end(), end))
-        rest = head + buffer[end:]
+    end = None if exact else _END.search(buffer, max(start.end(), likely))
+    guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
+    for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
+        rest = head + buffer[spans[-1].end :]
         document = _parse(rest)
         if isinstance(document, dict) and document.get("annotations") == []:
             if "categories" not in document or repeated_keys(rest):
@@ -138,7 +133,7 @@ def _cut(path: Path, buffer: Buffer, exact: bool) -> Cut | None:
 
 def read_span(path: Path, span: Span) -> list[dict[str, Any]] | None:
     """The annotations in a part; None when the file was not cut between annotations, or is not JSON."""
-    return parse_list(read_text(path, span))
+    return _dicts(_parse(read_text(path, span)))
 
 
 def read_text(path: Path, span: Span) -> bytes:
@@ -148,16 +143,11 @@ def read_text(path: Path, span: Span) -> bytes:
         return b"[%b]" % stream.read(span.end - span.start)
 
 
-def parse_list(raw: bytes) -> list[dict[str, Any]] | None:
-    """The objects in the JSON text of a list; None when it is something else."""
-    return _dicts(_parse(raw))
-
-
 # ---------------------------------------------------------------- reading
 
 
 def iter_list(
-    path: Path, *, what: str, raw: bytes | None = None, decode: Decode | None = None
+    path: Path, *, what: str, raw: bytes | None = None, decode: Read | None = None
 ) -> Iterator[list[Any]]:
     """The elements of the JSON list in a file, in order, in parts of some megabytes.
 
@@ -167,12 +157,16 @@ def iter_list(
     JSON Lines, one object a line, are read as a list of these.
     Raises `CocoFileError` when the file cannot be read or is not a list; `what` says of what it should be.
     """
+
+    def read_part(text: bytes) -> list[Any] | None:
+        part = decode(text) if decode is not None else None
+        return _dicts(parse_with_nan(text)) if part is None else part
+
     taken = 0
-    with contextlib.nullcontext(raw) if raw is not None else _mapped(path) as buffer:
-        start = _START.match(buffer)
-        end = _last_bracket(buffer)
-        if start is not None and start.end() <= end:
-            for part in _parts(buffer, start.end(), end, parse_with_nan, decode):
+    with _mapped(path, raw) as buffer:
+        start, end = _START.match(buffer), buffer.rfind(b"]")
+        if start is not None and start.end() <= end and not buffer[end + 1 :].strip(b" \t\r\n"):
+            for part in _parts(buffer, Span(start.end(), end), read_part):
                 if part is None:
                     break
                 taken += len(part)
@@ -192,20 +186,26 @@ def iter_list(
         yield whole[taken:]
 
 
+Start: TypeAlias = Callable[[dict[str, Any]], None]
+
+
 def read_annotations(
     path: Path,
     take: Callable[[list[Any]], None],
     *,
     use: UseName | None = None,
-    start: Callable[[dict[str, Any]], None] | None = None,
+    as_objects: bool = False,
+    start: Start | None = None,
+    raw: bytes | None = None,
 ) -> dict[str, Any]:
-    """A COCO file as `coco.read` gives it, with `annotations` empty: `take` got them, in order, in parts.
+    """A COCO file as `read` gives it, with `annotations` empty: `take` got them, in order, in parts.
 
-    With `use` they are what `AnnotationDecoder` makes of them for it, checked; without it objects as they are.
-    `start` is given the rest of the file before that.
+    With `use` they are checked, and are what `EntryDecoder` makes of them for it, or with `as_objects` or
+    without a use objects.
+    `start` is given the rest of the file before that. `raw` as in `iter_list`.
     Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
     """
-    parts = iter_annotations(path, use=use, start=start)
+    parts = iter_annotations(path, use=use, as_objects=as_objects, start=start, raw=raw)
     while True:
         try:
             part = next(parts)
@@ -219,105 +219,77 @@ def iter_annotations(
     path: Path,
     *,
     use: UseName | None = None,
-    start: Callable[[dict[str, Any]], None] | None = None,
+    as_objects: bool = False,
+    start: Start | None = None,
+    raw: bytes | None = None,
 ) -> Generator[list[Any], None, dict[str, Any]]:
     """As `read_annotations`, but a generator of the parts, which at last returns the rest of the file."""
     taken = 0
-    decoder: AnnotationDecoder | None = None
+    decoder: EntryDecoder | None = None
 
-    def begin(document: dict[str, Any]) -> None:
-        nonlocal decoder
+    def read_part(text: bytes) -> list[Any] | None:
+        items = decoder.decode(text) if decoder is not None else None
+        if items is None or as_objects:
+            return checked(_dicts(_parse(text)), fits=items is not None)
+        return items
+
+    def checked(part: list[Any] | None, *, fits: bool = False) -> list[Any] | None:
+        if part is None:
+            return None
+        if not taken:
+            refuse_other_kinds(path, part)
+        if decoder is None or fits:
+            read_whole_numbers("annotations", part)
+            return part
+        items = decoder.read(part, path, taken)
+        return part if as_objects else items
+
+    with _mapped(path, raw) as buffer:
+        parts = _cut(path, buffer)
+        document = parts.document if parts else read(path, raw)
+        rest = document.get("annotations", [])
+        for name in ("images", "categories"):
+            read_whole_numbers(name, document[name])
+        document["annotations"] = []
         if start is not None:
             start(document)
         if use is not None:
-            decoder = AnnotationDecoder(use, find_garments(document["categories"]))
-
-    def read_part(part: list[Any]) -> list[Any]:
-        if decoder is not None and (not part or type(part[0]) is dict):
-            return decoder.read(part, path, taken)
-        return part
-
-    begun = False
-    with _mapped(path) as buffer:
-        found = _cut(path, buffer, exact=False)
-        if found is not None:
-            for name in ("images", "categories"):
-                read_whole_numbers(name, found.document[name])
-            begin(found.document)
-            begun = True
-            span = Span(found.spans[0].start, found.spans[-1].end)
-            decode = None if decoder is None else decoder.decode
-            for part in _parts(buffer, *span, _parse, decode):
-                if part is None:
-                    break
-                if not taken and part and type(part[0]) is dict:
-                    refuse_other_kinds(path, part)
-                if decoder is None:
-                    read_whole_numbers("annotations", part)
-                yield read_part(part)
-                taken += len(part)
-            else:
-                return found.document
-    document = read(path)
-    if not begun:
-        begin(document)
-    yield read_part(document.get("annotations", [])[taken:])
-    document["annotations"] = []
+            decoder = EntryDecoder("annotations", use, find_garments(document["categories"]))
+        span = Span(parts.spans[0].start, parts.spans[-1].end) if parts else None
+        for part in _parts(buffer, span, read_part) if span else ():
+            if part is None:
+                document = read(path, raw)
+                rest = document["annotations"][taken:]
+                document["annotations"] = []
+                break
+            yield part
+            taken += len(part)
+    if rest:
+        yield checked(rest) or []
     return document
 
 
-def _parts(
-    buffer: Buffer,
-    start: int,
-    end: int,
-    parse: Callable[[bytes], Any],
-    decode: Decode | None = None,
-) -> Iterator[list[Any] | None]:
-    """The elements of the list from `start` to `end` in parts; at last None if it cannot be read."""
-    for span in _guessed_spans(buffer, start, end):
-        part = _part(buffer, span, parse, decode)
-        if part is None:
-            break
-        yield part
-        start = span.end
-    else:
-        return
-    comma = _COMMA.match(buffer, start)
-    for span in _counted_spans(buffer, comma.end() if comma else start):
-        if span.end > end:
-            break
-        part = _part(buffer, span, parse, decode)
-        if part is None:
-            break
-        yield part
-        if span.end == end:
-            return
+def _parts(buffer: Buffer, span: Span, read_part: Read) -> Iterator[list[Any] | None]:
+    """The elements of a list in parts; at last None if it cannot be read."""
+    start, end = span
+    for cut_up in (_guessed_spans, _counted_spans):
+        comma = _COMMA.match(buffer, start) if start > span.start else None
+        for own in cut_up(buffer, comma.end() if comma else start, end):
+            part = read_part(b"[%b]" % buffer[own.start : own.end])
+            if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                # Let the system take back the memory of what has been read.
+                buffer.madvise(mmap.MADV_DONTNEED, 0, own.end - own.end % mmap.PAGESIZE)
+            if part is None:
+                break
+            yield part
+            start = own.end
+            if start == end:
+                return
     yield None
-
-
-def _part(
-    buffer: Buffer, span: Span, parse: Callable[[bytes], Any], decode: Decode | None
-) -> list[Any] | None:
-    raw = b"[%b]" % buffer[span.start : span.end]
-    part = decode(raw) if decode is not None else None
-    if part is None:
-        part = _dicts(parse(raw))
-    if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        # Let the system take back the memory of what has been read.
-        buffer.madvise(mmap.MADV_DONTNEED, 0, span.end - span.end % mmap.PAGESIZE)
-    return part
 
 
 def _dicts(values: Any) -> list[Any] | None:
     return values if isinstance(values, list) and all(type(v) is dict for v in values) else None
-
-
-def _last_bracket(buffer: Buffer) -> int:
-    """Where the bracket stands that ends a file; -1: it ends otherwise."""
-    end = len(buffer)
-    while end and buffer[end - 1] in b" \t\r\n":
-        end -= 1
-    return end - 1 if end and buffer[end - 1] in b"]" else -1
 
 
 def _parse(raw: bytes) -> Any:
@@ -329,20 +301,16 @@ def _parse(raw: bytes) -> Any:
 
 
 @contextlib.contextmanager
-def _mapped(path: Path) -> Iterator[Buffer]:
-    """The bytes of a file, in memory only where they are looked at."""
+def _mapped(path: Path, raw: bytes | None = None) -> Iterator[Buffer]:
+    """The bytes of a file, in memory only where they are looked at; or `raw`, which is in no file."""
+    if raw is not None:
+        yield raw
+        return
+    with opened(path) as stream:
+        buffer: Buffer = (
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.peek(1) else b""
+        )
     try:
-        if path.exists() and not path.is_file():
-            raise not_a_file(path)
-        with path.open("rb") as stream:
-            start = stream.read(4)
-            buffer: Buffer = (
-                mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if start else b""
-            )
-    except OSError as error:
-        raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
-    try:
-        check_encoding(path, start)
         yield buffer
     finally:
         if isinstance(buffer, mmap.mmap):

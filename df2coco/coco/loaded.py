@@ -1,18 +1,19 @@
 """COCO files and results, or what a program has loaded of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import orjson
 
-from df2coco.coco.decoding import AnnotationDecoder
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.reader import check_document, refuse_other_kinds
-from df2coco.coco.schema import UseName, read_whole_numbers
+from df2coco.coco.reader import index, no_collection
 from df2coco.errors import OptionError
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
 
 
 class HasDataset(Protocol):
@@ -45,28 +46,6 @@ def open_document(source: GroundTruthSource, name: str = "the ground truth") -> 
     return Loaded(Path(name), dump(getattr(source, "dataset", source)))
 
 
-def read_loaded(
-    source: Loaded,
-    take: Callable[[list[Any]], None],
-    *,
-    use: UseName,
-    start: Callable[[dict[str, Any]], None] | None = None,
-) -> dict[str, Any]:
-    """As `read_annotations`, also for what is in no file."""
-    if source.raw is None:
-        return read_annotations(source.path, take, use=use, start=start)
-    document = check_document(source.path, orjson.loads(source.raw))
-    annotations = document.pop("annotations", [])
-    refuse_other_kinds(source.path, annotations)
-    for name in ("images", "categories"):
-        read_whole_numbers(name, document[name])
-    if start is not None:
-        start(document)
-    garments = find_garments(document["categories"])
-    take(AnnotationDecoder(use, garments).read(annotations, source.path))
-    return document
-
-
 def open_list(source: ResultsSource, name: str = "the results") -> Loaded:
     """Results, or another list. Raises `OptionError` when it is nothing of the kind."""
     if isinstance(source, (str, Path)):
@@ -91,3 +70,22 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} {value!r:.40}")
+
+
+def load(path: str | Path) -> "COCO":
+    """The file at `path` as a `pycocotools.coco.COCO`, without the lines that its constructor prints.
+
+    Raises `CocoFileError` when it cannot be read as a COCO file, or when a field is missing or is not what
+    it must be.
+    """
+    annotations: list[Any] = []
+    path = Path(path)
+    with no_collection():
+        document = read_annotations(
+            path,
+            annotations.extend,
+            use="any",
+            as_objects=True,
+            start=lambda rest: check_fields(rest, path),
+        )
+    return index({**document, "annotations": annotations})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from df2coco.coco.schema import check_fields, read_whole_numbers
+from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.file_kind import LOOKED_AT, recognise
 
@@ -26,57 +26,56 @@ if TYPE_CHECKING:
 LISTS: Final = ("images", "annotations", "categories")
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, raw: bytes | None = None) -> dict[str, Any]:
     """The JSON object in the file at `path`, with lists of objects for images, annotations, categories.
 
+    `raw` is the JSON text of what is in no file; then `path` is its name in messages.
     Whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
     Raises `CocoFileError` when it cannot be read as a COCO file.
     """
-    raw = read_bytes(path)
+    if raw is None:
+        with opened(path) as stream:
+            raw = stream.read()
     try:
         with no_collection():
             document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise fault_of_json(path, raw) from None
     document = check_document(path, document)
-    refuse_repeated_keys(path, raw)
-    refuse_other_kinds(path, document.get("annotations", []))
+    for key in repeated_keys(raw):
+        raise CocoFileError(
+            "stands twice in the file, and readers take the last one. Remove one of them.",
+            file=path,
+            field=key,
+        )
     for name in LISTS:
         read_whole_numbers(name, document.get(name, []))
     return document
 
 
-def read_bytes(path: Path) -> bytes:
-    """What the file at `path` holds. Raises `CocoFileError`, also for an encoding that JSON does not have."""
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[io.BufferedReader]:
+    """A file, open. Raises `CocoFileError`, also for an encoding that JSON does not have."""
     try:
         if path.exists() and not path.is_file():
-            raise not_a_file(path)
-        raw = path.read_bytes()
+            what = "a folder" if path.is_dir() else "not a regular file"
+            if any(path.glob("*.txt")):
+                text = "is a folder of text files, as YOLO writes them. Name a JSON file; yolo val save_json=True "
+                raise CocoFileError(f"{text}writes predictions.json.", file=path)
+            raise CocoFileError(f"is {what}. Name a COCO file.", file=path)
+        with path.open("rb") as stream:
+            start = stream.peek(4)
+            if start.startswith(b"\xef\xbb\xbf"):
+                raise CocoFileError(
+                    "starts with a byte order mark. Python's json and most other readers stop at it. "
+                    "Save it as UTF-8 without byte order mark.",
+                    file=path,
+                )
+            if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise CocoFileError("not JSON, since it is UTF-16. Save it as UTF-8.", file=path)
+            yield stream
     except OSError as error:
         raise CocoFileError(f"cannot be read ({error.strerror}).", file=path) from None
-    check_encoding(path, raw[:4])
-    return raw
-
-
-def not_a_file(path: Path) -> CocoFileError:
-    """The error for a folder, a pipe or a device in the place of a COCO file."""
-    what = "a folder" if path.is_dir() else "not a regular file"
-    if any(path.glob("*.txt")):
-        text = "is a folder of text files, as YOLO writes them. Name a JSON file; yolo val save_json=True "
-        return CocoFileError(f"{text}writes predictions.json.", file=path)
-    return CocoFileError(f"is {what}. Name a COCO file.", file=path)
-
-
-def check_encoding(path: Path, start: bytes) -> None:
-    """Raise `CocoFileError` for a file that starts with a byte order mark."""
-    if start.startswith(b"\xef\xbb\xbf"):
-        raise CocoFileError(
-            "starts with a byte order mark. Python's json and most other readers stop at it. "
-            "Save it as UTF-8 without byte order mark.",
-            file=path,
-        )
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise CocoFileError("not JSON, since it is UTF-16. Save it as UTF-8.", file=path)
 
 
 def check_document(path: Path, document: Any) -> dict[str, Any]:
@@ -90,9 +89,7 @@ def check_document(path: Path, document: Any) -> dict[str, Any]:
         raise CocoFileError(
             "an annotation file of DeepFashion2. Convert the split with df2coco convert.", file=path
         )
-    annotations = document.get("annotations")
-    if "categories" not in document and isinstance(annotations, list):
-        refuse_other_kinds(path, annotations)
+    refuse_other_kinds(path, document.get("annotations"))
     for name in LISTS:
         entries = document.get(name, [] if name == "annotations" else None)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -100,11 +97,11 @@ def check_document(path: Path, document: Any) -> dict[str, Any]:
     return document
 
 
-def refuse_other_kinds(path: Path, annotations: list[Any]) -> None:
+def refuse_other_kinds(path: Path, annotations: Any) -> None:
     """Raise `CocoFileError` for files of COCO's other tasks, by the first of their annotations."""
-    first = annotations[0] if annotations and isinstance(annotations[0], dict) else {}
+    first = annotations[0] if isinstance(annotations, list) and annotations else None
     for field, what in _OTHER_KINDS.items():
-        if field in first and "bbox" not in first:
+        if isinstance(first, dict) and field in first and "bbox" not in first:
             raise CocoFileError(
                 f"a file of {what}, which has no boxes, masks or landmarks. Name a file of instances.",
                 file=path,
@@ -147,16 +144,6 @@ def repeated_keys(raw: bytes) -> list[str]:
         elif depth == 1 and start in unsure:
             counts[unsure[start]] += 1
     return [key.decode() for key, count in counts.items() if count > 1]
-
-
-def refuse_repeated_keys(path: Path, raw: bytes) -> None:
-    """Raise `CocoFileError` when one of the outermost keys stands twice."""
-    for key in repeated_keys(raw):
-        raise CocoFileError(
-            "stands twice in the file, and readers take the last one. Remove one of them.",
-            file=path,
-            field=key,
-        )
 
 
 # ---------------------------------------------------------------- what is not JSON
@@ -239,18 +226,6 @@ def no_collection() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-def load(path: str | Path) -> COCO:
-    """The file at `path` as a `pycocotools.coco.COCO`, without the lines that its constructor prints.
-
-    Raises `CocoFileError` when it cannot be read as a COCO file, or when a field is missing or is not what
-    it must be.
-    """
-    path = Path(path)
-    document = read(path)
-    check_fields(document, path)
-    return index(document)
 
 
 def index(document: dict[str, Any]) -> COCO:

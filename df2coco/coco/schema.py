@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from df2coco.coco.format import column
-from df2coco.errors import CocoFileError, shorten
+from df2coco.errors import CocoFileError
 from df2coco.limits import MAX_PIXELS, MAX_SIDE
 
 MAX_ID: Final = (1 << 63) - 1
@@ -278,40 +278,6 @@ def also_fit(entries: Sequence[Any], fields: Mapping[str, Field]) -> bool:
             if not all(field.also(value) for value in values if value is not None):
                 return False
     return True
-
-
-def check_fields(
-    document: Mapping[str, Any], path: Path, use: UseName = "any", *, first: int = 0
-) -> None:
-    """Raise `CocoFileError` at the first entry of a document that code could stumble over.
-
-    `use` is what the document is read for. `first` is the number of the first annotation, where a
-    document holds a part of them.
-    """
-    for name in FIELDS:
-        fields, required = fields_of(name, use)
-        entries = document.get(name, [])
-        start = first if name == "annotations" else 0
-        for number, entry in enumerate(entries if not _all_fit(entries, fields, required) else ()):
-            field = misfit(entry, fields, required)
-            where = f"{name}[{start + number}]"
-            if field is not None and field not in entry:
-                raise missing(path, where, field)
-            if field is not None:
-                text = f"{shorten(entry[field])}, expected {fields[field].expected}."
-                raise invalid(path, f"{where}.{field}", text)
-        for number, entry in enumerate(entries if name == "images" else ()):
-            if is_too_large(entry):
-                raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
-
-
-def _all_fit(entries: Any, fields: Mapping[str, Field], required: Iterable[str]) -> bool:
-    """Whether all entries are as they must be: together, which takes a tenth of the time of one by one."""
-    kind: Any = struct_of(fields, required)
-    try:
-        return also_fit(msgspec.convert(entries, list[kind]), fields)
-    except (msgspec.ValidationError, RecursionError):
-        return False
 
 
 def misfit(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
-from df2coco.coco.schema import Rle, check_fields, invalid
+from df2coco.coco.schema import Rle, invalid
 from df2coco.errors import CocoFileError, FaultError, shorten
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.parser.annotation import find_image_id, is_item_key
@@ -187,7 +188,7 @@ def _text(image: dict[str, Any], collected: Collector) -> str:
 
 def check_head(path: Path, document: dict[str, Any]) -> None:
     """Raise `CocoFileError` for a file whose items cannot be the dataset's, before they are read."""
-    check_fields({**document, "annotations": []}, path, "restore")
+    check_fields(document, path, "restore")
     made = conversion_of(document.get("info"))
     if made and made.task == "instances":
         raise CocoFileError(

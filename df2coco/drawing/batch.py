@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import no_collection
-from df2coco.coco.schema import check_fields
 from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS
 from df2coco.drawing.photos import Photos

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields, invalid, missing
+from df2coco.coco.schema import invalid, missing
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError, check_list

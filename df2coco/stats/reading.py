@@ -12,10 +12,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.garments import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.loaded import Loaded, open_document, read_loaded
-from df2coco.coco.schema import check_fields
+from df2coco.coco.lists import read_annotations
+from df2coco.coco.loaded import Loaded, open_document
 from df2coco.errors import ImageError, SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.layouts import own_slots
@@ -208,8 +209,9 @@ def _of_coco(loaded: Loaded) -> SplitStatistics:
         for annotation in annotations:
             by_image[annotation.image_id].append(_annotation_facts(annotation))
 
-    document, path = read_loaded(loaded, take, use="stats"), loaded.path
-    check_fields({**document, "annotations": []}, path)
+    path = loaded.path
+    document = read_annotations(path, take, use="stats", raw=loaded.raw)
+    check_fields(document, path)
     if all(_is_of_box(item) for items in by_image.values() for item in items):
         for image_id, items in by_image.items():
             by_image[image_id] = [item._replace(area=None) for item in items]

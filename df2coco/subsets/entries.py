@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.format import Entry
 from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import check_fields, unknown_id
+from df2coco.coco.schema import unknown_id
 
 Pair: TypeAlias = int | str
 """A `pair_id`. DeepFashion2 has whole numbers."""
@@ -17,17 +18,9 @@ def read_checked(path: Path, take: Callable[[list[Entry]], None]) -> dict[str, A
 
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
-    taken = 0
-
-    def check(part: list[Entry]) -> None:
-        nonlocal taken
-        check_fields({"annotations": part}, path, first=taken)
-        taken += len(part)
-        take(part)
-
-    rest = read_annotations(path, check)
-    check_fields(rest, path)
-    return rest
+    return read_annotations(
+        path, take, use="any", as_objects=True, start=lambda rest: check_fields(rest, path)
+    )
 
 
 def check_images_known(path: Path, used: Iterable[int], images: Iterable[Entry]) -> None:

@@ -16,8 +16,8 @@ from df2coco.coco.reader import (
     fault_of_json,
     find_not_finite,
     no_collection,
+    opened,
     parse_with_nan,
-    read_bytes,
     refuse_other_kinds,
     repeated_keys,
 )
@@ -201,7 +201,8 @@ def _make_file(path: Path, document: Entry, workers: int, progress: Progress) ->
 
 def _read_whole(path: Path, workers: int, progress: Progress) -> tuple[File, list[Entry]]:
     """A file that cannot be cut, with all that other commands refuse: it is for the checks to report."""
-    raw = read_bytes(path)
+    with opened(path) as stream:
+        raw = stream.read()
     not_finite: tuple[Hit, ...] = ()
     try:
         document = orjson.loads(raw)
@@ -213,7 +214,6 @@ def _read_whole(path: Path, workers: int, progress: Progress) -> tuple[File, lis
     document = check_document(path, document)
     has_annotations = "annotations" in document
     annotations = document.pop("annotations", [])
-    refuse_other_kinds(path, annotations)
     file = _make_file(path, document, workers, progress)
     file.has_annotations, file.not_finite = has_annotations, not_finite
     file.repeated_keys = tuple(repeated_keys(raw))

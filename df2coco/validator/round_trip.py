@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from df2coco.coco.decoding import check_fields
 from df2coco.coco.format import Entry
 from df2coco.coco.lists import Cut, cut, read_text
 from df2coco.coco.reader import LISTS, index, no_collection
-from df2coco.coco.schema import check_fields, read_whole_numbers
+from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from df2coco.coco.reader import load
+from df2coco.coco import load
 from df2coco.converter.run import convert, image_info
 from tests.consumers.shims import install
 

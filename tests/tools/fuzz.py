@@ -29,7 +29,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from PIL import Image
 
-from df2coco.coco.reader import load
+from df2coco.coco import load
 from df2coco.coco.writer import Block, Writer
 from df2coco.converter.encoder import Encoder, make_encoder, make_info, measure
 from df2coco.converter.options import Selection, Shape

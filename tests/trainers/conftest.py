@@ -19,7 +19,7 @@ os.environ["YOLO_OFFLINE"] = os.environ["HF_HUB_OFFLINE"] = "1"
 install()
 torch.set_num_threads(1)  # the models are small, and threads that wait for busy cores cost more
 
-from df2coco.coco.reader import load  # noqa: E402
+from df2coco.coco import load  # noqa: E402
 from df2coco.converter.run import convert  # noqa: E402
 
 FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures"
