@@ -1137,3 +1137,18 @@ def test_every_code_has_its_section() -> None:
     for check, section in zip(CHECKS, sections, strict=True):
         for text in (check.sentence, check.affects, check.cause, check.remedy):
             assert text in section
+
+
+@pytest.mark.parametrize(
+    ("where", "field"), [("images", "file_name"), ("images", "id"), ("categories", "name")]
+)
+@pytest.mark.parametrize("value", [dict.fromkeys(map(str, range(9999)), 1), "/" + "a" * 99999])
+def test_no_value_fills_the_report(
+    where: str, field: str, value: Any, clean: dict[str, Any], tmp_path: Path
+) -> None:
+    document = changed(clean, set_in(where, field, value))
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps(document))
+    for options in ((), ("--json",)):
+        _, out, _ = run("validate", path, *options)
+        assert len(out) < 10_000

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from df2coco.coco.format import Entry
+from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, same_name
 from df2coco.validator.checks import check
@@ -66,7 +67,7 @@ def category_name_duplicate(file: File) -> Iterable[Hit]:
     """
     names = repeated(e["name"] for e in file.categories if "name" in e)
     return file.categories_where(
-        lambda e: type(e.get("name")) is str and e["name"] in names, lambda e: repr(e["name"])
+        lambda e: type(e.get("name")) is str and e["name"] in names, lambda e: shorten(e["name"])
     )
 
 
@@ -116,7 +117,7 @@ def category_spelling(file: File) -> Iterable[Hit]:
     for number, entry in enumerate(file.categories):
         category = file.garments.get(_id(entry))
         if category is not None and entry["name"] not in CATEGORY_BY_NAME:
-            yield Hit(identify(entry, number), f"{entry['name']!r} for {category.name!r}")
+            yield Hit(identify(entry, number), f"{shorten(entry['name'])} for {category.name!r}")
 
 
 def _id(entry: Entry) -> Any:
@@ -141,7 +142,7 @@ def category_renamed(file: File) -> Iterable[Hit]:
             right = (
                 f"expected {expected.name!r}" if expected else "DeepFashion2 has no such category"
             )
-            yield Hit(identify(entry, number), f"{entry['name']!r}, {right}")
+            yield Hit(identify(entry, number), f"{shorten(entry['name'])}, {right}")
 
 
 @check("note", about="category", garments=True)
@@ -154,7 +155,7 @@ def category_official_name(file: File) -> Iterable[Hit]:
     """
     for entry, category in _garment_entries(file):
         if entry["name"] != category.name and entry["name"] in CATEGORY_BY_NAME:
-            yield Hit(identify(entry, 0), f"{entry['name']!r} for {category.name!r}")
+            yield Hit(identify(entry, 0), f"{shorten(entry['name'])} for {category.name!r}")
 
 
 def _garment_entries(file: File) -> Iterator[tuple[Entry, Any]]:
@@ -195,7 +196,7 @@ def landmark_name_duplicate(file: File) -> Iterable[Hit]:
     """
     return file.categories_where(
         lambda e: bool(repeated(names_of(e))),
-        lambda e: ", ".join(repr(name) for name in repeated(names_of(e))[:3]),
+        lambda e: ", ".join(shorten(name) for name in repeated(names_of(e))[:3]),
     )
 
 

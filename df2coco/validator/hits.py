@@ -1,7 +1,7 @@
 """Where a check finds its defect."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 
 class Position(NamedTuple):
@@ -27,9 +27,13 @@ class Hit(NamedTuple):
 
 
 def identify(entry: Mapping[str, Any], number: int) -> Any:
-    """How a hit names an entry: by its id, or by its place in its list."""
+    """How a hit names an entry: by its id, or by its place in its list where that is no id or a long text."""
     found = entry.get("id")
-    return found if type(found) in (int, str) else Position(number)
+    is_short = type(found) is int or (type(found) is str and len(found) <= _LONGEST)
+    return found if is_short else Position(number)
+
+
+_LONGEST: Final = 100
 
 
 Found: TypeAlias = tuple[int, str]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from df2coco.coco.file_names import is_address, is_outside
 from df2coco.coco.format import column
 from df2coco.coco.schema import FIELDS
+from df2coco.errors import shorten
 from df2coco.validator.checks import check
 from df2coco.validator.file import File, repeated
 from df2coco.validator.hits import Hit, identify
@@ -43,7 +44,7 @@ def _names(file: File) -> list[str]:
 
 
 def _named(
-    file: File, wrong: Callable[[str], bool], shown: Callable[[str], str] = repr
+    file: File, wrong: Callable[[str], bool], shown: Callable[[str], str] = shorten
 ) -> Iterator[Hit]:
     """A hit for each image whose name is wrong."""
     for number, name in enumerate(file.once(_names)):
@@ -62,7 +63,7 @@ def file_name_outside(file: File) -> Iterable[Hit]:
     fits = FIELDS["images"]["file_name"].fits
     return file.images_where(
         lambda e: "file_name" in e and (not fits(e["file_name"]) or is_outside(e["file_name"])),
-        lambda e: repr(e["file_name"]),
+        lambda e: shorten(e["file_name"]),
     )
 
 
