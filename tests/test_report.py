@@ -179,7 +179,7 @@ def test_images_that_cannot_be_opened_are_reported(
 def faulty(folder: Path, validation_images: Path) -> Path:
     """The report of a file with faults in an image and in annotations."""
     document = json.loads((folder / "keypoints_validation.json").read_bytes())
-    document["images"][2]["width"] = 9
+    document["images"][2]["pair_id"] = "x"
     document["annotations"][3]["area"] *= 3
     document["annotations"][12]["keypoints"][2] = 7
     (folder / "faulty.json").write_text(json.dumps(document))
@@ -203,6 +203,20 @@ def test_findings_link_to_their_pictures(faulty: Path) -> None:
     document = json.loads((faulty.parent / "faulty.json").read_bytes())
     of_image = {f"#item-{a['id']}" for a in document["annotations"] if a["image_id"] == 3}
     assert links & of_image
+
+
+def test_photos_of_another_size_are_not_drawn(
+    folder: Path, validation: Path, tmp_path: Path
+) -> None:
+    """As draw refuses them: the boxes would be in wrong places."""
+    document = json.loads((folder / "keypoints_validation.json").read_bytes())
+    document["images"][2]["width"] = 9
+    (tmp_path / "in.json").write_text(json.dumps(document))
+    write_report(tmp_path / "in.json", validation / "image", tmp_path / "r.html")
+    page = Page(tmp_path / "r.html")
+    of_image = [a for a in document["annotations"] if a["image_id"] == 3]
+    assert len(page.all("img")) == 40 - len(of_image)
+    assert "000003.jpg: is 720 x 560 pixels, and the file says 9 x 560" in page.text
 
 
 @pytest.mark.no_cover
