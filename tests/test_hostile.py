@@ -242,7 +242,7 @@ def test_every_command_says_in_one_line_what_may_not_be_read(
 
 @pytest.mark.parametrize(
     "name",
-    [b"\xff\xfe1", b"1\n2", b"\x1b[31m", "\u0663".encode(), b"000001 (1)", b"-1", b"1" * 19, b"1e3",
+    [b"\xff\xfe1", b"1\n2", b"\x1b[31m", "\u0663".encode(), b"000009 (1)", b"-1", b"1" * 19, b"1e3",
      b"a\xe2\x80\xae", b" 1", b"%s", b"{}"],
 )  # fmt: skip
 @pytest.mark.linux
