@@ -1,6 +1,5 @@
 """What a `file_name` may be: a path below the folder of the images."""
 
-from pathlib import PurePosixPath
 from typing import Any
 
 
@@ -10,11 +9,13 @@ def is_address(name: str) -> bool:
 
 
 def is_outside(name: Any) -> bool:
-    """Whether it names no file below a folder: no text, nothing, an absolute path, one with "..", a folder."""
-    if type(name) is not str or name.endswith("/"):
+    """Whether it names no file below a folder: no text, nothing, an absolute path, a folder, one with "..", one
+    that no system takes (NUL)."""
+    if type(name) is not str:
         return True
     if "/" not in name and "\\" not in name:
-        return name in ("", ".", "..") or name[1:2] == ":"
-    path = PurePosixPath(name.replace("\\", "/"))
-    outside = path.is_absolute() or ".." in path.parts or name[1:2] == ":"
+        return name in ("", ".", "..") or name[1:2] == ":" or "\0" in name
+    parts = name.replace("\\", "/").split("/")
+    outside = not parts[0] or parts[-1] in ("", ".") or ".." in parts or name[1:2] == ":"
+    outside = outside or "\0" in name
     return outside and not is_address(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -162,6 +162,19 @@ class Annotations:
         outlines = np.nan_to_num(self.outlines.extents, nan=0.0)
         return large & inside & (width > 0) & (height > 0) & (outlines <= 1).all(axis=1)
 
+    def _shapes(self) -> Array:
+        """(N, 11): see `Columns.shapes`."""
+        import numpy as np
+
+        widths, heights = self.size_arrays
+        inside = np.fmin(np.fmax(self.outlines.extents, 0), np.stack([widths, heights] * 2, axis=1))
+        has = np.isfinite(self.outlines.extents[:, 0])
+        inside[~has] = np.nan
+        totals, landmarks = self.outlines.totals, self.landmarks
+        equal = landmarks.labelled + np.where(has, 0, totals)
+        sums = np.where(has, totals, 0), landmarks.totals, equal
+        return np.column_stack([self.corners, inside, *sums])
+
     def columns(self) -> Columns:
         """What is kept of the part."""
         landmarks = self.landmarks
@@ -170,8 +183,6 @@ class Annotations:
             self.column("image_id"),
             self.column("category_id"),
         )
-        totals = self.outlines.totals.tolist(), landmarks.totals.tolist()
-        boxes = self.column("bbox")
         return Columns(
             [each if type(each) in (int, str) else None for each in ids],
             [each if type(each) is int else None for each in image_ids],
@@ -189,20 +200,12 @@ class Annotations:
                 for entry in self.entries
             ],
             (landmarks.labelled > 0).tolist(),
-            list(map(_print, image_ids, category_ids, boxes, *totals)),
+            array("d", self._shapes().tobytes()),
         )
 
 
 _REQUIRED: Final = dict.fromkeys(("id", "image_id", "category_id", "bbox", "area", "iscrowd"))
 """Keys that consumers need; in their order."""
-
-
-def _print(image_id: Any, category_id: Any, box: Any, *totals: float) -> int | None:
-    if not box or not isinstance(box, list):
-        return None
-    with contextlib.suppress(TypeError):
-        return hash((image_id, category_id, tuple(box), *totals))
-    return None
 
 
 def _area_of_rle(rle: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -79,8 +80,9 @@ class Columns:
     """Keys that it needs and has not."""
     labelled: list[bool] = field(default_factory=list)
     """It has a labelled landmark."""
-    prints: list[int | None] = field(default_factory=list)
-    """Equal for equal items: of image, category, box, mask and landmarks; None: there is no box."""
+    shapes: array[float] = field(default_factory=lambda: array("d"))
+    """11 numbers each: corners of the box and of the polygons in the image (NaN where there are none), the sums of
+    the polygons' and the landmarks' numbers, and one that is equal for as many labelled landmarks and equal RLEs."""
 
     def extend(self, other: Columns) -> None:
         """Add the columns of the next part."""

@@ -137,24 +137,6 @@ def annotation_id_duplicate(file: File) -> Iterable[Hit]:
         yield Hit(each, f"{', '.join(where)}{more}")
 
 
-@check("warning", about="annotation")
-def item_repeated(file: File) -> Iterable[Hit]:
-    """The same item stands twice: equal image, category, box, mask and landmarks.
-
-    affects: A detector finds it once, so that AP stays below 1; counts are wrong.
-    cause: Files were merged that hold the same images, or an item was written twice.
-    remedy: Remove one of the two.
-    """
-    columns = file.columns
-    twice = set(repeated(each for each in columns.prints if each is not None))
-    first: dict[int, Any] = {}
-    for number, each in enumerate(columns.prints) if twice else ():
-        if each in twice and each is not None:
-            if each in first:
-                yield file.annotation_hit(number, f"the same as annotation {first[each]}")
-            first.setdefault(each, columns.ids[number])
-
-
 _MOST_ITEMS: Final = 100
 _MOST_LANDMARKS: Final = 20
 """COCOeval's maxDets."""
@@ -182,6 +164,28 @@ def items_too_many(file: File) -> Iterable[Hit]:
         for (image_id, category_id), count in counts.items():
             if count > most and image_id is not None:
                 yield Hit(image_id, f"{count} {what} of category {category_id}")
+
+
+@check("warning")
+def crowds_only(file: File) -> Iterable[Hit]:
+    """Every item of the file, or of a category with several, is a crowd.
+
+    affects: All frameworks drop all of them; COCOeval has no score for them (-1).
+    cause: Masks were exported as RLEs with iscrowd 1, as CVAT does with brush masks.
+    remedy: Write iscrowd 0 for single items.
+    """
+    columns = file.columns
+    if file.garments or all(columns.counted):
+        return  # DeepFashion2 has no crowds: `iscrowd-set`
+    counts = Counter(columns.category_ids)
+    single = Counter(
+        c for c, counted in zip(columns.category_ids, columns.counted, strict=True) if counted
+    )
+    if not single:
+        yield Hit(None, f"all {len(columns.ids):,} annotations")
+    for category_id, count in counts.items() if single else ():
+        if count > 1 and not single[category_id]:
+            yield Hit(category_id, f"all {count:,} annotations", "category")
 
 
 @check("error", about="annotation")

@@ -42,6 +42,22 @@ def keypoints_missing(file: File) -> Iterable[Hit]:
                 yield file.annotation_hit(number)
 
 
+@check("warning")
+def landmarks_absent(file: File) -> Iterable[Hit]:
+    """Categories name landmarks, and no annotation has a labelled one.
+
+    affects: MMPose keeps no item, Detectron2 removes all images: there is nothing to train or
+        evaluate landmarks on.
+    cause: Landmarks were not exported, or all are 0.
+    remedy: Write keypoints and num_keypoints; or remove the names, where only boxes or masks are
+        meant.
+    """
+    columns = file.columns
+    if columns.ids and any(file.header.lengths.values()) and not any(columns.labelled):
+        have = "no v is above 0" if any(columns.lengths) else "no annotation has keypoints"
+        yield Hit(None, have)
+
+
 @check("error", about="annotation")
 def keypoints_length(file: File) -> Iterable[Hit]:
     """keypoints are not 3 numbers for each landmark that the category names.
