@@ -107,8 +107,10 @@ def _why_not(path: Path, error: Exception) -> str:
     )
 
 
-def _starts_as_zip(path: Path) -> bool:
+def _starts_as_zip(path: Path, offset: int = 0) -> bool:
+    """Whether a member begins there."""
     with path.open("rb") as file:
+        file.seek(offset)
         return file.read(4) == b"PK\3\4"
 
 
@@ -125,7 +127,7 @@ _END_RECORD: Final = 22
 def preceding_archive(path: Path, offsets: Iterable[int]) -> bool:
     """Whether another zip archive stands before the one whose directory was read: two were joined."""
     first = min(offsets, default=0)
-    return first > 0 and _starts_as_zip(path)
+    return first > 0 and _starts_as_zip(path) and _starts_as_zip(path, first)
 
 
 def count_members(path: Path) -> int:
