@@ -15,7 +15,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
-from PIL import Image, ImageColor
+from PIL import Image, ImageChops, ImageColor
 from typer.testing import CliRunner
 
 import df2coco.cli.draw  # noqa: F401 (registers its commands)
@@ -23,7 +23,7 @@ from df2coco.cli.app import app
 from df2coco.converter.encoder import make_encoder
 from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
-from df2coco.drawing import PARTS, Photos, draw, draw_image
+from df2coco.drawing import PARTS, USUAL_PARTS, Photos, draw, draw_image
 from df2coco.drawing.drawables import read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
 from df2coco.drawing.matches import MATCHED, UNMATCHED, mark_matches
@@ -214,12 +214,62 @@ def trousers(visibility: int) -> dict[str, Any]:
 
 
 def test_only_what_is_asked_for_is_drawn() -> None:
-    assert set(MARKS) == set(PARTS)
-    for size in range(len(PARTS) + 1):
-        for parts in itertools.combinations(PARTS, size):
+    assert set(MARKS) == set(USUAL_PARTS)
+    for size in range(len(USUAL_PARTS) + 1):
+        for parts in itertools.combinations(USUAL_PARTS, size):
             picture = draw_image(grey(), [trousers(2)], category_entries("unified"), parts=parts)
             for part, at in MARKS.items():
                 assert (pixel(picture, *at) != ImageColor.getrgb(GREY)) == (part in parts)
+
+
+def test_a_label_stands_on_no_other_box_where_there_is_room() -> None:
+    own, other = (100, 100, 200, 300), (60, 40, 300, 130)
+    place = place_labels([Wish(80, 20, own), Wish(80, 20, other)], (400, 400))[0]
+    assert place is not None
+    assert (
+        not place.overlaps(Rectangle(60, 40, 240, 90))
+        or place.shared(Rectangle(100, 100, 100, 200)) == 1600
+    )
+    # Where there is none, it stands where it did.
+    assert place_labels([Wish(80, 20, own)], (400, 400)) == [Rectangle(100, 80, 80, 20)]
+
+
+def test_with_box_results_both_sides_show_boxes_alone(tmp_path: Path) -> None:
+    truth = {"id": 1, "image_id": 1, **trousers(2)}
+    photos, coco, results = tmp_path / "image", tmp_path / "gt.json", tmp_path / "results.json"
+    photos.mkdir()
+    grey().save(photos / "000001.png")
+    image = {"id": 1, "file_name": "000001.png", "width": SIDE, "height": SIDE}
+    document = {
+        "images": [image],
+        "annotations": [truth],
+        "categories": category_entries("unified"),
+    }
+    coco.write_text(json.dumps(document))
+    pictures = []
+    for fields, parts in (
+        (("bbox",), USUAL_PARTS),
+        (("bbox",), ("boxes",)),
+        (("bbox", "keypoints"), USUAL_PARTS),
+    ):
+        result = {"image_id": 1, "category_id": 8, "score": 0.9, **{f: truth[f] for f in fields}}
+        results.write_text(json.dumps([result]))
+        out = tmp_path / f"{len(pictures)}.png"
+        draw(coco, photos, out, results=results, parts=parts)
+        pictures.append(out.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_numbers_stand_beside_landmarks() -> None:
+    assert set(PARTS) == {*USUAL_PARTS, "numbers"}
+    plain, numbered = (
+        draw_image(grey(), [trousers(2)], category_entries("unified"), parts=parts)
+        for parts in (("landmarks",), ("landmarks", "numbers"))
+    )
+    changed = ImageChops.difference(plain, numbered)
+    for x, y in FIGURE[8]:
+        at = 50 + 500 * x, 50 + 500 * y
+        assert changed.crop((at[0], at[1] - 25, at[0] + 30, at[1])).getbbox() is not None
 
 
 def test_drawing_leaves_the_image_and_what_is_not_covered_as_they_are() -> None:
@@ -709,7 +759,7 @@ def test_parts_are_known_ones(tmp_path: Path) -> None:
 def test_the_legend_explains_what_is_there_and_nothing_else() -> None:
     categories = category_entries("unified")
 
-    def texts(annotations: list[Any], parts: Sequence[str] = tuple(PARTS)) -> set[str]:
+    def texts(annotations: list[Any], parts: Sequence[str] = USUAL_PARTS) -> set[str]:
         drawables = read_drawables(annotations, categories)
         return {key.text for key in keys_of(drawables, parts, compared=False)}
 
@@ -875,7 +925,7 @@ def test_oks_is_pycocotools(category: Category, shift: int) -> None:
     assert marked.note.endswith(f"OKS {expected:.2f}")
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", USUAL_PARTS)
 def test_results_of_each_kind_are_drawn(part: str) -> None:
     """Visibility does not matter in results: landmarks of any v are drawn, filled."""
     whole = trousers(1) | {"score": 0.5}

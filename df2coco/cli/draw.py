@@ -8,7 +8,7 @@ import typer
 
 from df2coco.cli import app as cli
 from df2coco.cli.streams import say
-from df2coco.drawing import PARTS, draw, draw_skeletons
+from df2coco.drawing import PARTS, USUAL_PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import MIN_SCORE
 from df2coco.drawing.selection import DEFAULT_SAMPLE
 
@@ -56,7 +56,7 @@ def draw_command(
     parts: Annotated[
         str,
         cli.option(",".join(PARTS), f"What to draw, separated by commas. {cli.explained(PARTS)}."),
-    ] = ",".join(PARTS),
+    ] = ",".join(USUAL_PARTS),
     only: Annotated[str | None, typer.Option(hidden=True)] = None,
     workers: cli.WorkersOption = None,
     password: cli.PasswordOption = None,

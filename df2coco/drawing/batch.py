@@ -14,7 +14,7 @@ from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.reader import no_collection
 from df2coco.drawing.comparison import Style, Subject, paint
-from df2coco.drawing.drawables import PARTS
+from df2coco.drawing.drawables import PARTS, USUAL_PARTS
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.selection import annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
@@ -49,7 +49,7 @@ def draw(
     seed: int = 0,
     results: str | Path | None = None,
     min_score: float = MIN_SCORE,
-    parts: Iterable[str] = tuple(PARTS),
+    parts: Iterable[str] = USUAL_PARTS,
     password: str | None = None,
     workers: int = 1,
     progress: Progress = no_progress,

@@ -57,6 +57,10 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     where = f"{style.results_path}: image {subject.image['id']}: "
     counting = [result for result in subject.results if _counts(result, style.min_score)]
     results = read_drawables(counting, style.categories, where=where, predicted=True)
+    # Both sides show the same: boxes alone where the results are boxes.
+    has = {part for part in style.parts if any(result.extent([part]) for result in results)}
+    has |= {"numbers"} if "landmarks" in has else set()
+    parts = tuple(part for part in style.parts if part in has) or style.parts
     truth, results = mark_matches(truth, results, photo.size)
     size = subject.room and _fitting(photo.size, beside_room(subject.room))
     matches = sum(item.color == MATCHED for item in truth)
@@ -66,10 +70,8 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
         f"ground truth: {matches} of {len(truth)} found",
         f"results: {matches} of {len(results)} match{below}",
     )
-    pictures = [
-        overlay(photo, drawables, parts=style.parts, size=size) for drawables in (truth, results)
-    ]
-    return beside(pictures, captions), keys_of(truth + results, style.parts, compared=True)
+    pictures = [overlay(photo, drawables, parts=parts, size=size) for drawables in (truth, results)]
+    return beside(pictures, captions), keys_of(truth + results, parts, compared=True)
 
 
 def _counts(result: Mapping[str, Any], min_score: float) -> bool:

@@ -18,8 +18,11 @@ PARTS: Final = {
     "boxes": "the boxes",
     "masks": "the union of an item's polygons",
     "landmarks": "visible ones filled, occluded ones hollow, and the skeleton",
+    "numbers": "those of the landmarks, which are in the order of keypoints",
 }
 """What can be drawn of an item."""
+
+USUAL_PARTS: Final = ("boxes", "masks", "landmarks")
 
 Extent: TypeAlias = tuple[float, float, float, float]
 """x1, y1, x2, y2."""

@@ -11,6 +11,9 @@ _MOST_LABELS: Final = 60
 _MOST_OBSTACLES: Final = 500
 """More cover the picture rather than explain it, and finding room takes the square of their number."""
 
+_FOREIGN: Final = 0.6
+"""How bad it is to lie on another item's box: less than to cover a landmark."""
+
 _STEPS: Final = 8
 """Places that are tried along each side of a box."""
 
@@ -65,8 +68,11 @@ def place_labels(
     obstacles = obstacles[:_MOST_OBSTACLES]
     placed: list[Rectangle] = []
     result: list[Rectangle | None] = []
-    for wish in wishes[:_MOST_LABELS]:
-        place = _at_box(wish, size, placed, obstacles) or _anywhere(wish, size, placed)
+    boxes = [_around(wish) for wish in wishes[:_MOST_LABELS]]
+    for number, wish in enumerate(wishes[:_MOST_LABELS]):
+        # On another item's box it would seem to name that one, where it is not on its own.
+        foreign = [Obstacle(box, _FOREIGN) for box in (*boxes[:number], *boxes[number + 1 :])]
+        place = _at_box(wish, size, placed, obstacles, foreign) or _anywhere(wish, size, placed)
         result.append(place)
         if place is not None:
             placed.append(place)
@@ -94,7 +100,9 @@ def _at_box(
     size: tuple[int, int],
     placed: Sequence[Rectangle],
     obstacles: Sequence[Obstacle],
+    foreign: Sequence[Obstacle],
 ) -> Rectangle | None:
+    own = _around(wish)
     if wish.width > size[0] or wish.height > size[1]:
         return None
     best, least = None, math.inf
@@ -105,11 +113,21 @@ def _at_box(
         covered = sum(
             weight * place.shared(its) / (its.width * its.height) for its, weight in obstacles
         )
+        outside = place.width * place.height - place.shared(own)
+        covered += sum(
+            weight * min(outside, place.shared(its)) / (place.width * place.height)
+            for its, weight in foreign
+        )
         if covered < least:
             best, least = place, covered
             if not covered:
                 break
     return best
+
+
+def _around(wish: Wish) -> Rectangle:
+    x1, y1, x2, y2 = wish.box
+    return Rectangle(round(x1), round(y1), max(1, round(x2 - x1)), max(1, round(y2 - y1)))
 
 
 def _inside(x: float, y: float, wish: Wish, size: tuple[int, int]) -> Rectangle:

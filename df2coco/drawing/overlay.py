@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.drawing.drawables import PARTS, Drawable, Extent, Landmark, read_drawables
+from df2coco.drawing.drawables import USUAL_PARTS, Drawable, Extent, Landmark, read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
 from df2coco.masks import compressed
 
@@ -34,7 +34,7 @@ def draw_image(
     annotations: Sequence[Mapping[str, Any]],
     categories: Sequence[Mapping[str, Any]],
     *,
-    parts: Iterable[str] = tuple(PARTS),
+    parts: Iterable[str] = USUAL_PARTS,
     size: int | None = None,
     predicted: bool = False,
 ) -> Image:
@@ -62,7 +62,7 @@ def overlay(
     image: Image,
     drawables: Sequence[Drawable],
     *,
-    parts: Iterable[str] = tuple(PARTS),
+    parts: Iterable[str] = USUAL_PARTS,
     size: int | None = None,
 ) -> Image:
     """A picture of `image` with `drawables` drawn over it, the first at the bottom; see `draw_image`."""
@@ -88,6 +88,9 @@ def overlay(
             brush.box(drawable)
         if "landmarks" in parts:
             brush.landmarks(drawable)
+    if "numbers" in parts:
+        for drawable in drawables:
+            brush.numbers(drawable)
     brush.labels(drawables, parts)
     return picture.reduce(fine)
 
@@ -241,6 +244,21 @@ class _Brush:
                 discs += [(0.68 * radius, around), (0.55 * radius, "#ffffff")]
             draw_discs(self.draw, place, discs)
 
+    def numbers(self, drawable: Drawable) -> None:
+        """The number of each landmark beside it, from 1."""
+        for number, landmark in drawable.landmarks.items():
+            x, y = self._pixel(landmark)
+            room = 1.2 * self._radius(drawable.landmarks.values())
+            self.draw.text(
+                (x + room, y - room),
+                f"{number + 1}",
+                casing_of(drawable.color),
+                font(max(round(11 * self.unit), 1)),
+                anchor="lb",
+                stroke_width=max(1, round(self.unit)),
+                stroke_fill=drawable.color,
+            )
+
     def _radius(self, landmarks: Iterable[Landmark]) -> float:
         """Smaller on small items, where landmarks lie close."""
         xs, ys = zip(*((m.x * self.scale[0], m.y * self.scale[1]) for m in landmarks), strict=True)
@@ -267,8 +285,9 @@ class _Brush:
             labels.append((text, drawable.color, wish))
         wishes = [wish for _, _, wish in labels]
         places = place_labels(wishes, self.canvas.size, list(self._obstacles(drawables, parts)))
-        for (text, color, _), place in zip(labels, places, strict=True):
+        for (text, color, wish), place in zip(labels, places, strict=True):
             if place is not None:
+                self._leader(place, wish, color)
                 self._label(text, color, place, size, pad)
 
     def _obstacles(
@@ -286,6 +305,16 @@ class _Brush:
                     x, y = self._pixel(landmark)
                     place = _rectangle(x - radius, y - radius, x + radius, y + radius)
                     yield Obstacle(place, 1.0)
+
+    def _leader(self, place: Rectangle, wish: Wish, color: str) -> None:
+        """A line from a label that does not touch its box to it."""
+        x1, y1, x2, y2 = wish.box
+        start = place.x + place.width / 2, place.y + place.height / 2
+        end = min(max(start[0], x1), x2), min(max(start[1], y1), y2)
+        across, down = abs(start[0] - end[0]), abs(start[1] - end[1])
+        if across > place.width / 2 + self.unit or down > place.height / 2 + self.unit:
+            for ink, width in ((casing_of(color), 3.6), (color, 2.0)):
+                self.draw.line((*start, *end), fill=ink, width=max(1, round(width * self.unit)))
 
     def _label(self, text: str, color: str, place: Rectangle, size: int, pad: int) -> None:
         ink = casing_of(color)
