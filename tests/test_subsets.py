@@ -367,8 +367,8 @@ def test_files_of_one_name_need_folders(whole: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layout": "category"}, "categories: not the categories of .*same options"),
-        ({"task": "instances"}, "same options"),
+        ({"layout": "category"}, "categories: keypoints of .* are not those of"),
+        ({"task": "instances"}, "same --task|keypoints of"),
         # As version 0.2 wrote keypoints files.
         ({"area": "mask"}, "info.df2coco.area: 'mask', but 'box' in .*train.json.*same --area"),
     ],
@@ -402,6 +402,10 @@ def image(**changes: Any) -> list[Document]:
     return [{"id": 1, "file_name": "1.jpg", "width": 9, "height": 9, **changes}]
 
 
+def names(*texts: str) -> list[Document]:
+    return [{"id": number, "name": text} for number, text in enumerate(texts, start=1)]
+
+
 LARGEST = (1 << 63) - 1
 TRIANGLE = [[1.0, 1.0, 6.0, 1.0, 6.0, 6.0]]
 REFUSED: dict[str, tuple[Document, Document, str]] = {
@@ -421,9 +425,15 @@ REFUSED: dict[str, tuple[Document, Document, str]] = {
     "landmarks in one of them": (
         other(annotations=item()), other(annotations=item(keypoints=[1, 1, 2])),
         "train.json: annotations: have no keypoints, but those of .*validation.json have"),
-    "two licenses of one id": (
-        other(licenses=[{"id": 1, "name": "a"}]), other(licenses=[{"id": 1, "name": "b"}]),
-        "id 1 is another license"),
+    "another category": (
+        other(categories=names("shirt", "shoe")), other(categories=names("shirt", "hat")),
+        "2: 'shoe' in .*train.json, 'hat' here. With --by-name"),
+    "a category missing": (
+        other(categories=names("shirt", "shoe")), other(categories=names("shirt")), "'shoe' is missing"),
+    "another skeleton": (
+        other(categories=[{"id": 1, "name": "a", "keypoints": ["b"], "skeleton": []}]),
+        other(categories=[{"id": 1, "name": "a", "keypoints": ["c"], "skeleton": []}]),
+        "keypoints of 'a' are not those of .*train.json"),
 }  # fmt: skip
 
 
@@ -453,6 +463,35 @@ def test_masks_and_landmarks_of_all_or_none_are_merged(
         other(annotations=[] if fields is None else item(**fields)) for fields in (first, second)
     ]
     merge(write_both(tmp_path, *documents), tmp_path / "all.json")
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_categories_of_one_name_are_one(tmp_path: Path, by_name: bool) -> None:
+    extra = [{"id": 2, "name": "hat"}] if by_name else []
+    colored = [*extra, {"id": 7, "name": "shoe", "color": "red"}, {"id": 1, "name": "shirt"}]
+    second = other(categories=colored, annotations=item(category_id=7))
+    paths = write_both(tmp_path, other(categories=names("shirt", "shoe")), second)
+    done = merge(paths, tmp_path / "all.json", by_name=by_name)
+    document = json.loads((tmp_path / "all.json").read_text())
+    expected = names("shirt", "shoe", "hat")[: 3 if by_name else 2]
+    assert document["categories"] == expected
+    assert [each["category_id"] for each in document["annotations"]][-1] == 2
+    assert done.renumbered["category ids"] == (str(paths[1]),)
+
+
+def test_licenses_are_numbered_anew(tmp_path: Path) -> None:
+    both = [
+        other(
+            licenses=[{"id": number, "name": name}, {"id": 5, "name": "c"}],
+            images=image(license=number),
+        )
+        for number, name in ((0, "a"), (0, "b"))
+    ]
+    merge(write_both(tmp_path, *both), tmp_path / "all.json")
+    document = json.loads((tmp_path / "all.json").read_text())
+    named = {each["id"]: each["name"] for each in document["licenses"]}
+    assert named == {0: "a", 5: "c", 6: "b"}
+    assert [named[each["license"]] for each in document["images"]] == ["a", "b"]
 
 
 def write_both(folder: Path, first: Document, second: Document) -> list[Path]:

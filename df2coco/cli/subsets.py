@@ -38,6 +38,9 @@ def split_command(
             f"{part.name}: {part.images:,} images ({part.image_share:.2%}, {part.share:.2%} wanted), "
             f"{part.annotations:,} annotations, {part.pairs:,} pairs -> {part.path}"
         )
+    for part in done:
+        if not part.images:
+            say(f"{part.name} has no images: there are too few for so many parts")
     say()
     say(f"{'share of each category':<24}" + "".join(f"{part.name:>12}" for part in done))
     for name in done[0].category_shares:
@@ -75,19 +78,22 @@ def merge_command(
             "split's name and image (train/image), where names collide.",
         ),
     ] = None,
+    by_name: Annotated[
+        bool, cli.flag("--by-name", "Join other categories too: the file gets those of all.")
+    ] = False,
     quiet: cli.QuietOption = False,
 ) -> None:
     """Merge COCO files of several splits into one.
 
     Ids that collide are numbered anew, pairs of different splits are kept apart, and the split's folder
-    is put into file_name. All files must have equal categories, and all or none of them masks and
-    landmarks.
+    is put into file_name. Categories of one name are one category. All files must have masks and
+    landmarks, or none.
     """
     from df2coco.subsets import merge
 
     *inputs, out = paths
     with cli.progress_bar(quiet=quiet) as progress:
-        done = merge(inputs, out, folders=folder or (), progress=progress)
+        done = merge(inputs, out, folders=folder or (), by_name=by_name, progress=progress)
     if quiet:
         return
     for what, files in done.renumbered.items():

@@ -173,6 +173,14 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
     except orjson.JSONDecodeError as error:
         if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
             return CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
+        try:
+            raw.decode()
+        except UnicodeDecodeError as wrong:
+            start, line = raw.rfind(b"\n", 0, wrong.start) + 1, raw.count(b"\n", 0, wrong.start) + 1
+            place = (
+                f"byte 0x{raw[wrong.start]:02x} in line {line}, column {wrong.start - start + 1}"
+            )
+            return CocoFileError(f"not UTF-8: {place}. Save it as UTF-8.", file=path)
         cut_off = "end of data" in str(error)
         remedy = "Was it written to the end?" if cut_off else "Correct it, or write the file again."
         return CocoFileError(f"not JSON ({error}). {remedy}", file=path)

@@ -26,7 +26,7 @@ class Merged:
     - images: Images in the new file.
     - annotations: Annotations in it.
     - renumbered: "image ids", "annotation ids", "pair ids" -> the files in which they were
-      numbered anew.
+      numbered anew; "category ids" too, where there are such files.
     - folders: What was put before the names of each file's images; () when the names did not
       collide.
     - left_out: Outermost keys, of no list of COCO, that are not the same in all files.
@@ -53,6 +53,10 @@ class _Input:
     shapes: set[str] = field(default_factory=set)
     """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
     offsets: dict[str, int] = field(default_factory=dict)
+    categories: dict[int, int] = field(default_factory=dict)
+    """Category id -> that of the merged file, where it may be another one."""
+    licenses: dict[str, int] = field(default_factory=dict)
+    """`repr` of a license's id -> its new one, where that is another one."""
     folder: str = ""
 
     def take(self, annotations: list[Entry]) -> None:
@@ -80,6 +84,8 @@ class _Input:
         changed = {**entry, "id": entry["id"] + self.offsets["image ids"]}
         if self.folder and isinstance(entry.get("file_name"), str):
             changed["file_name"] = f"{self.folder}/{entry['file_name']}"
+        if (number := self.licenses.get(repr(entry.get("license")))) is not None:
+            changed["license"] = number
         return self._with_pair(changed)
 
     def annotation(self, entry: Entry) -> Entry:
@@ -89,6 +95,7 @@ class _Input:
                 **entry,
                 "id": entry["id"] + self.offsets["annotation ids"],
                 "image_id": entry["image_id"] + self.offsets["image ids"],
+                "category_id": self.categories.get(entry["category_id"], entry["category_id"]),
             }
         )
 
@@ -104,6 +111,7 @@ def merge(
     out: str | Path,
     *,
     folders: Sequence[str] = (),
+    by_name: bool = False,
     progress: Progress = no_progress,
 ) -> Merged:
     """Merge the COCO files at `paths`, two or more, into one at `out`.
@@ -111,7 +119,8 @@ def merge(
     Image ids, annotation ids and `pair_id`s that occur in several files are made different: all those of
     the later file move up behind the largest one so far. (`pair_id`s repeat across the dataset's splits,
     and mean other garments there.) Where file names collide, each file's split and `image` are put before
-    them: "train/image/000001.jpg"; `folders` names other folders, one for each file.
+    them: "train/image/000001.jpg"; `folders` names other folders, one for each file. Categories of one name are
+    one category; with `by_name` the new file has those of all files.
 
     Of what df2coco notes in `info`, what holds for all files is kept; all their licenses are.
 
@@ -141,10 +150,13 @@ def merge(
         _check_fit(inputs[0], each)
         _check_shapes(inputs[:number], each)
         _check_pairs(inputs[:number], each)
+    categories = _join_categories(inputs, by_name)
     renumbered = {name: _renumber(inputs, name) for name in _IDS}
+    moved = [str(i.path) for i in inputs if any(old != i.categories[old] for old in i.categories)]
+    renumbered |= {"category ids": tuple(moved)} if moved else {}
     _choose_folders(inputs, folders)
     others, left_out = _others(inputs)
-    head = _info(inputs), inputs[0].document["categories"], out, others
+    head = _info(inputs), categories, out, others
     with Outputs() as files, Writer(files.open(out), *head) as writer:
         for number, each in enumerate(inputs):
             progress("writing files", number, len(inputs))
@@ -165,14 +177,55 @@ def merge(
     )
 
 
+def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Any]:
+    """The categories of all files. Those of one name are one category, whatever their ids, order and colors.
+
+    Raises `CocoFileError` where names are not unique, where a file has others (unless `by_name`), and where
+    landmark names or skeletons differ.
+    """
+    first, *others = inputs
+    joined: list[Any] = list(first.document["categories"])
+    for each in others:
+        entries: list[Entry] = each.document["categories"]
+        if entries == joined:
+            continue
+        ours = {str(entry.get("name")): entry for entry in joined}
+        theirs = {str(entry.get("name")): entry for entry in entries}
+        if len(ours) < len(joined) or len(theirs) < len(entries):
+            raise _other_category(each, "two have one name. Give each its own")
+        if not by_name and ours.keys() != theirs.keys():
+            name = next((name for name in theirs if name not in ours), "")
+            known = {entry["id"]: other for other, entry in ours.items()}
+            text = (
+                f"{shorten(next(n for n in ours if n not in theirs))} is missing"
+                if not name
+                else (
+                    f"{theirs[name]['id']}: {shorten(known.get(theirs[name]['id'], 'nothing'))} in {first.path}, "
+                    f"{shorten(name)} here"
+                )
+            )
+            raise _other_category(
+                each, f"{text}. With --by-name the file gets the categories of both"
+            )
+        for name, entry in theirs.items():
+            for part in ("keypoints", "skeleton") if name in ours else ():
+                if (ours[name].get(part) or []) != (entry.get(part) or []):
+                    text = f"{part} of {shorten(name)} are not those of {first.path}"
+                    raise _other_category(each, f"{text}. Make them equal")
+            if name not in ours:
+                taken = {other["id"] for other in joined}
+                number = max(taken) + 1 if entry["id"] in taken else entry["id"]
+                ours[name] = {**entry, "id": number}
+                joined.append(ours[name])
+            each.categories[entry["id"]] = ours[name]["id"]
+    return joined
+
+
+def _other_category(each: _Input, text: str) -> CocoFileError:
+    return CocoFileError(f"{text}.", file=each.path, field="categories")
+
+
 def _check_fit(first: _Input, other: _Input) -> None:
-    if first.document["categories"] != other.document["categories"]:
-        raise CocoFileError(
-            f"not the categories of {first.path}: ids, names, keypoints and skeletons must be equal. "
-            "Convert both with the same options.",
-            file=other.path,
-            field="categories",
-        )
     ours = [conversion_of(each.document.get("info")) for each in (first, other)]
     for name in ("task", "landmarks", "area"):
         found = [getattr(each, name, None) for each in ours]
@@ -299,20 +352,19 @@ def _info(inputs: Sequence[_Input]) -> Any:
 
 
 def _licenses(inputs: Sequence[_Input]) -> list[Any]:
-    """All files' licenses. Raises `CocoFileError` when one id stands for two of them."""
-    found: dict[Any, tuple[Any, _Input]] = {}
+    """All files' licenses; one whose id is another license's before it is numbered anew."""
+    found: dict[str, Any] = {}
     for each in inputs:
         licenses = each.document.get("licenses")
         for entry in licenses if isinstance(licenses, list) else ():
             key = repr(entry.get("id") if isinstance(entry, dict) else entry)
-            other, source = found.setdefault(key, (entry, each))
-            if other != entry:
-                raise CocoFileError(
-                    f"id {key} is another license in {source.path}. Number them differently.",
-                    file=each.path,
-                    field="licenses",
-                )
-    return [entry for entry, _ in found.values()]
+            if found.setdefault(key, entry) != entry:
+                same = (e["id"] for e in found.values() if {**e, "id": 0} == {**entry, "id": 0})
+                ids = [e["id"] for e in found.values() if is_id(e.get("id"))]
+                number = next(same, max(ids, default=0) + 1)
+                each.licenses[key] = number
+                found[repr(number)] = {**entry, "id": number}
+    return list(found.values())
 
 
 def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
