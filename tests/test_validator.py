@@ -535,6 +535,7 @@ BARELY: list[tuple[str, str, Any]] = [
     ("sizes-too-large", "clean", lambda d: d["images"].append(d["images"][0] | {"id": 9, "file_name": "c.jpg"})),
     ("item-repeated", "clean", lambda d: twice(d, category_id=8)),
     ("item-repeated", "clean", lambda d: twice(d, image_id=2)),
+    ("item-repeated", "clean", lambda d: [twice(d), *(e.update(id=str(e["id"])) for e in d["images"])] and [e.update(image_id=str(number)) for number, e in enumerate(d["annotations"], 1)]),
     ("item-repeated", "posed", lambda d: twice(d, keypoints=[41, *d["annotations"][0]["keypoints"][1:]])),
     ("items-too-many", "clean", lambda d: many(d, 99)),
     ("items-too-many", "posed", lambda d: many(d, 19)),

@@ -39,8 +39,10 @@ def item_repeated(file: File) -> Iterable[Hit]:
 
     columns, shapes = file.columns, file.once(_shapes)
     groups: dict[Any, int] = {}
-    pairs = zip(columns.image_ids, columns.category_ids, strict=True)
-    group = np.array([groups.setdefault(pair, len(groups)) for pair in pairs], np.intp)
+    pairs = enumerate(zip(columns.image_ids, columns.category_ids, strict=True))
+    # An id that is not a number may be that of any image: such an item is like no other.
+    keys = [number if None in pair else pair for number, pair in pairs]
+    group = np.array([groups.setdefault(key, len(groups)) for key in keys], np.intp)
     order = np.lexsort((shapes[:, 0], group))
     first: dict[int, int] = {}
     for step in range(1, _NEXT):
