@@ -153,7 +153,7 @@ def test_all_names(tmp_path: Path) -> None:
         ("image\\1.JPG", "has backslashes"),
         ("../1.JPG", "is not the name of a file below this folder"),
         (7, "file_name 7 is not text"),
-        (NFC, f"is missing, but there is '{NFD}'"),
+        (NFC, f"is missing, but there is {NFD!a}, another Unicode form"),
     ],
 )
 def test_what_is_missing_is_named_with_what_is_nearly_it(
@@ -255,3 +255,19 @@ def test_what_is_damaged_beside_a_coco_file_is_not_its_photos(tmp_path: Path) ->
     fill(tmp_path, ["val_images/1.jpg"])
     (tmp_path / "val.zip").write_bytes(b"no archive")
     assert find_photos(tmp_path / "val.json", [{"file_name": "1.jpg"}]).name == "val_images"
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "told"),
+    [
+        ("my photo.jpg", "my%20photo.jpg", "but there is 'my photo.jpg'"),
+        ("caf\u00e9.jpg", "cafe\u0301.jpg", "another Unicode form"),
+        ("my photo.jpg", "my%21photo.jpg", "is missing. Download"),
+        ("CAF.jpg", "caf.jpg", "but there is 'CAF.jpg'. Write"),
+    ],
+)
+def test_a_name_that_is_nearly_there_is_named(
+    there: str, asked: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / there).touch()
+    assert told in Pictures(tmp_path).missing(asked).text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_end import find_cut
@@ -336,9 +337,12 @@ class Pictures:
             near = self._nearly(parts)
             text = "is missing. Download or unpack it again, or name the right folder."
             if near is not None:
-                text = (
-                    f"is missing, but there is {near!r}. Write one of the two names as the other."
-                )
+                shown = repr(near)
+                if unicodedata.normalize("NFC", near) == unicodedata.normalize(
+                    "NFC", "/".join(parts)
+                ):
+                    shown = f"{near!a}, another Unicode form (NFC or NFD) of the same name"
+                text = f"is missing, but there is {shown}. Write one of the two names as the other."
             return ImageError(text, file=f"{self.label}/{file_name}")
         text = "is not the name of a file below this folder. Write a relative path."
         if not isinstance(file_name, str):
@@ -357,7 +361,7 @@ class Pictures:
         return f"{self.label}/{picture.name}"
 
     def _nearly(self, parts: _Parts) -> str | None:
-        """The name of a picture in the same folder that differs in letter case, Unicode form or suffix."""
+        """The name of a picture in the same folder that differs in letter case, Unicode form, %20 or suffix."""
         stem = _folded(PurePosixPath(parts[-1]).stem)
         for folder, _ in self._candidates(parts):
             for name in self._tree.listing(folder):
@@ -367,7 +371,7 @@ class Pictures:
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", unquote(name)).casefold()
 
 
 def _join(folder: str, name: str) -> str:
