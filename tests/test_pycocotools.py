@@ -67,6 +67,23 @@ def test_a_wrong_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     assert imperfect(validate(CLEAN)) != []
 
 
+def test_masks_of_the_largest_images_take_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn in full, a mask of 30000 x 30000 pixels takes 1.8 GB."""
+    document = json.loads(CLEAN.read_text())
+    for image in document["images"]:
+        image |= {"width": 30_000, "height": 30_000}
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps(document))
+    monkeypatch.setattr(COCO, "annToMask", raises)
+    assert imperfect(validate(path)) == []
+    assert imperfect(validate(CLEAN)) == ["pycocotools cannot score it: KeyError('nothing')"]
+    other = lambda self, entry: encode(self, entry | {"segmentation": [[9.0, 9, 19, 9, 19, 19]]})  # noqa: E731
+    monkeypatch.setattr(COCO, "annToRLE", other)
+    assert "pycocotools draws a mask of" in imperfect(validate(path))[0]
+
+
 @pytest.mark.parametrize("value", ["x", [["x"] * 6], {"size": [100, 100], "counts": [9]}, None])
 def test_what_it_may_crash_on_is_not_called_loaded(value: Any, tmp_path: Path) -> None:
     document = json.loads(CLEAN.read_text())

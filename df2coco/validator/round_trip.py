@@ -186,6 +186,10 @@ def _scored(coco: "COCO", path: Path) -> Trip:
     return Trip("", len(images) if scores else 0, scores, tuple(hits))
 
 
+_LARGE: Final = 1 << 26
+"""Pixels of an image whose masks are only encoded: drawn in full, each would take as many bytes twice."""
+
+
 def _draw(
     coco: "COCO", truth: list[Entry], areas: Sequence[int | None]
 ) -> tuple[dict[int, Any], list[Hit]]:
@@ -197,9 +201,14 @@ def _draw(
     for number, (entry, area) in enumerate(zip(truth, areas, strict=True)):
         if not area:
             continue  # without pixels it cannot be matched: `mask-empty` reports it
-        mask = coco.annToMask(entry)
-        masks[number] = coco_mask.encode(np.asfortranarray(mask))
-        pixels = np.count_nonzero(mask)
+        image = coco.imgs[entry["image_id"]]
+        if image["width"] * image["height"] > _LARGE:
+            masks[number] = coco.annToRLE(entry)
+            pixels = int(coco_mask.area(masks[number]))
+        else:
+            mask = coco.annToMask(entry)
+            masks[number] = coco_mask.encode(np.asfortranarray(mask))
+            pixels = int(np.count_nonzero(mask))
         if pixels != area:
             detail = f"pycocotools draws a mask of {pixels} pixels, expected {area}"
             hits.append(Hit(identify(entry, number), detail, "annotation"))
