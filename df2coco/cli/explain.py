@@ -1,13 +1,12 @@
 """`df2coco explain`."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Annotated
 
 from df2coco.cli import app as cli
-from df2coco.errors import OptionError
 from df2coco.parser.records import NOTICES
 from df2coco.validator import CHECK_BY_CODE, NEEDS
+from df2coco.validator.table import unknown_code
 
 
 @cli.command("explain")
@@ -33,9 +32,7 @@ def explain_command(
         return
     name = code.strip().lower().replace("_", "-")
     if name not in CHECK_BY_CODE and name not in NOTICES:
-        near = difflib.get_close_matches(name, [*CHECK_BY_CODE, *NOTICES], n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else "df2coco explain lists all."
-        raise OptionError(f"there is no code {code!r}. {hint}")
+        raise unknown_code(name, [*CHECK_BY_CODE, *NOTICES])
     print("\n".join([*_check(name), *_notice(name)]))
 
 

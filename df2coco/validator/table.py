@@ -1,6 +1,7 @@
 """All checks in one table."""
 
 import difflib
+from collections.abc import Iterable
 from typing import Final
 
 from df2coco.errors import OptionError
@@ -41,7 +42,12 @@ CHECK_BY_CODE: Final = {check.code: check for check in CHECKS}
 def find_check(code: str, option: str = "") -> Check:
     """The check of a code. Raises `OptionError` when there is none."""
     if code not in CHECK_BY_CODE:
-        near = difflib.get_close_matches(code, CHECK_BY_CODE, n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else "df2coco explain lists all."
-        raise OptionError(f"there is no finding {code!r}. {hint}", field=option)
+        raise unknown_code(code, CHECK_BY_CODE, option)
     return CHECK_BY_CODE[code]
+
+
+def unknown_code(code: str, codes: Iterable[str], option: str = "") -> OptionError:
+    """The error for what is none of `codes`."""
+    near = difflib.get_close_matches(code, list(codes), n=3)
+    hint = f"Did you mean {', '.join(near)}?" if near else "df2coco explain lists all."
+    return OptionError(f"there is no code {code!r}. {hint}", field=option)
