@@ -21,6 +21,7 @@ from df2coco.cli.app import app
 from df2coco.converter.annotation_files import TOP_LEVEL_ORDER
 from df2coco.converter.restore import restore
 from df2coco.converter.run import convert
+from df2coco.converter.summary import ConversionError
 from df2coco.errors import CocoFileError, Df2cocoError, OutputError
 from df2coco.taxonomy import CATEGORIES
 from tests.samples import asked, make_annotation, make_item, make_jpeg
@@ -46,7 +47,13 @@ def texts_in(folder: Path) -> dict[str, str]:
 def there_and_back(source: Path, work: Path, options: dict[str, Any], images: Path | None) -> Path:
     """Convert, restore, convert again; the bytes must be the same. The folder of restored files."""
     one, two, annos = work / "one.json", work / "two.json", work / "annos"
-    convert(source, one, images=images, **options)
+    try:
+        convert(source, one, images=images, **options)
+    except ConversionError as error:
+        if "leave no image" not in str(error):  # what is chosen may leave nothing
+            raise
+        annos.mkdir()
+        return annos
     restore(one, annos)
     if any(annos.iterdir()):
         convert(annos, two, images=images, **options)
@@ -65,7 +72,7 @@ def test_fixtures_convert_to_the_same_bytes_again(
     if not with_images:
         shutil.copytree(validation / "annos", source)
     images = validation / "image" if with_images else None
-    there_and_back(source, tmp_path, options, images)
+    assert any(there_and_back(source, tmp_path, options, images).iterdir())
 
 
 @pytest.mark.parametrize("layout", ["unified", "aggregated", "category"])

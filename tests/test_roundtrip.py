@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from df2coco.coco import load
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS
 from df2coco.converter.run import convert
+from df2coco.converter.summary import ConversionError
 from df2coco.errors import PasswordError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.masks import union_area
@@ -174,6 +175,10 @@ def test_root_of_several_splits(validation: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_real_samples(real: Path, tmp_path: Path) -> None:
     for name in OPTIONS:
+        if name == "all-at-once":  # no photo of a shop among them has one of its categories
+            with pytest.raises(ConversionError, match="leave no image"):
+                convert(real / "train", tmp_path / "none.json", **asked(**OPTIONS[name]))
+            continue
         convert(real / "train", tmp_path / "out.json", **asked(**OPTIONS[name]))
         report = validate(
             tmp_path / "out.json", against=real / "train", images=real / "train/image"

@@ -55,7 +55,7 @@ def _run_and_flush() -> None:
 COMMANDS: Final = {
     "convert": ("convert", "Convert DeepFashion2 annotations to COCO."),
     "image-info": ("convert", "Write a COCO file without annotations, for the test split."),
-    "validate": ("validate", "Report what is wrong with a COCO file, and who is affected."),
+    "validate": ("validate", "Report what is wrong with COCO files, and who is affected."),
     "explain": ("explain", "Explain a finding of validate, or a notice of convert."),
     "evaluate": ("evaluate", "Score results as the DeepFashion2 benchmarks do."),
     "retrieval": ("retrieval", "Write the ground truth of consumer-to-shop retrieval."),

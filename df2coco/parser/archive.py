@@ -10,7 +10,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -124,9 +124,8 @@ def _has_end(path: Path) -> bool:
 _END_RECORD: Final = 22
 
 
-def preceding_archive(path: Path, offsets: Iterable[int]) -> bool:
-    """Whether another zip archive stands before the one whose directory was read: two were joined."""
-    first = min(offsets, default=0)
+def preceding_archive(path: Path, first: int) -> bool:
+    """Whether another zip archive lies before the first member of the directory: two were joined."""
     return first > 0 and _starts_as_zip(path) and _starts_as_zip(path, first)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -115,14 +114,14 @@ class Archive:
         self.faults: list[tuple[str, str]] = []
         """What of it cannot be read, each with the reason."""
         twice: list[str] = []
-        offsets = array("Q")
+        first: int | None = None
         for name, member in read_directory(path):
             folder, _, base = name.rpartition("/")
             files = self._folders.setdefault(folder, {})
             if base in files:
                 twice.append(name)
             files[base] = member
-            offsets.append(member.offset)
+            first = member.offset if first is None else min(first, member.offset)
             if ARCHIVE_NAME.search(base) and base[0] != ".":
                 self.inner.append(name)
         self.inner.sort()
@@ -130,7 +129,7 @@ class Archive:
             more = f" (as {counted(len(twice) - 1, 'other member')})" if twice[1:] else ""
             reason = f"{twice[0]} stands twice in it{more}: the last is read. Pack it again."
             self.faults.append((self.label, reason))
-        if preceding_archive(path, offsets):
+        if preceding_archive(path, first or 0):
             reason = "two archives joined: only the last is read. Separate them, or unpack both."
             self.faults.append((self.label, reason))
 
