@@ -1114,7 +1114,7 @@ def test_findings_can_be_chosen() -> None:
     ("arguments", "told"),
     [
         (["--ignore", "bbox-smal"], "bbox-small"),
-        (["--select", "nothing"], "no finding 'nothing'"),
+        (["--select", "nothing"], "no code 'nothing'"),
         (["--select", "picture-size"], "only runs with --images"),
         (["--select", "source-value"], "only runs with --against"),
         (["--quick", "--select", "mask-empty"], "only runs unless --quick"),
