@@ -11,7 +11,6 @@ from df2coco.coco.decoding import check_fields
 from df2coco.coco.garments import find_garments
 from df2coco.coco.lists import read_annotations
 from df2coco.coco.loaded import GroundTruthSource, open_document
-from df2coco.coco.reader import check_document
 from df2coco.errors import OptionError, shorten
 from df2coco.layouts import own_landmarks, own_slots
 from df2coco.outputs import atomic_write, check_outputs
@@ -38,10 +37,7 @@ class Results:
         first_label: int = 0,
     ) -> None:
         source = open_document(ground_truth)
-        if source.raw is None:
-            document = read_annotations(source.path, lambda _: None)
-        else:
-            document = check_document(source.path, orjson.loads(source.raw))
+        document = read_annotations(source.path, lambda _: None, raw=source.raw)
         check_fields({**document, "annotations": []}, source.path)
         self.entries: list[dict[str, Any]] = []
         self._file = source.path
