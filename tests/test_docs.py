@@ -24,12 +24,14 @@ from df2coco.stats import CategoryStatistics, SplitStatistics
 from df2coco.subsets.merge import Merged
 from df2coco.subsets.split import Part
 from df2coco.taxonomy import Category
-from df2coco.validator import Check, Finding, Hit, Report
+from df2coco.validator import CHECKS, Check, Finding, Hit, Report
+from df2coco.validator.checks import PAGE
 from tests.conftest import ROOT
 from tests.test_cli import run
 from tests.tools.documents import (
     MARKED,
     PAGES,
+    check_pages,
     commands_of,
     console_blocks,
     environment,
@@ -48,6 +50,15 @@ every_page = pytest.mark.parametrize("page", PAGES)
 def test_what_stands_between_marks_is_the_codes(name: str) -> None:
     found = [block for text in TEXTS.values() if (block := marked(text, name)) is not None]
     assert found == [MARKED[name]().strip()], "run make regenerate"
+
+
+def test_every_check_has_its_page() -> None:
+    pages = {name: text for name, text in TEXTS.items() if name.startswith("docs/checks/")}
+    index = pages.pop("docs/checks/index.md")
+    assert pages == check_pages(), "run make regenerate"
+    for check in CHECKS:
+        assert f"[`{check.code}`]({check.code}.md)" in index
+        assert check.link == f"{PAGE}{check.code}/"
 
 
 def test_every_field_of_the_file_is_described(validation: Path, tmp_path: Path) -> None:

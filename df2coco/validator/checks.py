@@ -30,8 +30,8 @@ NEEDS: Final[Mapping[Need, str]] = {
 }
 """When a check runs."""
 
-PAGE: Final = "https://github.com/df2coco/df2coco/blob/main/docs/checks.md"
-"""Has an entry for each check, with an example."""
+PAGE: Final = "https://df2coco.github.io/df2coco/checks/"
+"""Has a page for each check, with an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Check:
 
     @property
     def link(self) -> str:
-        """The address of its entry in the documentation."""
-        return f"{PAGE}#{self.code}"
+        """The address of its page in the documentation."""
+        return f"{PAGE}{self.code}/"
 
 
 def check(

@@ -5,10 +5,11 @@ A mark is a pair of comments: <!-- name --> and <!-- /name -->.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.conftest import ROOT
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
 """Name -> file of each page that people read."""
 
@@ -56,25 +57,51 @@ def landmarks_table() -> str:
     return "\n".join([head, "|--:|---|--:|---|--:|--:|", *rows])
 
 
-def checks_table() -> str:
-    """All checks: code (a link to its section), level, when, defect."""
-    lines = ["| code | level | when | defect |", "|---|---|---|---|"]
-    for check in CHECKS:
-        sentence = check.sentence.replace("|", "\\|")
-        cells = f"[`{check.code}`](#{check.code})", check.level, NEEDS[check.needs], sentence
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+_SUBJECTS: Mapping[str, Callable[[Check], bool]] = {
+    "The pictures (with --images)": lambda check: check.needs == "images",
+    "The comparison with the source (with --against)": lambda check: check.needs == "source",
+    "Landmarks": lambda check: re.search("landmark|keypoint|skeleton", check.code) is not None,
+    "Categories": lambda check: check.about == "category",
+    "Images": lambda check: check.about == "image",
+    "Annotations, boxes and masks": lambda check: check.about == "annotation",
+    "The file as a whole": lambda _: True,
+}
+"""Heading -> whether a check belongs below it; the first that fits has it."""
 
 
-def checks_sections() -> str:
-    """A section for each check, whose anchor is the code."""
-    return "\n".join(
-        f"### {check.code}\n\n"
-        f"*{check.level}, {NEEDS[check.needs]}{', DeepFashion2 only' * check.garments}.* {check.sentence}\n\n"
-        f"- affects: {check.affects}\n- cause: {check.cause}\n- remedy: {check.remedy}\n"
-        f"- example: {_example(check)}\n"
-        for check in CHECKS
+def checks_index() -> str:
+    """All checks by subject: code (a link to its page), level, defect."""
+    tables: dict[str, list[str]] = {subject: [] for subject in reversed(_SUBJECTS)}
+    for check in sorted(CHECKS, key=lambda check: check.code):
+        subject = next(name for name, fits in _SUBJECTS.items() if fits(check))
+        cells = f"[`{check.code}`]({check.code}.md)", check.level, check.sentence
+        tables[subject].append("| " + " | ".join(cells) + " |")
+    head = "| code | level | defect |\n|---|---|---|"
+    return "\n\n".join(
+        f"## {subject}\n\n" + "\n".join([head, *rows]) for subject, rows in tables.items()
     )
+
+
+def check_pages() -> dict[str, str]:
+    """The page of each check, by its name."""
+    return {
+        f"docs/checks/{check.code}.md": f"""---
+description: {json.dumps(check.sentence)}
+---
+
+# {check.code}
+
+*{check.level}, {NEEDS[check.needs]}{", DeepFashion2 only" * check.garments}.* {check.sentence}
+
+- **affects**: {check.affects}
+- **cause**: {check.cause}
+- **remedy**: {check.remedy}
+- **example**, in a clone of the repository: {_example(check)}
+
+`df2coco explain {check.code}` prints the same. [All checks](index.md)
+"""
+        for check in CHECKS
+    }
 
 
 def _example(check: Check) -> str:
@@ -104,52 +131,38 @@ def _sections(command: Any, name: str) -> Iterator[str]:
         for child in sorted(command.commands):
             yield from _sections(command.commands[child], f"{name} {child}")
         return
-    arguments = [_value(each) for each in command.params if not _is_option(each)]
-    usage = " ".join([*arguments, "[OPTIONS]"])
-    lines = [f"## {name}", "", _prose(command.help or ""), "", f"`{name} {usage}`", ""]
-    rows = [row for parameter in command.params if (row := _row(parameter))]
-    yield "\n".join([*lines, "| argument or option | meaning |", "|---|---|", *rows])
-
-
-def _is_option(parameter: Any) -> bool:
-    return any(name.startswith("-") for name in parameter.opts)
-
-
-def _value(parameter: Any) -> str:
-    kind = getattr(parameter, "type", None)
-    choices = "|".join(getattr(kind, "choices", ()))
-    return parameter.metavar or choices or getattr(kind, "name", parameter.name).upper()
+    context = command.context_class(command, info_name=name)
+    usage = command.get_usage(context).removeprefix("Usage: ").replace("\n", " ")
+    entries = [entry for parameter in command.params if (entry := _entry(parameter, context))]
+    about = _prose(command.help or "")
+    yield "\n".join([f"## {name}", "", about, "", f"`{' '.join(usage.split())}`", "", *entries])
 
 
 def _prose(text: str) -> str:
-    return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("\b\n", "").strip())
+    """Help as a paragraph of Markdown, in which <...> is no tag."""
+    joined = re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("\b\n", "").strip())
+    return re.sub(r"[<>]", r"\\\g<0>", joined)
 
 
-def _row(parameter: Any) -> str | None:
+def _entry(parameter: Any, context: Any) -> str | None:
+    """An argument or option as an item of a list: in a table, a bar would end its cell."""
     if getattr(parameter, "hidden", False):
         return None
-    names = [name for name in parameter.opts if name.startswith("-")]
-    value = "" if getattr(parameter, "is_flag", False) else _value(parameter)
-    cell = " ".join([", ".join(names), value]).strip() or parameter.name.upper()
-    text = _prose(parameter.help or "")
-    default = parameter.default
-    if (
-        names
-        and parameter.show_default
-        and isinstance(default, (str, int))
-        and value
-        and "default" not in text.lower()
-    ):
-        text += f" Default: {default}."
-    # A bar would end its cell.
-    return "| `{}` | {} |".format(*(each.replace("|", "\\|") for each in (cell, text)))
+    names, text = parameter.get_help_record(context)
+    names = re.sub(r" <(path|list\[Path\]|text)>$", "", names)
+    text, extras = re.fullmatch(r"(.*?)(?:  \[([^]]*)\])?", text, re.S).groups()
+    default = re.search(r"default: ([^;]*)", extras or "")
+    variable = re.search(r"env var: ([^;]*)", extras or "")
+    more = f" Default: {default[1].strip('()')}." if default else ""
+    more += f" Or the variable `{variable[1]}`." if variable else ""
+    return f"- `{names}`: {_prose(text)}{more}"
 
 
 MARKED: Mapping[str, Any] = {
     "notices": notices_table,
     "landmarks": landmarks_table,
     "commands": commands_reference,
-    "checks": lambda: f"{checks_table()}\n{checks_sections()}",
+    "checks": checks_index,
 }
 """Mark -> what makes the text between."""
 

@@ -12,7 +12,15 @@ import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.tools.documents import MARKED, PAGES, commands_of, environment, normalized
+from tests.tools.documents import (
+    MARKED,
+    PAGES,
+    check_pages,
+    commands_of,
+    console_blocks,
+    environment,
+    normalized,
+)
 
 
 def with_marked(text: str) -> str:
@@ -45,11 +53,30 @@ def with_output(text: str, folder: Path) -> str:
     return re.sub(r"^```console\n(.*?)^```", rerun, text, flags=re.M | re.S)
 
 
+def write_check_pages() -> None:
+    """A page for each check, and none for a check that is no more."""
+    pages = check_pages()
+    for name in PAGES:
+        if name.startswith("docs/checks/") and name not in {*pages, "docs/checks/index.md"}:
+            (ROOT / name).unlink()
+    for name, text in pages.items():
+        (ROOT / name).write_text(text)
+
+
+def main() -> None:
+    """All of it."""
+    write_check_pages()
+    for page in [path for path in PAGES.values() if path.exists()]:
+        text = with_marked(page.read_text())
+        if console_blocks(text):
+            with tempfile.TemporaryDirectory() as name:
+                work = Path(name)
+                (work / "fixtures").symlink_to(ROOT / "fixtures")
+                command = ["bash", "-c", "df2coco convert fixtures/validation out.json -q"]
+                subprocess.run(command, cwd=work, env=environment(), check=True)
+                text = with_output(text, work)
+        page.write_text(text)
+
+
 if __name__ == "__main__":
-    for page in PAGES.values():
-        with tempfile.TemporaryDirectory() as name:
-            work = Path(name)
-            (work / "fixtures").symlink_to(ROOT / "fixtures")
-            command = ["bash", "-c", "df2coco convert fixtures/validation out.json -q"]
-            subprocess.run(command, cwd=work, env=environment(), check=True)
-            page.write_text(with_output(with_marked(page.read_text()), work))
+    main()
