@@ -40,12 +40,12 @@ fuzz: $(VENV)/tools
 	$(BIN)/python -m tests.tools.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000
 
 pictures: $(VENV)/tools
-	$(BIN)/python fixtures/make_pictures.py
+	$(BIN)/python -m tests.tools.make_pictures
 
 # What follows from the code, anew: the fixtures with their messages, the tables and the outputs in README and docs.
 regenerate: $(VENV)/tools
-	$(BIN)/python fixtures/make_malformed.py
-	$(BIN)/python fixtures/make_findings.py
+	$(BIN)/python -m tests.tools.make_malformed
+	$(BIN)/python -m tests.tools.make_findings
 	$(BIN)/python -m tests.source_trees > tests/source_trees.txt
 	$(BIN)/python -m tests.tools.write_docs
 

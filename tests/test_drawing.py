@@ -32,7 +32,7 @@ from df2coco.drawing.sheet import justify, keys_of
 from df2coco.errors import CocoFileError, OutputError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category
-from fixtures.garment_figure import FIGURE
+from tests.tools.garment_figure import FIGURE
 from tests.zipcrypto import write_encrypted_zip
 
 Color = tuple[int, ...]

@@ -17,7 +17,7 @@ from df2coco.cli.app import app
 from df2coco.drawing import draw_skeletons
 from df2coco.errors import Df2cocoError
 from df2coco.taxonomy import CATEGORIES, Category
-from fixtures.poster import PAIR_COLORS, Disc, Line, Text, poster
+from tests.tools.poster import PAIR_COLORS, Disc, Line, Text, poster
 
 
 @pytest.mark.slow

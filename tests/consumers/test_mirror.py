@@ -21,8 +21,8 @@ from mmpose.structures.keypoint import flip_keypoints
 
 from df2coco.integrations import detectron2, mmpose
 from df2coco.taxonomy import CATEGORIES, Category
-from fixtures.garment_figure import FIGURE
 from tests.consumers.conftest import Converted
+from tests.tools.garment_figure import FIGURE
 
 WIDTH, HEIGHT = 640, 480
 Size = tuple[int, int]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from df2coco.taxonomy import CATEGORY_BY_ID
-from fixtures.garment_figure import FIGURE
+from tests.tools.garment_figure import FIGURE
 from tests.tools.garments import PANELS, annotation_text, occlusion_of, scale_of, zoom_in_of
 
 __all__ = ["make_split"]
