@@ -16,8 +16,7 @@ from df2coco import ImageRecord, Item, Selection, Shape, Summary
 from df2coco.converter.restore import Restored
 from df2coco.evaluation import Evaluation
 from df2coco.evaluation.detection import Scores
-from df2coco.export import Exported
-from df2coco.export.summary import ExportedSplit
+from df2coco.export import Exported, ExportedSplit
 from df2coco.parser.records import Notice
 from df2coco.retrieval import RetrievalEvaluation, RetrievalScores, RetrievalSummary
 from df2coco.stats import CategoryStatistics, SplitStatistics

@@ -1,8 +1,8 @@
 """A dataset as training tools want it that do not read one COCO file: their folders, labels and links."""
 
+from df2coco.export.datasets import Exported, ExportedSplit
 from df2coco.export.roboflow import export_roboflow
-from df2coco.export.summary import NOTES, Exported, ExportedSplit
-from df2coco.export.yolo import YOLO_TASKS, YoloTask, export_yolo
+from df2coco.export.yolo import NOTES, YOLO_TASKS, YoloTask, export_yolo
 
 __all__ = [
     "NOTES",

@@ -1,40 +1,65 @@
-"""What all exports share: the splits and photos of whatever the user named, and links to photos."""
-
-from __future__ import annotations
+"""What all exports share: the splits and photos of whatever the user named, and what comes of them."""
 
 import contextlib
 import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import invalid, missing
+from df2coco.coco.lists import iter_annotations
+from df2coco.coco.schema import UseName, invalid, missing, unknown_id
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError, check_list
 from df2coco.outputs import Outputs, check_folder
-from df2coco.parser.photos import Pictures, find_photos
-from df2coco.parser.reader import FolderFiles
+from df2coco.parser.photos import Picture, Pictures, find_photos
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress
-from df2coco.split_names import SPLITS, split_of
+from df2coco.split_names import split_of
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
 from df2coco.workers import check_workers
+
+
+@dataclass(frozen=True)
+class ExportedSplit:
+    """One split of an export.
+
+    - name: The tool's name of it: "train", "val".
+    - images: Images of the split.
+    - items: Items of the split.
+    - notes: Code of `NOTES` or of `df2coco.parser.records.NOTICES` -> how often.
+    """
+
+    name: str
+    images: int
+    items: int
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    - splits: One for each source.
+    - classes: In label order.
+    """
+
+    splits: tuple[ExportedSplit, ...]
+    classes: tuple[str, ...]
 
 
 class Photo(NamedTuple):
     """An image of a COCO file."""
 
     file_name: str
-    """A path below a folder."""
-    picture: str
-    """Where it was found below the folder of the photos."""
+    """A path below a folder, in its shortest form."""
+    picture: Picture
     width: int
     height: int
 
@@ -43,190 +68,225 @@ class Photo(NamedTuple):
 class Dataset:
     """One split: a COCO file, whose images and categories are checked."""
 
-    split: str
-    """One of `SPLITS`."""
+    name: str
+    """The tool's name of the split."""
     coco: Path
     photos: Mapping[int, Photo]
     """By image id."""
+    pictures: Pictures
     categories: Sequence[Mapping[str, Any]]
-    """In the order of their ids: training tools number classes by it."""
-    folder: Path
-    """Of its photos."""
-    work: Path
-    """The folder to fill, whose content comes to `out`."""
-    out: Path
+    """Those to export, in the order of their ids: training tools number classes by it."""
+    category_ids: frozenset[int]
+    """Of all that the file has."""
     notices: Counter[str]
     """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
 
+    def annotations(self, use: UseName) -> Iterator[list[tuple[int, Any]]]:
+        """The annotations as `use` needs them, each with its number, in parts.
 
-@contextlib.contextmanager
-def exporting(
-    sources: Sequence[str | Path],
-    folder: Path,
-    images: Sequence[str | Path],
-    selection: Selection,
-    shape: Shape,
-    workers: int,
-    password: str | None,
-    progress: Progress,
-) -> Iterator[tuple[Path, list[Dataset]]]:
-    """A folder to fill, whose content comes to `folder` when the block ends well, and the splits of `sources`.
-
-    Each is a COCO file or anything that `convert` takes, which is converted with `selection` and `shape`
-    first. `images` are the folders of photos, one for each source; without them they are looked for
-    beside it. A category of the selection is the only one of every split.
-
-    Raises what `convert` raises, `OptionError` when two sources are the same split, `SourceError` when the
-    photos are not in a folder, `CocoFileError` when something in a file cannot be exported, `ImageError`
-    when a photo is missing, `OutputError` when `folder` cannot be written or lies among the photos.
-    """
-    check_list("sources", sources)
-    check_list("images", images)
-    check_workers(workers)
-    check_folder(folder)
-    if images and len(images) != len(sources):
-        text = f"{len(images)} folders of images for {len(sources)} sources. Give one each."
-        raise OptionError(text)
-    only = next((CATEGORY_BY_ID[number] for number in selection.category_ids), None)
-    with Outputs() as outputs:
-        work = outputs.folder(folder)
-        with tempfile.TemporaryDirectory(dir=work) as converted:
-            files: list[_File] = []
-            for number, source in enumerate(map(Path, sources)):
-                photos = Path(images[number]) if images else None
-                if source.suffix.lower() == ".json" and source.is_file():
-                    place = _photos_of(source, photos)
-                    files.append(_File(_split(source.stem), source, place, Counter()))
-                    continue
-                splits = find_splits(source, photos, password)
-                folders = {split.name: _folder_of(split.reader.images, source) for split in splits}
-                check_folder(folder, [place for split in splits for place in split.folders])
-                summaries = convert(
-                    source,
-                    Path(converted, str(number)),
-                    images=photos,
-                    selection=selection,
-                    shape=shape,
-                    workers=workers,
-                    password=password,
-                    progress=progress,
-                )
-                files += [
-                    _File(
-                        _split(each.split), each.outputs[0], folders[each.split], each.notice_counts
-                    )
-                    for each in summaries
-                ]
-            _check_splits(files)
-            yield work, [_read(file, work, folder, only) for file in files]
+        Raises `CocoFileError`, also for one whose image or category is not in the file.
+        """
+        first = 0
+        for part in iter_annotations(self.coco, use=use):
+            numbered = list(enumerate(part, first))
+            for number, annotation in numbered:
+                if annotation.image_id not in self.photos:
+                    raise unknown_id("image_id", annotation.image_id, self.coco, number)
+                if annotation.category_id not in self.category_ids:
+                    raise unknown_id("category_id", annotation.category_id, self.coco, number)
+            yield numbered
+            first += len(part)
 
 
 class _File(NamedTuple):
+    """A COCO file to export."""
+
     split: str
+    """What says which split it is."""
     coco: Path
-    folder: Path
-    """Of its photos."""
+    pictures: Pictures
+    found: Mapping[str, Picture]
+    """By file name, those that are known already."""
     notices: Counter[str]
 
 
-def _split(name: str) -> str:
-    return split_of(name) or SPLITS[0]
+@dataclass(frozen=True)
+class Export:
+    """What is exported, to where and how.
 
+    Each source is a COCO file or anything that `convert` takes, which is converted with `shape` first.
+    `images` are where the photos are, one for each source; without them they are looked for beside it.
+    Raises `OptionError`, and `OutputError` when `folder` cannot be written.
+    """
 
-def _check_splits(files: Sequence[_File]) -> None:
-    for split, count in Counter(file.split for file in files).items():
-        if count > 1:
-            names = ", ".join(file.coco.name for file in files if file.split == split)
-            raise OptionError(
-                f"{names}: more than one source for the split {split}. Put train, validation or test into "
-                "the name of each file."
+    sources: Sequence[str | Path]
+    folder: Path
+    images: Sequence[str | Path]
+    shape: Shape
+    names: Mapping[str | None, str]
+    """Our name of a split -> the tool's; None: it is not known."""
+    workers: int
+    password: str | None
+    progress: Progress
+    category: int | str | None = None
+    """Id or name of the only one to export."""
+
+    def __post_init__(self) -> None:
+        check_list("sources", self.sources)
+        check_list("images", self.images)
+        check_workers(self.workers)
+        check_folder(self.folder)
+        if self.images and len(self.images) != len(self.sources):
+            text = f"{len(self.images)} folders of images for {len(self.sources)} sources."
+            raise OptionError(f"{text} Give one each.")
+
+    @cached_property
+    def selection(self) -> Selection:
+        return Selection(categories=() if self.category is None else (self.category,))
+
+    @property
+    def only(self) -> Category | None:
+        """The only category."""
+        return next((CATEGORY_BY_ID[number] for number in self.selection.category_ids), None)
+
+    @contextlib.contextmanager
+    def datasets(self) -> Iterator[tuple[Path, list[Dataset]]]:
+        """A folder to fill, whose content comes to `folder` when the block ends well, and the splits.
+
+        Raises what `convert` raises, `OptionError` when two sources are the same split, `SourceError` when
+        the photos are not in a folder, `CocoFileError` when something in a file cannot be exported,
+        `ImageError` when a photo is missing, `OutputError` when `folder` lies among the photos.
+        """
+        with Outputs() as outputs:
+            work = outputs.folder(self.folder)
+            with tempfile.TemporaryDirectory(dir=work) as converted:
+                files: list[_File] = []
+                for number, source in enumerate(map(Path, self.sources)):
+                    photos = Path(self.images[number]) if self.images else None
+                    if source.suffix.lower() == ".json" and source.is_file():
+                        files.append(self._file(source, photos))
+                    else:
+                        files += self._converted(source, photos, Path(converted, str(number)))
+                self._check_splits(files)
+                yield work, [self._read(file) for file in files]
+
+    def _file(self, coco: Path, photos: Path | None) -> _File:
+        photos = photos or find_photos(coco, _without_annotations(coco)["images"])
+        return _File(coco.stem, coco, self._pictures(photos, coco), {}, Counter())
+
+    def _converted(self, source: Path, photos: Path | None, out: Path) -> Iterator[_File]:
+        splits = find_splits(source, photos, self.password)
+        pictures = []
+        for split in splits:
+            if split.reader.images is None:
+                text = "no photos were found, and an export needs them. Name their folder with --images."
+                raise SourceError(text, file=source)
+            pictures.append(self._pictures(split.reader.images.path, source))
+            check_folder(self.folder, split.folders)
+        summaries = convert(
+            source,
+            out,
+            images=photos,
+            selection=self.selection,
+            shape=self.shape,
+            workers=self.workers,
+            password=self.password,
+            progress=self.progress,
+        )
+        for split, its_pictures, done in zip(splits, pictures, summaries, strict=True):
+            found = {e.file_name: Picture(e.file_name, e.image) for e in split.entries if e.image}
+            yield _File(split.name, done.outputs[0], its_pictures, found, done.notice_counts)
+
+    def _pictures(self, path: Path, source: Path) -> Pictures:
+        pictures = Pictures(path, self.password)
+        if not path.is_dir():
+            raise SourceError(
+                "its photos lie in an archive, and an export links to photos. Unpack them, and name "
+                "their folder with --images.",
+                file=source,
             )
+        return pictures
 
+    def _check_splits(self, files: Sequence[_File]) -> None:
+        names = [self.names[split_of(file.split)] for file in files]
+        for name, count in Counter(names).items():
+            if count > 1:
+                same = [f.coco.name for f, own in zip(files, names, strict=True) if own == name]
+                raise OptionError(
+                    f"{', '.join(same)}: more than one source for the split {name}. Put train, "
+                    "validation or test into the name of each file."
+                )
 
-def _folder_of(files: object, source: Path) -> Path:
-    if isinstance(files, FolderFiles):
-        return files.path
-    what = "its photos lie in an archive" if files is not None else "no photos were found"
-    raise SourceError(
-        f"{what}, and an export links to photos. Unpack them, and name their folder with --images.",
-        file=source,
-    )
+    def _read(self, file: _File) -> Dataset:
+        path = file.coco
+        document = _without_annotations(path)
+        check_fields(document, path)
+        conversion = conversion_of(document.get("info"))
+        if conversion is not None and not conversion.sizes_known:
+            raise CocoFileError(
+                "was converted without photos, so the sizes of its images are guesses. Convert it again "
+                "with --images.",
+                file=path,
+            )
+        photos: dict[int, Photo] = {}
+        for number, image in enumerate(document["images"]):
+            where = f"images[{number}]"
+            for name in ("file_name", "width", "height"):
+                if name not in image:
+                    raise missing(path, where, name)
+            if image["id"] in photos:
+                raise invalid(path, f"{where}.id", f"{image['id']} stands twice.")
+            name = image["file_name"]
+            picture = file.found.get(name) or file.pictures.required(name)
+            name = str(PurePosixPath(name)) if "/" in name else name
+            photos[image["id"]] = Photo(name, picture, image["width"], image["height"])
+        folders = {os.path.dirname(photo.picture.name) for photo in photos.values()}
+        check_folder(self.folder, [file.pictures.path / folder for folder in folders])
+        categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
+        for number, entry in enumerate(categories):
+            if number and entry["id"] == categories[number - 1]["id"]:
+                raise invalid(path, "categories", f"{entry['id']} stands twice.")
+            if "name" not in entry:
+                raise missing(path, f"categories[{number}]", "name")
+        ids, only = frozenset(entry["id"] for entry in categories), self.only
+        if only is not None:
+            names = (only.name, only.official_name)
+            categories = [entry for entry in categories if entry["name"] in names]
+        if not categories:
+            what = f"no category {only.name!r}" if only else "no categories"
+            raise CocoFileError(f"has {what}. Name another file.", file=path)
+        name = self.names[split_of(file.split)]
+        return Dataset(name, path, photos, file.pictures, categories, ids, file.notices)
 
+    def put_photos(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> None:
+        """Make links to photos, each at its place below `work`. Raises `OutputError`.
 
-def _photos_of(coco: Path, given: Path | None) -> Path:
-    """The folder of a COCO file's photos."""
-    if given is not None and not given.is_dir():
-        raise SourceError("is not a folder. Unpack the photos, and name their folder.", file=given)
-    photos = given or find_photos(coco, _without_annotations(coco)["images"])
-    return photos if photos.is_dir() else _folder_of(photos, coco)
-
-
-def _read(file: _File, work: Path, folder: Path, only: Category | None) -> Dataset:
-    path, pictures = file.coco, Pictures(file.folder)
-    document = _without_annotations(path)
-    check_fields(document, path)
-    conversion = conversion_of(document.get("info"))
-    if conversion is not None and not conversion.sizes_known:
-        raise CocoFileError(
-            "was converted without photos, so the sizes of its images are guesses. Convert it again "
-            "with --images.",
-            file=path,
-        )
-    photos: dict[int, Photo] = {}
-    for number, image in enumerate(document["images"]):
-        where = f"images[{number}]"
-        for name in ("file_name", "width", "height"):
-            if name not in image:
-                raise missing(path, where, name)
-        if image["id"] in photos:
-            raise invalid(path, f"{where}.id", f"{image['id']} stands twice.")
-        picture = pictures.required(image["file_name"])
-        photos[image["id"]] = Photo(
-            image["file_name"], picture.name, image["width"], image["height"]
-        )
-    folders = {os.path.dirname(photo.picture) for photo in photos.values()}
-    check_folder(folder, [file.folder / each for each in folders])
-    categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
-    for number, entry in enumerate(categories):
-        if number and entry["id"] == categories[number - 1]["id"]:
-            raise invalid(path, "categories", f"{entry['id']} stands twice.")
-        if "name" not in entry:
-            raise missing(path, f"categories[{number}]", "name")
-    if only is not None:
-        names = (only.name, only.official_name)
-        categories = [entry for entry in categories if entry["name"] in names]
-    if not categories:
-        what = f"no category {only.name!r}" if only else "no categories"
-        raise CocoFileError(f"has {what}. Name another file.", file=path)
-    return Dataset(file.split, path, photos, categories, file.folder, work, folder, file.notices)
+        Relative ones, so that photos and links can move together. Where the system makes no such links
+        (Windows asks for a right, and has drives), another name of the same file.
+        """
+        for folder in {os.path.dirname(place) for place in places}:
+            os.makedirs(work / folder, exist_ok=True)
+        starts: dict[tuple[str, str], str] = {}
+        for number, (place, photo) in enumerate(places.items(), 1):
+            inner, name = os.path.split(photo.picture.name)
+            key = inner, os.path.dirname(place)
+            if key not in starts:
+                own, start = dataset.pictures.path / inner, self.folder / key[1]
+                starts[key] = _path_from(os.path.realpath(own), os.path.realpath(start))
+            picture = os.path.join(dataset.pictures.path, photo.picture.name)
+            _make_link(picture, os.path.join(starts[key], name), os.path.join(work, place))
+            if number % 256 == 0 or number == len(places):
+                self.progress(f"linking photos of {dataset.name}", number, len(places))
 
 
 def _without_annotations(path: Path) -> dict[str, Any]:
-    return read_annotations(path, lambda _: None)
+    rest: list[dict[str, Any]] = []
+    with contextlib.closing(iter_annotations(path, start=rest.append)) as parts:
+        next(parts, None)
+    return rest[0]
 
 
-def make_links(
-    dataset: Dataset, places: Sequence[tuple[Photo, Path]], name: str, progress: Progress
-) -> None:
-    """Make links to photos of the split `name`, each at its place, whose folder is there.
-
-    Relative ones, so that photos and links can move together. Where the system makes no such links
-    (Windows asks for a right, and has drives), another name of the same file. Photos are never copied.
-    Raises `OutputError`.
-    """
-    starts: dict[tuple[Path, Path], str] = {}
-    for number, (photo, link) in enumerate(places, 1):
-        picture = dataset.folder / photo.picture
-        key = picture.parent, link.parent
-        if key not in starts:
-            start = dataset.out / link.parent.relative_to(dataset.work)
-            starts[key] = _path_from(*map(os.path.realpath, (picture.parent, start)))
-        _make_link(picture, os.path.join(starts[key], picture.name), link)
-        if number % 256 == 0 or number == len(places):
-            progress(f"linking photos of {name}", number, len(places))
-
-
-def _make_link(picture: Path, path: str, link: Path) -> None:
+def _make_link(picture: str, path: str, link: str) -> None:
     """`path` leads from the folder of `link` to the picture."""
     try:
         os.symlink(path, link)

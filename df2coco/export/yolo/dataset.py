@@ -5,39 +5,29 @@ the last folder called images. Each photo has a link of its own, so that the fil
 beside photos (caches, repaired JPEGs) do not land in the dataset.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path, PurePosixPath
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
 from typing import Any, Final
 
 from df2coco.coco.garments import find_garments
-from df2coco.coco.lists import iter_annotations
-from df2coco.coco.schema import USES, Rle, UseName, unknown_id
-from df2coco.converter.options import LayoutName, Selection, Shape
+from df2coco.coco.schema import Rle, UseName
+from df2coco.converter.options import LayoutName, Shape
 from df2coco.errors import CocoFileError, check_choice
-from df2coco.export.datasets import Dataset, Photo, exporting, make_links
-from df2coco.export.summary import Exported, ExportedSplit
+from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit
 from df2coco.export.yolo.data_yaml import data_yaml
-from df2coco.export.yolo.labels import (
-    YOLO_TASKS,
-    LabelledItem,
-    Row,
-    Slots,
-    YoloTask,
-    make_rows,
-)
+from df2coco.export.yolo.labels import YOLO_TASKS, LabelledItem, Slots, YoloTask, make_rows
 from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
 from df2coco.masks.outline import check_shapely
 from df2coco.progress import Progress, no_progress
-from df2coco.taxonomy import CATEGORY_BY_ID, Category
+from df2coco.taxonomy import Category
 from df2coco.workers import map_ordered, worthwhile
 
-_SPLITS: Final = {"train": "train", "validation": "val", "test": "test"}
-"""Our name of a split -> Ultralytics'."""
+_NAMES: Final = {"train": "train", "validation": "val", "test": "test", None: "train"}
 
 _USES: Final[Mapping[YoloTask, UseName]] = {
     "detect": "boxes",
@@ -75,23 +65,19 @@ def export_yolo(
     missing. Nothing is written then.
     """
     check_choice("task", task, YOLO_TASKS)
-    selection = Selection(categories=() if category is None else (category,))
     shape = Shape(task="keypoints" if task == "pose" else "instances", layout=layout)
+    export = Export(
+        sources, Path(folder), images, shape, _NAMES, workers, password, progress, category
+    )
     if task == "segment":
         check_shapely()
-    with exporting(
-        sources, Path(folder), images, selection, shape, workers, password, progress
-    ) as (work, datasets):
+    with export.datasets() as (work, datasets):
         classes = _classes(datasets)
-        only = next((CATEGORY_BY_ID[number] for number in selection.category_ids), None)
-        layout_of_labels, slots = _slots(datasets, only) if task == "pose" else (None, None)
-        splits = []
-        for dataset in datasets:
-            writer = _SplitWriter(dataset, task, slots, only_labelled=only is not None)
-            splits.append(writer.write(workers, progress))
+        whole, slots = _slots(datasets, export.only) if task == "pose" else (None, None)
+        splits = [_Split(export, work, dataset, task, slots).write() for dataset in datasets]
         yaml = data_yaml(
             classes,
-            layout_of_labels,
+            whole,
             splits=["train", "val", *(["test"] if "test" in (s.name for s in splits) else [])],
             comments=[f"For `yolo {task} train data=data.yaml`; written by df2coco export yolo."],
         )
@@ -143,115 +129,97 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
 # ---------------------------------------------------------------- one split
 
 
-def _place(photo: Photo) -> str:
-    """The path of a photo's link below the folder of its split."""
-    *folders, name = PurePosixPath(photo.file_name).parts
+def _place(file_name: str) -> str:
+    """The path of a photo below the folder of its split."""
+    if "/" not in file_name:
+        return file_name
+    *folders, name = file_name.split("/")
     # A folder called images would be the one that is replaced to find the labels.
     return "/".join([*("image" if each == "images" else each for each in folders), name])
 
 
-def _without_suffix(place: str) -> str:
-    return os.path.splitext(place)[0]
-
-
-class _SplitWriter:
-    """Writes the labels and links of one split."""
+class _Split:
+    """The labels and photos of one split."""
 
     def __init__(
-        self, dataset: Dataset, task: YoloTask, slots: Slots | None, *, only_labelled: bool
+        self, export: Export, work: Path, dataset: Dataset, task: YoloTask, slots: Slots | None
     ) -> None:
-        self.name = _SPLITS[dataset.split]
-        self._dataset, self._task, self._slots = dataset, task, slots
-        self._only_labelled = only_labelled
+        self._export, self._work, self._dataset = export, work, dataset
+        self._task, self._slots = task, slots
         self._label_of = {entry["id"]: n for n, entry in enumerate(dataset.categories)}
-        self._images, self._labels = (
-            dataset.work / kind / self.name for kind in ("images", "labels")
-        )
-        self._check_places()
-        self._written: set[int] = set()
-        self._notes = dataset.notices.copy()
-        self._items = 0
+        self._places = {i: _place(photo.file_name) for i, photo in dataset.photos.items()}
+        self._stems = {i: os.path.splitext(place)[0] for i, place in self._places.items()}
+        self._check_stems()
 
-    def write(self, workers: int, progress: Progress) -> ExportedSplit:
+    def write(self) -> ExportedSplit:
         """Write everything. Raises `CocoFileError` and `SourceError`."""
-        photos = self._dataset.photos
-        for folder in {os.path.dirname(_place(photo)) for photo in photos.values()}:
-            for root in (self._images, self._labels):
-                (root / folder).mkdir(parents=True, exist_ok=True)
-        phase, total = f"writing labels of {self.name}", len(photos)
+        name, photos, progress = self._dataset.name, self._dataset.photos, self._export.progress
+        labels = os.path.join(self._work, "labels", name)
+        for folder in {os.path.dirname(stem) for stem in self._stems.values()}:
+            os.makedirs(os.path.join(labels, folder), exist_ok=True)
+        phase, total = f"writing labels of {name}", len(photos)
         progress(phase, 0, total)
-        workers = worthwhile(workers, total // _BATCH) if self._task == "segment" else 1
-        rows: list[Row] = []
+        workers = 1
+        if self._task == "segment":
+            workers = worthwhile(self._export.workers, total // _BATCH)
+        items, notes, written = 0, self._dataset.notices.copy(), dict[int, None]()
         make = partial(make_rows, self._slots)
         with closing(map_ordered(make, self._batches(), workers=workers)) as done:
             for batch in done:
-                for row in batch:
-                    if rows and rows[0].image_id != row.image_id:
-                        self._write_rows(rows)
-                        rows = []
-                    rows.append(row)
-                progress(phase, len(self._written), total)
-        if rows:
-            self._write_rows(rows)
-        chosen = [i for i in photos if not self._only_labelled or i in self._written]
-        for image_id in chosen:
-            self._label_file(image_id).touch()
-        places = [(photos[i], self._images / _place(photos[i])) for i in chosen]
-        make_links(self._dataset, places, self.name, progress)
-        return ExportedSplit(self.name, len(chosen), self._items, self._notes)
+                for image_id, rows in groupby(batch, attrgetter("image_id")):
+                    text = ""
+                    for row in rows:
+                        text += row.text
+                        items += bool(row.text)
+                        notes.update(row.notes)
+                    self._append(labels, image_id, text)
+                    written[image_id] = None
+                progress(phase, len(written), total)
+        if self._export.only is None:
+            for image_id in photos.keys() - written.keys():
+                self._append(labels, image_id, "")
+        chosen = written if self._export.only else photos
+        places = {f"images/{name}/{self._places[i]}": photos[i] for i in photos if i in chosen}
+        self._export.put_photos(self._dataset, self._work, places)
+        return ExportedSplit(name, len(places), items, notes)
 
-    def _check_places(self) -> None:
+    def _append(self, labels: str, image_id: int, text: str) -> None:
+        """Add to the labels of an image, whose items may be in the file in several places."""
+        with open(f"{labels}/{self._stems[image_id]}.txt", "ab") as stream:
+            stream.write(text.encode())
+
+    def _check_stems(self) -> None:
         taken: dict[str, int] = {}
-        for image_id, photo in self._dataset.photos.items():
-            other = taken.setdefault(_without_suffix(_place(photo)), image_id)
+        for image_id, stem in self._stems.items():
+            other = taken.setdefault(stem, image_id)
             if other != image_id:
-                both = f"{self._dataset.photos[other].file_name} and {photo.file_name}"
+                both = " and ".join(self._dataset.photos[i].file_name for i in (other, image_id))
                 text = f"{both} would share one file of labels. Rename one of the photos."
                 raise CocoFileError(text, file=self._dataset.coco, field="images")
 
     def _batches(self) -> Iterator[list[LabelledItem]]:
-        first = 0
-        for part in iter_annotations(self._dataset.coco, use=_USES[self._task]):
-            items = [self._item(entry, number) for number, entry in enumerate(part, first)]
-            kept = [item for item in items if item is not None]
-            for start in range(0, len(kept), _BATCH):
-                yield kept[start : start + _BATCH]
-            first += len(part)
+        for part in self._dataset.annotations(_USES[self._task]):
+            items = [self._item(*each) for each in part if each[1].category_id in self._label_of]
+            for start in range(0, len(items), _BATCH):
+                yield items[start : start + _BATCH]
 
-    def _item(self, annotation: Any, number: int) -> LabelledItem | None:
+    def _item(self, number: int, annotation: Any) -> LabelledItem:
         path, where = self._dataset.coco, f"annotations[{number}]"
-        photo = self._dataset.photos.get(annotation.image_id)
-        if photo is None:
-            raise unknown_id("image_id", annotation.image_id, path, number)
-        label = self._label_of.get(annotation.category_id)
-        if label is None:
-            if self._only_labelled:
-                return None
-            raise unknown_id("category_id", annotation.category_id, path, number)
-        if self._task == "segment" and isinstance(annotation.segmentation, Rle):
+        mask = getattr(annotation, "segmentation", None)
+        keypoints: Any = getattr(annotation, "keypoints", None)
+        if isinstance(mask, Rle):
             text = "is an RLE, but labels are made of polygons. Write polygons."
             raise CocoFileError(text, file=path, field=f"{where}.segmentation")
-        slots = self._slots
-        if slots is not None and len(annotation.keypoints) != 3 * slots.total:
-            text = f"{len(annotation.keypoints)} numbers, expected {3 * slots.total}."
+        if self._slots is not None and len(keypoints) != 3 * self._slots.total:
+            text = f"{len(keypoints)} numbers, expected {3 * self._slots.total}."
             raise CocoFileError(text, file=path, field=f"{where}.keypoints")
-        fields = ("iscrowd", *USES[_USES[self._task]].required)
+        photo = self._dataset.photos[annotation.image_id]
         return LabelledItem(
             annotation.image_id,
-            label,
+            self._label_of[annotation.category_id],
             (photo.width, photo.height),
-            {name: getattr(annotation, name) for name in fields},
+            annotation.iscrowd,
+            annotation.bbox,
+            mask,
+            keypoints,
         )
-
-    def _label_file(self, image_id: int) -> Path:
-        place = _place(self._dataset.photos[image_id])
-        return self._labels / f"{_without_suffix(place)}.txt"
-
-    def _write_rows(self, rows: Sequence[Row]) -> None:
-        """The labels of one image, which may be in the file in several places."""
-        image_id = rows[0].image_id
-        self._written.add(image_id)
-        self._items += sum(bool(row.text) for row in rows)
-        self._notes.update(code for row in rows for code in row.notes)
-        with open(self._label_file(image_id), "a", encoding="ascii", newline="\n") as stream:
-            stream.write("".join(row.text for row in rows))

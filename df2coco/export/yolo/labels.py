@@ -6,7 +6,7 @@ each mask is one outline (`df2coco.masks.outline`).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.masks.outline import Point, Polygons, outlines
 
@@ -17,6 +17,16 @@ YOLO_TASKS: Final[Mapping[YoloTask, str]] = {
     "segment": "masks, one outline each",
     "pose": "boxes and landmarks",
 }
+
+NOTES: Final[Mapping[str, str]] = {
+    "crowd": "crowds (iscrowd 1) are left out: labels cannot say it",
+    "box-empty": "boxes cover nothing of their photo: their items are left out",
+    "outline-from-box": "masks cover nothing: their outline is the box",
+    "outline-too-complex": "masks have more than 10,000 points or cross themselves more than 5,000 times: "
+    "their outline is the box",
+    "landmark-outside": "labelled landmarks lie outside their photo: exported as not labelled",
+}
+"""Code -> what was left out or changed, beside the notices of converting (`box-clipped` too)."""
 
 
 class Slots(NamedTuple):
@@ -35,8 +45,11 @@ class LabelledItem(NamedTuple):
     label: int
     photo: tuple[int, int]
     """Width and height."""
-    annotation: Mapping[str, Any]
-    """The fields that the task needs."""
+    iscrowd: int
+    bbox: Sequence[float]
+    segmentation: Sequence[Sequence[float]] | None
+    """None where boxes or landmarks are exported."""
+    keypoints: Sequence[float] | None
 
 
 class Row(NamedTuple):
@@ -50,16 +63,17 @@ class Row(NamedTuple):
 def make_rows(slots: Slots | None, items: Sequence[LabelledItem]) -> list[Row]:
     """The rows of items of one task; `slots` where landmarks are exported."""
     shapes: Sequence[list[Point] | None] = [None] * len(items)
-    if all("segmentation" in item.annotation for item in items):
-        shapes = outlines([Polygons(i.annotation["segmentation"], *i.photo) for i in items])
+    masks = [Polygons(i.segmentation, *i.photo) for i in items if i.segmentation is not None]
+    if masks:
+        shapes = outlines(masks)
     return [_row(slots, item, shape) for item, shape in zip(items, shapes, strict=True)]
 
 
 def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> Row:
-    if item.annotation.get("iscrowd"):
+    if item.iscrowd:
         return Row(item.image_id, "", ["crowd"])
     width, height = item.photo
-    x, y, w, h = item.annotation["bbox"]
+    x, y, w, h = item.bbox
     left, right = max(x, 0), min(x + w, width)
     top, bottom = max(y, 0), min(y + h, height)
     if left >= right or top >= bottom:
@@ -67,7 +81,7 @@ def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> 
     # Corners are sums, which differ from the border by rounding alone.
     clipped = max(left - x, x + w - right, top - y, y + h - bottom) > 1e-6
     notes = ["box-clipped"] if clipped else []
-    if "segmentation" in item.annotation:
+    if item.segmentation is not None:
         notes = []
         if not shape:
             notes = ["outline-too-complex" if shape is None else "outline-from-box"]
@@ -81,8 +95,8 @@ def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> 
         (bottom - top) / height,
     ]
     text = f"{item.label} {_text(box)}"
-    if slots is not None:
-        landmarks, outside = _landmarks(item, slots)
+    if slots is not None and item.keypoints is not None:
+        landmarks, outside = _landmarks(item.keypoints, item.photo, slots)
         text += f" {landmarks}"
         notes += ["landmark-outside"] * outside
     return Row(item.image_id, f"{text}\n", notes)
@@ -93,18 +107,17 @@ def _text(numbers: Sequence[float]) -> str:
     return " ".join([f"{number:.7g}" for number in numbers])
 
 
-def _landmarks(item: LabelledItem, slots: Slots) -> tuple[str, int]:
+def _landmarks(numbers: Sequence[float], photo: tuple[int, int], slots: Slots) -> tuple[str, int]:
     """The text of the landmarks, and how many labelled ones lie outside the photo."""
-    numbers = item.annotation["keypoints"]
-    width, height = item.photo
+    width, height = photo
+    visibilities = numbers[2::3]
     texts = ["0 0 0"] * len(slots.chosen)
     outside = 0
     for place, slot in enumerate(slots.chosen):
-        x, y, visibility = numbers[3 * slot : 3 * slot + 3]
-        if not visibility:
-            continue
-        if 0 <= x <= width and 0 <= y <= height:
-            texts[place] = f"{x / width:.7g} {y / height:.7g} {visibility:.0f}"
-        else:
-            outside += 1
+        if visibility := visibilities[slot]:
+            x, y = numbers[3 * slot : 3 * slot + 2]
+            if 0 <= x <= width and 0 <= y <= height:
+                texts[place] = f"{x / width:.7g} {y / height:.7g} {visibility:.0f}"
+            else:
+                outside += 1
     return " ".join(texts), outside
