@@ -37,7 +37,7 @@ bench: $(VENV)/tools
 	$(BIN)/python -m tests.tools.benchmark $(BENCH)
 
 fuzz: $(VENV)/tools
-	$(BIN)/python -m tests.tools.fuzz --annotations 100000 --coco 20000 --headers 50000 --archives 20000
+	$(BIN)/python -m tests.tools.fuzz --annotations 50000 --coco 5000 --headers 50000 --archives 20000
 
 pictures: $(VENV)/tools
 	$(BIN)/python -m tests.tools.make_pictures

@@ -17,7 +17,7 @@ from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_jpeg
-from tests.tools import fuzz
+from tests.tools.fuzz import pictures as fuzz
 
 
 def exif(orientation: int) -> Image.Exif:

@@ -143,7 +143,7 @@ def _fill(polygon: Any) -> Any:
     for first in range(0, len(faces), step):
         some = slice(first, first + step)
         odd[some] = _is_odd(x[some], y[some], starts)
-    return shapely.coverage_union_all(faces[odd])
+    return shapely.union_all(faces[odd])
 
 
 def _is_odd(x: "NDArray[Any]", y: "NDArray[Any]", starts: "NDArray[Any]") -> Any:
