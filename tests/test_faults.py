@@ -251,8 +251,19 @@ ON_TERMINAL = {
     "split": ("split", "{coco}", "{out}", "--parts", "a=0.5,b=0.5"),
     "export": ("export", "yolo", "{coco}", "{out}", "--images", "{root}/train"),
     "draw": ("draw", "{coco}", "--images", "{root}/train", "--out", "{out}", "--sample", "20"),
+    "merge": ("merge", "{coco}", "{other}", "{out}/merged.json"),
+    "report": (
+        "report",
+        "{coco}",
+        "--images",
+        "{root}/train",
+        "--out",
+        "{out}/report.html",
+        "--examples",
+        "2",
+    ),
 }
-REPLACES = {"convert", "restore", "split", "draw"}
+REPLACES = ON_TERMINAL.keys() - {"export"}
 """What writes to a folder with files in it."""
 KILLS = int(os.environ.get("DF2COCO_KILLS", "2"))
 """Of each signal and command."""
@@ -272,13 +283,18 @@ def test_killed_on_a_terminal(
     name: str, number: signal.Signals, root: Path, complete: dict[str, bytes], tmp_path: Path
 ) -> None:
     coco = tmp_path / "keypoints_train.json"
-    coco.write_bytes(complete[coco.name])
+    other = tmp_path / "keypoints_validation.json"
+    for path in (coco, other):
+        path.write_bytes(complete[path.name])
 
     def run(out: Path) -> Terminal:
-        words = (word.format(root=root, out=out, coco=coco) for word in ON_TERMINAL[name])
+        words = (
+            word.format(root=root, out=out, coco=coco, other=other) for word in ON_TERMINAL[name]
+        )
         return Terminal(*words)
 
     new = tmp_path / "new"
+    new.mkdir()
     code, _ = run(new).end()
     assert code == 0
     complete_tree = everything(new)
