@@ -18,8 +18,7 @@ from typer.testing import CliRunner
 import df2coco.cli.convert
 import df2coco.cli.restore  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.converter.annotation_files import TOP_LEVEL_ORDER
-from df2coco.converter.restore import restore
+from df2coco.converter.restore import TOP_LEVEL_ORDER, restore
 from df2coco.converter.run import convert
 from df2coco.converter.summary import ConversionError
 from df2coco.errors import CocoFileError, Df2cocoError, OutputError
@@ -164,7 +163,7 @@ def items(draw: st.DrawFn) -> dict[str, Any]:
 def annotations(draw: st.DrawFn) -> dict[str, Any]:
     keys = draw(
         st.one_of(
-            st.sampled_from(list(TOP_LEVEL_ORDER.values())),
+            st.sampled_from(TOP_LEVEL_ORDER[1:]),
             st.permutations(["item1", "item2", "pair_id", "item33"]),
             st.just(tuple(f"item{number}" for number in range(12))),
         )
@@ -220,7 +219,7 @@ def without_names(annotation: dict[str, Any]) -> Any:
         yield key, value
 
 
-@given(st.permutations(list(TOP_LEVEL_ORDER[8])))
+@given(st.permutations(TOP_LEVEL_ORDER[8]))
 def test_keys_stand_where_the_dataset_has_them(keys: list[str]) -> None:
     """In the dataset's order with its items; source and pair_id first for any other order."""
     with tempfile.TemporaryDirectory() as folder:
@@ -233,7 +232,7 @@ def test_keys_stand_where_the_dataset_has_them(keys: list[str]) -> None:
         restore(work / "one.json", work / "annos")
         restored = list(json.loads((work / "annos/000001.json").read_text()))
         order = [key for key in keys if key.startswith("item")]
-        table = list(TOP_LEVEL_ORDER[8])
+        table = TOP_LEVEL_ORDER[8]
         assert restored == (table if order == table[:-2] else ["source", "pair_id", *order])
 
 

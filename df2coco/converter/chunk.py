@@ -1,6 +1,9 @@
-"""Some images of a split, from their files to finished JSON: what a worker does."""
+"""Some images of a split, from their files to finished JSON: what a worker does. And a sample of that."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 import msgspec
@@ -76,8 +79,6 @@ def _notices(
     job: Job, images: list[ReadImage], chosen: list[ImageRecord | None], measured: list[Measured]
 ) -> list[Notice]:
     """Those of the images, each with those of its chosen items."""
-    if all(item.pixels for item in measured):
-        return [notice for image in images for notice in image.notices]
     rest = iter(measured)
     notices: list[Notice] = []
     for image, record in zip(images, chosen, strict=True):
@@ -124,3 +125,42 @@ def _part(
             images.append(encoder.image(record))
             annotations += own
     return Block.join(images, annotations)
+
+
+# ---------------------------------------------------------------- a sample
+
+
+def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterator[Converted]:
+    """Of results of one image each, those of a random sample of pairs, in their order.
+
+    The sample is the fewest pairs, in a random order that `seed` decides, that have `size` images or more
+    together. An image without a pair counts as one. The order depends on the pair alone, so that the same
+    split and seed give the same sample whatever else is done.
+
+    Notices come at once and without images, the chosen images at the end. Memory holds little more than
+    the sample: a pair that is not needed any more is dropped, and so is the rest of it.
+    """
+    waiting: dict[int, list[tuple[int, Converted]]] = {}
+    ranks: list[int] = []  # a heap of the negative ranks, so that the largest comes first
+    held = 0
+    limit = 1 << 64
+    for number, image in enumerate(converted):
+        yield image._replace(
+            images=0, items_per_category={}, blocks=[Block.join((), ())] * len(image.blocks)
+        )
+        digest = blake2b(f"{seed}:{image.pair}".encode(), digest_size=8).digest()
+        rank = int.from_bytes(digest, "big")
+        if not image.images or rank >= limit:
+            continue
+        if rank not in waiting:
+            heappush(ranks, -rank)
+        waiting.setdefault(rank, []).append((number, image))
+        held += 1
+        while held - len(waiting[-ranks[0]]) >= size:
+            limit = -heappop(ranks)
+            held -= len(waiting.pop(limit))
+    chosen = sorted(
+        (pair for pairs in waiting.values() for pair in pairs), key=lambda pair: pair[0]
+    )
+    for _, image in chosen:
+        yield image._replace(notices=[])

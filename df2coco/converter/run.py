@@ -1,21 +1,22 @@
 """The whole job: one or more splits into COCO files, in one pass over each, written all or not at all."""
 
+import os
+import re
 from array import array
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from df2coco.coco.writer import Writer
-from df2coco.converter.chunk import Converted, Job, convert_chunk
+from df2coco.converter.chunk import Converted, Job, convert_chunk, take_sample
 from df2coco.converter.encoder import make_encoder, make_info
-from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape
-from df2coco.converter.plan import Output, is_folder, plan_outputs
-from df2coco.converter.sample import take_sample
+from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task
 from df2coco.converter.summary import ConversionError, Summary, report_json
-from df2coco.errors import SourceError, check_choice
+from df2coco.errors import OptionError, OutputError, SourceError, check_choice
 from df2coco.outputs import Outputs, atomic_write, check_json_name, check_outputs
 from df2coco.parser.item import NOT_CORNERS
 from df2coco.parser.mapping import map_images
@@ -24,7 +25,81 @@ from df2coco.parser.reader import Split
 from df2coco.parser.records import EMPTYING, Notice, leaves_nothing
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress
+from df2coco.taxonomy import CATEGORIES
 from df2coco.workers import check_workers
+
+# ---------------------------------------------------------------- the files
+
+
+class Output(NamedTuple):
+    """One COCO file."""
+
+    path: Path
+    shape: Shape
+    """As `Shape.of_file` gives it."""
+    category_id: int | None = None
+    """Only this category's items, category and images."""
+
+
+def _plan(
+    splits: Sequence[Split], out: Path, selection: Selection, shape: Shape, *, per_category: bool
+) -> list[list[Output]]:
+    """The files of each split. Raises `OutputError`, `OptionError` or `SourceError` for what does not fit."""
+    if _is_folder(out):
+        if shape.preset is not None:
+            raise OptionError(f"{shape.preset} is one file. Name a .json file.", field="preset")
+        return [_family(split, out, selection, shape, per_category) for split in splits]
+    if per_category:
+        raise OutputError(
+            "--per-category writes a file of each category. Name a folder instead of a .json file.",
+            file=out,
+        )
+    if len(splits) > 1:
+        names = ", ".join(split.name for split in splits)
+        raise OutputError(f"one file for several splits ({names}). Name a folder.", file=out)
+    if splits[0].reader.annotations is None:
+        raise SourceError(
+            f"{splits[0].reader.images_label}: images without annotations. "
+            "Use df2coco image-info, or name the folder that holds annos too."
+        )
+    return [[Output(out, shape.of_file(shape.task or "keypoints"))]]
+
+
+_SUFFIX: Final = re.compile(r"\.[A-Za-z]\w{0,7}")
+"""What looks like the end of a file's name; that of a folder may have dots, too: coco-v1.2."""
+
+
+def _is_folder(out: Path) -> bool:
+    """Whether OUT names a folder; else it is a .json file. Raises `OutputError` for anything else."""
+    if os.path.isdir(out):
+        return True
+    suffix = out.suffix
+    if suffix.lower() == ".json":
+        return False
+    if out.name == "-" or _SUFFIX.fullmatch(suffix):
+        raise OutputError(
+            "is not the name of a .json file. Name one, or a folder (a folder whose name looks "
+            "like a file's must be there already).",
+            file=out,
+        )
+    return True
+
+
+def _family(
+    split: Split, folder: Path, selection: Selection, shape: Shape, per_category: bool
+) -> list[Output]:
+    if split.reader.annotations is None:
+        return [Output(folder / f"image_info_{split.name}.json", Shape().of_file("instances"))]
+    tasks: tuple[Task, ...] = (shape.task,) if shape.task else ("instances", "keypoints")
+    outputs = [Output(folder / f"{task}_{split.name}.json", shape.of_file(task)) for task in tasks]
+    chosen = [c for c in CATEGORIES if not selection.categories or c.id in selection.category_ids]
+    for category in chosen if per_category else ():
+        name = f"deepfashion2_{category.official_name}_{split.name}.json"
+        outputs.append(Output(folder / split.name / name, shape.of_file("keypoints"), category.id))
+    return outputs
+
+
+# ---------------------------------------------------------------- the job
 
 
 def convert(
@@ -59,10 +134,10 @@ def convert(
     out = Path(out)
     selection, shape = selection or Selection(), shape or Shape()
     run = _Run(selection, on_error, workers, keep_notices, report, progress)
-    makes_folders = is_folder(out)
+    makes_folders = _is_folder(out)
     progress("looking for annotation files", 0, 0)
     splits = find_splits(source, images, password)
-    plans = plan_outputs(splits, out, selection, shape, per_category=per_category)
+    plans = _plan(splits, out, selection, shape, per_category=per_category)
     return run.convert(splits, plans, makes_folders=makes_folders)
 
 
@@ -166,9 +241,8 @@ class _Run:
                 categories = make_encoder(output.shape).categories(output.category_id)
                 writer = Writer(outputs.open(output.path), info, categories, output.path)
                 writers.append(stack.enter_context(writer))
-            results: Iterable[Converted] = stack.enter_context(
-                closing(self._results(split, plan, selection))
-            )
+            chunks = stack.enter_context(closing(self._chunks(split, plan, selection)))
+            results: Iterable[Converted] = chain.from_iterable(chunks)
             if selection.sample is not None:
                 results = take_sample(results, selection.sample, selection.seed)
             for converted in results:
@@ -199,9 +273,9 @@ class _Run:
                 summary.note(Notice("nothing-left", "", "", _NOTHING_LEFT), keep=True)
         return summary
 
-    def _results(
+    def _chunks(
         self, split: Split, plan: Sequence[Output], selection: Selection
-    ) -> Generator[Converted, None, None]:
+    ) -> Generator[list[Converted], None, None]:
         """What the images of a split give for each file of its plan. Close the generator to end early."""
         job = Job(
             # The official converter's file has sizes as stored.
@@ -213,7 +287,7 @@ class _Run:
             selection,
             tuple((output.shape, output.category_id) for output in plan),
         )
-        chunks = map_images(
+        return map_images(
             partial(convert_chunk, job),
             job.reader,
             split.entries,
@@ -221,9 +295,6 @@ class _Run:
             workers=self.workers,
             progress=self.progress,
         )
-        with closing(chunks):
-            for chunk in chunks:
-                yield from chunk
 
     def _selection(self, split: Split) -> Selection:
         """What of the selection makes sense for the split."""

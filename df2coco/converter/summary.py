@@ -44,7 +44,7 @@ class Summary:
     @property
     def errors(self) -> int:
         """How many files, images and items cannot be used."""
-        return sum(count for _, count in self._unusable())
+        return sum(self.notice_counts[code] for code in _UNUSABLE)
 
     def note(self, notice: Notice, *, keep: bool) -> None:
         """Count a notice, and keep it if `keep` or if it is among the first of its code."""
@@ -60,13 +60,10 @@ class Summary:
 
     def faults(self) -> str:
         """What cannot be used, for a message: "2 annotation files, 1 item"."""
-        return ", ".join(counted(count, what) for what, count in self._unusable() if count)
-
-    def _unusable(self) -> list[tuple[str, int]]:
-        return [(what, self.notice_counts[code]) for code, what in _UNUSABLE.items()]
+        counts = ((self.notice_counts[code], what) for code, what in _UNUSABLE.items())
+        return ", ".join(counted(count, what) for count, what in counts if count)
 
 
-_EMPTY: Final = "nothing-left"
 _UNUSABLE: Final = {"bad-file": "annotation file", "bad-image": "image", "bad-item": "item"}
 """Code of a notice about something that cannot be used -> what that is."""
 
@@ -75,7 +72,9 @@ class ConversionError(SourceError):
     """Something in the source cannot be used, and it was not allowed to leave it out."""
 
     def __init__(self, summaries: Sequence[Summary]) -> None:
-        empty = [f"{s.split}: {n.text}" for s in summaries for n in s.notices if n.code == _EMPTY]
+        empty = [
+            f"{s.split}: {n.text}" for s in summaries for n in s.notices if n.code == "nothing-left"
+        ]
         faults = "; ".join(f"{s.split}: {s.faults()}" for s in summaries if s.errors)
         text = (
             f"{faults} cannot be used, so nothing was written. "
