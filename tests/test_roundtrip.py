@@ -8,10 +8,12 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,9 +22,11 @@ from df2coco.coco import load
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS
 from df2coco.converter.run import convert
 from df2coco.converter.summary import ConversionError
-from df2coco.errors import PasswordError, SourceError
+from df2coco.errors import FaultError, PasswordError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.masks import union_area
+from df2coco.parser.item import check_corners
+from df2coco.parser.records import Fields
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
 from tests.samples import asked, make_annotation, make_item, make_jpeg
@@ -278,6 +282,35 @@ def test_a_change_is_found(name: str, validation: Path, tmp_path: Path) -> None:
     assert any(text in hit.detail for hit in found[0].hits), found[0].hits
 
 
+@pytest.mark.parametrize("spaces", [None, 2])
+@pytest.mark.parametrize("info", [{}, {"annotations": []}], ids=["in-parts", "as-a-whole"])
+def test_changes_are_found_by_any_number_of_workers(
+    spaces: int | None,
+    info: dict[str, Any],
+    validation: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However the file is written, and whether or not it can be read in parts."""
+    monkeypatch.setattr("df2coco.parser.mapping._CHUNK", 1)
+    out = tmp_path / "out.json"
+    convert(validation, out)
+    document = json.loads(out.read_text())
+    document["info"] |= info
+    last = document["annotations"][-1]
+    document["annotations"].append(last | {"id": 999, "item": "item9"})
+    change(4, "bbox", [0.0, 0.0, 9.0, 9.0])(document)
+    change(-1, "style", 9.0)(document)
+    random.Random(0).shuffle(document["annotations"])
+    out.write_text(json.dumps(document, indent=spaces))
+    one, two = (
+        validate(out, against=validation, score_images=0, workers=workers) for workers in (1, 2)
+    )
+    assert one == two
+    assert {"source-value", "source-item-extra"} <= codes(one)
+    assert not codes(one) & {"source-item-missing", "source-image-missing", "source-image-extra"}
+
+
 def foreign_keys(document: dict[str, Any]) -> None:
     for each in document["annotations"]:
         each |= {"ignore": 0, "attributes": {"occluded": False}, "color": "red"}
@@ -475,7 +508,20 @@ def written(split: dict[int, Any]) -> Iterator[Path]:
 PHOTO = make_jpeg(WIDTH, HEIGHT)
 
 
-@given(splits, options)
+def are_taken(split: dict[int, Any]) -> bool:
+    """No random box is refused as x, y, width, height."""
+    read = partial(msgspec.convert, type=Fields)
+    try:
+        for content in split.values():
+            for item in content.values():
+                if isinstance(item, dict):
+                    check_corners(read(item))
+    except FaultError:
+        return False
+    return True
+
+
+@given(splits.filter(are_taken), options)
 @settings(max_examples=60)
 def test_whatever_is_converted_validates(split: dict[int, Any], chosen: dict[str, Any]) -> None:
     with written(split) as folder:
@@ -489,7 +535,7 @@ def test_whatever_is_converted_validates(split: dict[int, Any], chosen: dict[str
         assert report.annotations == sum(len(content) - 2 for content in split.values())
 
 
-@given(splits, options)
+@given(splits.filter(are_taken), options)
 @settings(max_examples=40)
 def test_landmarks_and_areas_survive(split: dict[int, Any], chosen: dict[str, Any]) -> None:
     with written(split) as folder:

@@ -14,7 +14,7 @@ from df2coco.coco.format import Entry, column
 from df2coco.coco.schema import FIELDS, is_mask
 from df2coco.errors import shorten
 from df2coco.limits import MAX_SIDE
-from df2coco.masks import compressed, union_area, union_areas
+from df2coco.masks import compressed, union_areas
 from df2coco.taxonomy import Category
 from df2coco.validator.file import Columns, Header
 from df2coco.validator.hits import Found, identify
@@ -28,8 +28,6 @@ class Annotations:
 
     header: Header
     entries: list[Entry]
-    exact: bool = False
-    """Masks are measured by pycocotools itself."""
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
 
     @property
@@ -138,10 +136,7 @@ class Annotations:
         drawable = (self.overshoot <= MAX_SIDE).nonzero()[0].tolist()
         polygons = [self.outlines.polygons[position] for position in drawable]
         sizes = [self.sizes[position] or (0, 0) for position in drawable]
-        if self.exact:
-            pixels = [union_area(p, *size) for p, size in zip(polygons, sizes, strict=True)]
-        else:
-            pixels = union_areas(polygons, sizes) if polygons else []
+        pixels = union_areas(polygons, sizes) if polygons else []
         result: list[int | None] = [None] * self.count
         for position, area in zip(drawable, pixels, strict=True):
             result[position] = area

@@ -1,252 +1,431 @@
-"""Comparing a file with its source: which image and item stands for which, and what differs."""
+"""The comparison with the source (--against): is what the file holds what the dataset says, no more and no less?"""
 
 import dataclasses
-from collections import Counter
-from collections.abc import Iterator
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
+import msgspec
+import orjson
+
+from df2coco.boxes import iou
 from df2coco.coco.format import Entry
+from df2coco.coco.lists import Span, read_text
+from df2coco.coco.reader import no_collection
+from df2coco.coco.schema import FIELDS, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
+from df2coco.validator.checks import check
 from df2coco.validator.expectation import (
     OPTIONAL_FIELDS,
     ExpectedShape,
     expected_annotation,
+    expected_area,
     expected_image,
     shape_of,
 )
 from df2coco.validator.file import File
-from df2coco.validator.hits import Hit, identify
-from df2coco.validator.matching import match
+from df2coco.validator.hits import Hit, Hits, identify
+
+source_check = partial(check, needs="source", garments=True)
 
 
-@dataclass
-class Comparison:
-    """What comparing a file with its source has found."""
+@source_check("error", about="image")
+def source_image_missing(file: File) -> Iterable[Hit]:
+    """An image of the source is not in the file.
 
-    missing_images: list[Hit] = field(default_factory=list)
-    extra_images: list[Hit] = field(default_factory=list)
-    missing_items: list[Hit] = field(default_factory=list)
-    extra_items: list[Hit] = field(default_factory=list)
-    differences: list[Hit] = field(default_factory=list)
-    absent: list[Hit] = field(default_factory=list)
-    unusable: list[Hit] = field(default_factory=list)
-    source_fields: set[str] = field(default_factory=set)
-    """Fields that anything in the source has."""
+    affects: It is missing from training and evaluation.
+    cause: The file is a subset that does not say so, or the conversion was not finished.
+    remedy: Convert again.
+    """
+    return file.once(_compare)["source-image-missing"]
 
 
-# ---------------------------------------------------------------- the source
+@source_check("error", about="image")
+def source_image_extra(file: File) -> Iterable[Hit]:
+    """An image of the file is not in the source, or its annotation file cannot be used.
+
+    affects: It does not belong to this split.
+    cause: Another split, or files were merged.
+    remedy: Name the source that was converted.
+    """
+    return file.once(_compare)["source-image-extra"]
 
 
-def _as_they_are(images: list[ReadImage]) -> list[ReadImage]:
-    return images
+@source_check("error", about="image")
+def source_item_missing(file: File) -> Iterable[Hit]:
+    """An item of the source is not in the file.
+
+    affects: It is missing from training, and a detection of it counts as a false alarm.
+    cause: It was dropped or removed.
+    remedy: Convert again.
+    """
+    return file.once(_compare)["source-item-missing"]
 
 
-def _images(file: File) -> Iterator[ReadImage]:
-    split = file.source
-    assert split is not None
-    reader = split.reader
-    if file.conversion is not None and not file.conversion.sizes_known:
-        reader = dataclasses.replace(reader, images=None)
-    elif not file.document.get("info"):
-        reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
-    parts = map_images(
-        _as_they_are,
-        reader,
-        split.entries,
-        phase="comparing with the source",
-        workers=file.workers,
-        progress=file.progress,
-    )
-    with closing(parts):
-        for part in parts:
-            yield from part
+@source_check("error", about="annotation")
+def source_item_extra(file: File) -> Iterable[Hit]:
+    """An item of the file is not in the source.
+
+    affects: A detector that does not find it counts as wrong.
+    cause: It was added, or belongs to another image.
+    remedy: Convert again.
+    """
+    return file.once(_compare)["source-item-extra"]
 
 
-def _selected(record: ImageRecord, shape: ExpectedShape) -> list[Item] | None:
-    """The items that belong into the file; None: not even the image does."""
-    if shape.only is not None and record.source != shape.only:
-        return None
-    if not shape.categories:
-        return list(record.items)
-    return [item for item in record.items if item.category_id in shape.categories] or None
+@source_check("error", about="annotation")
+def source_value(file: File) -> Iterable[Hit]:
+    """A value of the file is not the source's.
+
+    affects: All consumers take the wrong value.
+    cause: The file was changed, or its converter has a mistake.
+    remedy: Convert again.
+    """
+    return file.once(_compare)["source-value"]
 
 
-# ---------------------------------------------------------------- comparing
+@source_check("note")
+def source_field_absent(file: File) -> Iterable[Hit]:
+    """A field of the source is nowhere in the file, so it was not compared.
+
+    affects: What needs it cannot be computed: evaluation by attribute, retrieval.
+    cause: The official converter leaves it out.
+    remedy: Convert without --preset official.
+    """
+    return file.once(_compare)["source-field-absent"]
+
+
+@source_check("note")
+def source_unusable(file: File) -> Iterable[Hit]:
+    """The source has a file or an item that cannot be used, so it is not expected.
+
+    affects: It is missing from training and evaluation.
+    cause: The source is damaged; the file was written with --on-error skip.
+    remedy: Download the source again.
+    """
+    return file.once(_compare)["source-unusable"]
+
+
+@source_check("warning")
+def source_image_without_annotations(file: File) -> Iterable[Hit]:
+    """An image of the source has no annotation file.
+
+    affects: It is missing from training and evaluation.
+    cause: The archive was not unpacked to its end, or the annotations are a subset.
+    remedy: Unpack the archive again and convert again; nothing, if a subset is meant.
+    """
+    return map(Hit, file.source.unannotated if file.source is not None else ())
+
+
+# ---------------------------------------------------------------- the file
+
+
+_TEXTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def places_in(path: Path, span: Span) -> "array[int]":
+    """Where each annotation of a part starts and ends in the file, one after the other."""
+    text = read_text(path, span)
+    places = array("q")
+    end = 0
+    for annotation in _TEXTS.decode(text):
+        start = text.index(b"{", end)  # nothing but blanks and a comma are between two
+        end = start + len(annotation)
+        places.extend((span.start - 1 + start, span.start - 1 + end))
+    return places
 
 
 def _base_name(name: Any) -> Any:
     return name.rpartition("/")[2] if isinstance(name, str) else name
 
 
-class _Images:
-    """The images of a file, found by what they are called, or else by their id."""
+@dataclass(frozen=True)
+class _Held:
+    """What a file holds, as a worker needs it."""
 
-    def __init__(self, file: File) -> None:
-        self.by_id = file.image_by_id
-        names = [str(_base_name(entry.get("file_name"))) for entry in self.by_id.values()]
+    path: Path
+    shape: ExpectedShape
+    by_id: dict[int, Entry]
+    """Its images by their ids,"""
+    by_name: dict[str, Entry]
+    """and by what they are called, where no other one is called so."""
+    numbers: dict[int, list[int]]
+    """Image id -> its annotations."""
+    places: "array[int]"
+    """See `places_in`. Only what another process can find is not sent to it."""
+    annotations: list[Entry]
+    """All of them, where there are no places."""
+    areas: list[int | None]
+    """Of masks, in pixels."""
+
+    @classmethod
+    def by(cls, file: File) -> "_Held":
+        by_id, columns = file.image_by_id, file.columns
+        names = [str(_base_name(entry.get("file_name"))) for entry in by_id.values()]
         counts = Counter(names)
-        named = zip(names, self.by_id.values(), strict=True)
-        self.by_name = {name: entry for name, entry in named if counts[name] == 1}
+        named = zip(names, by_id.values(), strict=True)
+        numbers: dict[int, list[int]] = {}
+        for number, image_id in enumerate(columns.image_ids):
+            numbers.setdefault(image_id, []).append(number)
+        return cls(
+            file.path,
+            shape_of(file),
+            by_id,
+            {name: entry for name, entry in named if counts[name] == 1},
+            numbers,
+            columns.places,
+            file.annotations,
+            columns.areas,
+        )
 
-    def find(self, record: ImageRecord) -> Entry | None:
-        named = self.by_name.get(record.file_name)
-        return named if named is not None else self.by_id.get(record.image_id)
+    def image(self, record: ImageRecord | None) -> Entry | None:
+        """The one that stands for an image of the source."""
+        if record is None:
+            return None
+        return self.by_name.get(record.file_name) or self.by_id.get(record.image_id)
+
+    def read(self, numbers: list[int]) -> list[Entry]:
+        """Some annotations."""
+        if self.annotations:
+            return [self.annotations[number] for number in numbers]
+        texts = []
+        with self.path.open("rb", buffering=0) as stream:
+            for number in numbers:
+                start, end = self.places[2 * number : 2 * number + 2]
+                stream.seek(start)
+                texts.append(stream.read(end - start))
+        annotations: list[Entry] = orjson.loads(b"[%b]" % b",".join(texts))
+        read_whole_numbers("annotations", annotations)
+        return annotations
 
 
-def compare(file: File) -> Comparison:
+# ---------------------------------------------------------------- image by image
+
+
+class _Compared(NamedTuple):
+    """What comparing one image has come to."""
+
+    hits: Hits
+    image: Hit | None = None
+    """It must be in the file,"""
+    image_id: int | None = None
+    """and is there."""
+    fields: frozenset[str] = frozenset()
+    """Those of the source, where the file may lack some."""
+
+
+def _compare(file: File) -> Hits:
     """Compare the whole file with its source."""
-    if file.conversion is not None and file.conversion.merged:
-        splits = ", ".join(file.conversion.merged)
+    split, conversion = file.source, file.conversion
+    assert split is not None
+    reader = split.reader
+    if conversion is not None and conversion.merged:
         raise CocoFileError(
-            f"was merged from {splits}, so that no one source holds all of it. Compare each file "
-            "before it is merged.",
+            f"was merged from {', '.join(conversion.merged)}, so that no one source holds all of "
+            "it. Compare each file before it is merged.",
             file=file.path,
         )
-    found = Comparison()
-    shape = file.once(shape_of)
-    images = _Images(file)
-    items: dict[int, list[int]] = {}
-    for number, annotation in enumerate(file.annotations):
-        if type(annotation.get("image_id")) is int:
-            items.setdefault(annotation["image_id"], []).append(number)
+    if conversion is not None and not conversion.sizes_known:
+        reader = dataclasses.replace(reader, images=None)
+    elif not file.document.get("info"):
+        reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
+    held = _Held.by(file)
+    parts = map_images(
+        partial(_compare_images, held),
+        reader,
+        split.entries,
+        phase="comparing with the source",
+        workers=1 if file.annotations else file.workers,
+        progress=file.progress,
+    )
+    with closing(parts):
+        return _put_together(held, (image for part in parts for image in part))
+
+
+def _put_together(held: _Held, images: Iterable[_Compared]) -> Hits:
+    hits: Hits = defaultdict(list)
+    fields: set[str] = set()
     seen: set[int] = set()
-    for image in _images(file):
-        record = image.record
-        if record is None:
-            found.unusable.append(Hit(f"{image.entry.stem}.json"))
-            continue
-        bad = (n for n in record.notices if n.level == "error" or n.code == "item-ignored")
-        found.unusable += [Hit(_file(record), str(notice)) for notice in bad]
-        selected = _selected(record, shape)
-        if selected is None:
-            continue
-        entry = images.find(record)
-        if entry is None and shape.some_images:
-            continue
-        if entry is None or entry["id"] in seen:
-            found.missing_images.append(Hit(record.image_id, record.file_name))
+    shape, count = held.shape, 0
+    for image in images:
+        fields |= image.fields
+        if image.image is not None and (image.image_id is None or image.image_id in seen):
+            hits["source-image-missing"].append(image.image)
+            hits["source-unusable"] += image.hits.get("source-unusable", [])
         else:
-            seen.add(entry["id"])
-            _compare_image(found, record, entry, shape)
-            _compare_items(found, record, selected, items.get(entry["id"], []), file, shape)
-        if len(seen) + len(found.missing_images) == shape.limit:
+            for code, places in image.hits.items():
+                hits[code] += places
+        if image.image_id is not None:
+            seen.add(image.image_id)
+        count += image.image is not None
+        if image.image is not None and count == shape.said.limit:
             break
-    for image_id, entry in images.by_id.items():
-        if image_id not in seen:
-            found.extra_images.append(Hit(image_id, str(entry.get("file_name"))))
-    _look_for_absent(found, file, shape)
-    return found
+    hits["source-image-extra"] = [
+        Hit(image_id, str(entry.get("file_name")))
+        for image_id, entry in held.by_id.items()
+        if image_id not in seen
+    ]
+    for name in (*OPTIONAL_FIELDS, "pair_id", "source"):
+        of = "images" if name == "source" else "annotations"
+        present = shape.image_fields if name == "source" else shape.annotation_fields
+        if present and name in fields - present:
+            hits["source-field-absent"].append(Hit(None, f"{of}[].{name}"))
+    return hits
 
 
-def _look_for_absent(found: Comparison, file: File, shape: ExpectedShape) -> None:
-    if shape.own:
-        return  # an absent field of an own file is a difference
-    for name in (*OPTIONAL_FIELDS, "pair_id"):
-        if file.annotations and name in found.source_fields - shape.annotation_fields:
-            found.absent.append(Hit(None, f"annotations[].{name}"))
-    if file.images and "source" in found.source_fields - shape.image_fields:
-        found.absent.append(Hit(None, "images[].source"))
+@no_collection()
+def _compare_images(held: _Held, images: list[ReadImage]) -> list[_Compared]:
+    entries = [held.image(image.record) for image in images]
+    numbers = [number for e in entries if e for number in held.numbers.get(e["id"], ())]
+    annotations = dict(zip(numbers, held.read(numbers), strict=True))
+    return [
+        _compare_image(held, image, entry, annotations)
+        for image, entry in zip(images, entries, strict=True)
+    ]
+
+
+def _selected(record: ImageRecord, shape: ExpectedShape) -> Sequence[Item] | None:
+    """The items that belong into the file; None: not even the image does."""
+    if shape.said.only in ("user", "shop") and record.source != shape.said.only:
+        return None
+    if not shape.categories:
+        return record.items
+    return [item for item in record.items if item.category_id in shape.categories] or None
 
 
 def _compare_image(
-    found: Comparison, record: ImageRecord, entry: Entry, shape: ExpectedShape
-) -> None:
-    expected = expected_image(record, shape)
-    found.source_fields |= expected.keys()
-    present = dict(entry)
+    held: _Held, image: ReadImage, entry: Entry | None, annotations: dict[int, Entry]
+) -> _Compared:
+    shape, record, file = held.shape, image.record, f"{image.entry.stem}.json"
+    if record is None:
+        return _Compared({"source-unusable": [Hit(file)]})
+    bad = [n for n in record.notices if n.level == "error" or n.code == "item-ignored"]
+    hits: Hits = {"source-unusable": [Hit(file, str(notice)) for notice in bad]}
+    items = _selected(record, shape)
+    is_part = shape.said.sample is not None or shape.said.part is not None
+    if items is None or (entry is None and is_part):
+        return _Compared(hits)
+    if entry is None:
+        return _Compared(hits, Hit(record.image_id, record.file_name))
+
+    expected, image_fields, fields = expected_image(record, shape), None, None
     if shape.own:
         expected["id"] = record.image_id
     else:
-        present["file_name"] = _base_name(present.get("file_name"))
         # Another converter leaves fields out, and numbers images as it likes.
-        expected = {n: v for n, v in expected.items() if n in shape.image_fields}
-    for name, text in _differences(expected, present):
-        hit = Hit(record.image_id, f"{_file(record)}: {name}: {text}", "image")
-        found.differences.append(hit)
+        entry = entry | {"file_name": _base_name(entry.get("file_name"))}
+        image_fields, fields = shape.image_fields, shape.annotation_fields - _ONLY_OURS
+    hits["source-value"] = values = [
+        Hit(record.image_id, f"{file}: {text}", "image")
+        for text in _differences(expected, entry, image_fields)
+    ]
+    numbers = held.numbers.get(entry["id"], [])
+    rights = [expected_annotation(record, item, shape) for item in items]
+    pairs = _match(rights, [annotations[n] for n in numbers], [item.key for item in items])
+    hits["source-item-missing"] = [
+        Hit(record.image_id, f"{file} {item.key}")
+        for place, item in enumerate(items)
+        if place not in pairs
+    ]
+    for place, other in sorted(pairs.items()):
+        number = numbers[other]
+        right, annotation = rights[place], annotations[number]
+        right["area"] = expected_area(right, annotation, held.areas[number], shape)
+        values += (
+            Hit(identify(annotation, number), f"{file} {items[place].key}: {text}")
+            for text in _differences(right, annotation, fields)
+        )
+    hits["source-item-extra"] = [
+        Hit(
+            identify(annotations[number], number),
+            f"image {record.image_id}, {shorten(annotations[number].get('item', 'no item key'))}",
+        )
+        for other, number in enumerate(numbers)
+        if other not in pairs.values()
+    ]
+    all_fields = frozenset() if shape.own else frozenset(expected).union(*rights)
+    hits = {code: places for code, places in hits.items() if places}
+    return _Compared(hits, Hit(record.image_id, record.file_name), entry["id"], all_fields)
 
 
-def _file(record: ImageRecord) -> str:
-    return f"{record.file_name.rpartition('.')[0]}.json"
+# ---------------------------------------------------------------- which annotation is which item
 
 
-def _compare_items(
-    found: Comparison,
-    record: ImageRecord,
-    selected: list[Item],
-    present: list[int],
-    file: File,
-    shape: ExpectedShape,
-) -> None:
-    annotations = [file.annotations[number] for number in present]
-    expected = [expected_annotation(record, item, None, shape) for item in selected]
-    pairs = match(expected, annotations, [item.key for item in selected])
-    for each in expected:
-        found.source_fields |= each.keys()
-    for place, item in enumerate(selected):
-        if place not in pairs:
-            found.missing_items.append(Hit(record.image_id, f"{_file(record)} {item.key}"))
-            continue
-        number = present[pairs[place]]
-        annotation = file.annotations[number]
-        mask = file.areas[number] if number < len(file.areas) else None
-        right = expected_annotation(record, item, mask, shape)
-        _allow_either_area(right, annotation, shape)
-        if not shape.own:
-            right = {name: right[name] for name in right if name in shape.annotation_fields}
-            annotation = {
-                n: v for n, v in annotation.items() if n not in ("item", "float_polygons")
-            }
-        for name, text in _differences(right, annotation):
-            where = f"{_file(record)} {item.key}: {name}: {text}"
-            found.differences.append(Hit(identify(annotation, number), where))
-    taken = set(pairs.values())
-    for place, number in enumerate(present):
-        if place not in taken:
-            annotation = annotations[place]
-            detail = f"image {record.image_id}, {shorten(annotation.get('item', 'no item key'))}"
-            found.extra_items.append(Hit(identify(annotation, number), detail))
+def _match(expected: list[Entry], present: list[Entry], keys: list[str]) -> dict[int, int]:
+    """Place among the expected -> place among those present, of items that are the same.
+
+    By their key, if the file has it; else by how much they have in common.
+    """
+    texts = [(each["item"], n) for n, each in enumerate(present) if type(each.get("item")) is str]
+    named = dict(texts)
+    pairs: dict[int, int] = {}
+    if len(named) == len(texts):
+        pairs = {place: named[key] for place, key in enumerate(keys) if key in named}
+    left = set(range(len(present))).difference(pairs.values())
+    scores = sorted(
+        (-likeness, abs(place - number), place, number)
+        for place in range(len(expected))
+        if place not in pairs
+        for number in left
+        if (likeness := _likeness(expected[place], present[number]))
+    )
+    for *_, place, number in scores:
+        if place not in pairs and number in left:
+            pairs[place] = number
+            left.remove(number)
+    return pairs
 
 
-def _allow_either_area(expected: Entry, annotation: Entry, shape: ExpectedShape) -> None:
-    """Where the file does not say what its areas are, take the box's or the mask's for right."""
-    if shape.area is not None:
-        return
-    area, (_, _, width, height) = annotation.get("area"), expected["bbox"]
-    if type(area) in (int, float):
-        of_box = abs(area - width * height) < 1e-6 * width * height
-        of_mask = abs(area - expected["area"]) <= max(32, 0.1 * expected["area"])
-        if of_box or of_mask:
-            expected["area"] = area
+_OVERLAP: Final = 0.5
+
+
+def _likeness(expected: Entry, present: Entry) -> float:
+    """How sure it is that two entries are the same item; 0: it is not."""
+    names = ("bbox", "segmentation", "keypoints")
+    same = sum(bool(name in expected and expected[name] == present.get(name)) for name in names)
+    has_box = FIELDS["annotations"]["bbox"].fits(present.get("bbox"))
+    overlap = iou(expected["bbox"], present["bbox"]) if has_box else 0
+    if not same and overlap < _OVERLAP:
+        return 0
+    alike = bool(expected["category_id"] == present.get("category_id"))
+    return same + overlap + 0.5 * alike
 
 
 # ---------------------------------------------------------------- values that differ
 
+_ONLY_OURS: Final = frozenset(("item", "float_polygons"))
 
-_OF_THE_DATASET: Final = frozenset(
-    (*OPTIONAL_FIELDS, "pair_id", "source", "item", "float_polygons", "keypoints", "num_keypoints")
+_OF_THE_DATASET: Final = _ONLY_OURS.union(
+    (*OPTIONAL_FIELDS, "pair_id", "source", "keypoints", "num_keypoints")
 )
 """Fields that only the source can give: one that it lacks was made up. Other tools may add others."""
 
+_ABSENT: Final = object()
 
-def _differences(expected: Entry, present: Entry) -> Iterator[tuple[str, str]]:
-    """Fields that differ, and how."""
+
+def _differences(
+    expected: Entry, present: Entry, fields: frozenset[str] | None = None
+) -> Iterator[str]:
+    """Fields that differ, and how; of only some of them, unless that is None."""
     names = expected.keys() | (present.keys() & _OF_THE_DATASET)
-    if all(
-        name in present and name in expected and expected[name] == present[name] for name in names
-    ):
-        return
-    for name in sorted(names):
+    if fields is not None:
+        names &= fields
+    differ = [n for n in names if expected.get(n, _ABSENT) != present.get(n, _ABSENT)]
+    for name in sorted(differ):
         if name not in present:
-            yield name, f"{shorten(expected[name])} in the source, missing in the file"
+            yield f"{name}: {shorten(expected[name])} in the source, missing in the file"
         elif name not in expected:
-            yield name, f"not in the source, {shorten(present[name])} in the file"
-        elif expected[name] != present[name]:
+            yield f"{name}: not in the source, {shorten(present[name])} in the file"
+        else:
             where, source, here = _first_difference(expected[name], present[name])
-            yield name + where, f"{shorten(source)} in the source, {shorten(here)} in the file"
+            yield f"{name}{where}: {shorten(source)} in the source, {shorten(here)} in the file"
 
 
 def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:

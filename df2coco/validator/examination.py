@@ -28,12 +28,13 @@ from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import SPLITS, split_of
+from df2coco.validator import comparison
 from df2coco.validator import pictures as picture_checks
-from df2coco.validator import source
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import LEVELS, NEEDS, Need, checks_in
+from df2coco.validator.comparison import places_in
 from df2coco.validator.file import Columns, File, Header, Trip
-from df2coco.validator.hits import Hit, Position
+from df2coco.validator.hits import Hit, Hits, Position
 from df2coco.validator.report import Finding, Report
 from df2coco.validator.round_trip import score_imperfect, started
 from df2coco.validator.table import CHECK_BY_CODE, CHECKS, find_check
@@ -149,9 +150,6 @@ def _find_source(path: Path, against: Path, images: Path | None, password: str |
 
 # ---------------------------------------------------------------- the annotations, part by part
 
-Hits = dict[str, list[Hit]]
-"""By the code of the check."""
-
 
 class _Examined(NamedTuple):
     """What a part shows, and what is kept of it."""
@@ -160,10 +158,6 @@ class _Examined(NamedTuple):
     columns: Columns
     decimal: Counter[str]
     """"annotations[].image_id" -> how often it is written with a decimal point."""
-    annotations: list[Entry]
-    """Only for the comparison with the source,"""
-    areas: list[int | None]
-    """and so are the pixels of their masks."""
 
 
 def _examine_annotations(
@@ -175,15 +169,15 @@ def _examine_annotations(
         if parts is None:
             break
         file = _make_file(path, parts.document, workers, progress)
-        # Where the annotations are kept, another process would have to send them.
-        tasks = len(parts.spans) // _PARTS_A_START["masks" in needs]
-        count = 1 if "source" in needs else worthwhile(workers, tasks)
+        draws = not needs.isdisjoint(("masks", "source"))
+        count = worthwhile(workers, len(parts.spans) // _PARTS_A_START[draws])
         look = partial(_examine_span, path, file.header, needs)
         with closing(map_ordered(look, parts.spans, workers=count)) as examined:
             hits = _take(file, examined, len(parts.spans))
         if hits is not None:
             return file, hits
     file, annotations = _read_whole(path, workers, progress)
+    file.annotations = annotations if "source" in needs else []
     pieces = [annotations[i : i + _PART] for i in range(0, len(annotations), _PART)]
     hits = _take(file, (_examine(file.header, needs, piece) for piece in pieces), len(pieces))
     assert hits is not None
@@ -226,24 +220,27 @@ def _examine_span(path: Path, header: Header, needs: set[Need], span: Span) -> _
         if annotations is None:
             return None
         refuse_other_kinds(path, annotations)
-        return _examine(header, needs, annotations)
+        examined = _examine(header, needs, annotations)
+        if "source" in needs:
+            examined.columns.places = places_in(path, span)
+        return examined
 
 
 def _examine(header: Header, needs: set[Need], annotations: list[Entry]) -> _Examined:
     changed = read_whole_numbers("annotations", annotations)
-    compared = "source" in needs
-    part = Annotations(header, annotations, exact=compared)
+    part = Annotations(header, annotations)
     hits = {
         check.code: [Hit(part.identify(position), detail) for position, detail in check.find(part)]
         for check in CHECKS
         if check.of_part and check.needs in needs
     }
+    columns = part.columns()
+    if "source" in needs:
+        columns.names, columns.areas = list(set().union(*annotations)), part.areas
     return _Examined(
         {code: places for code, places in hits.items() if places},
-        part.columns(),
+        columns,
         Counter(f"annotations[].{field}" for _, field in changed),
-        annotations if compared else [],
-        part.areas if compared else [],
     )
 
 
@@ -257,8 +254,6 @@ def _take(file: File, parts: Iterable[_Examined | None], count: int) -> Hits | N
         for code, places in examined.hits.items():
             hits.setdefault(code, []).extend(_moved(hit, offset) for hit in places)
         file.columns.extend(examined.columns)
-        file.annotations += examined.annotations
-        file.areas += examined.areas
         file.decimal.update(examined.decimal)
         file.progress("checking annotations", number, count)
     return hits
@@ -291,7 +286,7 @@ def _examine_whole(
 
 _NOT_WHY: Final = frozenset(
     {score_imperfect.code, "mask-empty"}.union(
-        check.code for module in (picture_checks, source) for check in checks_in(module)
+        check.code for module in (picture_checks, comparison) for check in checks_in(module)
     )
 )
 """Errors that do not make pycocotools stop, or are worth saying in its words too."""

@@ -4,11 +4,12 @@ Nothing is shared with the converter, which writes files, so that a mistake ther
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from df2coco.boxes import from_corners
 from df2coco.coco.format import Entry
 from df2coco.coco.info import Conversion
-from df2coco.layouts import NUM_AGGREGATED
+from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.file import File, names_of
@@ -20,20 +21,15 @@ class ExpectedShape:
 
     own: bool
     """df2coco wrote it with its own layout of fields: none of these may be missing."""
+    said: Conversion
+    """By what options, all of them None in files of others."""
     keypoints: bool
     slots: int
-    """294, 81, or another number for each category's own landmarks."""
-    visible: bool
-    area: str | None
-    """"mask", "box", or None: the file does not say, so that either is right."""
+    """294, 81, or 0 for each category's own landmarks."""
     category_ids: dict[int, int]
     """DeepFashion2's category -> the file's id for it."""
     categories: frozenset[int]
     """DeepFashion2's categories in the file, if these are only some; else none."""
-    only: str | None
-    limit: int | None
-    some_images: bool
-    """The file is a sample or a part: images that it does not have are not missing."""
     sizes: bool
     """Sizes can be compared."""
     annotation_fields: frozenset[str]
@@ -46,28 +42,23 @@ OPTIONAL_FIELDS: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
 
 def shape_of(file: File) -> ExpectedShape:
     """How the file was made, by its `info` and by what it holds."""
-    conversion = file.conversion
-    said = conversion or Conversion()
+    said = file.conversion or Conversion()
     lengths = {len(names_of(entry)) for entry in file.categories}
-    fields = frozenset().union(*(each.keys() for each in file.annotations))
-    reader = file.source.reader if file.source else None
+    fields = frozenset(file.columns.names)
     garments = {category.id: own for own, category in file.garments.items()}
     # Fewer than 13 are a subset; a renamed one of 13 is still there.
     listed = frozenset(garments) if len(file.categories) < len(CATEGORIES) else frozenset()
+    has_images = file.source is not None and file.source.reader.images is not None
     return ExpectedShape(
-        own=conversion is not None,
+        own=file.conversion is not None,
+        said=said,
         keypoints=said.task == "keypoints" if said.task else "keypoints" in fields,
         slots=next((count for count in (NUM_LANDMARKS, NUM_AGGREGATED) if count in lengths), 0),
-        visible=said.landmarks == "visible",
-        area=said.area if said.area in ("mask", "box") else None,
         category_ids={each.id: garments.get(each.id, each.id) for each in CATEGORIES},
         categories=frozenset(said.categories) or listed,
-        only=said.only if said.only in ("user", "shop") else None,
-        limit=said.limit,
-        some_images=said.sample is not None or said.part is not None,
-        sizes=reader is not None and (reader.images is not None or not said.sizes_known),
+        sizes=has_images or not said.sizes_known,
         annotation_fields=fields,
-        image_fields=frozenset().union(*(each.keys() for each in file.images)),
+        image_fields=frozenset().union(*file.images),
     )
 
 
@@ -83,24 +74,17 @@ def expected_image(record: ImageRecord, shape: ExpectedShape) -> Entry:
     return expected
 
 
-def expected_annotation(
-    record: ImageRecord, item: Item, mask: int | None, shape: ExpectedShape
-) -> Entry:
-    """The entry of `annotations` for an item, without its ids of annotation and image.
-
-    `mask` is how many pixels its mask has; without it there is no `area` of masks to expect.
-    """
-    x1, y1, x2, y2 = item.bounding_box
-    box_area = (x2 - x1) * (y2 - y1)
+def expected_annotation(record: ImageRecord, item: Item, shape: ExpectedShape) -> Entry:
+    """The entry of `annotations` for an item, without its area and its ids of annotation and image."""
     expected: Entry = {
         "category_id": shape.category_ids[item.category_id],
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "area": box_area if shape.area == "box" else mask or box_area,
+        "bbox": list(from_corners(item.bounding_box)),
         "iscrowd": 0,
         "segmentation": item.segmentation,
     }
     if shape.keypoints:
-        expected |= _expected_keypoints(item, shape)
+        expected["keypoints"] = numbers = _expected_keypoints(item, shape)
+        expected["num_keypoints"] = len(numbers) // 3 - numbers[2::3].count(0)
     values = {"pair_id": record.pair_id, **{name: getattr(item, name) for name in OPTIONAL_FIELDS}}
     expected |= {name: value for name, value in values.items() if value is not None}
     if shape.own:
@@ -108,26 +92,37 @@ def expected_annotation(
         floats = [
             number
             for number, polygon in enumerate(item.segmentation)
-            if any(type(n) is float for n in polygon) and all(n == round(n) for n in polygon)
+            if type(sum(polygon)) is float and all(n == round(n) for n in polygon)
         ]
         if floats:
             expected["float_polygons"] = floats
     return expected
 
 
-def _expected_keypoints(item: Item, shape: ExpectedShape) -> Entry:
-    triples = [tuple(item.landmarks[i : i + 3]) for i in range(0, len(item.landmarks), 3)]
-    if shape.visible:
-        triples = [triple if triple[2] == 2 else (0, 0, 0) for triple in triples]
-    if shape.slots == NUM_AGGREGATED:
-        places = CATEGORIES[item.category_id - 1].groups
-        shared = dict(zip(places, triples, strict=True))
-        triples = [shared.get(number, (0, 0, 0)) for number in range(1, NUM_AGGREGATED + 1)]
-    if shape.slots == NUM_LANDMARKS:
-        before = sum(each.num_landmarks for each in CATEGORIES if each.id < item.category_id)
-        after = NUM_LANDMARKS - before - len(triples)
-        triples = [(0, 0, 0)] * before + triples + [(0, 0, 0)] * after
-    return {
-        "keypoints": [number for triple in triples for number in triple],
-        "num_keypoints": sum(triple[2] > 0 for triple in triples),
-    }
+def _expected_keypoints(item: Item, shape: ExpectedShape) -> list[float]:
+    slots = own_slots(item.category, shape.slots or item.category.num_landmarks) or ()
+    numbers: list[float] = [0] * (3 * (shape.slots or len(slots)))
+    for start, slot in enumerate(slots):
+        landmark = item.landmarks[3 * start : 3 * start + 3]
+        if landmark[2] == 2 or shape.said.landmarks != "visible":
+            numbers[3 * slot : 3 * slot + 3] = landmark
+    return numbers
+
+
+def expected_area(
+    expected: Entry, present: Entry, pixels: int | None, shape: ExpectedShape
+) -> float:
+    """The `area` of an item whose mask has so many pixels.
+
+    Where the file does not say what its areas are, the box's and about the mask's are right.
+    """
+    of_box: float = expected["bbox"][2] * expected["bbox"][3]
+    of_mask = pixels or of_box
+    if shape.said.area == "box":
+        return of_box
+    area: Any = present.get("area")
+    if shape.said.area == "mask" or type(area) not in (int, float):
+        return of_mask
+    is_box = abs(area - of_box) < 1e-6 * of_box
+    is_mask = abs(area - of_mask) <= max(32, 0.1 * of_mask)
+    return float(area) if is_box or is_mask else of_mask

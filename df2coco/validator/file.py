@@ -84,6 +84,13 @@ class Columns:
     """11 numbers each: corners of the box and of the polygons in the image (NaN where there are none), the sums of
     the polygons' and the landmarks' numbers, and one that is equal for as many labelled landmarks and equal RLEs."""
 
+    names: list[str] = field(default_factory=list)
+    """Of the fields that there are, in any order; as all that follows, only where the file is compared."""
+    areas: list[int | None] = field(default_factory=list)
+    """Of masks, in pixels."""
+    places: array[int] = field(default_factory=lambda: array("q"))
+    """2 numbers each: where in the file it starts and ends."""
+
     def extend(self, other: Columns) -> None:
         """Add the columns of the next part."""
         for name, values in vars(other).items():
@@ -101,9 +108,7 @@ class File:
     categories: list[Entry]
     columns: Columns = field(default_factory=Columns)
     annotations: list[Entry] = field(default_factory=list)
-    """All of them, only where the file is compared with its source."""
-    areas: list[int | None] = field(default_factory=list)
-    """Of the masks of `annotations`, in pixels."""
+    """All of them, only where the file is compared with its source and `places` are not known."""
     has_annotations: bool = True
     """The file has the key `annotations`."""
     repeated_keys: tuple[str, ...] = ()

@@ -26,6 +26,10 @@ class Hit(NamedTuple):
     about: str = ""
 
 
+Hits: TypeAlias = dict[str, list[Hit]]
+"""By the code of the check."""
+
+
 def identify(entry: Mapping[str, Any], number: int) -> Any:
     """How a hit names an entry: by its id, or by its place in its list where that is no id or a long text."""
     found = entry.get("id")

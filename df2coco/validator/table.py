@@ -8,6 +8,7 @@ from df2coco.errors import OptionError
 from df2coco.validator import (
     annotation_fields,
     categories,
+    comparison,
     consistency,
     images,
     items,
@@ -15,7 +16,6 @@ from df2coco.validator import (
     pictures,
     placement,
     round_trip,
-    source,
     structure,
 )
 from df2coco.validator.checks import Check, checks_in
@@ -30,7 +30,7 @@ _MODULES: Final = (
     landmarks,
     categories,
     pictures,
-    source,
+    comparison,
     round_trip,
 )
 
