@@ -7,10 +7,9 @@ from typing import Any
 import orjson
 
 from df2coco.boxes import from_corners
-from df2coco.coco.decoding import check_fields
-from df2coco.coco.garments import find_garments
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.loaded import GroundTruthSource, open_document
+from df2coco.coco.decoding import find_garments
+from df2coco.coco.lists import read_parts
+from df2coco.coco.reader import GroundTruthSource, open_source
 from df2coco.errors import OptionError, shorten
 from df2coco.layouts import own_landmarks, own_slots
 from df2coco.outputs import atomic_write, check_outputs
@@ -36,9 +35,8 @@ class Results:
         labels: Sequence[str] | None = None,
         first_label: int = 0,
     ) -> None:
-        source = open_document(ground_truth)
-        document = read_annotations(source.path, lambda _: None, raw=source.raw)
-        check_fields({**document, "annotations": []}, source.path)
+        source = open_source(ground_truth, "the ground truth")
+        document, _ = read_parts(source, "any")
         self.entries: list[dict[str, Any]] = []
         self._file = source.path
         self._sizes = {i["id"]: (i.get("height"), i.get("width")) for i in document["images"]}

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
-from df2coco.coco.loaded import Loaded
+from df2coco.coco.reader import Loaded
 from df2coco.errors import CocoFileError, Df2cocoError, OptionError
 from df2coco.evaluation import ResultsError, evaluate
 from df2coco.evaluation.ground_truth import read_ground_truth

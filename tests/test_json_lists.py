@@ -10,14 +10,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from df2coco.coco import lists as json_lists
-from df2coco.coco.lists import cut, iter_list, read_annotations, read_span
-from df2coco.coco.reader import read
+from df2coco.coco.lists import cut, iter_list, read_parts, read_span
+from df2coco.coco.reader import Loaded, read
 from df2coco.errors import CocoFileError
 from df2coco.validator import validate
 
@@ -36,12 +35,18 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lists, "_PART", 40)
 
 
+def read_all(path: Path) -> tuple[dict[str, Any], list[Any]]:
+    """All but the annotations, and these."""
+    document, parts = read_parts(path)
+    return document, [annotation for part in parts for annotation in part]
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.lists(objects | values, max_size=8), layout=layouts)
 def test_a_list(tmp_path: Path, entries: list[Any], layout: dict[str, Any]) -> None:
     path = tmp_path / "list.json"
     path.write_text(json.dumps(entries, **layout))
-    assert [e for part in iter_list(path, what="entries") for e in part] == entries
+    assert [e for part in iter_list(Loaded(path), what="entries") for e in part] == entries
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -66,8 +71,7 @@ def test_annotations(
     document = {"info": before, **lists, "categories": []}
     path = tmp_path / "coco.json"
     path.write_text(json.dumps(document, **layout))
-    taken: list[dict[str, Any]] = []
-    rest = read_annotations(path, taken.extend)
+    rest, taken = read_all(path)
     assert taken == annotations
     assert {**rest, "annotations": annotations} == document
 
@@ -75,13 +79,12 @@ def test_annotations(
 def test_it_is_read_in_parts(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_text(json.dumps([{"image_id": number} for number in range(100)]))
-    parts = [len(part) for part in iter_list(path, what="results")]
+    parts = [len(part) for part in iter_list(Loaded(path), what="results")]
     assert sum(parts) == 100
     assert max(parts) <= 3
     document = {"annotations": [{"id": n} for n in range(100)], "images": [], "categories": []}
     path.write_text(json.dumps(document))
-    parts = []
-    read_annotations(path, lambda part: parts.append(len(part)))
+    parts = [len(part) for part in read_parts(path)[1]]
     assert sum(parts) == 100
     assert max(parts) <= 4
 
@@ -89,7 +92,7 @@ def test_it_is_read_in_parts(tmp_path: Path) -> None:
 def test_nan_and_infinity_are_for_the_reader_to_find(tmp_path: Path) -> None:
     path = tmp_path / "list.json"
     path.write_text('[{"score": 1}, {"score": NaN}, {"score": -Infinity}]' + " " * 50)
-    scores = [e["score"] for part in iter_list(path, what="results") for e in part]
+    scores = [e["score"] for part in iter_list(Loaded(path), what="results") for e in part]
     assert scores[0] == 1
     assert math.isnan(scores[1])
     assert scores[2] == -math.inf
@@ -114,15 +117,15 @@ def test_what_is_no_list(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "list.json"
     path.write_text(text)
     with pytest.raises(CocoFileError, match=message):
-        list(iter_list(path, what="results"))
+        list(iter_list(Loaded(path), what="results"))
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing.json"):
         with pytest.raises(CocoFileError):
-            list(iter_list(path, what="results"))
+            list(iter_list(Loaded(path), what="results"))
         with pytest.raises(CocoFileError):
-            read_annotations(path, list)
+            read_all(path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"annotations": [{"a": 1}', '{"annotations": []}'])
@@ -130,7 +133,7 @@ def test_what_is_no_coco_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "coco.json"
     path.write_text(text)
     with pytest.raises(CocoFileError):
-        read_annotations(path, list)
+        read_all(path)
 
 
 # ---------------------------------------------------------------- in linear time
@@ -159,7 +162,7 @@ def test_the_work_is_linear(
     path.write_text(json.dumps({"images": [], "annotations": annotations, "categories": []}))
     size = path.stat().st_size
     parsed = brackets = 0
-    loads, pattern = orjson.loads, json_lists.TOKEN
+    loads, pattern = json_lists.parse, json_lists.TOKEN
 
     def counted_loads(raw: bytes) -> Any:
         nonlocal parsed
@@ -173,10 +176,9 @@ def test_the_work_is_linear(
                 brackets += 1
                 yield found
 
-    monkeypatch.setattr(orjson, "loads", counted_loads)
+    monkeypatch.setattr(json_lists, "parse", counted_loads)
     monkeypatch.setattr(json_lists, "TOKEN", Counted())
-    taken: list[Any] = []
-    read_annotations(path, taken.extend)
+    _, taken = read_all(path)
     assert taken == annotations
     assert parsed <= 4 * size
     assert brackets <= 3 * len(pattern.findall(path.read_bytes()))
@@ -222,7 +224,7 @@ def test_exact_cuts_do_not_guess(tmp_path: Path) -> None:
 def test_what_json_has_not_or_has_twice(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "coco.json"
     path.write_text(text % '"images": [], "annotations": [{"id": 1}], "categories": []')
-    for read_file in (lambda: read_annotations(path, list), lambda: read(path)):
+    for read_file in (lambda: read_all(path), lambda: read(Loaded(path))):
         with pytest.raises(CocoFileError, match=re.escape(message)):
             read_file()
 
@@ -236,8 +238,8 @@ def test_keys_inside_of_something_else_are_not_twice(tmp_path: Path) -> None:
         "categories": [],
     }
     path.write_text(json.dumps(document))
-    assert read(path) == document
-    assert read_annotations(path, list)["info"] == document["info"]
+    assert read(Loaded(path)) == document
+    assert read_all(path)[0]["info"] == document["info"]
 
 
 def test_whole_numbers_as_pandas_writes_them(tmp_path: Path) -> None:
@@ -248,8 +250,7 @@ def test_whole_numbers_as_pandas_writes_them(tmp_path: Path) -> None:
             {"images": [{"id": 2.0}], "annotations": [annotation], "categories": [{"id": 3.5}]}
         )
     )
-    taken: list[Any] = []
-    rest = read_annotations(path, taken.extend)
+    rest, taken = read_all(path)
     assert repr(taken[0]) == repr({"id": 1, "image_id": 2, "iscrowd": 0, "scale": 3, "area": 4.0})
     assert repr(rest["images"] + rest["categories"]) == repr([{"id": 2}, {"id": 3.5}])
 
@@ -270,13 +271,13 @@ def test_files_of_another_kind_are_named(tmp_path: Path, text: str, message: str
     path = tmp_path / "coco.json"
     path.write_text(text)
     with pytest.raises(CocoFileError, match=message):
-        read_annotations(path, list)
+        read_all(path)
 
 
 def test_json_lines_are_a_list(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text('{"image_id": 1}\n{"image_id": 2}\n')
-    assert [e for part in iter_list(path, what="results") for e in part] == [
+    assert [e for part in iter_list(Loaded(path), what="results") for e in part] == [
         {"image_id": 1},
         {"image_id": 2},
     ]
@@ -298,7 +299,7 @@ def test_json_lines_are_a_list(tmp_path: Path) -> None:
 def test_what_is_not_json_is_named(raw: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     path.write_bytes(raw)
-    for command in (read, validate):
+    for command in (read_all, validate):
         with pytest.raises(CocoFileError) as caught:
             command(path)
         assert str(caught.value).startswith(f"{path}: {message}")

@@ -223,14 +223,15 @@ def tiny(of_images: list[Any], of_items: list[list[Any]]) -> Document:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-@pytest.mark.parametrize("value", [1e30, -1e30, 2.0**63, 2.0**62, 1e18])
-def test_numbers_of_any_size(value: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["style", "hash"])
+@pytest.mark.parametrize("value", [1e30, -1e30, 2.0**63, 2.0**62, 1e18, 10**22 + 1, -(10**400) - 1])
+def test_numbers_of_any_size(value: float, name: str, tmp_path: Path) -> None:
     document = tiny([1, 2], [[1], [2]])
-    document["annotations"][0]["style"] = value
+    document["annotations"][0][name] = value
     (tmp_path / "o.json").write_text(json.dumps(document))
     split(tmp_path / "o.json", tmp_path, parts={"a": 0.5, "b": 0.5})
     merge([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "m.json")
-    assert value in [each.get("style") for each in read(tmp_path / "m.json")["annotations"]]
+    assert value in [each.get(name) for each in read(tmp_path / "m.json")["annotations"]]
 
 
 def test_what_else_a_file_holds_stays(tmp_path: Path) -> None:
@@ -411,6 +412,8 @@ TRIANGLE = [[1.0, 1.0, 6.0, 1.0, 6.0, 6.0]]
 REFUSED: dict[str, tuple[Document, Document, str]] = {
     "an item of an image of the other file": (
         other(), other(images=image(id=3), annotations=item(image_id=1)), "image_id 1 is not in the file"),
+    "an item of a category of the other file": (
+        other(categories=names("a", "b")), other(annotations=item(category_id=2)), "category_id 2 is not in"),
     "image ids without room behind them": (
         other(images=image(id=LARGEST), annotations=[]),
         other(images=image(id=LARGEST), annotations=[]), "image ids would exceed 64 bits"),
@@ -429,7 +432,7 @@ REFUSED: dict[str, tuple[Document, Document, str]] = {
         other(categories=names("shirt", "shoe")), other(categories=names("shirt", "hat")),
         "2: 'shoe' in .*train.json, 'hat' here. With --by-name"),
     "a category missing": (
-        other(categories=names("shirt", "shoe")), other(categories=names("shirt")), "'shoe' is missing"),
+        other(categories=names("shirt", "shoe")), other(categories=names("shirt")), "2: 'shoe' in .*train.json, nothing here. With --by-name"),
     "another skeleton": (
         other(categories=[{"id": 1, "name": "a", "keypoints": ["b"], "skeleton": []}]),
         other(categories=[{"id": 1, "name": "a", "keypoints": ["c"], "skeleton": []}]),
@@ -477,6 +480,28 @@ def test_categories_of_one_name_are_one(tmp_path: Path, by_name: bool) -> None:
     assert document["categories"] == expected
     assert [each["category_id"] for each in document["annotations"]][-1] == 2
     assert done.renumbered["category ids"] == (str(paths[1]),)
+
+
+def test_licenses_of_any_form(tmp_path: Path) -> None:
+    """Without ids, with text for one, and no objects at all; an image without a license gets none."""
+    both = [
+        other(licenses=["MIT", {"name": name}, {"id": "x", "name": name}], images=image(license=of))
+        for name, of in (("a", "x"), ("b", "x"), ("a", None))
+    ]
+    paths = [tmp_path / f"{number}.json" for number in range(3)]
+    for path, document in zip(paths, both, strict=True):
+        path.write_text(json.dumps(document | {"annotations": []}))
+    done = merge(paths, tmp_path / "all.json")
+    document = json.loads((tmp_path / "all.json").read_text())
+    assert document["licenses"] == [
+        "MIT",
+        {"name": "a"},
+        {"id": "x", "name": "a"},
+        {"name": "b"},
+        {"id": 1, "name": "b"},
+    ]
+    assert [each["license"] for each in document["images"]] == ["x", 1, None]
+    assert done.renumbered["license ids"] == (str(paths[1]),)
 
 
 def test_licenses_are_numbered_anew(tmp_path: Path) -> None:

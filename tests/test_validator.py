@@ -583,6 +583,7 @@ BARELY: list[tuple[str, str, Any]] = [
     ("skeleton-missing", "posed", set_in("categories", "skeleton", [])),
     ("rle-malformed", "clean", lambda d: crowd(d)),
     ("not-finite", "clean", set_in("annotations", "text", "NaN")),
+    ("not-finite", "clean", set_in("annotations", "hash", 10**400)),
     ("key-repeated", "clean", lambda d: d["info"].update(annotations=[], images=1)),
 ]  # fmt: skip
 """Code, the clean file, and a change that its check must not find."""
@@ -794,7 +795,7 @@ GROSS: list[tuple[str, Any, str]] = [
     ("area-unexplained", lambda d: d["annotations"][0].update(area=30.0, segmentation=[[10.0, 40.0, 70.0, 130.0, 70.0, 40.0, 10.0, 129.0]]), "area 30"),
     ("annotation-key-missing", lambda d: [e.pop("iscrowd") for e in d["annotations"]], "iscrowd of all 2 annotations"),
     ("annotation-id-duplicate", set_in("annotations", "id", 2), "annotations[0] of image 1, annotations[1] of image 1"),
-    ("not-finite", set_in("annotations", "area", 10**400), "annotations[0].area"),
+    ("area-wrong", set_in("annotations", "area", 10**400), "area 1000"),
     ("polygon-malformed", set_in("annotations", "segmentation", SQUARE), "not in a list of its own"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[[1, 2], [3, 4], [5, 6]]]), "pairs"),
     ("polygon-malformed", set_in("annotations", "segmentation", [[{"x": 1, "y": 2}]]), "points as objects"),

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import orjson
 from msgspec import Raw
 
-from df2coco.coco.garments import find_garments
 from df2coco.coco.schema import (
     DATASET_FIELDS,
     FIELDS,
@@ -20,7 +18,6 @@ from df2coco.coco.schema import (
     also_fit,
     fields_of,
     invalid,
-    is_too_large,
     misfit,
     missing,
     read_whole_numbers,
@@ -28,7 +25,7 @@ from df2coco.coco.schema import (
 )
 from df2coco.errors import CocoFileError, shorten
 from df2coco.limits import MAX_PIXELS
-from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS, Category
+from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS, Category, same_name
 
 
 class Decoder:
@@ -76,11 +73,10 @@ class Decoder:
     def convert(self, entries: list[dict[str, Any]]) -> list[Any] | None:
         """The same of objects."""
         names = self._names
+        chosen = [{n: entry[n] for n in names if n in entry} for entry in entries]
         try:
-            return self.decode(
-                orjson.dumps([{n: entry[n] for n in names if n in entry} for entry in entries])
-            )
-        except TypeError:  # an integer of more than 64 bits
+            return self.decode(msgspec.json.encode(chosen))
+        except RecursionError:
             return None
 
     def _landmarks(self, entry: Any) -> list[float]:
@@ -149,11 +145,30 @@ def check_fields(document: Mapping[str, Any], path: Path, use: UseName = "any") 
     """
     garments = find_garments(document.get("categories", []))
     for name in FIELDS:
-        entries = document.get(name, [])
-        EntryDecoder(name, use, garments).check(entries, path)
+        if entries := document.get(name, []):
+            EntryDecoder(name, use, garments).check(entries, path)
         for number, entry in enumerate(entries if name == "images" else ()):
-            if is_too_large(entry):
+            if entry.get("width", 0) * entry.get("height", 0) > MAX_PIXELS:
                 raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
+
+
+# ---------------------------------------------------------------- DeepFashion2's categories
+
+
+def find_garments(categories: Iterable[Mapping[str, Any]]) -> dict[int, Category]:
+    """Category id of the file -> DeepFashion2's category of that name; {} for files of other datasets.
+
+    The file is DeepFashion2's when most of its categories have such a name (see `same_name`): one class
+    called "vest" among others does not make it so.
+    """
+    entries = list(categories)
+    named = {
+        entry["id"]: same_name(entry.get("name"))
+        for entry in entries
+        if type(entry.get("id")) is int
+    }
+    found = {number: category for number, category in named.items() if category is not None}
+    return found if 2 * len(found) > len(entries) else {}
 
 
 # ---------------------------------------------------------------- keypoints as text

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from df2coco.version import __version__
-
-Value = TypeVar("Value")
 
 _FROM_IMAGES: Final = "from the images"
 SIZES_UNKNOWN: Final = "unknown: the smallest that hold the annotations"
@@ -59,6 +57,13 @@ class Conversion:
         }
 
 
+_KINDS: Final = {
+    **dict.fromkeys(("task", "layout", "landmarks", "area", "only", "part"), str),
+    **dict.fromkeys(("limit", "sample", "seed"), int),
+}
+_LISTS: Final = {"categories": int, "merged": str}
+
+
 def conversion_of(info: Any) -> Conversion | None:
     """The `info` of a COCO file, read; None for files that df2coco did not write.
 
@@ -67,30 +72,8 @@ def conversion_of(info: Any) -> Conversion | None:
     noted = info.get("df2coco") if isinstance(info, Mapping) else None
     if not isinstance(noted, Mapping):
         return None
-
-    def text(name: str) -> str | None:
-        value = noted.get(name)
-        return value if isinstance(value, str) else None
-
-    def values(name: str, kind: type[Value]) -> tuple[Value, ...]:
-        found = noted.get(name)
-        return tuple(e for e in found if type(e) is kind) if isinstance(found, list) else ()
-
-    def number(name: str) -> int | None:
-        value = noted.get(name)
-        return value if type(value) is int else None
-
-    return Conversion(
-        task=text("task"),
-        layout=text("layout"),
-        landmarks=text("landmarks"),
-        area=text("area"),
-        categories=values("categories", int),
-        only=text("only"),
-        limit=number("limit"),
-        sample=number("sample"),
-        seed=number("seed"),
-        part=text("part"),
-        merged=values("merged", str),
-        sizes_known=not (text("image_sizes") or "").startswith("unknown"),
-    )
+    said: dict[str, Any] = {n: noted[n] for n in _KINDS if type(noted.get(n)) is _KINDS[n]}
+    for name, kind in _LISTS.items():
+        if isinstance(noted.get(name), list):
+            said[name] = tuple(value for value in noted[name] if type(value) is kind)
+    return Conversion(**said, sizes_known=not str(noted.get("image_sizes")).startswith("unknown"))

@@ -9,20 +9,22 @@ slower and always right. Both take time in proportion to the size of the file.
 import contextlib
 import mmap
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-import orjson
-
-from df2coco.coco.decoding import EntryDecoder
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import EntryDecoder, check_fields, find_garments
 from df2coco.coco.reader import (
     TOKEN,
+    Loaded,
     check_document,
     fault_of_json,
+    index,
+    no_collection,
     opened,
+    parse,
     parse_with_nan,
     read,
     refuse_other_kinds,
@@ -30,6 +32,9 @@ from df2coco.coco.reader import (
 )
 from df2coco.coco.schema import UseName, read_whole_numbers
 from df2coco.errors import CocoFileError
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
 
 Buffer: TypeAlias = mmap.mmap | bytes
 Read: TypeAlias = Callable[[bytes], list[Any] | None]
@@ -105,7 +110,7 @@ def cut(path: Path, *, exact: bool = False) -> Cut | None:
     Without `exact` the cuts are guesses: they are right if `read_span` can read every part.
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
-    with _mapped(path) as buffer:
+    with _mapped(Loaded(path)) as buffer:
         return _cut(path, buffer, exact=exact)
 
 
@@ -114,7 +119,7 @@ def _cut(path: Path, buffer: Buffer, *, exact: bool = False) -> Cut | None:
     if start is None:
         return None
     head = buffer[: start.end()]
-    top = _parse(head + b"]}")
+    top = parse(head + b"]}")
     if not isinstance(top, dict) or top.get("annotations") != []:
         return None  # the list stands inside of something else
     # With the other lists in front, these are nearly always the end of the file.
@@ -123,7 +128,7 @@ def _cut(path: Path, buffer: Buffer, *, exact: bool = False) -> Cut | None:
     guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
     for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
         rest = head + buffer[spans[-1].end :]
-        document = _parse(rest)
+        document = parse(rest)
         if isinstance(document, dict) and document.get("annotations") == []:
             if "categories" not in document or repeated_keys(rest):
                 return None  # reading it as a whole says what is wrong
@@ -133,7 +138,7 @@ def _cut(path: Path, buffer: Buffer, *, exact: bool = False) -> Cut | None:
 
 def read_span(path: Path, span: Span) -> list[dict[str, Any]] | None:
     """The annotations in a part; None when the file was not cut between annotations, or is not JSON."""
-    return _dicts(_parse(read_text(path, span)))
+    return _dicts(parse(read_text(path, span)))
 
 
 def read_text(path: Path, span: Span) -> bytes:
@@ -146,12 +151,9 @@ def read_text(path: Path, span: Span) -> bytes:
 # ---------------------------------------------------------------- reading
 
 
-def iter_list(
-    path: Path, *, what: str, raw: bytes | None = None, decode: Read | None = None
-) -> Iterator[list[Any]]:
-    """The elements of the JSON list in a file, in order, in parts of some megabytes.
+def iter_list(source: Loaded, *, what: str, decode: Read | None = None) -> Iterator[list[Any]]:
+    """The elements of a JSON list, in order, in parts of some megabytes.
 
-    `raw` is the JSON text of a list that is in no file; then `path` is its name in messages.
     `decode` is asked first for each part, and may make something else of it than objects.
     NaN and Infinity, which Python's json writes, are read as numbers: the reader has to look for them.
     JSON Lines, one object a line, are read as a list of these.
@@ -163,7 +165,7 @@ def iter_list(
         return _dicts(parse_with_nan(text)) if part is None else part
 
     taken = 0
-    with _mapped(path, raw) as buffer:
+    with _mapped(source) as buffer:
         start, end = _START.match(buffer), buffer.rfind(b"]")
         if start is not None and start.end() <= end and not buffer[end + 1 :].strip(b" \t\r\n"):
             for part in _parts(buffer, Span(start.end(), end), read_part):
@@ -179,94 +181,86 @@ def iter_list(
             if len(lines) > 1 and all(isinstance(line, dict) for line in lines):
                 whole = lines
         if whole is None:
-            raise fault_of_json(path, buffer[:])
+            raise fault_of_json(source.path, buffer[:])
     if not isinstance(whole, list):
-        raise CocoFileError(f"not a JSON list. Expected a list of {what}.", file=path)
+        text = f"not a JSON list. Expected a list of {what}."
+        raise CocoFileError(text, file=source.path)
     if whole[taken:] or not taken:
         yield whole[taken:]
 
 
-Start: TypeAlias = Callable[[dict[str, Any]], None]
+def read_parts(
+    source: Path | Loaded, use: UseName | None = None, *, as_objects: bool = False
+) -> tuple[dict[str, Any], Iterator[list[Any]]]:
+    """A COCO file as `read` gives it, with `annotations` empty; and these, in order, in parts.
 
-
-def read_annotations(
-    path: Path,
-    take: Callable[[list[Any]], None],
-    *,
-    use: UseName | None = None,
-    as_objects: bool = False,
-    start: Start | None = None,
-    raw: bytes | None = None,
-) -> dict[str, Any]:
-    """A COCO file as `read` gives it, with `annotations` empty: `take` got them, in order, in parts.
-
-    With `use` they are checked, and are what `EntryDecoder` makes of them for it, or with `as_objects` or
-    without a use objects.
-    `start` is given the rest of the file before that. `raw` as in `iter_list`.
-    Raises `CocoFileError` when the file cannot be read as a COCO file, and what `take` raises.
+    With `use` all is checked, and annotations are what `EntryDecoder` makes of them for it, or with
+    `as_objects` or without a use objects.
+    Raises `CocoFileError` when the file cannot be read as a COCO file, also while parts are taken.
     """
-    parts = iter_annotations(path, use=use, as_objects=as_objects, start=start, raw=raw)
-    while True:
-        try:
-            part = next(parts)
-        except StopIteration as stop:
-            document: dict[str, Any] = stop.value
-            return document
-        take(part)
+    source = source if isinstance(source, Loaded) else Loaded(source)
+    with _mapped(source) as buffer:
+        found = _cut(source.path, buffer)
+    document = found.document if found else read(source)
+    annotations = document.get("annotations", [])
+    document["annotations"] = []
+    for name in ("images", "categories"):
+        read_whole_numbers(name, document[name])
+    decoder = None
+    if use is not None:
+        check_fields(document, source.path, use)
+        decoder = EntryDecoder("annotations", use, find_garments(document["categories"]))
+    return document, _annotations(source, found, annotations, decoder, as_objects)
 
 
-def iter_annotations(
-    path: Path,
-    *,
-    use: UseName | None = None,
-    as_objects: bool = False,
-    start: Start | None = None,
-    raw: bytes | None = None,
-) -> Generator[list[Any], None, dict[str, Any]]:
-    """As `read_annotations`, but a generator of the parts, which at last returns the rest of the file."""
+def _annotations(
+    source: Loaded,
+    found: Cut | None,
+    rest: list[Any],
+    decoder: EntryDecoder | None,
+    as_objects: bool,
+) -> Iterator[list[Any]]:
     taken = 0
-    decoder: EntryDecoder | None = None
 
     def read_part(text: bytes) -> list[Any] | None:
         items = decoder.decode(text) if decoder is not None else None
         if items is None or as_objects:
-            return checked(_dicts(_parse(text)), fits=items is not None)
+            part = _dicts(parse(text))
+            return None if part is None else checked(part, fits=items is not None)
         return items
 
-    def checked(part: list[Any] | None, *, fits: bool = False) -> list[Any] | None:
-        if part is None:
-            return None
+    def checked(part: list[Any], *, fits: bool = False) -> list[Any]:
         if not taken:
-            refuse_other_kinds(path, part)
+            refuse_other_kinds(source.path, part)
         if decoder is None or fits:
             read_whole_numbers("annotations", part)
             return part
-        items = decoder.read(part, path, taken)
+        items = decoder.read(part, source.path, taken)
         return part if as_objects else items
 
-    with _mapped(path, raw) as buffer:
-        parts = _cut(path, buffer)
-        document = parts.document if parts else read(path, raw)
-        rest = document.get("annotations", [])
-        for name in ("images", "categories"):
-            read_whole_numbers(name, document[name])
-        document["annotations"] = []
-        if start is not None:
-            start(document)
-        if use is not None:
-            decoder = EntryDecoder("annotations", use, find_garments(document["categories"]))
-        span = Span(parts.spans[0].start, parts.spans[-1].end) if parts else None
-        for part in _parts(buffer, span, read_part) if span else ():
-            if part is None:
-                document = read(path, raw)
-                rest = document["annotations"][taken:]
-                document["annotations"] = []
-                break
-            yield part
-            taken += len(part)
+    if found is not None:
+        span = Span(found.spans[0].start, found.spans[-1].end)
+        with _mapped(source) as buffer:
+            for part in _parts(buffer, span, read_part):
+                if part is None:
+                    rest = read(source)["annotations"][taken:]
+                    break
+                yield part
+                taken += len(part)
     if rest:
-        yield checked(rest) or []
-    return document
+        yield checked(rest)
+
+
+def load(path: str | Path) -> "COCO":
+    """The file at `path` as a `pycocotools.coco.COCO`, without the lines that its constructor prints.
+
+    Raises `CocoFileError` when it cannot be read as a COCO file, or when a field is missing or is not what
+    it must be.
+    """
+    with no_collection():
+        document, parts = read_parts(Path(path), "any", as_objects=True)
+        document["annotations"] = list(chain.from_iterable(parts))
+    return index(document)
 
 
 def _parts(buffer: Buffer, span: Span, read_part: Read) -> Iterator[list[Any] | None]:
@@ -292,21 +286,13 @@ def _dicts(values: Any) -> list[Any] | None:
     return values if isinstance(values, list) and all(type(v) is dict for v in values) else None
 
 
-def _parse(raw: bytes) -> Any:
-    """The value of a JSON text; None when it is not JSON."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return None
-
-
 @contextlib.contextmanager
-def _mapped(path: Path, raw: bytes | None = None) -> Iterator[Buffer]:
-    """The bytes of a file, in memory only where they are looked at; or `raw`, which is in no file."""
-    if raw is not None:
-        yield raw
+def _mapped(source: Loaded) -> Iterator[Buffer]:
+    """The bytes of a file, in memory only where they are looked at; or those that are in no file."""
+    if source.raw is not None:
+        yield source.raw
         return
-    with opened(path) as stream:
+    with opened(source.path) as stream:
         buffer: Buffer = (
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.peek(1) else b""
         )

@@ -1,6 +1,4 @@
-"""Reading a COCO file as a whole, and saying why one cannot be read."""
-
-from __future__ import annotations
+"""COCO files, and what programs have loaded of them: read as a whole, and why one cannot be read."""
 
 import contextlib
 import gc
@@ -8,47 +6,117 @@ import io
 import json
 import math
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
+import msgspec
 import orjson
 
-from df2coco.coco.schema import read_whole_numbers
-from df2coco.errors import CocoFileError, shorten
+from df2coco.coco.schema import FIELDS, invalid, read_whole_numbers
+from df2coco.errors import CocoFileError, OptionError
 from df2coco.file_kind import LOOKED_AT, recognise
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
-LISTS: Final = ("images", "annotations", "categories")
+
+class HasDataset(Protocol):
+    """`pycocotools.coco.COCO`, and whatever else has its `dataset`."""
+
+    dataset: Any
 
 
-def read(path: Path, raw: bytes | None = None) -> dict[str, Any]:
-    """The JSON object in the file at `path`, with lists of objects for images, annotations, categories.
+GroundTruthSource: TypeAlias = str | Path | Mapping[str, Any] | HasDataset
+"""A COCO file, or one that is loaded."""
 
-    `raw` is the JSON text of what is in no file; then `path` is its name in messages.
-    Whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
+ResultsSource: TypeAlias = str | Path | Sequence[Mapping[str, Any]] | HasDataset
+"""A file of results, a list of them, or what `COCO.loadRes` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """JSON that is in a file, or the text of what is loaded."""
+
+    path: Path
+    """The file, or what messages call it."""
+    raw: bytes | None = None
+    """The JSON text of what is in no file."""
+
+
+def open_source(source: GroundTruthSource | ResultsSource, name: str) -> Loaded:
+    """A COCO file or results, which messages call `name` where they are in no file.
+
+    Raises `OptionError` for what JSON cannot hold.
+    """
+    if isinstance(source, (str, Path)):
+        return Loaded(Path(source))
+    try:
+        raw = orjson.dumps(getattr(source, "dataset", source), default=_plain)
+    except TypeError as error:
+        raise OptionError(f"not a file, and nothing that JSON can hold ({error}).") from None
+    return Loaded(Path(name), raw)
+
+
+def _plain(value: Any) -> Any:
+    """Counts as pycocotools encodes them, tuples of a kind, and numpy's numbers and arrays."""
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    if isinstance(value, (Mapping, Sequence)) and not isinstance(value, str):
+        return dict(value) if isinstance(value, Mapping) else list(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} {value!r:.40}")
+
+
+# ---------------------------------------------------------------- a file as a whole
+
+
+class WholeFile(NamedTuple):
+    """A COCO file, with faults for which `read` refuses it."""
+
+    document: dict[str, Any]
+    not_finite: list[tuple[str, float]]
+    """Every NaN and infinity, and its place: "annotations[3].bbox[0]"."""
+    repeated_keys: list[str]
+    """Outermost keys that stand in it more than once."""
+
+
+def read_whole(source: Loaded) -> WholeFile:
+    """The JSON object in a file, with lists of objects for images, annotations, categories.
+
     Raises `CocoFileError` when it cannot be read as a COCO file.
     """
+    raw = source.raw
     if raw is None:
-        with opened(path) as stream:
+        with opened(source.path) as stream:
             raw = stream.read()
-    try:
-        with no_collection():
-            document = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise fault_of_json(path, raw) from None
-    document = check_document(path, document)
-    for key in repeated_keys(raw):
-        raise CocoFileError(
-            "stands twice in the file, and readers take the last one. Remove one of them.",
-            file=path,
-            field=key,
-        )
-    for name in LISTS:
+    with no_collection():
+        document = parse(raw)
+        not_finite = []
+        if document is None:
+            document = parse_with_nan(raw)
+            if document is None:
+                raise fault_of_json(source.path, raw)
+            not_finite = list(find_not_finite(document))
+    return WholeFile(check_document(source.path, document), not_finite, repeated_keys(raw))
+
+
+def read(source: Loaded) -> dict[str, Any]:
+    """The same, where whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
+
+    Also raises `CocoFileError` for NaN, for infinity, and for keys that stand twice.
+    """
+    document, not_finite, keys = read_whole(source)
+    for where, number in not_finite:
+        text = f"{json.dumps(number)} is not JSON, though Python's json writes it."
+        raise invalid(source.path, where, text)
+    for key in keys:
+        text = "stands twice in the file, and readers take the last one. Remove one of them."
+        raise CocoFileError(text, file=source.path, field=key)
+    for name in FIELDS:
         read_whole_numbers(name, document.get(name, []))
     return document
 
@@ -90,7 +158,7 @@ def check_document(path: Path, document: Any) -> dict[str, Any]:
             "an annotation file of DeepFashion2. Convert the split with df2coco convert.", file=path
         )
     refuse_other_kinds(path, document.get("annotations"))
-    for name in LISTS:
+    for name in FIELDS:
         entries = document.get(name, [] if name == "annotations" else None)
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise CocoFileError(f"{name}: expected a list of objects. Name a COCO file.", file=path)
@@ -118,8 +186,7 @@ _OTHER_KINDS: Final = {
 
 # ---------------------------------------------------------------- keys that stand twice
 
-_TOP_KEYS: Final = ("info", "licenses", "images", "annotations", "categories")
-_TOP_KEY: Final = re.compile(rb'"(' + "|".join(_TOP_KEYS).encode() + rb')"\s*:')
+_TOP_KEY: Final = re.compile(rb'"(info|licenses|images|annotations|categories)"\s*:')
 TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[][{}]', re.DOTALL)
 """In a JSON text a string, or a bracket outside of strings."""
 
@@ -146,59 +213,24 @@ def repeated_keys(raw: bytes) -> list[str]:
     return [key.decode() for key, count in counts.items() if count > 1]
 
 
-# ---------------------------------------------------------------- what is not JSON
+# ---------------------------------------------------------------- JSON, and what is not
 
 
-def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
-    """The error for a file that is not JSON: what is wrong with it."""
-    if not raw.strip():
-        return CocoFileError("the file is empty. Was it written to the end?", file=path)
-    value = parse_with_nan(raw)
-    if value is not None:
-        field, number = next(find_not_finite(value), ("", math.nan))
-        text = "is not JSON, though Python's json writes it"
-        if type(number) is int:
-            text = "is larger than any floating point number"
-        name = _NAMES.get(str(number), shorten(number))
-        return CocoFileError(
-            f"{name} {text}. df2coco validate reports all that is wrong.", file=path, field=field
-        )
-    kind = recognise(raw[:LOOKED_AT], path.name)
-    if raw.startswith(b"PK\3\4") and kind is None:
-        return CocoFileError("this is a zip archive. Unpack it, and name the COCO file.", file=path)
-    if kind is not None and (kind.is_lines or not kind.is_json):
-        return CocoFileError(f"this is {kind.what}, not a JSON file. Name a JSON file.", file=path)
+def parse(raw: bytes) -> Any:
+    """The value of a JSON text; None when it is not JSON. Integers of more than 64 bits stay what they are."""
     try:
-        orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        if "limit" in str(error):  # "depth limit exceeded", "Recursion limit reached"
-            return CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
-        try:
-            raw.decode()
-        except UnicodeDecodeError as wrong:
-            start, line = raw.rfind(b"\n", 0, wrong.start) + 1, raw.count(b"\n", 0, wrong.start) + 1
-            place = (
-                f"byte 0x{raw[wrong.start]:02x} in line {line}, column {wrong.start - start + 1}"
-            )
-            return CocoFileError(f"not UTF-8: {place}. Save it as UTF-8.", file=path)
-        cut_off = "end of data" in str(error)
-        remedy = "Was it written to the end?" if cut_off else "Correct it, or write the file again."
-        return CocoFileError(f"not JSON ({error}). {remedy}", file=path)
-    return CocoFileError("not JSON. Write the file again.", file=path)
-
-
-_NAMES: Final = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def parse_with_nan(raw: bytes) -> Any:
     """The value of a JSON text in which NaN and Infinity are numbers; None when it is not one."""
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        if b"NaN" in raw or b"Infinity" in raw or _HUGE.search(raw):
-            with contextlib.suppress(ValueError, RecursionError):
-                return json.loads(raw)
-        return None
+    value = parse(raw)
+    if value is None and (b"NaN" in raw or b"Infinity" in raw or _HUGE.search(raw)):
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(raw)
+    return value
 
 
 _HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
@@ -206,11 +238,11 @@ _HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
 
 
 def find_not_finite(value: Any) -> Iterator[tuple[str, float]]:
-    """Every NaN, infinity and integer beyond all floats in a JSON value: its place "annotations[3].bbox[0]"."""
+    """Every NaN and infinity in a JSON value: its place "annotations[3].bbox[0]", and which it is."""
     waiting: list[tuple[str, Any]] = [("", value)]
     while waiting:
         where, value = waiting.pop()
-        if type(value) in (float, int) and not -_LARGEST <= value <= _LARGEST:
+        if type(value) is float and not math.isfinite(value):
             yield where, value
         elif type(value) is dict:
             waiting += ((f"{where}.{k}" if where else k, v) for k, v in reversed(value.items()))
@@ -218,7 +250,32 @@ def find_not_finite(value: Any) -> Iterator[tuple[str, float]]:
             waiting += reversed([(f"{where}[{n}]", v) for n, v in enumerate(value)])
 
 
-_LARGEST: Final = sys.float_info.max
+def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
+    """The error for a file that is not JSON: what is wrong with it."""
+    if raw.strip() in (b"", b"null"):
+        return CocoFileError("the file is empty. Was it written to the end?", file=path)
+    kind = recognise(raw[:LOOKED_AT], path.name)
+    if raw.startswith(b"PK\3\4") and kind is None:
+        return CocoFileError("this is a zip archive. Unpack it, and name the COCO file.", file=path)
+    if kind is not None and (kind.is_lines or not kind.is_json):
+        return CocoFileError(f"this is {kind.what}, not a JSON file. Name a JSON file.", file=path)
+    fault = "limit"  # of depth, which is less here than in orjson
+    try:
+        orjson.loads(raw)
+    except orjson.JSONDecodeError as error:  # which says where the fault is
+        fault = str(error)
+    if "limit" in fault:  # "depth limit exceeded", "Recursion limit reached"
+        return CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
+    try:
+        raw.decode()
+    except UnicodeDecodeError as wrong:
+        start, line = raw.rfind(b"\n", 0, wrong.start) + 1, raw.count(b"\n", 0, wrong.start) + 1
+        place = f"byte 0x{raw[wrong.start]:02x} in line {line}, column {wrong.start - start + 1}"
+        return CocoFileError(f"not UTF-8: {place}. Save it as UTF-8.", file=path)
+    remedy = "Correct it, or write the file again."
+    if "end of data" in fault:
+        remedy = "Was it written to the end?"
+    return CocoFileError(f"not JSON ({fault}). {remedy}", file=path)
 
 
 # ---------------------------------------------------------------- pycocotools
@@ -236,7 +293,7 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def index(document: dict[str, Any]) -> COCO:
+def index(document: dict[str, Any]) -> "COCO":
     """A COCO document that has been read and checked, indexed by pycocotools."""
     from pycocotools.coco import COCO
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from df2coco.coco.loaded import Loaded, dump
-from df2coco.coco.reader import parse_with_nan
+import msgspec
+
+from df2coco.coco.reader import Loaded, opened, parse_with_nan
 from df2coco.errors import CocoFileError, shorten
 from df2coco.taxonomy import same_name
 
@@ -36,20 +37,16 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
     for result in results:
         for key, own in ids.items():
             result[key] = own.get(_hashed(result.get(key)), result.get(key))
-    return Loaded(source.path, dump(results))
+    return Loaded(source.path, msgspec.json.encode(results))
 
 
 def _document(source: Loaded) -> dict[str, Any]:
     """The JSON object in a file; {} where there is something else."""
     raw = source.raw
-    try:
-        if raw is None and source.path.is_file():
-            with source.path.open("rb") as stream:
-                start = stream.read(64)
-                raw = start + stream.read() if start.lstrip()[:1] == b"{" else b""
-    except OSError:
-        return {}  # whoever reads the list says so
-    value = parse_with_nan(raw) if raw and raw.lstrip()[:1] == b"{" else None
+    if raw is None:
+        with opened(source.path) as stream:
+            raw = stream.read() if stream.peek().lstrip()[:1] == b"{" else b""
+    value = parse_with_nan(raw) if raw.lstrip()[:1] == b"{" else None
     return value if isinstance(value, dict) else {}
 
 

@@ -1,18 +1,16 @@
 """Writing a COCO file as a stream."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any, Final, NamedTuple
 
 import orjson
+from msgspec.json import encode
 
-from df2coco.coco.format import CocoCategory
+from df2coco.coco.schema import Entry
 from df2coco.outputs import reported_for
 
 OPEN_ID: Final = orjson.Fragment(b"%d")
@@ -29,7 +27,7 @@ class Block(NamedTuple):
     """Each with the id `%d`. No other % stands in them."""
 
     @classmethod
-    def join(cls, images: Sequence[bytes], annotations: Sequence[bytes]) -> Block:
+    def join(cls, images: Sequence[bytes], annotations: Sequence[bytes]) -> "Block":
         """The part of several images and of all their annotations."""
         return cls(len(images), b",\n".join(images), len(annotations), b",\n".join(annotations))
 
@@ -48,9 +46,9 @@ class Writer:
         self,
         stream: IO[bytes],
         info: dict[str, Any],
-        categories: Iterable[CocoCategory],
+        categories: Iterable[Entry],
         path: Path,
-        others: Mapping[str, Any] = MappingProxyType({}),
+        others: Mapping[str, Any] | None = None,
     ) -> None:
         """`stream` is what becomes the file at `path`; `others` are values of further outermost keys."""
         self.num_images = 0
@@ -60,12 +58,11 @@ class Writer:
         # Beside the file, where there is room for it too, and not on a small /tmp.
         folder = os.path.dirname(os.path.realpath(path))
         self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=folder)  # noqa: SIM115
-        for name, value in {"info": info, "licenses": [], **others}.items():
+        for name, value in {"info": info, "licenses": [], **(others or {})}.items():
             start = b",\n" if name != "info" else b"{"
-            stream.write(b"%b%b:%b" % (start, orjson.dumps(name), orjson.dumps(value)))
+            stream.write(b"%b%b:%b" % (start, encode(name), encode(value)))
         stream.write(
-            b',\n"categories":[\n%b\n],\n"annotations":['
-            % b",\n".join(map(orjson.dumps, categories))
+            b',\n"categories":[\n%b\n],\n"annotations":[' % b",\n".join(map(encode, categories))
         )
 
     def add(self, block: Block) -> None:
@@ -74,11 +71,9 @@ class Writer:
         ids = tuple(range(first, first + block.num_annotations))
         self._add(block._replace(annotations=block.annotations % ids))
 
-    def add_entries(
-        self, images: Sequence[Mapping[str, Any]], annotations: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def add_entries(self, images: Iterable[Entry], annotations: Iterable[Entry]) -> None:
         """Add images and annotations that have their ids already."""
-        self._add(Block.join([*map(orjson.dumps, images)], [*map(orjson.dumps, annotations)]))
+        self._add(Block.join([*map(encode, images)], [*map(encode, annotations)]))
 
     def _add(self, block: Block) -> None:
         if block.num_images:
@@ -100,7 +95,7 @@ class Writer:
                 shutil.copyfileobj(images, self._stream, 1 << 20)
             self._stream.write(b"\n]}\n")
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> "Writer":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,8 +10,8 @@ import msgspec
 import orjson
 
 from df2coco.boxes import from_corners
-from df2coco.coco.format import CocoCategory
 from df2coco.coco.info import Conversion
+from df2coco.coco.schema import Entry
 from df2coco.coco.writer import OPEN_ID
 from df2coco.converter.options import Selection, Shape
 from df2coco.layouts import find_layout, own_slots
@@ -71,12 +71,12 @@ class Encoder:
             c.id: _placement(self._slots[c.id], len(self._names[c.id])) for c in CATEGORIES
         }
 
-    def categories(self, only: int | None = None) -> list[CocoCategory]:
+    def categories(self, only: int | None = None) -> list[Entry]:
         """The file's categories: all 13, since a training framework numbers classes by position, or one."""
         return [self._category(c) for c in CATEGORIES if only in (None, c.id)]
 
-    def _category(self, category: Category) -> CocoCategory:
-        entry: CocoCategory
+    def _category(self, category: Category) -> Entry:
+        entry: Entry
         entry = {"id": category.id, "name": category.name, "supercategory": "clothes"}
         if self._has_keypoints:
             slots = self._slots[category.id]
@@ -166,7 +166,7 @@ def _placement(slots: Sequence[int], count: int) -> Callable[[list[Number]], tup
 class OfficialEncoder(Encoder):
     """The official converter's file (deepfashion2_to_coco.py), field for field."""
 
-    def _category(self, category: Category) -> CocoCategory:
+    def _category(self, category: Category) -> Entry:
         return {
             "id": category.id,
             "name": category.official_name,

@@ -9,13 +9,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
-from df2coco.coco.lists import read_annotations
+from df2coco.coco.lists import read_parts
 from df2coco.coco.schema import Rle, invalid
 from df2coco.errors import CocoFileError, FaultError, OutputError, shorten
 from df2coco.layouts import expected_numbers, own_landmarks
@@ -70,9 +68,10 @@ def restore(
         raise OutputError(f"holds {path.name} itself. Name another folder.", file=folder)
     progress(f"reading {path.name}", 0, 0)
     collected = _Collector(path)
-    document = read_annotations(
-        path, collected.take, use="restore", start=partial(_check_head, path)
-    )
+    document, parts = read_parts(path, "restore")
+    _check_head(path, document)
+    for part in parts:
+        collected.take(part)
     texts = _make_texts(document, collected)
     losses = tuple(_losses(document, collected))
     if report_loss is not None:
@@ -301,7 +300,6 @@ def _text(image: dict[str, Any], collected: _Collector) -> str:
 
 def _check_head(path: Path, document: dict[str, Any]) -> None:
     """Raise `CocoFileError` for a file whose items cannot be the dataset's, before they are read."""
-    check_fields(document, path, "restore")
     made = conversion_of(document.get("info"))
     if made and made.task == "instances":
         raise CocoFileError(

@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
-from df2coco.coco.lists import read_annotations
+from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import no_collection
 from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS, USUAL_PARTS
@@ -83,8 +82,7 @@ def draw(
     progress(f"reading {coco.name}", 0, 0)
     # Twice over the file rather than all of it in memory: the images stand last.
     with no_collection():
-        document = read_annotations(coco, lambda _: None)
-    check_fields(document, coco)
+        document, _ = read_parts(coco, "any")
     photos = photos or Photos(find_photos(coco, document["images"]), password)
     chosen = choose(coco, document["images"], image_ids, sample, seed)
     if not _is_folder(out) and len(chosen) > MAX_ON_SHEET:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from df2coco.boxes import to_corners
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import find_garments
 from df2coco.coco.results import Score
 from df2coco.coco.schema import FIELDS, Field, Rle, misfit, struct_of
 from df2coco.errors import CocoFileError, printable, shown

@@ -3,13 +3,13 @@
 import random
 from collections import defaultdict
 from collections.abc import Container, Sequence
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from df2coco.coco.lists import iter_list, read_annotations
-from df2coco.coco.loaded import Loaded
-from df2coco.coco.reader import no_collection
+from df2coco.coco.lists import iter_list, read_parts
+from df2coco.coco.reader import Loaded, no_collection
 from df2coco.coco.results_document import as_list
 from df2coco.coco.schema import is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
@@ -47,14 +47,12 @@ def annotations_of(path: Path, ids: Container[int]) -> _ByImage:
     """The annotations of those images; the others are not kept, so that memory does not grow."""
     groups: _ByImage = defaultdict(list)
 
-    def take(part: list[dict[str, Any]]) -> None:
-        for annotation in part:
+    with no_collection():
+        _, parts = read_parts(path)
+        for annotation in chain.from_iterable(parts):
             image_id = annotation.get("image_id")
             if isinstance(image_id, int) and image_id in ids:
                 groups[image_id].append(annotation)
-
-    with no_collection():
-        read_annotations(path, take)
     return groups
 
 
@@ -68,7 +66,7 @@ def results_of(path: Path, ids: Container[int], document: dict[str, Any], coco: 
     source = as_list(
         Loaded(path), {i["file_name"]: i["id"] for i in images if "file_name" in i}, names
     )
-    for part in iter_list(path, what="results", raw=source.raw):
+    for part in iter_list(source, what="results"):
         read_whole_numbers("annotations", [result for result in part if isinstance(result, dict)])
         for number, result in enumerate(part, start=total):
             image_id = result.get("image_id") if isinstance(result, dict) else None

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from df2coco.coco.loaded import GroundTruthSource, ResultsSource, open_document, open_list
-from df2coco.coco.reader import no_collection
+from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection, open_source
 from df2coco.errors import CocoFileError, check_choice
 from df2coco.evaluation.engines import ENGINES, Curves, Matching, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
@@ -171,7 +170,8 @@ def evaluate(
         check_choice(name, value, known)
     choose_engine(engine)  # now, not after reading
     with no_collection():
-        truth_source, results_source = open_document(ground_truth), open_list(results)
+        truth_source = open_source(ground_truth, "the ground truth")
+        results_source = open_source(results, "the results")
         progress(f"reading {truth_source.path.name}", 0, 0)
         truth = read_ground_truth(truth_source, kind, landmarks=landmarks, oks_area=oks_area, by=by)
         if by is not None and not any(truth.items.values):

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from df2coco.coco.lists import iter_list
-from df2coco.coco.loaded import Loaded
+from df2coco.coco.reader import Loaded
 from df2coco.coco.results import ResultDecoder
 from df2coco.errors import Df2cocoError, FaultError
 
@@ -34,7 +34,7 @@ def read_entries(
     """
     done = count = 0
     first: tuple[int, FaultError] | None = None
-    for part in iter_list(source.path, what=what, raw=source.raw, decode=decoder.decode):
+    for part in iter_list(source, what=what, decode=decoder.decode):
         entries, faults = _read_part(part, done, decoder)
         done += len(part)
         for index, fault in (*faults, *take(entries)):

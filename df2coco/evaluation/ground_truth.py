@@ -8,18 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from df2coco.boxes import Box
-from df2coco.coco.decoding import check_fields
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import conversion_of
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.loaded import Loaded
-from df2coco.coco.schema import (
-    Rle,
-    UseName,
-    invalid,
-    missing,
-    unknown_id,
-)
+from df2coco.coco.lists import read_parts
+from df2coco.coco.reader import Loaded
+from df2coco.coco.schema import Rle, UseName, invalid, missing, unknown_id
 from df2coco.errors import CocoFileError, OptionError, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
@@ -106,7 +99,10 @@ def read_ground_truth(
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
     reader = _TruthReader(GroundTruth(source.path), cast("UseName", use), counts, by)
-    read_annotations(source.path, reader.take, use=reader.use, start=reader.start, raw=source.raw)
+    document, parts = read_parts(source, reader.use)
+    reader.start(document)
+    for part in parts:
+        reader.take(part)
     return reader.truth
 
 
@@ -126,7 +122,6 @@ class _TruthReader:
     def start(self, document: dict[str, Any]) -> None:
         """Take in images and categories."""
         truth = self.truth
-        check_fields(document, truth.path)
         truth.sizes = {i["id"]: (i.get("width", 0), i.get("height", 0)) for i in document["images"]}
         truth.images = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
         categories = sorted(document["categories"], key=lambda category: int(category["id"]))

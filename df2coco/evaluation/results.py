@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from df2coco.boxes import Box, from_corners
-from df2coco.coco.loaded import Loaded
+from df2coco.coco.reader import Loaded
 from df2coco.coco.results import ResultDecoder
 from df2coco.coco.results_document import as_list
 from df2coco.coco.rle import mask_areas

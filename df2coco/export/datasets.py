@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from df2coco.coco.decoding import check_fields
 from df2coco.coco.info import conversion_of
-from df2coco.coco.lists import iter_annotations
+from df2coco.coco.lists import read_parts
 from df2coco.coco.schema import UseName, invalid, missing, unknown_id
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
@@ -87,7 +86,7 @@ class Dataset:
         Raises `CocoFileError`, also for one whose image or category is not in the file.
         """
         first = 0
-        for part in iter_annotations(self.coco, use=use):
+        for part in read_parts(self.coco, use)[1]:
             numbered = list(enumerate(part, first))
             for number, annotation in numbered:
                 if annotation.image_id not in self.photos:
@@ -171,7 +170,7 @@ class Export:
                 yield work, [self._read(file) for file in files]
 
     def _file(self, coco: Path, photos: Path | None) -> _File:
-        photos = photos or find_photos(coco, _without_annotations(coco)["images"])
+        photos = photos or find_photos(coco, read_parts(coco)[0]["images"])
         return _File(coco.stem, coco, self._pictures(photos, coco), {}, Counter())
 
     def _converted(self, source: Path, photos: Path | None, out: Path) -> Iterator[_File]:
@@ -219,8 +218,7 @@ class Export:
 
     def _read(self, file: _File) -> Dataset:
         path = file.coco
-        document = _without_annotations(path)
-        check_fields(document, path)
+        document, _ = read_parts(path, "any")
         conversion = conversion_of(document.get("info"))
         if conversion is not None and not conversion.sizes_known:
             raise CocoFileError(
@@ -277,13 +275,6 @@ class Export:
             _make_link(picture, os.path.join(starts[key], name), os.path.join(work, place))
             if number % 256 == 0 or number == len(places):
                 self.progress(f"linking photos of {dataset.name}", number, len(places))
-
-
-def _without_annotations(path: Path) -> dict[str, Any]:
-    rest: list[dict[str, Any]] = []
-    with contextlib.closing(iter_annotations(path, start=rest.append)) as parts:
-        next(parts, None)
-    return rest[0]
 
 
 def _make_link(picture: str, path: str, link: str) -> None:

@@ -67,7 +67,7 @@ def _fills_a_column(polygon: Sequence[float], width: int, height: int) -> bool:
 
 
 def compressed(rle: Mapping[str, Any]) -> Any:
-    """A checked RLE (see `df2coco.coco.schema.is_mask`) whose counts pycocotools computes with."""
+    """A checked RLE (see `df2coco.coco.schema.is_drawable`) whose counts pycocotools computes with."""
     from pycocotools import mask as coco_mask
 
     if isinstance(rle["counts"], list):

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from df2coco.coco.lists import read_annotations
+from df2coco.coco.lists import read_parts
 from df2coco.drawing import Photos, draw_image
 from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.progress import Progress, no_progress
@@ -99,7 +99,9 @@ def make_gallery(
     """
     progress(f"reading {coco_file.name}", 0, 0)
     candidates = _Candidates(number, islice(dict.fromkeys(places), _MOST_PLACES))
-    document = read_annotations(coco_file, candidates.take)
+    document, parts = read_parts(coco_file)
+    for part in parts:
+        candidates.take(part)
     images = {image["id"]: image for image in document["images"]}
     categories = document["categories"]
     names = {category["id"]: str(category.get("name", category["id"])) for category in categories}

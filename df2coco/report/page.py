@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from df2coco.coco.lists import read_annotations
+from df2coco.coco.lists import read_parts
 from df2coco.drawing import Photos
 from df2coco.errors import Df2cocoError, OutputError, printable
 from df2coco.outputs import atomic_write, check_outputs
@@ -57,7 +57,8 @@ def write_report(
     require_matplotlib()
     render = _template()
     if images is None:
-        images = find_photos(coco_file, read_annotations(coco_file, lambda _: None)["images"])
+        document, _ = read_parts(coco_file)
+        images = find_photos(coco_file, document["images"])
     check_outputs([out], [coco_file, Path(images)])
     photos = Photos(images, password)
     numbers = statistics(coco_file)

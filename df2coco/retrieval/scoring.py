@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from df2coco.boxes import Box, from_corners, iou
-from df2coco.coco.loaded import Loaded, ResultsSource, open_list
-from df2coco.coco.reader import no_collection
+from df2coco.coco.reader import Loaded, ResultsSource, no_collection, open_source
 from df2coco.coco.results import ResultDecoder
 from df2coco.errors import CocoFileError, FaultError, check_choice
 from df2coco.evaluation.detection import Attribute
@@ -98,9 +97,9 @@ def evaluate_retrieval(
     """
     check_choice("by", by, (None, *ATTRIBUTES))
     with no_collection():
-        queries = _Queries(open_list(query, "the query items"), by)
-        shop = _Gallery(open_list(gallery, "the gallery items"))
-        answers = _Answers(open_list(results), queries, shop)
+        queries = _Queries(open_source(query, "the query items"), by)
+        shop = _Gallery(open_source(gallery, "the gallery items"))
+        answers = _Answers(open_source(results, "the results"), queries, shop)
     counted = [item for items in queries.images.values() for item in items if item.style > 0]
     if not counted:
         raise CocoFileError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,11 +13,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.coco.decoding import check_fields
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.loaded import Loaded, open_document
+from df2coco.coco.lists import read_parts
+from df2coco.coco.reader import Loaded, open_source
 from df2coco.errors import ImageError, SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.layouts import own_slots
@@ -55,7 +55,7 @@ def statistics(
     password, `CocoFileError` when a COCO file cannot be read.
     """
     if not isinstance(source, str | Path):
-        return _of_coco(open_document(source, "COCO document"))
+        return _of_coco(open_source(source, "COCO document"))
     progress("looking for annotation files", 0, 0)
     found = _find(Path(source), images, password)
     if not isinstance(found, Path) and len(found) > 1:
@@ -203,15 +203,10 @@ def _integer(value: Any) -> int | None:
 
 def _of_coco(loaded: Loaded) -> SplitStatistics:
     by_image: defaultdict[int, list[ItemFacts]] = defaultdict(list)
-    # Kept until the images are known, which often stand behind.
-
-    def take(annotations: list[Any]) -> None:
-        for annotation in annotations:
-            by_image[annotation.image_id].append(_annotation_facts(annotation))
-
     path = loaded.path
-    document = read_annotations(path, take, use="stats", raw=loaded.raw)
-    check_fields(document, path)
+    document, parts = read_parts(loaded, "stats")
+    for annotation in itertools.chain.from_iterable(parts):
+        by_image[annotation.image_id].append(_annotation_facts(annotation))
     if all(_is_of_box(item) for items in by_image.values() for item in items):
         for image_id, items in by_image.items():
             by_image[image_id] = [item._replace(area=None) for item in items]

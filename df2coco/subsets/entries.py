@@ -1,33 +1,20 @@
-"""A COCO file as split and merge read it: its annotations in parts, the rest as a whole."""
+"""What split and merge have in common."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from df2coco.coco.decoding import check_fields
-from df2coco.coco.format import Entry
-from df2coco.coco.lists import read_annotations
-from df2coco.coco.schema import unknown_id
+from df2coco.coco.schema import Entry, unknown_id
 
 Pair: TypeAlias = int | str
 """A `pair_id`. DeepFashion2 has whole numbers."""
 
 
-def read_checked(path: Path, take: Callable[[list[Entry]], None]) -> dict[str, Any]:
-    """All of a file but its annotations, of which `take` gets parts, in order.
-
-    Raises `CocoFileError` when the file cannot be read as a COCO file.
-    """
-    return read_annotations(
-        path, take, use="any", as_objects=True, start=lambda rest: check_fields(rest, path)
-    )
-
-
-def check_images_known(path: Path, used: Iterable[int], images: Iterable[Entry]) -> None:
-    """Raise `CocoFileError` when `used`, the `image_id`s of annotations, are not all ids of `images`."""
-    unknown = set(used).difference(image["id"] for image in images)
+def check_known(path: Path, name: str, used: Iterable[int], entries: Iterable[Entry]) -> None:
+    """Raise `CocoFileError` when values of `name` ("image_id") are not all ids of `entries`."""
+    unknown = set(used).difference(entry["id"] for entry in entries)
     if unknown:
-        raise unknown_id("image_id", min(unknown), path)
+        raise unknown_id(name, min(unknown), path)
 
 
 def pair_of(entry: Entry) -> Pair | None:

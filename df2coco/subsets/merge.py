@@ -1,20 +1,19 @@
 """Several COCO files into one: what collides is numbered anew, nothing else changes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from df2coco.coco.file_names import is_address, is_outside
-from df2coco.coco.format import Entry
 from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
-from df2coco.coco.schema import ALL_OR_NONE, is_id
+from df2coco.coco.lists import read_parts
+from df2coco.coco.schema import ALL_OR_NONE, Entry, is_address, is_id, is_outside
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.outputs import Outputs, check_json_name, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import split_of
-from df2coco.subsets.entries import check_images_known, others_of, pair_of, read_checked
+from df2coco.subsets.entries import check_known, others_of, pair_of
 
 _IDS: Final[tuple[str, ...]] = ("image ids", "annotation ids", "pair ids")
 
@@ -26,7 +25,7 @@ class Merged:
     - images: Images in the new file.
     - annotations: Annotations in it.
     - renumbered: "image ids", "annotation ids", "pair ids" -> the files in which they were
-      numbered anew; "category ids" too, where there are such files.
+      numbered anew; "category ids" and "license ids" too, where there are such files.
     - folders: What was put before the names of each file's images; () when the names did not
       collide.
     - left_out: Outermost keys, of no list of COCO, that are not the same in all files.
@@ -41,35 +40,37 @@ class Merged:
 
 @dataclass(slots=True)
 class _Input:
-    """One of the files, and what was found in it."""
+    """One of the files: what was found in it, and what changes."""
 
     path: Path
     document: dict[str, Any] = field(default_factory=dict)
+    """All but the annotations."""
     ids: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in _IDS})
-    used_images: set[int] = field(default_factory=set)
-    """The `image_id`s of annotations."""
     other_pairs: set[str] = field(default_factory=set)
     """Values of `pair_id` that are not whole numbers."""
     shapes: set[str] = field(default_factory=set)
     """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
     offsets: dict[str, int] = field(default_factory=dict)
+    """What its ids are moved by."""
     categories: dict[int, int] = field(default_factory=dict)
-    """Category id -> that of the merged file, where it may be another one."""
+    """Category id -> that of the merged file, where it is another one."""
     licenses: dict[str, int] = field(default_factory=dict)
-    """`repr` of a license's id -> its new one, where that is another one."""
+    """`repr` of a license's id -> that of the merged file, where it is another one."""
     folder: str = ""
 
-    def take(self, annotations: list[Entry]) -> None:
-        """Note the ids of some annotations."""
-        self.ids["annotation ids"].update(each["id"] for each in annotations)
-        self.used_images.update(each["image_id"] for each in annotations)
-        self.shapes.update(n for n in ALL_OR_NONE if any(each.get(n) for each in annotations))
-        self._note_pairs(annotations)
-
-    def take_images(self) -> None:
-        """Note the ids of the images. Raises `CocoFileError` for annotations of no image."""
-        check_images_known(self.path, self.used_images, self.document["images"])
-        self.ids["image ids"].update(each["id"] for each in self.document["images"])
+    def read(self) -> None:
+        """Note what is in the file. Raises `CocoFileError`."""
+        self.document, parts = read_parts(self.path, "any", as_objects=True)
+        used: dict[str, set[int]] = {"image_id": set(), "category_id": set()}
+        for part in parts:
+            self.ids["annotation ids"].update(entry["id"] for entry in part)
+            self.shapes.update(n for n in ALL_OR_NONE if any(entry.get(n) for entry in part))
+            self._note_pairs(part)
+            for name in used:
+                used[name].update(entry[name] for entry in part)
+        check_known(self.path, "image_id", used["image_id"], self.document["images"])
+        check_known(self.path, "category_id", used["category_id"], self.document["categories"])
+        self.ids["image ids"].update(entry["id"] for entry in self.document["images"])
         self._note_pairs(self.document["images"])
 
     def _note_pairs(self, entries: Iterable[Entry]) -> None:
@@ -145,27 +146,26 @@ def merge(
     check_outputs([out], [each.path for each in inputs])
     for number, each in enumerate(inputs):
         progress("reading files", number, len(inputs))
-        each.document = read_checked(each.path, each.take)
-        each.take_images()
-        _check_fit(inputs[0], each)
-        _check_shapes(inputs[:number], each)
-        _check_pairs(inputs[:number], each)
+        each.read()
+        for earlier in inputs[:number]:
+            _check_fit(earlier, each)
     categories = _join_categories(inputs, by_name)
-    renumbered = {name: _renumber(inputs, name) for name in _IDS}
-    moved = [str(i.path) for i in inputs if any(old != i.categories[old] for old in i.categories)]
-    renumbered |= {"category ids": tuple(moved)} if moved else {}
-    _choose_folders(inputs, folders)
     others, left_out = _others(inputs)
+    renumbered = {name: _renumber(inputs, name) for name in _IDS}
+    for name, moved in (
+        ("category ids", [str(each.path) for each in inputs if each.categories]),
+        ("license ids", [str(each.path) for each in inputs if each.licenses]),
+    ):
+        renumbered |= {name: tuple(moved)} if moved else {}
+    _choose_folders(inputs, folders)
     head = _info(inputs), categories, out, others
     with Outputs() as files, Writer(files.open(out), *head) as writer:
         for number, each in enumerate(inputs):
             progress("writing files", number, len(inputs))
-
-            def write(annotations: list[Entry], each: _Input = each) -> None:
-                writer.add_entries((), list(map(each.annotation, annotations)))
-
-            read_checked(each.path, write)
-            writer.add_entries(list(map(each.image, each.document["images"])), ())
+            _, parts = read_parts(each.path, "any", as_objects=True)
+            for part in parts:
+                writer.add_entries((), map(each.annotation, part))
+            writer.add_entries(map(each.image, each.document["images"]), ())
         writer.close()
         progress("writing files", len(inputs), len(inputs))
     return Merged(
@@ -177,94 +177,82 @@ def merge(
     )
 
 
-def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Any]:
+def _check_fit(earlier: _Input, other: _Input) -> None:
+    """Raise `CocoFileError` for two files that do not fit together, whatever their categories are."""
+    ours, theirs = (conversion_of(each.document.get("info")) for each in (earlier, other))
+    for name in ("task", "landmarks", "area"):
+        own, value = getattr(ours, name, None), getattr(theirs, name, None)
+        if own is not None and value is not None and own != value:
+            text = f"{shorten(value)}, but {shorten(own)} in {earlier.path}. "
+            raise CocoFileError(
+                f"{text}Convert both with the same --{name}.",
+                file=other.path,
+                field=f"info.df2coco.{name}",
+            )
+    has_items = earlier.ids["annotation ids"] and other.ids["annotation ids"]
+    for name in earlier.shapes ^ other.shapes if has_items else ():
+        without, with_it = (other, earlier) if name in earlier.shapes else (earlier, other)
+        raise CocoFileError(
+            f"have no {name}, but those of {with_it.path} have: readers stop where only some of "
+            "a file have it. Add it, or remove it from all.",
+            file=without.path,
+            field="annotations",
+        )
+    for pair in sorted(earlier.other_pairs & other.other_pairs):
+        raise CocoFileError(
+            f"{shorten(pair)} stands in {earlier.path}, too, and pairs of two files are not the same. "
+            "Write whole numbers, which merge can change.",
+            file=other.path,
+            field="pair_id",
+        )
+
+
+def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Entry]:
     """The categories of all files. Those of one name are one category, whatever their ids, order and colors.
 
     Raises `CocoFileError` where names are not unique, where a file has others (unless `by_name`), and where
     landmark names or skeletons differ.
     """
     first, *others = inputs
-    joined: list[Any] = list(first.document["categories"])
+    joined: list[Entry] = list(first.document["categories"])
     for each in others:
         entries: list[Entry] = each.document["categories"]
         if entries == joined:
             continue
-        ours = {str(entry.get("name")): entry for entry in joined}
-        theirs = {str(entry.get("name")): entry for entry in entries}
+        ours, theirs = ({str(e.get("name")): e for e in part} for part in (joined, entries))
         if len(ours) < len(joined) or len(theirs) < len(entries):
-            raise _other_category(each, "two have one name. Give each its own")
-        if not by_name and ours.keys() != theirs.keys():
-            name = next((name for name in theirs if name not in ours), "")
-            known = {entry["id"]: other for other, entry in ours.items()}
-            text = (
-                f"{shorten(next(n for n in ours if n not in theirs))} is missing"
-                if not name
-                else (
-                    f"{theirs[name]['id']}: {shorten(known.get(theirs[name]['id'], 'nothing'))} in {first.path}, "
-                    f"{shorten(name)} here"
-                )
-            )
-            raise _other_category(
-                each, f"{text}. With --by-name the file gets the categories of both"
-            )
+            fault: str | None = "two have one name. Give each its own"
+        else:
+            fault = next(_misfits(ours, theirs, first.path, by_name), None)
+        if fault:
+            raise CocoFileError(f"{fault}.", file=each.path, field="categories")
         for name, entry in theirs.items():
-            for part in ("keypoints", "skeleton") if name in ours else ():
-                if (ours[name].get(part) or []) != (entry.get(part) or []):
-                    text = f"{part} of {shorten(name)} are not those of {first.path}"
-                    raise _other_category(each, f"{text}. Make them equal")
             if name not in ours:
                 taken = {other["id"] for other in joined}
                 number = max(taken) + 1 if entry["id"] in taken else entry["id"]
                 ours[name] = {**entry, "id": number}
                 joined.append(ours[name])
-            each.categories[entry["id"]] = ours[name]["id"]
+            if ours[name]["id"] != entry["id"]:
+                each.categories[entry["id"]] = ours[name]["id"]
     return joined
 
 
-def _other_category(each: _Input, text: str) -> CocoFileError:
-    return CocoFileError(f"{text}.", file=each.path, field="categories")
-
-
-def _check_fit(first: _Input, other: _Input) -> None:
-    ours = [conversion_of(each.document.get("info")) for each in (first, other)]
-    for name in ("task", "landmarks", "area"):
-        found = [getattr(each, name, None) for each in ours]
-        if None not in found and found[0] != found[1]:
-            raise CocoFileError(
-                f"{shorten(found[1])}, but {shorten(found[0])} in {first.path}. "
-                f"Convert both with the same --{name}.",
-                file=other.path,
-                field=f"info.df2coco.{name}",
+def _misfits(
+    ours: Mapping[str, Entry], theirs: Mapping[str, Entry], first: Path, by_name: bool
+) -> Iterator[str]:
+    """Why categories, by their names, cannot be joined with ours, which are those of the file `first`."""
+    for name, entry in (*theirs.items(), *ours.items()):
+        if not by_name and not (name in ours and name in theirs):
+            own, other = (
+                {e["id"]: shorten(n) for n, e in part.items()}.get(entry["id"], "nothing")
+                for part in (ours, theirs)
             )
-
-
-def _check_shapes(before: Sequence[_Input], other: _Input) -> None:
-    """Raise `CocoFileError` when only a part of the merged annotations would have masks or landmarks."""
-    for each in before:
-        if not each.used_images or not other.used_images:
-            continue
-        for name in ALL_OR_NONE:
-            if (name in each.shapes) != (name in other.shapes):
-                without, others = (other, each) if name in each.shapes else (each, other)
-                raise CocoFileError(
-                    f"have no {name}, but those of {others.path} have: readers stop where only some of "
-                    "a file have it. Add it, or remove it from all.",
-                    file=without.path,
-                    field="annotations",
-                )
-
-
-def _check_pairs(before: Sequence[_Input], other: _Input) -> None:
-    """Raise `CocoFileError` for pairs that would be joined, and that have no number to change."""
-    for each in before:
-        shared = each.other_pairs & other.other_pairs
-        if shared:
-            raise CocoFileError(
-                f"{shorten(min(shared))} stands in {each.path}, too, and pairs of two files are not the same. "
-                "Write whole numbers, which merge can change.",
-                file=other.path,
-                field="pair_id",
-            )
+            text = f"{entry['id']}: {own} in {first}, {other} here"
+            yield f"{text}. With --by-name the file gets the categories of both"
+    for name, entry in theirs.items():
+        for part in ("keypoints", "skeleton") if name in ours else ():
+            if (ours[name].get(part) or []) != (entry.get(part) or []):
+                yield f"{part} of {shorten(name)} are not those of {first}. Make them equal"
 
 
 def _check_folder(name: str) -> None:
@@ -335,46 +323,50 @@ def _name_of(path: Path) -> str:
 def _info(inputs: Sequence[_Input]) -> Any:
     """The first file's `info`. What df2coco notes in it is kept where all files agree."""
     infos = [each.document.get("info") for each in inputs]
-    noted = [info.get("df2coco") if isinstance(info, dict) else None for info in infos]
-    ours = [each if isinstance(each, dict) else {} for each in noted]
-    if not any(ours):
+    made = [conversion_of(info) for info in infos]
+    noted = [info["df2coco"] if info and one else {} for info, one in zip(infos, made, strict=True)]
+    if not any(noted):
         return infos[0]
-    agreed = {
-        name: value
-        for name, value in ours[0].items()
-        if all(name in each and each[name] == value for each in ours)
-    }
-    made = [made for info in infos if (made := conversion_of(info)) is not None]
-    if not all(each.sizes_known for each in made):
-        agreed |= {"image_sizes": SIZES_UNKNOWN}
+    agreed = _agreed(noted)
+    if any(one and not one.sizes_known for one in made):
+        agreed["image_sizes"] = SIZES_UNKNOWN
     first = infos[0] if isinstance(infos[0], dict) else {}
-    return {**first, "df2coco": {**agreed, "merged": [_name_of(i.path) for i in inputs]}}
+    return {**first, "df2coco": {**agreed, "merged": [_name_of(each.path) for each in inputs]}}
 
 
-def _licenses(inputs: Sequence[_Input]) -> list[Any]:
-    """All files' licenses; one whose id is another license's before it is numbered anew."""
-    found: dict[str, Any] = {}
-    for each in inputs:
-        licenses = each.document.get("licenses")
-        for entry in licenses if isinstance(licenses, list) else ():
-            key = repr(entry.get("id") if isinstance(entry, dict) else entry)
-            if found.setdefault(key, entry) != entry:
-                same = (e["id"] for e in found.values() if {**e, "id": 0} == {**entry, "id": 0})
-                ids = [e["id"] for e in found.values() if is_id(e.get("id"))]
-                number = next(same, max(ids, default=0) + 1)
-                each.licenses[key] = number
-                found[repr(number)] = {**entry, "id": number}
-    return list(found.values())
+def _agreed(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What is the same in all of some objects."""
+    return {
+        name: value
+        for name, value in found[0].items()
+        if all(name in each and each[name] == value for each in found)
+    }
 
 
 def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The licenses, the further outermost keys that are the same in all files, and the names of the rest."""
     found = [others_of(each.document) for each in inputs]
-    names = dict.fromkeys(name for each in found for name in each if name != "licenses")
-    same = {
-        name: found[0][name]
-        for name in names
-        if all(name in each and each[name] == found[0].get(name) for each in found)
-    }
-    left_out = tuple(name for name in names if name not in same)
-    return {"licenses": _licenses(inputs), **same}, left_out
+    same = _agreed(found) | {"licenses": _licenses(inputs)}
+    return same, tuple(dict.fromkeys(name for each in found for name in each if name not in same))
+
+
+def _licenses(inputs: Sequence[_Input]) -> list[Any]:
+    """All files' licenses; one whose id is another license's before it is numbered anew."""
+    joined: list[Any] = []
+    for each in inputs:
+        licenses = each.document.get("licenses")
+        for entry in licenses if isinstance(licenses, list) else ():
+            if entry in joined:
+                continue
+            known = [other for other in joined if isinstance(other, dict) and "id" in other]
+            own = entry.get("id") if isinstance(entry, dict) else None
+            if own in (other["id"] for other in known) and own is not None:
+                ids = [other["id"] for other in known if is_id(other["id"])]
+                alike = (other["id"] for other in known if {**other, "id": own} == entry)
+                number = next(alike, max(ids, default=0) + 1)
+                each.licenses[repr(own)] = number
+                if number in ids:
+                    continue
+                entry = {**entry, "id": number}
+            joined.append(entry)
+    return joined

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from df2coco.coco.format import Entry
+from df2coco.coco.lists import read_parts
+from df2coco.coco.schema import Entry
 from df2coco.coco.writer import Writer
 from df2coco.errors import OptionError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
 from df2coco.subsets.balance import share_out
-from df2coco.subsets.entries import Pair, check_images_known, others_of, pair_of, read_checked
+from df2coco.subsets.entries import Pair, check_known, others_of, pair_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Part:
     category_shares: Mapping[str, float]
 
 
+Group: TypeAlias = tuple[str, Pair]
+""""pair" and a `pair_id`, or "image" and the id of an image without one."""
+
+
 def split(
     path: str | Path,
     folder: str | Path,
@@ -66,21 +72,34 @@ def split(
     outputs = {name: folder / f"{name}.json" for name in parts}
     check_outputs(outputs.values(), [path], make_folders=True)
     categories_of: dict[int, Counter[Hashable]] = {}
-    pairs = _Pairs()
+    joined: dict[Group, Group] = {}
+    """A group -> the one that it belongs to."""
 
-    def count(annotations: list[Entry]) -> None:
-        for annotation in annotations:
-            image_id = annotation["image_id"]
-            categories_of.setdefault(image_id, Counter())[annotation["category_id"]] += 1
-            pairs.add(image_id, pair_of(annotation))
+    def first(group: Group) -> Group:
+        while group in joined:
+            group = joined[group]
+        return group
 
-    document = read_checked(path, count)
+    def join(image_id: int, pair: Pair | None) -> None:
+        if pair is None:
+            return
+        one, other = first(("image", image_id)), first(("pair", pair))
+        if one != other:
+            # A pair stands for its images, and which one does not depend on the order.
+            last = min(one, other, key=lambda group: (group[0] == "image", repr(group[1])))
+            joined[other if last == one else one] = last
+
+    document, annotations = read_parts(path, "any", as_objects=True)
+    for annotation in chain.from_iterable(annotations):
+        image_id = annotation["image_id"]
+        categories_of.setdefault(image_id, Counter())[annotation["category_id"]] += 1
+        join(image_id, pair_of(annotation))
     images: list[Entry] = document["images"]
-    check_images_known(path, categories_of, images)
+    check_known(path, "image_id", categories_of, images)
     for image in images:
-        pairs.add(image["id"], pair_of(image))
+        join(image["id"], pair_of(image))
     groups: dict[Group, Counter[Hashable]] = {}
-    group_of = {image["id"]: pairs.group(image["id"]) for image in images}
+    group_of = {image["id"]: first(("image", image["id"])) for image in images}
     for image in images:
         kinds = groups.setdefault(group_of[image["id"]], Counter())
         kinds.update(categories_of.get(image["id"], ()))
@@ -89,40 +108,6 @@ def split(
     part_of = {image_id: chosen[group] for image_id, group in group_of.items()}
     _write(path, document, part_of, outputs, progress)
     return _describe(parts, outputs, document, part_of, categories_of, chosen)
-
-
-Group: TypeAlias = tuple[str, Pair]
-""""pair" and a `pair_id`, or "image" and the id of an image without one."""
-
-
-class _Pairs:
-    """Which images belong together. An image may have several pairs, its own and those of its items."""
-
-    def __init__(self) -> None:
-        self._of_image: dict[int, Pair] = {}
-        self._joined: dict[Pair, Pair] = {}
-        """A pair -> another one of the same group; one that is not here stands for its group."""
-
-    def add(self, image_id: int, pair: Pair | None) -> None:
-        """Note that an image, or one of its items, has a `pair_id`."""
-        if pair is None:
-            return
-        other = self._of_image.setdefault(image_id, pair)
-        if other != pair:
-            # The one that stands for both does not depend on the order.
-            first, second = sorted((self._first(pair), self._first(other)), key=repr)
-            if first != second:
-                self._joined[second] = first
-
-    def group(self, image_id: int) -> Group:
-        """The group that an image is in."""
-        pair = self._of_image.get(image_id)
-        return ("image", image_id) if pair is None else ("pair", self._first(pair))
-
-    def _first(self, pair: Pair) -> Pair:
-        while pair in self._joined:
-            pair = self._joined[pair]
-        return pair
 
 
 _NAME: Final = re.compile(r"\w[\w.-]*")
@@ -156,26 +141,17 @@ def _write(
     with Outputs() as files, ExitStack() as stack:
         writers = []
         for name, output in outputs.items():
-            info = _info(document.get("info"), name)
-            stream = files.open(output)
-            writer = Writer(stream, info, document["categories"], output, others_of(document))
+            head = _info(document.get("info"), name), document["categories"], output
+            writer = Writer(files.open(output), *head, others_of(document))
             writers.append(stack.enter_context(writer))
         done = 0
-
-        def write(annotations: list[Entry]) -> None:
-            nonlocal done
+        for entries in read_parts(path, "any", as_objects=True)[1]:
             for number, writer in enumerate(writers):
-                writer.add_entries(
-                    (), [each for each in annotations if part_of[each["image_id"]] == number]
-                )
-            done += len(annotations)
+                writer.add_entries((), [e for e in entries if part_of[e["image_id"]] == number])
+            done += len(entries)
             progress("writing annotations", done, max(done, 1))
-
-        read_checked(path, write)
         for number, writer in enumerate(writers):
-            writer.add_entries(
-                [each for each in document["images"] if part_of[each["id"]] == number], ()
-            )
+            writer.add_entries([e for e in document["images"] if part_of[e["id"]] == number], ())
             writer.close()
 
 

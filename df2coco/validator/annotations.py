@@ -10,8 +10,7 @@ from itertools import chain
 from typing import Any, Final
 
 from df2coco.boxes import to_corners
-from df2coco.coco.format import Entry, column
-from df2coco.coco.schema import FIELDS, is_mask
+from df2coco.coco.schema import FIELDS, Entry, column
 from df2coco.errors import shorten
 from df2coco.limits import MAX_SIDE
 from df2coco.masks import compressed, union_areas
@@ -111,7 +110,7 @@ class Annotations:
         faults = {}
         for position in self.outlines.rles:
             rle, size = self.entries[position]["segmentation"], self.sizes[position]
-            if not is_mask(rle):
+            if not FIELDS["annotations"]["segmentation"].fits(rle):
                 faults[position] = shorten(rle)
             elif size is not None and rle["size"] != [size[1], size[0]]:
                 faults[position] = f"size {rle['size']}, the image has {[size[1], size[0]]}"

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from df2coco.coco.format import Entry
+from df2coco.coco.schema import Entry
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, same_name

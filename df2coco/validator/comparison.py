@@ -14,10 +14,9 @@ import msgspec
 import orjson
 
 from df2coco.boxes import iou
-from df2coco.coco.format import Entry
 from df2coco.coco.lists import Span, read_text
 from df2coco.coco.reader import no_collection
-from df2coco.coco.schema import FIELDS, read_whole_numbers
+from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item

@@ -7,22 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import orjson
-
-from df2coco.coco.format import Entry
 from df2coco.coco.lists import Span, cut, read_span
-from df2coco.coco.reader import (
-    check_document,
-    fault_of_json,
-    find_not_finite,
-    no_collection,
-    opened,
-    parse_with_nan,
-    refuse_other_kinds,
-    repeated_keys,
-)
-from df2coco.coco.schema import read_whole_numbers
-from df2coco.errors import OptionError, SourceError, check_list, shorten
+from df2coco.coco.reader import Loaded, no_collection, read_whole, refuse_other_kinds
+from df2coco.coco.schema import Entry, read_whole_numbers
+from df2coco.errors import OptionError, SourceError, check_list
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
@@ -195,22 +183,12 @@ def _make_file(path: Path, document: Entry, workers: int, progress: Progress) ->
 
 def _read_whole(path: Path, workers: int, progress: Progress) -> tuple[File, list[Entry]]:
     """A file that cannot be cut, with all that other commands refuse: it is for the checks to report."""
-    with opened(path) as stream:
-        raw = stream.read()
-    not_finite: tuple[Hit, ...] = ()
-    try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        document = parse_with_nan(raw)
-        if document is None:
-            raise fault_of_json(path, raw) from None
-        not_finite = tuple(Hit(None, f"{w}: {shorten(n)}") for w, n in find_not_finite(document))
-    document = check_document(path, document)
+    document, not_finite, keys = read_whole(Loaded(path))
     has_annotations = "annotations" in document
     annotations = document.pop("annotations", [])
     file = _make_file(path, document, workers, progress)
-    file.has_annotations, file.not_finite = has_annotations, not_finite
-    file.repeated_keys = tuple(repeated_keys(raw))
+    file.has_annotations, file.repeated_keys = has_annotations, tuple(keys)
+    file.not_finite = tuple(Hit(None, f"{where}: {number}") for where, number in not_finite)
     return file, annotations
 
 

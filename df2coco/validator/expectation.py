@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from df2coco.boxes import from_corners
-from df2coco.coco.format import Entry
 from df2coco.coco.info import Conversion
+from df2coco.coco.schema import Entry
 from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS

@@ -11,10 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from df2coco.coco.format import Entry
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.schema import FIELDS, is_id
+from df2coco.coco.schema import FIELDS, Entry, is_id
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress

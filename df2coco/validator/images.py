@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from df2coco.coco.file_names import is_address, is_outside
-from df2coco.coco.format import column
-from df2coco.coco.schema import FIELDS
+from df2coco.coco.schema import FIELDS, column, is_address, is_outside
 from df2coco.errors import shorten
 from df2coco.validator.checks import check
 from df2coco.validator.file import File, repeated

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from df2coco.coco.decoding import check_fields
-from df2coco.coco.format import Entry
 from df2coco.coco.lists import Cut, cut, read_text
-from df2coco.coco.reader import LISTS, index, no_collection
-from df2coco.coco.schema import read_whole_numbers
+from df2coco.coco.reader import index, no_collection
+from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
@@ -150,7 +149,7 @@ def _scored(coco: "COCO", path: Path) -> Trip:
     Raises `CocoFileError` for what pycocotools could crash on.
     """
     document = coco.dataset
-    for name in LISTS:
+    for name in FIELDS:
         read_whole_numbers(name, document.get(name, []))
     check_fields(document, path)
     images, categories = document["images"], document["categories"]

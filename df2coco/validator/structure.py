@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from df2coco.coco.format import Entry, column
 from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
-from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Field, is_id
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Entry, Field, column, is_id
 from df2coco.errors import shorten
 from df2coco.limits import MAX_PIXELS
 from df2coco.validator.checks import check

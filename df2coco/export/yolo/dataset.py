@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from df2coco.coco.garments import find_garments
+from df2coco.coco.decoding import find_garments
 from df2coco.coco.schema import Rle, UseName
 from df2coco.converter.options import LayoutName, Shape
 from df2coco.errors import CocoFileError, check_choice
