@@ -4,6 +4,7 @@ An error knows its file, the field in it, the fault and the remedy.
 """
 
 import copyreg
+import importlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -58,6 +59,10 @@ class WorkerError(Df2cocoError):
     """A worker process could not be started, or ended before its work was done."""
 
 
+class MissingPackageError(Df2cocoError):
+    """A package that not everybody needs is not installed."""
+
+
 class FaultError(Exception):
     """A field that cannot be used, for whoever knows the file: it becomes an error or a notice of that."""
 
@@ -79,6 +84,15 @@ def check_list(option: str, value: object) -> None:
     """Raise `OptionError` for one path or name where a list of them is expected."""
     if isinstance(value, (str, bytes, os.PathLike)) or not isinstance(value, Iterable):
         raise OptionError(f"{shorten(value)} is not a list. Write [...].", field=option)
+
+
+def require(package: str, extra: str, user: str) -> Any:
+    """The module `package`, which comes with df2coco[`extra`]. Raises `MissingPackageError`; `user` needs it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        text = f'needs {package}, which is not installed: pip install "df2coco[{extra}]".'
+        raise MissingPackageError(f"{user} {text}") from None
 
 
 def counted(count: int, what: str) -> str:

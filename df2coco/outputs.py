@@ -105,8 +105,7 @@ def _identity(path: Path) -> object:
 def _check_place(path: Path, make_folders: bool) -> Path:
     """The folder that `path`, or its missing folders, would be made in."""
     target = _target(path)
-    if os.fspath(path) == "-":
-        raise OutputError("is not the name of a file, and nothing is written to stdout.", file=path)
+    refuse_stdout(path)
     if target.is_symlink():  # a link that ends somewhere is followed to there
         raise OutputError("is a link that leads back to itself. Name a file.", file=path)
     if target.is_dir():
@@ -123,10 +122,18 @@ def _check_place(path: Path, make_folders: bool) -> Path:
     return folder
 
 
-def check_json_name(path: Path) -> None:
-    """Raise `OutputError` for an output that is JSON and not called so."""
-    if path.suffix.lower() != ".json":
-        raise OutputError("is not the name of a .json file. Name one.", file=path)
+def refuse_stdout(path: Path) -> None:
+    """Raise `OutputError` for an output that is stdout by one of its names."""
+    if os.fspath(path) in ("-", "/dev/stdout"):
+        raise OutputError("data goes to files, not to stdout. Name a file.", file=path)
+
+
+def check_suffix(path: Path, *suffixes: str) -> None:
+    """Raise `OutputError` for the name of an output that ends with none of `suffixes`."""
+    refuse_stdout(path)
+    if path.suffix.lower() not in suffixes:
+        names = " or ".join(suffixes)
+        raise OutputError(f"the name must end with {names}. Choose another name.", file=path)
 
 
 @contextlib.contextmanager

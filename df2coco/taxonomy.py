@@ -12,7 +12,7 @@ Sources, column by column:
 - groups: the 81 aggregated landmarks of the winner of the 2020 landmark challenge (arXiv 2005.00419 and
   the table in its published code). Landmarks of different categories that play the same part share one.
 - sigmas: the official evaluation code, `pycocotools/cocoeval.py` of the DeepFashion2 API.
-- colors: ours.
+- colors: ours, chosen so that color-blind people tell them apart, too.
 """
 
 import itertools
@@ -87,7 +87,7 @@ def _pairs(text: str) -> tuple[tuple[int, int], ...]:
 # fmt: off
 CATEGORIES: Final[tuple[Category, ...]] = (
     Category(
-        1, "short sleeve top", "short_sleeved_shirt", 25, 0, "#0072B2",
+        1, "short sleeve top", "short_sleeved_shirt", 25, 0, "#8E80E4",
         skeleton=_edges("2 7..25 6 | 2..6 | 2 1 6"),
         flip_pairs=_pairs("2-6 3-5 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17"),
         groups=_path("1..6 9..14 41..43 47 44..46 15..20"),
@@ -98,7 +98,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        2, "long sleeve top", "long_sleeved_shirt", 33, 25, "#56B4E9",
+        2, "long sleeve top", "long_sleeved_shirt", 33, 25, "#A8C9FF",
         skeleton=_edges("2 7..33 6 | 2..6 | 2 1 6"),
         flip_pairs=_pairs(
             "2-6 3-5 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 17-23 18-22 19-21"
@@ -112,7 +112,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        3, "short sleeve outwear", "short_sleeved_outwear", 31, 58, "#D55E00",
+        3, "short sleeve outwear", "short_sleeved_outwear", 31, 58, "#D86907",
         skeleton=_edges("2 7..16 31 30 4 | 2 3 4 | 2 1 6 25..17 29..26 5 6"),
         flip_pairs=_pairs("2-6 3-5 4-26 16-29 30-27 31-28 7-25 8-24 9-23 10-22 11-21 12-20 13-19 14-18 15-17"),
         groups=_path("1..3 7 5 6 9..14 41..43 53 44..46 15..20 8 48..52"),
@@ -124,7 +124,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        4, "long sleeve outwear", "long_sleeved_outwear", 39, 89, "#E69F00",
+        4, "long sleeve outwear", "long_sleeved_outwear", 39, 89, "#F5B218",
         skeleton=_edges("2 7..20 39 38 4 | 2 3 4 | 2 1 6 33..21 37..34 5 6"),
         flip_pairs=_pairs(
             "2-6 3-5 4-34 20-37 38-35 39-36 7-33 8-32 9-31 10-30 11-29 12-28 13-27 14-26 15-25 16-24 "
@@ -139,7 +139,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        5, "vest", "vest", 15, 128, "#009E73",
+        5, "vest", "vest", 15, 128, "#009A66",
         skeleton=_edges("2 7..15 6 | 2..6 | 2 1 6"),
         flip_pairs=_pairs("2-6 3-5 7-15 8-14 9-13 10-12"),
         groups=_path("1..6 54 41..43 47 44..46 55"),
@@ -149,7 +149,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        6, "sling", "sling", 15, 143, "#44AA99",
+        6, "sling", "sling", 15, 143, "#66E0CD",
         skeleton=_edges("7 2 8..14 6 15 | 2..6 | 2 1 6"),
         flip_pairs=_pairs("2-6 3-5 7-15 8-14 9-13 10-12"),
         groups=_path("1..6 56 41..43 47 44..46 57"),
@@ -159,7 +159,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        7, "shorts", "shorts", 10, 158, "#CC79A7",
+        7, "shorts", "shorts", 10, 158, "#A27099",
         skeleton=_edges("1 4..10 3 2 1"),
         flip_pairs=_pairs("1-3 4-10 5-9 6-8"),
         groups=_path("63..65 71 66 67 70 68 69 72"),
@@ -168,7 +168,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        8, "trousers", "trousers", 14, 168, "#882255",
+        8, "trousers", "trousers", 14, 168, "#D5003A",
         skeleton=_edges("1 4..14 3 2 1"),
         flip_pairs=_pairs("1-3 4-14 5-13 6-12 7-11 8-10"),
         groups=_path("63..65 71 73 66 67 74 70 75 68 69 76 72"),
@@ -178,7 +178,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        9, "skirt", "skirt", 8, 182, "#AA4499",
+        9, "skirt", "skirt", 8, 182, "#89055E",
         skeleton=_edges("1 4..8 3 2 1"),
         flip_pairs=_pairs("1-3 4-8 5-7"),
         groups=_path("63..65 77..81"),
@@ -187,7 +187,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        10, "short sleeve dress", "short_sleeved_dress", 29, 190, "#332288",
+        10, "short sleeve dress", "short_sleeved_dress", 29, 190, "#4D2CA9",
         skeleton=_edges("2 7..29 6 | 2..6 | 2 1 6"),
         flip_pairs=_pairs("2-6 3-5 7-29 8-28 9-27 10-26 11-25 12-24 13-23 14-22 15-21 16-20 17-19"),
         groups=_path("1..6 9..14 41..43 58..62 44..46 15..20"),
@@ -198,7 +198,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        11, "long sleeve dress", "long_sleeved_dress", 37, 219, "#6699CC",
+        11, "long sleeve dress", "long_sleeved_dress", 37, 219, "#08609E",
         skeleton=_edges("2 7..37 6 | 2..6 | 2 1 6"),
         flip_pairs=_pairs(
             "2-6 3-5 7-37 8-36 9-35 10-34 11-33 12-32 13-31 14-30 15-29 16-28 17-27 18-26 19-25 20-24 "
@@ -213,7 +213,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        12, "vest dress", "vest_dress", 19, 256, "#999933",
+        12, "vest dress", "vest_dress", 19, 256, "#C3C26C",
         skeleton=_edges("2 7..19 6 | 2..6 | 2 1 6"),
         flip_pairs=_pairs("2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14"),
         groups=_path("1..6 54 41..43 58..62 44..46 55"),
@@ -223,7 +223,7 @@ CATEGORIES: Final[tuple[Category, ...]] = (
         ),
     ),
     Category(
-        13, "sling dress", "sling_dress", 19, 275, "#DDCC77",
+        13, "sling dress", "sling_dress", 19, 275, "#484D13",
         skeleton=_edges("7 2 8..18 6 19 | 2..6 | 2 1 6"),
         flip_pairs=_pairs("2-6 3-5 7-19 8-18 9-17 10-16 11-15 12-14"),
         groups=_path("1..6 56 41..43 58..62 44..46 57"),

@@ -644,11 +644,16 @@ class TestAllOrNothing:
 class TestOut:
     """OUT is a .json file or a folder, and nothing else."""
 
-    @pytest.mark.parametrize("name", ["out.txt", "out.json.gz", "out.jsonl", "-", "out.png"])
+    @pytest.mark.parametrize("name", ["out.txt", "out.json.gz", "out.jsonl", "out.png"])
     def test_what_is_neither(self, validation: Path, tmp_path: Path, name: str) -> None:
         with pytest.raises(OutputError, match=r"is not the name of a \.json file"):
             convert(validation, tmp_path / name)
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+    def test_stdout(self, validation: Path, name: str) -> None:
+        with pytest.raises(OutputError, match="data goes to files, not to stdout"):
+            convert(validation, name)
 
     @pytest.mark.parametrize("name", ["OUT.JSON", "a.b.Json"])
     def test_a_file(self, validation: Path, tmp_path: Path, name: str) -> None:

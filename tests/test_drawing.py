@@ -24,11 +24,11 @@ from df2coco.converter.encoder import make_encoder
 from df2coco.converter.options import LAYOUTS, Shape
 from df2coco.converter.run import convert
 from df2coco.drawing import PARTS, USUAL_PARTS, Photos, draw, draw_image
+from df2coco.drawing.comparison import MATCHED, UNMATCHED, keys_of, mark_matches
 from df2coco.drawing.drawables import read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
-from df2coco.drawing.matches import MATCHED, UNMATCHED, mark_matches
 from df2coco.drawing.overlay import LARGEST, SMALLEST, casing_of, distinguish, picture_size
-from df2coco.drawing.sheet import justify, keys_of
+from df2coco.drawing.sheet import HAIRLINE, justify
 from df2coco.errors import CocoFileError, OutputError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category
@@ -320,6 +320,87 @@ def test_every_color_stands_out_from_its_casing() -> None:
         assert distance(color, casing) > 120, category.name
 
 
+SIGHTS = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deutan": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritan": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+"""What becomes of linear RGB in eyes that lack one kind of cone, at severity 1.
+
+Machado, Oliveira and Fernandes: A Physiologically-based Model for Simulation of Color Vision Deficiency
+(2009), table 1.
+"""
+
+
+def lab(color: str, sight: str) -> tuple[float, float, float]:
+    """CIE L*, a*, b* (D65) of an sRGB color as it is seen."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (value / 255 for value in ImageColor.getrgb(color))
+    ]
+
+    def applied(matrix: Any, values: list[float]) -> list[float]:
+        return [sum(m * v for m, v in zip(row, values, strict=True)) for row in matrix]
+
+    seen = [min(max(value, 0), 1) for value in applied(SIGHTS[sight], linear)]
+    to_xyz = (
+        (0.4124564 / 0.95047, 0.3575761 / 0.95047, 0.1804375 / 0.95047),
+        (0.2126729, 0.7151522, 0.0721750),
+        (0.0193339 / 1.08883, 0.1191920 / 1.08883, 0.9503041 / 1.08883),
+    )
+    x, y, z = (
+        v ** (1 / 3) if v > 216 / 24389 else (24389 / 27 * v + 16) / 116
+        for v in applied(to_xyz, seen)
+    )
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_any_two_categories_differ_in_color_for_every_eye(sight: str) -> None:
+    """By CIE76. Of the pairs all are asked for: any two garments may lie in one photo."""
+    seen = [lab(category.color, sight) for category in CATEGORIES]
+    least = min(math.dist(a, b) for a, b in itertools.combinations(seen, 2))
+    assert least >= (30 if sight == "normal" else 20)
+
+
+def test_colors_stand_out_from_light_and_dark_photos() -> None:
+    for category in CATEGORIES:
+        assert 25 <= lab(category.color, "normal")[0] <= 85, category.name
+
+
+def test_a_label_away_from_its_box_has_a_line_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    annotation = {"id": 1, "category_id": 8, "bbox": [400, 400, 100, 100]}
+
+    def colored(x: int, y: int) -> int:
+        """Pixels of the color between the picture's corner and the box, when the label is at x, y."""
+        monkeypatch.setattr(
+            "df2coco.drawing.overlay.place_labels",
+            lambda wishes, *_: [Rectangle(3 * x, 3 * y, *wish[:2]) for wish in wishes],
+        )
+        picture = draw_image(grey(), [annotation], category_entries("unified"), parts=["boxes"])
+        color = ImageColor.getrgb(CATEGORY_BY_ID[8].color)
+        there = picture.crop((150, 150, 390, 390)).getcolors(1 << 16) or []
+        return sum(
+            count for count, it in there if isinstance(it, tuple) and distance(it, color) < 60
+        )
+
+    assert colored(55, 60) > 200
+    assert colored(405, 385) == 0
+
+
 # ---------------------------------------------------------------- what cannot be drawn
 
 BAD = {
@@ -475,6 +556,45 @@ def test_the_two_of_a_match_have_one_shade() -> None:
     left, right = (distinguish(side) for side in mark_matches(*sides, (600, 600)))
     assert [each.color for each in left[:0:-1]] == [each.color for each in right]
     assert len({each.color for each in left}) == 3
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [("jpg", "RGB"), ("png", "RGBA"), ("webp", "RGB")])
+def test_large_photos_are_reduced_and_boxes_stay_in_place(
+    tmp_path: Path, suffix: str, mode: str
+) -> None:
+    """5 x as large as they are drawn, on a sheet."""
+    photo = Image.new(mode, (2400, 3000), "#ffffff")
+    photo.paste("#000000", (1200, 1500, 2400, 3000))
+    (tmp_path / "image").mkdir()
+    photo.save(tmp_path / "image" / f"1.{suffix}")
+    images = [{"id": n, "file_name": f"1.{suffix}", "width": 2400, "height": 3000} for n in (1, 2)]
+    box = {"image_id": 1, "category_id": 8, "bbox": [1200, 1500, 600, 750]}
+    document = {
+        "images": images,
+        "annotations": [{**box, "id": 1}],
+        "categories": category_entries("unified"),
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    draw(
+        tmp_path / "coco.json",
+        tmp_path / "image",
+        tmp_path / "sheet.png",
+        sample=2,
+        parts=["boxes"],
+    )
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        color = ImageColor.getrgb(CATEGORY_BY_ID[8].color)
+        # Below the title and the frame, the first picture is 384 x 480.
+        top = next(y for y in range(99) if pixel(sheet, 100, y) == ImageColor.getrgb(HAIRLINE))
+        left = next(x for x in range(99) if pixel(sheet, x, 300) == ImageColor.getrgb(HAIRLINE))
+        line = [pixel(sheet, left + 240, top + 240 + n) for n in range(-3, 4)]
+        assert min(distance(p, color) for p in line) < 60
+        assert pixel(sheet, left + 380, top + 470) == (0, 0, 0)
+        assert pixel(sheet, left + 100, top + 470) == (255, 255, 255)
+        # The second one ends, too, where its white meets the paper.
+        edges = [x for x in range(300, 500) if pixel(sheet, x, top + 100) != (255, 255, 255)]
+        assert {pixel(sheet, x, top + 100) for x in edges} == {ImageColor.getrgb(HAIRLINE)}
+        assert len(edges) == 2
 
 
 def test_two_garments_of_one_category_are_drawn_in_two_colors() -> None:
@@ -714,7 +834,7 @@ def test_images_are_turned_as_their_entry_is(tmp_path: Path, orientation: int) -
 
 
 WRONG_USE = {
-    "format": (["--out", "{tmp}/x.gif"], "name a .png"),
+    "format": (["--out", "{tmp}/x.gif"], "the name must end with .png"),
     "no such image": (["--image-id", "999"], "no image with id 999"),
     "over a photo": (
         ["--out", "{images}/000001.jpg", "--images", "{tmp}"],

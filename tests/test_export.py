@@ -657,7 +657,7 @@ def test_an_interruption_leaves_nothing(
 def test_without_shapely_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shapely", None)
     refused(
-        lambda: export_yolo([SPLIT], tmp_path / "yolo", task="segment"), tmp_path, "need shapely"
+        lambda: export_yolo([SPLIT], tmp_path / "yolo", task="segment"), tmp_path, "needs shapely"
     )
     export_yolo([SPLIT], tmp_path / "yolo", task="detect")
 

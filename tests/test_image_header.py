@@ -307,10 +307,13 @@ class TestDecoding:
             decode(photo[:2] + comment * 70 + photo[2:])
 
     def test_pictures_that_take_too_much_memory_are_not_decoded(self) -> None:
-        for mode in ("RGBA", "L"):
-            data = saved(mode, (7000, 7000), "PNG", compress_level=1)
-            if mode == "RGBA":
-                with pytest.raises(SourceError, match="7000 x 7000 pixels take too much memory"):
-                    decode(data)
-            else:
-                assert decode(data).size == (7000, 7000)
+        data = saved("RGBA", (8500, 8500), "PNG", compress_level=1)
+        with pytest.raises(SourceError, match="8500 x 8500 pixels take too much memory"):
+            decode(data)
+        assert decode(saved("L", (8500, 8500), "PNG", compress_level=1)).size == (8500, 8500)
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+    def test_what_is_much_larger_than_it_will_be_drawn_is_reduced(self, kind: str) -> None:
+        data = saved("RGB", (3000, 2000), kind)
+        assert decode(data, (300, 200)).size == (600, 400)
+        assert decode(data, (1500, 1000)).size == decode(data).size == (3000, 2000)

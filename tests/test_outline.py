@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +13,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from df2coco.errors import Df2cocoError
 from df2coco.masks import union_mask
-from df2coco.masks.outline import Polygons, check_shapely, outline, outlines
+from df2coco.masks.outline import Polygons, outline, outlines
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 
@@ -197,10 +195,3 @@ def test_no_mask_takes_long(polygons: list[list[float]], is_drawn: bool) -> None
 def test_masks_of_a_batch_do_not_mix() -> None:
     masks = [Polygons(polygons, 100, 100) for polygons in [*CASES.values(), [], [star(300)]]]
     assert outlines(masks) == [outline(*mask) for mask in masks]
-
-
-def test_without_shapely(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_shapely()
-    monkeypatch.setitem(sys.modules, "shapely", None)
-    with pytest.raises(Df2cocoError, match=r'pip install "df2coco\[yolo\]"'):
-        check_shapely()

@@ -20,8 +20,8 @@ from df2coco.outputs import (
     Outputs,
     atomic_write,
     check_folder,
-    check_json_name,
     check_outputs,
+    check_suffix,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
@@ -91,7 +91,7 @@ class TestGuard:
     ) -> None:
         monkeypatch.chdir(place)
         for check in (lambda p: check_outputs([p]), check_folder, self.write):
-            with pytest.raises(OutputError, match="-: is not the name of a file"):
+            with pytest.raises(OutputError, match="-: data goes to files, not to stdout"):
                 check(Path("-"))
             check(Path("./-a"))
 
@@ -100,13 +100,15 @@ class TestGuard:
         with atomic_write(path) as stream:
             stream.write(b"")
 
-    @pytest.mark.parametrize("name", ["out.txt", "out", "-", "out.json.gz", ".json"])
+    @pytest.mark.parametrize("name", ["out.txt", "out", "out.json.gz", ".json"])
     def test_json_is_called_so(self, name: str) -> None:
         with pytest.raises(
-            OutputError, match=rf"^{re.escape(name)}: is not the name of a \.json file"
+            OutputError, match=rf"^{re.escape(name)}: the name must end with \.json"
         ):
-            check_json_name(Path(name))
-        check_json_name(Path("out.JSON"))
+            check_suffix(Path(name), ".json")
+        check_suffix(Path("out.JSON"), ".json")
+        with pytest.raises(OutputError, match=r"must end with \.png or \.svg\. Choose another"):
+            check_suffix(Path(name), ".png", ".svg")
 
     def test_missing_folders_where_they_are_made(self, place: Path) -> None:
         check_outputs([place / "a/b/out.json"], make_folders=True)

@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from df2coco.errors import MissingPackageError
 from df2coco.stats import CategoryStatistics, SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
-from df2coco.stats.plots import PLOT_SUFFIXES, PlotError, check_plot, panel_svg, save_plots
+from df2coco.stats.plots import PLOT_SUFFIXES, check_plot, panel_svg, save_plots
 from tests.conftest import MakeSplit, run_command
 from tests.samples import make_annotation, make_item
 
@@ -252,7 +253,7 @@ def test_several_splits_have_a_picture_each(numbers: SplitStatistics, tmp_path: 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("plot.jpg", "the name of a plot must end with .png, .pdf, .svg"),
+        ("plot.jpg", "the name must end with .png or .pdf or .svg"),
         ("no/plot.png", "there is no folder"),
     ],
 )
@@ -268,5 +269,5 @@ def test_files_that_cannot_be_written(
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(PlotError, match=r'pip install "df2coco\[plot\]"'):
+    with pytest.raises(MissingPackageError, match=r'pip install "df2coco\[plot\]"'):
         check_plot(tmp_path / "plot.png")

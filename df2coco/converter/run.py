@@ -17,7 +17,7 @@ from df2coco.converter.encoder import make_encoder, make_info
 from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task
 from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import OptionError, OutputError, SourceError, check_choice
-from df2coco.outputs import Outputs, atomic_write, check_json_name, check_outputs
+from df2coco.outputs import Outputs, atomic_write, check_outputs, check_suffix, refuse_stdout
 from df2coco.parser.item import NOT_CORNERS
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
@@ -71,12 +71,13 @@ _SUFFIX: Final = re.compile(r"\.[A-Za-z]\w{0,7}")
 
 def _is_folder(out: Path) -> bool:
     """Whether OUT names a folder; else it is a .json file. Raises `OutputError` for anything else."""
+    refuse_stdout(out)
     if os.path.isdir(out):
         return True
     suffix = out.suffix
     if suffix.lower() == ".json":
         return False
-    if out.name == "-" or _SUFFIX.fullmatch(suffix):
+    if _SUFFIX.fullmatch(suffix):
         raise OutputError(
             "is not the name of a .json file. Name one, or a folder (a folder whose name looks "
             "like a file's must be there already).",
@@ -153,7 +154,7 @@ def image_info(
     progress: Progress = no_progress,
 ) -> Summary:
     """A COCO file of the images in a folder or archive, without annotations. Raises as `convert`."""
-    check_json_name(Path(out))
+    check_suffix(Path(out), ".json")
     run = _Run(Selection(), on_error, workers, keep_notices, report, progress)
     progress("looking for images", 0, 0)
     split = find_images(Path(images), password)

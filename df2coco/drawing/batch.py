@@ -18,7 +18,14 @@ from df2coco.drawing.photos import Photos
 from df2coco.drawing.selection import annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
 from df2coco.errors import OptionError, OutputError, check_choice, check_list, printable, shorten
-from df2coco.outputs import Outputs, atomic_write, check_folder, check_outputs, reported_for
+from df2coco.outputs import (
+    Outputs,
+    atomic_write,
+    check_folder,
+    check_outputs,
+    check_suffix,
+    reported_for,
+)
 from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers, map_ordered, worthwhile
@@ -30,10 +37,11 @@ MIN_SCORE: Final = 0.3
 MAX_ON_SHEET: Final = 200
 """A sheet of more pictures is too large for most viewers."""
 
-SAVED_AS: Final[Mapping[str, Mapping[str, Any]]] = {
+_AS_JPEG: Final = {"format": "JPEG", "quality": 90, "subsampling": 0}
+_SAVED_AS: Final[Mapping[str, Mapping[str, Any]]] = {
     ".png": {"format": "PNG"},
-    ".jpg": {"format": "JPEG", "quality": 90, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 90, "subsampling": 0},
+    ".jpg": _AS_JPEG,
+    ".jpeg": _AS_JPEG,
 }
 """Suffix -> how Pillow saves it."""
 
@@ -93,7 +101,9 @@ def draw(
     ids = {image["id"] for image in chosen}
     annotations = annotations_of(coco, ids)
     of_model = {} if results is None else results_of(results, ids, document, coco)
-    style = Style(coco, document["categories"], photos, parts, results, min_score)
+    style = Style(
+        coco, len(document["images"]), document["categories"], photos, parts, results, min_score
+    )
     subjects = [
         Subject(image, photos.find(image), annotations[image["id"]], of_model.get(image["id"], []))
         for image in chosen
@@ -103,10 +113,23 @@ def draw(
     if made is None or made.sizes_known:
         for subject in subjects:  # before anything is written
             photos.check_size(subject.image, subject.picture)
-    if _is_folder(out):
-        return _draw_folder(style, subjects, out, workers, progress)
-    _draw_file(style, subjects, len(document["images"]), out, workers, progress)
-    return [out]
+    write = _draw_folder if _is_folder(out) else _draw_file
+    return write(style, subjects, out, worthwhile(workers, len(subjects)), progress)
+
+
+def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
+    """Write the poster of the 13 landmark definitions to `out`, a `.png` or `.svg` file; the file.
+
+    With `slots` it has also each landmark's slot of the 294. Raises `OutputError` when it cannot be written.
+    """
+    from importlib.resources import files  # here, since it is slow to load
+
+    out = Path(out)
+    check_suffix(out, ".png", ".svg")
+    name = ("slots" if slots else "plain") + out.suffix.lower()
+    with atomic_write(out) as stream:
+        stream.write((files("df2coco.drawing") / "posters" / name).read_bytes())
+    return out
 
 
 def _is_folder(out: Path) -> bool:
@@ -118,8 +141,7 @@ def _check_out(out: Path, inputs: Iterable[Path]) -> None:
     if _is_folder(out):
         check_folder(out, inputs, replace=True, make_folders=True)
         return
-    if out.suffix.lower() not in SAVED_AS:
-        raise OutputError(f"name a {', '.join(SAVED_AS)} file or a folder.", file=out)
+    check_suffix(out, *_SAVED_AS)
     check_outputs([out], inputs)
 
 
@@ -132,7 +154,7 @@ def _title(image: Mapping[str, Any]) -> str:
 def _save(picture: Image, path: Path, stream: IO[bytes]) -> None:
     with reported_for(path):
         try:
-            picture.save(stream, **SAVED_AS[path.suffix.lower()])
+            picture.save(stream, **_SAVED_AS[path.suffix.lower()])
         except (OSError, ValueError, SystemError) as error:
             if isinstance(error, OSError) and error.strerror:
                 raise
@@ -148,7 +170,6 @@ def _draw_folder(
     paths: list[Path] = []
     with Outputs() as outputs:
         draw_one = partial(_draw_into, style, outputs.folder(out), out)
-        workers = worthwhile(workers, len(subjects))
         with closing(map_ordered(draw_one, subjects, workers=workers)) as done:
             for path in done:
                 paths.append(path)
@@ -173,22 +194,17 @@ ROW: Final = 480
 
 
 def _draw_file(
-    style: Style,
-    subjects: Sequence[Subject],
-    total: int,
-    out: Path,
-    workers: int,
-    progress: Progress,
-) -> None:
-    keys: set[Key]
+    style: Style, subjects: Sequence[Subject], out: Path, workers: int, progress: Progress
+) -> list[Path]:
     if len(subjects) == 1:
         picture, keys = paint(style, subjects[0])
         title = _title(subjects[0].image)
     else:
         picture, keys = _contact_sheet(style, subjects, workers, progress)
-        title = printable(f"{style.path.name}: {len(subjects)} of {total:,} images")
+        title = printable(f"{style.path.name}: {len(subjects)} of {style.total:,} images")
     with atomic_write(out) as stream:
         _save(page(picture, title, keys), out, stream)
+    return [out]
 
 
 def _contact_sheet(
@@ -211,8 +227,7 @@ def _contact_sheet(
         subject._replace(room=(place.width, place.height))
         for subject, place in zip(subjects, places, strict=True)
     ]
-    painted = map_ordered(partial(paint, style), rooms, workers=worthwhile(workers, len(subjects)))
-    with closing(painted):
+    with closing(map_ordered(partial(paint, style), rooms, workers=workers)) as painted:
         for done, (subject, place, (picture, its_keys)) in enumerate(
             zip(subjects, places, painted, strict=True), 1
         ):

@@ -1,21 +1,33 @@
-"""One image's picture: its annotations or, when there are results, annotations beside results."""
+"""One image's picture: its annotations, or annotations beside a model's results and what of them matches.
+
+Results match by COCO's rule, at one threshold.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from df2coco.drawing.drawables import read_drawables
-from df2coco.drawing.matches import MATCHED, mark_matches
+from df2coco.boxes import from_corners, iou
+from df2coco.drawing.drawables import PARTS, Drawable, read_drawables
 from df2coco.drawing.overlay import overlay
 from df2coco.drawing.photos import Photos
-from df2coco.drawing.sheet import Key, beside, beside_room, keys_of
+from df2coco.drawing.sheet import OCCLUDED, VISIBLE, Key, beside, beside_room, framed
+from df2coco.masks import compressed, union_mask
 from df2coco.parser.photos import Picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+_THRESHOLD: Final = 0.5
+"""The least overlap of a match: the easiest of COCO's thresholds."""
+
+MATCHED: Final = "#0072b2"
+UNMATCHED: Final = "#d55e00"
+"""Blue and orange, which look different to color-blind eyes, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,8 @@ class Style:
 
     path: Path
     """The COCO file."""
+    total: int
+    """Its images."""
     categories: list[dict[str, Any]]
     photos: Photos
     parts: tuple[str, ...]
@@ -40,7 +54,7 @@ class Subject(NamedTuple):
     annotations: list[dict[str, Any]]
     results: list[dict[str, Any]]
     room: tuple[int, int] | None = None
-    """Width and height that the picture must fit in; None: as large as the photo."""
+    """Width and height that the picture must fit in, framed; None: as large as the photo."""
 
 
 def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
@@ -48,12 +62,22 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
 
     Raises `CocoFileError` for annotations and results that are not COCO, and as `Photos.open`.
     """
-    photo = style.photos.open(subject.image, subject.picture)
+    compared = style.results_path is not None
+    whole = style.photos.size(subject.image, subject.picture)
+    longer = None
+    if subject.room is not None:
+        room = beside_room(subject.room) if compared else subject.room
+        scale = min(room[0] / whole[0], room[1] / whole[1])
+        longer = max(1, int(max(whole) * scale))
+    photo = style.photos.open(subject.image, subject.picture, longer=longer)
+
+    def drawn(drawables: Sequence[Drawable], parts: Sequence[str]) -> Image:
+        picture = overlay(photo, drawables, parts=parts, size=longer, whole=whole)
+        return picture if longer is None else framed(picture)
+
     truth = read_drawables(subject.annotations, style.categories, where=f"{style.path}: ")
-    if style.results_path is None:
-        size = subject.room and _fitting(photo.size, subject.room)
-        picture = overlay(photo, truth, parts=style.parts, size=size)
-        return picture, keys_of(truth, style.parts, compared=False)
+    if not compared:
+        return drawn(truth, style.parts), keys_of(truth, style.parts, compared=False)
     where = f"{style.results_path}: image {subject.image['id']}: "
     counting = [result for result in subject.results if _counts(result, style.min_score)]
     results = read_drawables(counting, style.categories, where=where, predicted=True)
@@ -61,8 +85,7 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     has = {part for part in style.parts if any(result.extent([part]) for result in results)}
     has |= {"numbers"} if "landmarks" in has else set()
     parts = tuple(part for part in style.parts if part in has) or style.parts
-    truth, results = mark_matches(truth, results, photo.size)
-    size = subject.room and _fitting(photo.size, beside_room(subject.room))
+    truth, results = mark_matches(truth, results, whole)
     matches = sum(item.color == MATCHED for item in truth)
     hidden = len(subject.results) - len(results)
     below = f", {hidden} below {style.min_score:g}" if hidden else ""
@@ -70,7 +93,7 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
         f"ground truth: {matches} of {len(truth)} found",
         f"results: {matches} of {len(results)} match{below}",
     )
-    pictures = [overlay(photo, drawables, parts=parts, size=size) for drawables in (truth, results)]
+    pictures = [drawn(truth, parts), drawn(results, parts)]
     return beside(pictures, captions), keys_of(truth + results, parts, compared=True)
 
 
@@ -79,7 +102,92 @@ def _counts(result: Mapping[str, Any], min_score: float) -> bool:
     return not isinstance(score, int | float) or score >= min_score
 
 
-def _fitting(size: tuple[int, int], room: tuple[int, int]) -> int:
-    """The longer side of a picture of that aspect that fills the room."""
-    scale = min(room[0] / size[0], room[1] / size[1])
-    return max(1, int(max(size) * scale))
+def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bool) -> set[Key]:
+    """What the legend explains of these items: their categories or, when `compared`, what matches."""
+    keys: set[Key] = set()
+    for drawable in drawables:
+        if not compared:
+            keys.add(Key("swatch", drawable.color, drawable.name))
+        elif drawable.color == MATCHED:
+            keys.add(Key("swatch", MATCHED, f"match: OKS or IoU at least {_THRESHOLD:g}"))
+        else:
+            keys.add(Key("swatch", UNMATCHED, "no match: missed on the left, wrong on the right"))
+        if "landmarks" in parts:
+            keys.update(VISIBLE if m.visible else OCCLUDED for m in drawable.landmarks.values())
+    return keys
+
+
+# ---------------------------------------------------------------- matches
+
+
+def mark_matches(
+    truth: Sequence[Drawable], results: Sequence[Drawable], size: tuple[int, int]
+) -> tuple[list[Drawable], list[Drawable]]:
+    """The same drawables, colored and labelled by whether they match; the two of a match have one shade.
+
+    Results in the order of their scores take, among the annotations of their category that are left, the
+    one they fit best, if by at least 0.5. Compared are landmarks where both have them (OKS, for garments),
+    else masks, else boxes (IoU). `size` is the image's (width, height).
+    """
+    left = dict(enumerate(truth))
+    marked_truth = [replace(item, color=UNMATCHED, note="missed") for item in truth]
+    marked_results = [replace(result, color=UNMATCHED, note="no match") for result in results]
+    by_score = sorted(enumerate(results), key=lambda r: r[1].score or 0.0, reverse=True)
+    for index, result in by_score:
+        fits = {
+            number: _overlap(item, result, size)
+            for number, item in left.items()
+            if item.category_id == result.category_id
+        }
+        best = max(fits, key=lambda number: fits[number][0], default=None)
+        if best is None:
+            continue
+        value, measure = fits[best]
+        note = f"{measure} {value:.2f}"
+        if value < _THRESHOLD:
+            marked_results[index] = replace(marked_results[index], note=f"no match, {note}")
+            continue
+        del left[best]
+        shade = len(truth) - len(left) - 1
+        marked_truth[best] = replace(marked_truth[best], color=MATCHED, shade=shade, note="")
+        marked_results[index] = replace(
+            marked_results[index], color=MATCHED, shade=shade, note=note
+        )
+    return marked_truth, marked_results
+
+
+def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> tuple[float, str]:
+    """How well a result fits an annotation, and the measure: "OKS", or "IoU" of masks or boxes."""
+    if truth.landmarks and result.landmarks and truth.garment is not None:
+        return _oks(truth, result, truth.garment.sigmas), "OKS"
+    masks = [_run_lengths(item, size) for item in (truth, result)]
+    if all(masks):
+        from pycocotools import mask as coco_mask
+
+        return float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU"
+    corners = [item.box or item.extent(PARTS) for item in (truth, result)]
+    boxes = [from_corners(box) for box in corners if box]
+    return iou(*boxes) if len(boxes) == 2 else 0.0, "IoU"
+
+
+def _oks(truth: Drawable, result: Drawable, sigmas: Sequence[float]) -> float:
+    """Object keypoint similarity over the labelled landmarks; the scale is the box's area."""
+    x1, y1, x2, y2 = truth.box or truth.extent(PARTS) or (0, 0, 0, 0)
+    area = (x2 - x1) * (y2 - y1) + math.ulp(1.0)
+    total = 0.0
+    for number, (x, y, _) in truth.landmarks.items():
+        other = result.landmarks.get(number)
+        if other is not None:
+            squares = (x - other.x) ** 2 + (y - other.y) ** 2
+            total += math.exp(-squares / (2 * sigmas[number]) ** 2 / area / 2)
+    return total / len(truth.landmarks)
+
+
+def _run_lengths(drawable: Drawable, size: tuple[int, int]) -> Any:
+    """The mask as pycocotools compares it; None when there is none of this size."""
+    width, height = size
+    if drawable.polygons:
+        return union_mask([list(map(float, p)) for p in drawable.polygons], width, height)
+    if drawable.rle is None or drawable.rle["size"] != [height, width]:
+        return None
+    return compressed(drawable.rle)

@@ -161,7 +161,9 @@ class _DrawableReader:
         if garment is not None and slots is not None:
             edges = tuple((a - 1, b - 1) for a, b in garment.skeleton)
         elif numbers:  # another dataset's landmarks
-            garment, slots = None, _named_slots(category, numbers)
+            names = category.get("keypoints")
+            named = len(names) if isinstance(names, list) else 0
+            garment, slots = None, range(min(named, len(numbers) // 3))
             edges = _edges(category.get("skeleton"), len(slots))
         is_rle = isinstance(item.segmentation, Rle)
         return Drawable(
@@ -202,13 +204,6 @@ class _DrawableReader:
             if (x or y) if self._predicted else v > 0:
                 landmarks[number] = Landmark(x, y, self._predicted or v == 2)
         return landmarks
-
-
-def _named_slots(category: Mapping[str, Any], numbers: Sequence[float]) -> range:
-    """As many slots as the category has names, or as there are."""
-    names = category.get("keypoints")
-    count = len(names) if isinstance(names, list) else 0
-    return range(min(count, len(numbers) // 3))
 
 
 def _edges(skeleton: Any, count: int) -> tuple[tuple[int, int], ...]:

@@ -32,9 +32,19 @@ class Rectangle(NamedTuple):
 
     def shared(self, other: Rectangle) -> int:
         """The number of pixels that they share."""
-        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
-        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        return max(width, 0) * max(height, 0)
+        x, y, width, height = self
+        left, top, across, down = other
+        if left >= x + width or x >= left + across or top >= y + height or y >= top + down:
+            return 0
+        return (min(x + width, left + across) - max(x, left)) * (
+            min(y + height, top + down) - max(y, top)
+        )
+
+
+def around(box: tuple[float, float, float, float]) -> Rectangle:
+    """A box (x1, y1, x2, y2) in whole pixels."""
+    x1, y1, x2, y2 = box
+    return Rectangle(round(x1), round(y1), max(1, round(x2 - x1)), max(1, round(y2 - y1)))
 
 
 class Wish(NamedTuple):
@@ -68,11 +78,10 @@ def place_labels(
     obstacles = obstacles[:_MOST_OBSTACLES]
     placed: list[Rectangle] = []
     result: list[Rectangle | None] = []
-    boxes = [_around(wish) for wish in wishes[:_MOST_LABELS]]
+    boxes = [around(wish.box) for wish in wishes[:_MOST_LABELS]]
     for number, wish in enumerate(wishes[:_MOST_LABELS]):
-        # On another item's box it would seem to name that one, where it is not on its own.
-        foreign = [Obstacle(box, _FOREIGN) for box in (*boxes[:number], *boxes[number + 1 :])]
-        place = _at_box(wish, size, placed, obstacles, foreign) or _anywhere(wish, size, placed)
+        others = boxes[:number] + boxes[number + 1 :]
+        place = _at_box(wish, size, placed, obstacles, others) or _anywhere(wish, size, placed)
         result.append(place)
         if place is not None:
             placed.append(place)
@@ -100,34 +109,28 @@ def _at_box(
     size: tuple[int, int],
     placed: Sequence[Rectangle],
     obstacles: Sequence[Obstacle],
-    foreign: Sequence[Obstacle],
+    others: Sequence[Rectangle],
 ) -> Rectangle | None:
-    own = _around(wish)
     if wish.width > size[0] or wish.height > size[1]:
         return None
     best, least = None, math.inf
+    area, own = wish.width * wish.height, around(wish.box)
     for x, y in _places(wish):
         place = _inside(x, y, wish, size)
         if any(map(place.overlaps, placed)):
             continue
-        covered = sum(
-            weight * place.shared(its) / (its.width * its.height) for its, weight in obstacles
-        )
-        outside = place.width * place.height - place.shared(own)
-        covered += sum(
-            weight * min(outside, place.shared(its)) / (place.width * place.height)
-            for its, weight in foreign
-        )
+        # On another item's box it would seem to name that one, where it is not on its own.
+        outside = area - place.shared(own)
+        covered = sum(_FOREIGN * min(outside, place.shared(box)) / area for box in others)
+        for its, weight in obstacles:
+            if covered >= least:
+                break
+            covered += weight * place.shared(its) / (its.width * its.height)
         if covered < least:
             best, least = place, covered
             if not covered:
                 break
     return best
-
-
-def _around(wish: Wish) -> Rectangle:
-    x1, y1, x2, y2 = wish.box
-    return Rectangle(round(x1), round(y1), max(1, round(x2 - x1)), max(1, round(y2 - y1)))
 
 
 def _inside(x: float, y: float, wish: Wish, size: tuple[int, int]) -> Rectangle:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from df2coco.drawing.drawables import USUAL_PARTS, Drawable, Extent, Landmark, read_drawables
-from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
+from df2coco.drawing.labels import Obstacle, Rectangle, Wish, around, place_labels
 from df2coco.masks import compressed
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ def draw_image(
     parts: Iterable[str] = USUAL_PARTS,
     size: int | None = None,
     predicted: bool = False,
+    whole: tuple[int, int] | None = None,
 ) -> Image:
     """A picture of `image` with its annotations, RGB.
 
-    `image` is what the annotations' pixels refer to, and stays as it is; `categories` are the file's.
+    `image` is what the annotations' pixels refer to, and stays as it is; if it was reduced, `whole` is its
+    width and height before. `categories` are the file's.
     `parts` chooses among the keys of `PARTS`. `size` is the picture's longer side in pixels; without it
     the picture is as large as the image, within 480 to 2400. With `predicted` the annotations are a
     model's results: `bbox`, `segmentation` (polygons or run-length), `keypoints`, with their `score`.
@@ -48,7 +51,7 @@ def draw_image(
     Raises `CocoFileError` for annotations that are not COCO.
     """
     drawables = read_drawables(annotations, categories, predicted=predicted)
-    return overlay(image, drawables, parts=parts, size=size)
+    return overlay(image, drawables, parts=parts, size=size, whole=whole)
 
 
 def picture_size(width: int, height: int, longer: int | None = None) -> tuple[int, int]:
@@ -64,25 +67,28 @@ def overlay(
     *,
     parts: Iterable[str] = USUAL_PARTS,
     size: int | None = None,
+    whole: tuple[int, int] | None = None,
 ) -> Image:
     """A picture of `image` with `drawables` drawn over it, the first at the bottom; see `draw_image`."""
     from PIL import Image, ImageDraw
 
     parts = frozenset(parts)
     drawables = distinguish(drawables)
-    width, height = picture_size(*image.size, size)
-    picture = image if image.mode == "RGB" else image.convert("RGB")
+    whole = whole or image.size
+    width, height = picture_size(*whole, size)
+    picture = image.convert("RGB")
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     # Drawn large and then reduced, which smooths every edge; the photo's pixels come out unchanged.
     fine = 3 if max(width, height) <= 1000 else 2
-    picture = picture.resize((width * fine, height * fine), Image.Resampling.NEAREST)
-    scale = width * fine / image.width, height * fine / image.height
-    unit = fine * max(math.sqrt(width * height) / 700, THINNEST)
-    brush = _Brush(picture, ImageDraw.Draw(picture), scale, unit)
+    across, down = width * fine, height * fine
+    grid = _Grid((across, down), (across / whole[0], down / whole[1]))
+    unit = max(math.sqrt(width * height) / 700, THINNEST)
     if "masks" in parts:
         for drawable in drawables:
-            brush.mask(drawable)
+            _tint(picture, drawable, grid, fine, unit)
+    picture = picture.resize(grid.size, Image.Resampling.NEAREST)
+    brush = _Brush(ImageDraw.Draw(picture), grid, fine * unit)
     for drawable in drawables:
         if "boxes" in parts:
             brush.box(drawable)
@@ -127,83 +133,87 @@ def draw_discs(
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
 
-@dataclass(frozen=True, slots=True)
-class _Brush:
-    """Draws items on a canvas."""
+class _Grid(NamedTuple):
+    """Where the image's pixels are on a canvas."""
 
-    canvas: Image
-    draw: ImageDraw
-    """Draws on it."""
+    size: tuple[int, int]
     scale: tuple[float, float]
     """Canvas pixels to a pixel of the image, across and down."""
-    unit: float
-    """What widths are multiples of: a 700th of the picture's side, so they follow its size."""
 
-    def _at(self, x: float, y: float) -> tuple[float, float]:
+    def at(self, x: float, y: float) -> tuple[float, float]:
         """A position on the canvas; far outside is as good as further outside."""
-        across, down = self.canvas.size
+        across, down = self.size
         return (
             min(max(x * self.scale[0], -9 * across), 10 * across),
             min(max(y * self.scale[1], -9 * down), 10 * down),
         )
 
-    def _corners(self, box: Extent) -> Extent:
+    def corners(self, box: Extent) -> Extent:
         """A box on the canvas."""
-        return *self._at(*box[:2]), *self._at(*box[2:])
+        return *self.at(*box[:2]), *self.at(*box[2:])
+
+
+# ---------------------------------------------------------------- masks
+
+
+def _tint(picture: Image, drawable: Drawable, grid: _Grid, fine: int, unit: float) -> None:
+    """Tint a mask's pixels, and more so those near its edge; `grid` is `fine` times as large as `picture`."""
+    from PIL import ImageChops, ImageFilter, ImageOps
+
+    mask, left, top = _mask(drawable, grid, fine)
+    inside = mask.getbbox()
+    if inside is None:
+        return
+    mask = mask.crop(inside)
+    reach = 1.3 * unit
+    border = math.ceil(reach)
+    inner = ImageOps.expand(mask, border).filter(ImageFilter.BoxBlur(reach))
+    # Where all around is mask, with a step of one pixel to where it is not.
+    inner = ImageOps.crop(inner, border).point(lambda value: 255 - (2 * reach + 1) * (255 - value))
+    rim = ImageChops.subtract(mask, inner)
+    opacity = ImageChops.lighter(
+        mask.point(lambda value: FILLING * value), rim.point(lambda value: RIM * value)
+    )
+    picture.paste(drawable.color, (left + inside[0], top + inside[1]), opacity)
+
+
+def _mask(drawable: Drawable, grid: _Grid, fine: int) -> tuple[Image, int, int]:
+    """255 in the mask, with smooth edges, and where on the picture that begins."""
+    from PIL import Image, ImageDraw
+
+    if drawable.rle:
+        from pycocotools import mask as coco_mask
+
+        coarse = Image.fromarray(coco_mask.decode(compressed(drawable.rle)) * 255)
+        large = coarse.resize(grid.size, Image.Resampling.BILINEAR)
+        return large.point(lambda value: 255 * (value > 127)).reduce(fine), 0, 0
+    x1, y1, x2, y2 = grid.corners(drawable.extent(["masks"]) or (0, 0, 0, 0))
+    left, top = max(0, math.floor(x1 / fine)), max(0, math.floor(y1 / fine))
+    width = min(grid.size[0], math.ceil(x2) + fine) // fine - left
+    height = min(grid.size[1], math.ceil(y2) + fine) // fine - top
+    large = Image.new("L", (fine * max(1, width), fine * max(1, height)))
+    draw = ImageDraw.Draw(large)
+    for polygon in drawable.polygons:  # one over the other
+        corners = itertools.starmap(grid.at, zip(polygon[::2], polygon[1::2], strict=True))
+        draw.polygon([(x - fine * left, y - fine * top) for x, y in corners], fill=255)
+    return large.reduce(fine), left, top
+
+
+# ---------------------------------------------------------------- all else
+
+
+@dataclass(frozen=True, slots=True)
+class _Brush:
+    """Draws items on a canvas."""
+
+    draw: ImageDraw
+    grid: _Grid
+    unit: float
+    """What widths are multiples of: a 700th of the picture's side, so they follow its size."""
 
     def _pixel(self, landmark: Landmark) -> tuple[float, float]:
         """The middle of a landmark's pixel, on the canvas."""
-        return self._at(landmark.x + 0.5, landmark.y + 0.5)
-
-    # ------------------------------------------------------------ masks
-
-    def mask(self, drawable: Drawable) -> None:
-        """The mask's pixels tinted, and its outline."""
-        from PIL import ImageChops
-
-        mask, (left, top) = self._decoded(drawable.rle) if drawable.rle else self._union(drawable)
-        around = mask.getbbox()
-        if around is None:
-            return
-        mask = mask.crop(around)
-        opacity = ImageChops.lighter(
-            mask.point(lambda value: FILLING * value),
-            self._rim(mask).point(lambda value: RIM * value),
-        )
-        # Only where the mask is: pasting is most of the work.
-        self.canvas.paste(drawable.color, (left + around[0], top + around[1]), opacity)
-
-    def _union(self, drawable: Drawable) -> tuple[Image, tuple[int, int]]:
-        """255 in the union of the polygons, and where on the canvas that picture begins."""
-        from PIL import Image, ImageDraw
-
-        x1, y1, x2, y2 = self._corners(drawable.extent(["masks"]) or (0, 0, 0, 0))
-        left, top = max(0, math.floor(x1)), max(0, math.floor(y1))
-        width = min(self.canvas.width, math.ceil(x2) + 1) - left
-        height = min(self.canvas.height, math.ceil(y2) + 1) - top
-        mask = Image.new("L", (max(0, width), max(0, height)))
-        draw = ImageDraw.Draw(mask)
-        for polygon in drawable.polygons:  # one over the other
-            corners = (self._at(x, y) for x, y in zip(polygon[::2], polygon[1::2], strict=True))
-            draw.polygon([(x - left, y - top) for x, y in corners], fill=255)
-        return mask, (left, top)
-
-    def _decoded(self, rle: Mapping[str, Any]) -> tuple[Image, tuple[int, int]]:
-        from PIL import Image
-        from pycocotools import mask as coco_mask
-
-        coarse = Image.fromarray(coco_mask.decode(compressed(rle)) * 255)
-        smooth = coarse.resize(self.canvas.size, Image.Resampling.BILINEAR)
-        return smooth.point(lambda value: 255 * (value > 127)), (0, 0)
-
-    def _rim(self, mask: Image) -> Image:
-        """The mask's pixels near its edge."""
-        from PIL import ImageChops, ImageFilter, ImageOps
-
-        reach = round(2 * self.unit)
-        inner = ImageOps.expand(mask, reach).filter(ImageFilter.BoxBlur(1.3 * self.unit))
-        inner = ImageOps.crop(inner, reach).point(lambda value: 255 * (value > 250))
-        return ImageChops.subtract(mask, inner)
+        return self.grid.at(landmark.x + 0.5, landmark.y + 0.5)
 
     # ------------------------------------------------------------ boxes
 
@@ -215,7 +225,7 @@ class _Brush:
         inset = width + casing  # boxes along the picture's edge stay in sight
         left, top, right, bottom = (
             min(max(value, inset), max(inset, end - inset))
-            for value, end in zip(self._corners(drawable.box), 2 * self.canvas.size, strict=True)
+            for value, end in zip(self.grid.corners(drawable.box), 2 * self.grid.size, strict=True)
         )
         outer = width / 2 + casing, casing_of(drawable.color)
         for half, color in (outer, (width / 2, drawable.color)):
@@ -261,7 +271,9 @@ class _Brush:
 
     def _radius(self, landmarks: Iterable[Landmark]) -> float:
         """Smaller on small items, where landmarks lie close."""
-        xs, ys = zip(*((m.x * self.scale[0], m.y * self.scale[1]) for m in landmarks), strict=True)
+        xs, ys = zip(
+            *((m.x * self.grid.scale[0], m.y * self.grid.scale[1]) for m in landmarks), strict=True
+        )
         extent = math.hypot(max(xs) - min(xs), max(ys) - min(ys))
         return min(4.2 * self.unit, max(extent / 42, 2.4 * self.unit))
 
@@ -278,13 +290,13 @@ class _Brush:
                 continue
             rest = "" if drawable.score is None else f" {drawable.score:.2f}"
             rest += f" ({drawable.note})" if drawable.note else ""
-            text = shortened(drawable.name, size, self.canvas.width - 2 * pad, rest)
+            text = shortened(drawable.name, size, self.grid.size[0] - 2 * pad, rest)
             width = math.ceil(font(size).getlength(text)) + 2 * pad
-            x1, y1, x2, y2 = self._corners(extent)
+            x1, y1, x2, y2 = self.grid.corners(extent)
             wish = Wish(width, height, (x1 - edge, y1, x2 + edge, y2))
             labels.append((text, drawable.color, wish))
         wishes = [wish for _, _, wish in labels]
-        places = place_labels(wishes, self.canvas.size, list(self._obstacles(drawables, parts)))
+        places = place_labels(wishes, self.grid.size, list(self._obstacles(drawables, parts)))
         for (text, color, wish), place in zip(labels, places, strict=True):
             if place is not None:
                 self._leader(place, wish, color)
@@ -297,13 +309,13 @@ class _Brush:
         for drawable in drawables:
             face = drawable.face()
             if face is not None:
-                yield Obstacle(_rectangle(*self._corners(face)), 8.0)
+                yield Obstacle(around(self.grid.corners(face)), 8.0)
         if "landmarks" in parts:
             for drawable in drawables:
                 radius = self._radius(drawable.landmarks.values()) if drawable.landmarks else 0
                 for landmark in drawable.landmarks.values():
                     x, y = self._pixel(landmark)
-                    place = _rectangle(x - radius, y - radius, x + radius, y + radius)
+                    place = around((x - radius, y - radius, x + radius, y + radius))
                     yield Obstacle(place, 1.0)
 
     def _leader(self, place: Rectangle, wish: Wish, color: str) -> None:
@@ -329,10 +341,6 @@ class _Brush:
         bold = max(0, round(0.2 * self.unit))
         middle = (x + pad, y + height / 2)
         self.draw.text(middle, text, ink, font(size), anchor="lm", stroke_width=bold)
-
-
-def _rectangle(x1: float, y1: float, x2: float, y2: float) -> Rectangle:
-    return Rectangle(round(x1), round(y1), max(1, round(x2 - x1)), max(1, round(y2 - y1)))
 
 
 def distinguish(drawables: Iterable[Drawable]) -> list[Drawable]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from df2coco.drawing.overlay import picture_size
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
@@ -35,30 +36,35 @@ class Photos:
             return {path}
         return {(path / picture.name).parent for picture in pictures}
 
-    def open(self, image: Mapping[str, Any], picture: Picture | None = None) -> Image:
+    def open(
+        self, image: Mapping[str, Any], picture: Picture | None = None, *, longer: int | None = None
+    ) -> Image:
         """The pixels of an entry of `images`, RGB, as its `width` and `height` ask for.
 
         That is turned upright as EXIF says, unless only the stored pixels have the entry's size (the
-        official converter's files). `picture` is what `find` gave, if it was asked.
+        official converter's files). What is much larger than it will be drawn, `longer` pixels or what is
+        usual, is reduced. `picture` is what `find` gave, if it was asked.
         Raises `ImageError` when the image is missing, damaged or of another size, `PasswordError`.
         """
         from PIL import ImageOps
 
         picture = picture or self.find(image)
         self.check_size(image, picture)
+        header = self._pictures.header(picture)
         try:
-            opened: Image = decode(self._pictures.read(picture))
-            if not _as_stored(self._pictures.header(picture), image):
-                ImageOps.exif_transpose(opened, in_place=True)
-            return _on_white(opened)
+            drawn = picture_size(*header.stored_size, longer)
+            opened: Image = decode(self._pictures.read(picture), drawn)
         except ImageError:
             raise
         except SourceError as error:
             file = f"{self._pictures.label}/{picture.name}"
             raise ImageError(error.text, file=file) from None
+        if not _as_stored(header, image):
+            ImageOps.exif_transpose(opened, in_place=True)
+        return _on_white(opened)
 
     def size(self, image: Mapping[str, Any], picture: Picture | None = None) -> tuple[int, int]:
-        """Width and height of what `open` gives, from the image's header alone."""
+        """Width and height of an image as `open` turns it, from its header alone."""
         header = self._pictures.header(picture or self.find(image))
         return header.stored_size if _as_stored(header, image) else header.size
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from df2coco.drawing.drawables import Drawable
 from df2coco.drawing.labels import Rectangle
-from df2coco.drawing.matches import MATCHED, THRESHOLD, UNMATCHED
 from df2coco.drawing.overlay import casing_of, draw_discs, font, shortened
 
 if TYPE_CHECKING:
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 BACKGROUND: Final = "#ffffff"
 INK: Final = "#1a1a1a"
 QUIET: Final = "#666666"
+HAIRLINE: Final = "#c8c8c8"
 FINE: Final = 3
 TALLEST: Final = 1.25
 """A row gets no higher than so many times what was asked for."""
@@ -97,18 +96,26 @@ def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
     return sheet
 
 
+def framed(picture: Image) -> Image:
+    """The picture with a hairline along its edge, so that photos with white borders have an end on paper."""
+    from PIL import ImageDraw
+
+    edge = (0, 0, picture.width - 1, picture.height - 1)
+    ImageDraw.Draw(picture).rectangle(edge, outline=HAIRLINE)
+    return picture
+
+
 def beside(pictures: Sequence[Image], captions: Sequence[str]) -> Image:
     """Two pictures of one size beside each other, each under its caption."""
     from PIL import Image
 
-    size = _text_size(pictures[0].width)
-    left, right = (
-        stack([text_line(caption, picture.width, size), picture], gap=0)
-        for picture, caption in zip(pictures, captions, strict=True)
-    )
-    sheet = Image.new("RGB", (left.width + size + right.width, left.height), BACKGROUND)
-    sheet.paste(left, (0, 0))
-    sheet.paste(right, (left.width + size, 0))
+    width, height = pictures[0].size
+    size = _text_size(width)
+    line = round(1.5 * size)
+    sheet = Image.new("RGB", (2 * width + size, line + height), BACKGROUND)
+    for x, picture, caption in zip((0, width + size), pictures, captions, strict=True):
+        sheet.paste(text_line(caption, width, size), (x, 0))
+        sheet.paste(picture, (x, line))
     return sheet
 
 
@@ -118,11 +125,11 @@ def beside_room(room: tuple[int, int]) -> tuple[int, int]:
     return max(1, (room[0] - size) // 2), max(1, room[1] - round(1.5 * size))
 
 
-def page(body: Image, title: str, keys: Iterable[Key]) -> Image:
+def page(body: Image, title: str, keys: Collection[Key]) -> Image:
     """A picture or contact sheet with its title above and the legend below."""
     size = _text_size(body.width)
     parts = [text_line(title, body.width, size), body]
-    if keys := list(keys):
+    if keys:
         parts.append(legend(keys, body.width, size))
     return stack(parts, gap=size // 2, margin=size)
 
@@ -140,33 +147,24 @@ class Key(NamedTuple):
     text: str
 
 
-def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bool) -> set[Key]:
-    """What the legend explains of these items: their categories or, when `compared`, what matches."""
-    keys: set[Key] = set()
-    for drawable in drawables:
-        if not compared:
-            keys.add(Key("swatch", drawable.color, drawable.name))
-        elif drawable.color == MATCHED:
-            keys.add(Key("swatch", MATCHED, f"match: OKS or IoU at least {THRESHOLD:g}"))
-        else:
-            keys.add(Key("swatch", UNMATCHED, "no match: missed on the left, wrong on the right"))
-        if "landmarks" in parts:
-            keys.update(_VISIBLE if m.visible else _OCCLUDED for m in drawable.landmarks.values())
-    return keys
+VISIBLE: Final = Key("dot", QUIET, "visible landmark")
+OCCLUDED: Final = Key("ring", QUIET, "occluded landmark")
 
 
-_VISIBLE: Final = Key("dot", QUIET, "visible landmark")
-_OCCLUDED: Final = Key("ring", QUIET, "occluded landmark")
-
-
-def legend(keys: Iterable[Key], width: int, size: int) -> Image:
+def legend(keys: Collection[Key], width: int, size: int) -> Image:
     """What colors and symbols mean, in rows of `width` pixels: colors by name, then symbols."""
     from PIL import Image, ImageDraw
 
     keys = sorted(keys, key=lambda key: (key.symbol != "swatch", key.symbol, key.text))
-    places = _flow([font(size).getlength(key.text) + 2.6 * size for key in keys], width, 1.7 * size)
-    height = round(max((y for _, y in places), default=-size) + 1.7 * size)
-    strip = Image.new("RGB", (width * FINE, max(height, 1) * FINE), BACKGROUND)
+    x = y = 0.0
+    places = []
+    for key in keys:
+        length = font(size).getlength(key.text) + 2.6 * size
+        if x and x + length > width:
+            x, y = 0.0, y + 1.7 * size
+        places.append((x, y))
+        x += length
+    strip = Image.new("RGB", (width * FINE, round(y + 1.7 * size) * FINE), BACKGROUND)
     draw = ImageDraw.Draw(strip)
     for key, (x, y) in zip(keys, places, strict=True):
         middle = (y + 0.85 * size) * FINE
@@ -174,18 +172,6 @@ def legend(keys: Iterable[Key], width: int, size: int) -> Image:
         left = (x + 1.4 * size) * FINE
         draw.text((left, middle), key.text, INK, font(size * FINE), anchor="lm")
     return strip.reduce(FINE)
-
-
-def _flow(lengths: Sequence[float], width: int, line: float) -> list[tuple[float, float]]:
-    """Where entries of those lengths begin, in lines of `width`."""
-    x = y = 0.0
-    places = []
-    for length in lengths:
-        if x and x + length > width:
-            x, y = 0.0, y + line
-        places.append((x, y))
-        x += length
-    return places
 
 
 def _symbol(draw: ImageDraw, key: Key, x: float, y: float, reach: float) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from df2coco.errors import Df2cocoError
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,7 +35,7 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
     back. A polygon that crosses itself is filled as pycocotools fills it (even-odd). Parts run one way
     round and holes the other, so that both rules of filling give the same mask. [] where the polygons
     cover nothing, None where they have more than 10,000 points or cross more than 5,000 times.
-    Needs shapely, see `check_shapely`.
+    Needs shapely.
     """
     drawn = [
         # pycocotools draws no others
@@ -54,16 +52,6 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
 def outline(segmentation: Sequence[Sequence[float]], width: int, height: int) -> list[Point] | None:
     """As `outlines`, of one mask."""
     return outlines([Polygons(segmentation, width, height)])[0]
-
-
-def check_shapely() -> None:
-    """Raise `Df2cocoError` when shapely is not installed."""
-    try:
-        import shapely  # noqa: F401
-    except ImportError:
-        raise Df2cocoError(
-            'outlines of masks need shapely, which is not installed: pip install "df2coco[yolo]".'
-        ) from None
 
 
 def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:

@@ -82,8 +82,8 @@ def header_limit(data: bytes) -> int | None:
     return MAX_HEADER if data[:2] in (b"\xff\xd8", b"\x89P") else None
 
 
-def decode(data: bytes) -> Any:
-    """The pixels of an image as Pillow's `Image`.
+def decode(data: bytes, drawn: tuple[int, int] | None = None) -> Any:
+    """The pixels of an image as Pillow's `Image`; much larger than it will be `drawn`, it is reduced.
 
     Raises `SourceError` for what cannot be decoded, or takes more memory than there may be.
     """
@@ -92,12 +92,17 @@ def decode(data: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about broken metadata, which does not matter here
             image = _open(data)
+            width, height = image.size
+            room = (2 * drawn[0], 2 * drawn[1]) if drawn else image.size
+            image.draft(None, room)  # JPEG decodes to 1/2, 1/4, 1/8
             a_pixel = _BYTES.get(image.format, 4)
-            a_pixel += 12 * image.has_transparency_data  # it is laid on white
-            a_pixel += 6 * bool(image.info.get("progressive"))
-            if image.width * image.height * a_pixel > _MOST_MEMORY:
-                size = f"{image.width} x {image.height}"
+            a_pixel += 4 * image.has_transparency_data  # of a copy that can be reduced
+            needed = image.width * image.height * a_pixel
+            needed += 6 * width * height * bool(image.info.get("progressive"))
+            if needed > _MOST_MEMORY:
+                size = f"{width} x {height}"
                 raise SourceError(f"{size} pixels take too much memory. Make the image smaller.")
+            image.thumbnail(room)
             image.load()
     except SourceError:
         raise

@@ -3,6 +3,6 @@
 - `write_report(coco_file, images, out)` writes it.
 """
 
-from df2coco.report.page import ReportError, write_report
+from df2coco.report.page import write_report
 
-__all__ = ["ReportError", "write_report"]
+__all__ = ["write_report"]

@@ -1,34 +1,38 @@
 """The page: what stands on it, given to the template."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from df2coco.coco.lists import read_parts
 from df2coco.drawing import Photos
-from df2coco.errors import Df2cocoError, OutputError, printable
-from df2coco.outputs import atomic_write, check_outputs
+from df2coco.errors import printable, require
+from df2coco.outputs import atomic_write, check_outputs, check_suffix
 from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNKNOWN, FindingPlace, make_gallery
 from df2coco.stats import SplitStatistics, statistics
 from df2coco.stats.panels import PANELS
-from df2coco.stats.plots import panel_svg, require_matplotlib
+from df2coco.stats.plots import panel_svg
 from df2coco.stats.text import MEANINGS, QUANTILES, distributions, percent, remarks
 from df2coco.validator import LEVELS, Report, validate
 from df2coco.version import __version__
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 _HITS: Final = 5
 """Places that are shown of a finding."""
 
+_SCORED: Final = 200
+"""Images that go through pycocotools: more show hardly ever more, and would take most of the time."""
+
 _ROWS: Final = 100
 """Categories that are listed; the dataset has 13, other files may have thousands."""
-
-
-class ReportError(Df2cocoError):
-    """The report cannot be made: Jinja2 is missing."""
 
 
 def write_report(
@@ -49,23 +53,28 @@ def write_report(
     file and images give the same page. `progress` is called as `Progress` says.
 
     Raises `CocoFileError` when the file cannot be read, `OutputError` when the page cannot be written,
-    `SourceError` and `PasswordError` for the images, `ReportError` and `PlotError` when Jinja2 or matplotlib is missing.
+    `SourceError` and `PasswordError` for the images, `MissingPackageError` when Jinja2 or matplotlib is missing.
     """
     coco_file, out = Path(coco_file), Path(out)
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise OutputError("the name must end with .html. Choose another name.", file=out)
-    require_matplotlib()
-    render = _template()
+    check_suffix(out, ".html", ".htm")
+    for package in ("matplotlib", "jinja2"):
+        require(package, "report", "a report")
     if images is None:
         document, _ = read_parts(coco_file)
         images = find_photos(coco_file, document["images"])
     check_outputs([out], [coco_file, Path(images)])
     photos = Photos(images, password)
     numbers = statistics(coco_file)
-    report = validate(coco_file, images=images, password=password, workers=workers)
+    report = validate(
+        coco_file,
+        images=images,
+        score_images=_SCORED,
+        password=password,
+        workers=workers,
+    )
     gallery = make_gallery(coco_file, photos, examples, _places(report), progress=progress)
     script, style = _part("page.js"), _part("page.css")
-    page = render(
+    page = _template().render(
         version=__version__,
         file=printable(coco_file.name),
         numbers=numbers,
@@ -119,18 +128,14 @@ def _part(name: str) -> str:
     return (files("df2coco.report") / name).read_text("utf-8")
 
 
-def _template() -> Callable[..., str]:
-    try:
-        from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
-    except ImportError:
-        raise ReportError(
-            'a report needs Jinja2, which is not installed: pip install "df2coco[report]".'
-        ) from None
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["printable"] = lambda value: printable(str(value))
     # Ours, and not strings of the data: the script, the style, and what matplotlib has escaped.
     environment.filters["ours"] = Markup
-    return environment.from_string(_part("page.html.jinja")).render
+    return environment.from_string(_part("page.html.jinja"))

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from df2coco.errors import Df2cocoError, counted
-from df2coco.outputs import Outputs, check_outputs
+from df2coco.errors import counted, require
+from df2coco.outputs import Outputs, check_outputs, check_suffix
 from df2coco.stats.panels import PANELS, Panel, plain_text
 from df2coco.stats.values import SplitStatistics
 
@@ -27,26 +27,18 @@ PLOT_SUFFIXES: Final = (".png", ".pdf", ".svg")
 _DPI: Final = 160
 
 
-class PlotError(Df2cocoError):
-    """matplotlib is missing, or the name of the file does not say a format."""
-
-
 def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
-    """Raise `PlotError` or `OutputError` when no plot can be written at `path`; `inputs` are read."""
-    if path.suffix.lower() not in PLOT_SUFFIXES:
-        raise PlotError(
-            f"the name of a plot must end with {', '.join(PLOT_SUFFIXES)}. Choose another name.",
-            file=path,
-        )
+    """Raise `MissingPackageError` or `OutputError` when no plot can be written at `path`; `inputs` are read."""
+    check_suffix(path, *PLOT_SUFFIXES)
     check_outputs([path], inputs)
-    require_matplotlib()
+    require("matplotlib", "plot", "a plot")
 
 
 def save_plots(splits: Sequence[SplitStatistics], path: Path) -> list[Path]:
     """Draw each split's panels into the file at `path`; with several splits into `path` with their names.
 
-    Raises `PlotError` when matplotlib is missing or the name does not end as in `PLOT_SUFFIXES`, and
-    `OutputError` when a file cannot be written: none is then. Returns the files.
+    Raises `MissingPackageError` when matplotlib is missing, and `OutputError` when the name does not end as
+    in `PLOT_SUFFIXES` or a file cannot be written: none is then. Returns the files.
     """
     check_plot(path)
     paths = []
@@ -88,24 +80,13 @@ _CURRENT: Final = "#123457"
 # ---------------------------------------------------------------- the page
 
 
-def require_matplotlib() -> Any:
-    """The module matplotlib; `PlotError` when it is missing."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise PlotError(
-            'plots need matplotlib, which is not installed: pip install "df2coco[plot]".'
-        ) from None
-    return matplotlib
-
-
 @contextlib.contextmanager
 def _style(foreground: str = "#222222", fonttype: str = "path") -> Iterator[Callable[..., Figure]]:
     """matplotlib's settings for our figures, whatever the user's are; gives the class to make one with."""
-    matplotlib = require_matplotlib()
+    import matplotlib
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: dict[Any, Any] = {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
         "font.size": 9,

@@ -10,7 +10,7 @@ from df2coco.coco.lists import read_parts
 from df2coco.coco.schema import ALL_OR_NONE, Entry, is_address, is_id, is_outside
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
-from df2coco.outputs import Outputs, check_json_name, check_outputs
+from df2coco.outputs import Outputs, check_outputs, check_suffix
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import split_of
 from df2coco.subsets.entries import check_known, others_of, pair_of
@@ -142,7 +142,7 @@ def merge(
         )
     for name in folders:
         _check_folder(name)
-    check_json_name(out)
+    check_suffix(out, ".json")
     check_outputs([out], [each.path for each in inputs])
     for number, each in enumerate(inputs):
         progress("reading files", number, len(inputs))

@@ -17,12 +17,11 @@ from typing import Any, Final
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.schema import Rle, UseName
 from df2coco.converter.options import LayoutName, Shape
-from df2coco.errors import CocoFileError, check_choice
+from df2coco.errors import CocoFileError, check_choice, require
 from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit
 from df2coco.export.yolo.data_yaml import data_yaml
 from df2coco.export.yolo.labels import YOLO_TASKS, LabelledItem, Slots, YoloTask, make_rows
 from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
-from df2coco.masks.outline import check_shapely
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.workers import map_ordered, worthwhile
@@ -61,7 +60,7 @@ def export_yolo(
     empty.
 
     Raises `OptionError` for options that cannot be, `OutputError` when `folder` cannot be written,
-    `CocoFileError` and `SourceError` when a source cannot be read, `Df2cocoError` when shapely is
+    `CocoFileError` and `SourceError` when a source cannot be read, `MissingPackageError` when shapely is
     missing. Nothing is written then.
     """
     check_choice("task", task, YOLO_TASKS)
@@ -70,7 +69,7 @@ def export_yolo(
         sources, Path(folder), images, shape, _NAMES, workers, password, progress, category
     )
     if task == "segment":
-        check_shapely()
+        require("shapely", "yolo", "task segment")
     with export.datasets() as (work, datasets):
         classes = _classes(datasets)
         whole, slots = _slots(datasets, export.only) if task == "pose" else (None, None)
