@@ -43,15 +43,16 @@ pictures: $(VENV)/tools
 	$(BIN)/python -m tests.tools.make_pictures
 
 # What follows from the code, anew: the fixtures with their messages, the tables and the outputs in README and docs.
-regenerate: $(VENV)/tools
+regenerate: $(VENV)/docs
 	$(BIN)/python -m tests.tools.make_malformed
 	$(BIN)/python -m tests.tools.make_findings
 	$(BIN)/python -m tests.source_trees > tests/source_trees.txt
 	$(BIN)/python -m tests.tools.write_docs
 
-# The site, into build/site; a broken link is an error.
+# The site, into build/site, where a broken link is an error; then the tests of what a browser gets of it, and the notebook's.
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --config-file .mkdocs.yml --site-dir build/site
+	SITE=build/site $(BIN)/python -m pytest -q tests/test_site.py
 
 # The real Detectron2, MMDetection and MMPose (1.6 GB), then Ultralytics, transformers and RF-DETR (2 GB), each
 # group in an environment of its own.
@@ -108,7 +109,7 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/docs: $(VENV)/tools
+$(VENV)/docs: $(VENV)/tools pyproject.toml
 	$(PIP) --editable '.[docs]'
 	touch $@
 

@@ -11,6 +11,7 @@ Loaded when asked for, so that importing costs nothing that is not used:
 - `evaluate(kind, ground_truth, results)`, `evaluate_retrieval(...)`: the benchmarks' numbers.
 - `statistics(source)`: the numbers of a split.
 - `draw(coco_file, images, out)`, `write_report(coco_file, images, out)`: pictures, and a page.
+- `draw_image(image, annotations, categories)`: a picture for a notebook.
 - `split(path, folder, parts=...)`, `merge(paths, out)`: one COCO file into several, several into one.
 - `export_yolo(sources, folder)`, `export_roboflow(sources, folder)`: for tools that do not read one COCO file.
 - `CATEGORIES`: the 13 categories with their landmarks.

@@ -8,6 +8,7 @@ from df2coco.converter import convert as convert
 from df2coco.converter import image_info as image_info
 from df2coco.converter.restore import restore as restore
 from df2coco.drawing import draw as draw
+from df2coco.drawing import draw_image as draw_image
 from df2coco.errors import CocoFileError as CocoFileError
 from df2coco.errors import Df2cocoError as Df2cocoError
 from df2coco.errors import ImageError as ImageError

@@ -15,6 +15,7 @@ import pytest
 import typer.main
 import typer.testing
 
+from tests.browser import browser as browser
 from tests.samples import make_jpeg
 
 ROOT = Path(__file__).resolve().parent.parent

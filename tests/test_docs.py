@@ -12,24 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from df2coco import ImageRecord, Item, Selection, Shape, Summary
-from df2coco.converter.restore import Restored
-from df2coco.evaluation import Evaluation
-from df2coco.evaluation.detection import Scores
-from df2coco.export import Exported, ExportedSplit
-from df2coco.parser.records import Notice
-from df2coco.retrieval import RetrievalEvaluation, RetrievalScores, RetrievalSummary
-from df2coco.stats import CategoryStatistics, SplitStatistics
-from df2coco.subsets.merge import Merged
-from df2coco.subsets.split import Part
-from df2coco.taxonomy import Category
-from df2coco.validator import CHECKS, Check, Finding, Hit, Report
+from df2coco.validator import CHECKS
 from df2coco.validator.checks import PAGE
 from tests.conftest import ROOT
 from tests.test_cli import run
 from tests.tools.documents import (
+    API,
     MARKED,
     PAGES,
+    TERMINAL,
     check_pages,
     commands_of,
     console_blocks,
@@ -37,7 +28,9 @@ from tests.tools.documents import (
     marked,
     normalized,
     python_blocks,
+    terminal_picture,
 )
+from tests.tools.notebook import NOTEBOOK, PICTURE, page_of, picture_of
 
 TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 FIELDS = marked(TEXTS["docs/file-format.md"], "fields") or ""
@@ -58,6 +51,16 @@ def test_every_check_has_its_page() -> None:
     for check in CHECKS:
         assert f"[`{check.code}`]({check.code}.md)" in index
         assert check.link == f"{PAGE}{check.code}/"
+
+
+def test_the_notebooks_page_is_the_notebook() -> None:
+    text = NOTEBOOK.read_text()
+    assert TEXTS["docs/notebook.md"] == page_of(text), "run make regenerate"
+    assert PICTURE.read_bytes() == picture_of(text)
+
+
+def test_the_picture_of_a_terminal_shows_what_readme_shows() -> None:
+    assert TERMINAL.read_text() == terminal_picture(), "run make regenerate"
 
 
 def test_every_field_of_the_file_is_described(validation: Path, tmp_path: Path) -> None:
@@ -134,15 +137,7 @@ def test_no_cell_of_a_table_ends_at_a_bar_that_is_part_of_it(page: str) -> None:
         assert len(counts) == 1, table.splitlines()[0]
 
 
-RESULTS = (
-    Shape, Selection, Summary, Notice, ImageRecord, Item, Category, Evaluation, Scores,
-    RetrievalEvaluation, RetrievalScores, RetrievalSummary, Report, Finding, Check, Hit, SplitStatistics,
-    CategoryStatistics, Restored, Exported, ExportedSplit, Merged, Part,
-)  # fmt: skip
-"""What the library's functions take and give, and what is in it."""
-
-
-@pytest.mark.parametrize("kind", RESULTS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", API, ids=lambda kind: kind.__name__)
 def test_help_explains_the_fields_of_results(kind: type) -> None:
     shown = pydoc.render_doc(kind, renderer=pydoc.plaintext)
     for name in inspect.get_annotations(kind):

@@ -1,4 +1,4 @@
-"""README and docs: what stands between their marks is made here from the code; their blocks are found here.
+"""README and docs: what is between their marks is made here from the code; their blocks are found here.
 
 A mark is a pair of comments: <!-- name --> and <!-- /name -->.
 """
@@ -8,20 +8,33 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from df2coco import ImageRecord, Item, Selection, Shape, Summary
 from df2coco.cli import load_commands
 from df2coco.cli.app import app
+from df2coco.converter.restore import Restored
 from df2coco.errors import printable
-from df2coco.parser.records import NOTICES
-from df2coco.taxonomy import CATEGORIES
-from df2coco.validator import CHECKS, NEEDS, Check, validate
+from df2coco.evaluation import Evaluation
+from df2coco.evaluation.detection import Scores
+from df2coco.export import Exported, ExportedSplit
+from df2coco.parser.records import NOTICES, Notice
+from df2coco.retrieval import RetrievalEvaluation, RetrievalScores, RetrievalSummary
+from df2coco.stats import CategoryStatistics, SplitStatistics
+from df2coco.subsets import Merged, Part
+from df2coco.taxonomy import CATEGORIES, Category
+from df2coco.validator import CHECKS, NEEDS, Check, Finding, Hit, Report, validate
 from tests.conftest import ROOT
+from tests.tools.terminal import terminal
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path
@@ -35,7 +48,7 @@ SOURCE = FINDINGS / "source"
 
 
 def marked(text: str, name: str) -> str | None:
-    """What stands between the marks `name`; None when they are not there."""
+    """What is between the marks `name`; None when they are not there."""
     match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.S)
     return None if match is None else match[1].strip()
 
@@ -86,13 +99,15 @@ def check_pages() -> dict[str, str]:
     """The page of each check, by its name."""
     return {
         f"docs/checks/{check.code}.md": f"""---
-description: {json.dumps(check.sentence)}
+description: {json.dumps(f"{check.code}: {check.sentence}".replace('"', "'"))}
 ---
 
 # {check.code}
 
-*{check.level}, {NEEDS[check.needs]}{", DeepFashion2 only" * check.garments}.* {check.sentence}
+{check.sentence}
 
+- **level**: {check.level}
+- **checked**: {NEEDS[check.needs]}{", on files of DeepFashion2" * check.garments}
 - **affects**: {check.affects}
 - **cause**: {check.cause}
 - **remedy**: {check.remedy}
@@ -141,7 +156,7 @@ def _sections(command: Any, name: str) -> Iterator[str]:
 def _prose(text: str) -> str:
     """Help as a paragraph of Markdown, in which <...> is no tag."""
     joined = re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("\b\n", "").strip())
-    return re.sub(r"[<>]", r"\\\g<0>", joined)
+    return escape(joined, quote=False)
 
 
 def _entry(parameter: Any, context: Any) -> str | None:
@@ -158,6 +173,13 @@ def _entry(parameter: Any, context: Any) -> str | None:
     return f"- `{names}`: {_prose(text)}{more}"
 
 
+API = (
+    Shape, Selection, Summary, Notice, ImageRecord, Item, Category, Evaluation, Scores,
+    RetrievalEvaluation, RetrievalScores, RetrievalSummary, Report, Finding, Check, Hit, SplitStatistics,
+    CategoryStatistics, Restored, Exported, ExportedSplit, Merged, Part,
+)  # fmt: skip
+"""What the library's functions take and give, and what is in it."""
+
 MARKED: Mapping[str, Any] = {
     "notices": notices_table,
     "landmarks": landmarks_table,
@@ -172,6 +194,15 @@ def console_blocks(text: str) -> list[str]:
     return re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)
 
 
+TERMINAL = ROOT / "docs" / "pictures" / "terminal.svg"
+
+
+def terminal_picture() -> str:
+    """README's first two console blocks, convert and validate, as a terminal shows them."""
+    blocks = console_blocks((ROOT / "README.md").read_text())[:2]
+    return terminal("\n".join(blocks).splitlines())
+
+
 def python_blocks(text: str) -> list[str]:
     """Blocks of Python, without those that need a framework: tests/consumers has these."""
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
@@ -179,7 +210,7 @@ def python_blocks(text: str) -> list[str]:
 
 
 def commands_of(block: str) -> list[tuple[str, str]]:
-    """The commands of a console block, each with what stands below it."""
+    """The commands of a console block, each with what is below it."""
     return re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
 
 
@@ -192,3 +223,14 @@ def environment() -> dict[str, str]:
     """A terminal of 80 columns without colours, in which `df2coco` is this one."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "COLUMNS": "80", "NO_COLOR": "1"}
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder where commands find what README and docs name."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "fixtures").symlink_to(ROOT / "fixtures")
+        command = ["bash", "-c", "df2coco convert fixtures/validation out.json -q"]
+        subprocess.run(command, cwd=folder, env=environment(), check=True)
+        yield folder

@@ -6,21 +6,26 @@ running it.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.tools.documents import (
     MARKED,
     PAGES,
+    TERMINAL,
     check_pages,
     commands_of,
     console_blocks,
     environment,
     normalized,
+    terminal_picture,
+    workplace,
 )
+from tests.tools.notebook import NOTEBOOK, PICTURE, executed, page_of, picture_of, printed
+from tests.tools.notebook import PAGE as NOTEBOOK_PAGE
 
 
 def with_marked(text: str) -> str:
@@ -63,19 +68,32 @@ def write_check_pages() -> None:
         (ROOT / name).write_text(text)
 
 
+def write_notebook() -> None:
+    """Run the notebook again where nbclient is installed, and write its page."""
+    text = NOTEBOOK.read_text()
+    if importlib.util.find_spec("nbclient") is None:
+        print("nbclient is not installed (make docs does that): the notebook is not run again")
+    else:
+        with workplace() as folder:
+            new = executed(text, folder)
+        if printed(new) != printed(text) or not PICTURE.exists():
+            NOTEBOOK.write_text(new)
+            PICTURE.write_bytes(picture_of(new))
+            text = new
+    NOTEBOOK_PAGE.write_text(page_of(text))
+
+
 def main() -> None:
     """All of it."""
     write_check_pages()
     for page in [path for path in PAGES.values() if path.exists()]:
         text = with_marked(page.read_text())
         if console_blocks(text):
-            with tempfile.TemporaryDirectory() as name:
-                work = Path(name)
-                (work / "fixtures").symlink_to(ROOT / "fixtures")
-                command = ["bash", "-c", "df2coco convert fixtures/validation out.json -q"]
-                subprocess.run(command, cwd=work, env=environment(), check=True)
-                text = with_output(text, work)
+            with workplace() as folder:
+                text = with_output(text, folder)
         page.write_text(text)
+    write_notebook()
+    TERMINAL.write_text(terminal_picture())
 
 
 if __name__ == "__main__":
