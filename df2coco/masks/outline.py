@@ -1,12 +1,8 @@
 """One outline around each item's mask, for formats that know no other shape than one polygon."""
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 
@@ -15,7 +11,9 @@ _SMALLEST: Final = 1.0
 
 _MOST_POINTS: Final = 10_000
 _MOST_CROSSINGS: Final = 5_000
-"""Masks with more points, or whose edges meet more often, take seconds and have no use as labels."""
+_MOST_OWN_CROSSINGS: Final = 2_500
+"""Masks with more points, or whose edges meet more often, all or those of a polygon, take seconds and have no use as
+labels."""
 
 
 class Polygons(NamedTuple):
@@ -34,7 +32,8 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
     Separate parts and holes are joined to it by bridges of no width: a line there and the same line
     back. A polygon that crosses itself is filled as pycocotools fills it (even-odd). Parts run one way
     round and holes the other, so that both rules of filling give the same mask. [] where the polygons
-    cover nothing, None where they have more than 10,000 points or cross more than 5,000 times.
+    cover nothing, None where they have more than 10,000 points, cross more than 5,000 times or themselves
+    more than 2,500 times.
     Needs shapely.
     """
     drawn = [
@@ -55,8 +54,9 @@ def outline(segmentation: Sequence[Sequence[float]], width: int, height: int) ->
 
 
 def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
-    num_points = sum(map(len, polygons)) // 2
-    if num_points * (num_points - 1) // 2 <= _MOST_CROSSINGS or num_points > _MOST_POINTS:
+    lengths = [len(polygon) // 2 for polygon in polygons]
+    num_points = sum(lengths)
+    if num_points > _MOST_POINTS or num_points**2 <= 2 * _MOST_OWN_CROSSINGS:
         return num_points > _MOST_POINTS
     import numpy as np
     import shapely
@@ -65,11 +65,14 @@ def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
     ends = np.concatenate([np.stack([ring, np.roll(ring, -1, 0)], 1) for ring in rings])
     edges = shapely.linestrings(ends)
     tree = shapely.STRtree(edges)
+    ring_of = np.repeat(np.arange(len(lengths)), lengths)
     # Each edge meets itself, the one before and the one after; each crossing counts for both edges.
-    left = 3 * num_points + 2 * _MOST_CROSSINGS
+    own, all_ = (3 * num_points + 2 * most for most in (_MOST_OWN_CROSSINGS, _MOST_CROSSINGS))
     for start in range(0, num_points, 100):  # all at once could take GBs
-        left -= tree.query(edges[start : start + 100], "intersects").shape[1]
-        if left < 0:
+        one, other = tree.query(edges[start : start + 100], "intersects")
+        own -= np.count_nonzero(ring_of[start + one] == ring_of[other])
+        all_ -= len(one)
+        if own < 0 or all_ < 0:
             return True
     return False
 
@@ -90,8 +93,8 @@ def _rings(
     polygons = shapely.polygons(
         shapely.linearrings(np.array(numbers, float).reshape(-1, 2), indices=edge_of)
     )
-    for number in np.flatnonzero(~shapely.is_valid(polygons)):
-        polygons[number] = _fill(polygons[number])
+    invalid = ~shapely.is_valid(polygons)
+    polygons[invalid] = shapely.make_valid(polygons[invalid])  # even-odd
     groups = np.split(polygons, np.searchsorted(mask_of, np.arange(1, len(masks))))
     unions = np.array(
         [shapely.union_all(group) if len(group) > 1 else group[0] for group in groups]
@@ -117,33 +120,6 @@ def _rings(
     return result
 
 
-def _fill(polygon: Any) -> Any:
-    """A polygon that crosses itself as what it covers, even-odd."""
-    import numpy as np
-    import shapely
-
-    line = shapely.get_exterior_ring(polygon)
-    faces = shapely.get_parts(shapely.polygonize([shapely.unary_union(line)]))
-    starts = shapely.get_coordinates(line)[:-1]
-    x, y = shapely.get_coordinates(shapely.point_on_surface(faces)).T[..., None]
-    odd = np.zeros(len(faces), bool)
-    step = 1_000_000 // len(starts) + 1
-    for first in range(0, len(faces), step):
-        some = slice(first, first + step)
-        odd[some] = _is_odd(x[some], y[some], starts)
-    return shapely.union_all(faces[odd])
-
-
-def _is_odd(x: "NDArray[Any]", y: "NDArray[Any]", starts: "NDArray[Any]") -> Any:
-    """Whether a ray from each point (n, 1) to the right crosses the edges an odd number of times."""
-    import numpy as np
-
-    (ax, ay), (bx, by) = starts.T, np.roll(starts, -1, 0).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossed = ((ay > y) != (by > y)) & (x < ax + (bx - ax) * (y - ay) / (by - ay))
-    return crossed.sum(1) % 2 == 1
-
-
 def _join(rings: list[list[Point]]) -> list[Point]:
     """One ring out of several, by the shortest bridges between points that join them all."""
     points = [point for ring in rings for point in ring]
@@ -151,7 +127,7 @@ def _join(rings: list[list[Point]]) -> list[Point]:
     for ring in rings:
         start = len(after)
         after += [*range(start + 1, start + len(ring)), start]
-    for here, there in _bridges(rings, points) if len(rings) > 1 else ():
+    for here, there in _bridges(rings) if len(rings) > 1 else ():
         # Over to a copy of the one point, around its ring, and back to a copy of the other.
         points += [points[there], points[here]]
         after += [after[there], after[here]]
@@ -166,34 +142,22 @@ def _join(rings: list[list[Point]]) -> list[Point]:
     return joined
 
 
-def _bridges(rings: list[list[Point]], points: list[Point]) -> list[tuple[int, int]]:
-    """The pairs of points, by their numbers, between which bridges join all rings (Kruskal)."""
+def _bridges(rings: list[list[Point]]) -> Iterator[tuple[int, int]]:
+    """The pairs of points, by their numbers, between which bridges join all rings (Prim)."""
     import numpy as np
-    import shapely
 
-    ring_of = [number for number, ring in enumerate(rings) for _ in ring]
-    number_of: dict[Point, int] = {}
-    # Rings that touch each other have a point in common.
-    pairs = [(number_of.setdefault(point, number), number) for number, point in enumerate(points)]
-    pairs = [pair for pair in pairs if pair[0] != pair[1]]
-    # The nearest points of two groups are always neighbours in this triangulation.
-    edges = shapely.delaunay_triangles(shapely.multipoints(points), only_edges=True)
-    ends = shapely.get_coordinates(edges).reshape(-1, 2, 2)
-    ends = ends[np.argsort(((ends[:, 0] - ends[:, 1]) ** 2).sum(-1), kind="stable")]
-    near = ((number_of[tuple(here)], number_of[tuple(there)]) for here, there in ends.tolist())
-    group = list(range(len(rings)))
-
-    def find(ring: int) -> int:
-        while group[ring] != ring:
-            group[ring] = ring = group[group[ring]]
-        return ring
-
-    bridges = []
-    for here, there in chain(pairs, near):
-        one, other = find(ring_of[here]), find(ring_of[there])
-        if one != other:
-            group[one] = other
-            bridges.append((here, there))
-            if len(bridges) == len(rings) - 1:
-                break
-    return bridges
+    points = np.concatenate(rings).T
+    ring_of = np.repeat(np.arange(len(rings)), list(map(len, rings)))
+    outside = np.ones(len(ring_of), bool)
+    # Of each point outside, how near the rings are that are joined, and at which of their points.
+    distance, nearest = np.full(len(ring_of), np.inf), np.zeros(len(ring_of), int)
+    joined = 0
+    for _ in rings[1:]:
+        outside[ring_of == joined] = False
+        for number in np.flatnonzero(ring_of == joined).tolist():
+            here = ((points - points[:, number, None]) ** 2).sum(0)
+            nearer = outside & (here < distance)
+            distance[nearer], nearest[nearer] = here[nearer], number
+        there = int(np.where(outside, distance, np.inf).argmin())
+        joined = ring_of[there]
+        yield int(nearest[there]), there
