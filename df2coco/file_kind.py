@@ -1,8 +1,9 @@
 """What a file is when it is not what its name or place promises: a web page saved as zip, a COCO file ..."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import orjson
 
@@ -17,12 +18,8 @@ class FileKind(NamedTuple):
     """ "a web page", to stand after "this is"."""
     remedy: str
     """One or more sentences."""
-    is_json: bool = False
-    is_other: bool = False
-    """JSON of which no more is known."""
-    is_lines: bool = False
-    is_annotation: bool = False
-    is_coco: bool = False
+    form: Literal["", "annotation", "coco", "many", "lines", "other"] = ""
+    """What JSON it is; "" where it is none, "other" where no more is known."""
 
 
 _UNPACK: Final = "Unpack it and name the folder."
@@ -69,16 +66,15 @@ _NEEDED: Final = "Name the folder that has one file an image: 000001.json, 00000
 _COCO: Final = FileKind(
     "a COCO file already",
     "Use it as it is, or name the folder of DeepFashion2's own annotation files.",
-    True,
-    is_coco=True,
+    "coco",
 )
-_RESULTS: Final = FileKind("a file of results of a model", _NEEDED, True)
+_RESULTS: Final = FileKind("a file of results of a model", _NEEDED, "many")
 _ANNOTATION: Final = FileKind(
-    "the annotation file of one image", "Name the folder that it lies in.", True, is_annotation=True
+    "the annotation file of one image", "Name the folder that it lies in.", "annotation"
 )
-_MANY: Final = FileKind("one JSON file for many images", _NEEDED, True)
-_OTHER: Final = FileKind("a JSON file of another form", _NEEDED, True, is_other=True)
-_LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, True, is_lines=True)
+_MANY: Final = FileKind("one JSON file for many images", _NEEDED, "many")
+_OTHER: Final = FileKind("a JSON file of another form", _NEEDED, "other")
+_LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, "lines")
 
 _VOLUME_NAME: Final = re.compile(r"\.(?:z\d\d|(?:zip|7z|rar)\.\d+|part\d+\.rar)$", re.IGNORECASE)
 _PAGE: Final = re.compile(
@@ -116,21 +112,22 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
 
 def recognise_file(path: Path) -> FileKind | None:
     """`recognise` for the beginning of a file; None also when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return recognise(file.read(LOOKED_AT), path.name)
-    except OSError:
-        return None
+    return recognise(_start(path), path.name)
 
 
 def is_text_file(path: Path) -> bool:
     """Whether a file begins with text, without a byte that only other files have."""
+    start = _start(path)[:1024].decode("utf-8", "ignore")
+    return bool(start.strip()) and all(c.isprintable() or c in "\t\r\n" for c in start)
+
+
+def _start(path: Path) -> bytes:
+    """The beginning of a file; nothing where it cannot be read."""
     try:
         with path.open("rb") as file:
-            start = file.read(1024).decode("utf-8", "ignore")
+            return file.read(LOOKED_AT)
     except OSError:
-        return False
-    return bool(start.strip()) and all(c.isprintable() or c in "\t\r\n" for c in start)
+        return b""
 
 
 def _recognise_json(text: bytes) -> FileKind | None:
@@ -138,13 +135,8 @@ def _recognise_json(text: bytes) -> FileKind | None:
         return None
     text = text[:LOOKED_AT]
     first, _, rest = text.partition(b"\n")
-    if rest.lstrip()[:1] == b"{" and _is_object(first):
-        return _LINES
+    if rest.lstrip()[:1] == b"{":
+        with suppress(orjson.JSONDecodeError):
+            if type(orjson.loads(first)) is dict:
+                return _LINES
     return next((kind for is_so, kind in _OBJECTS if is_so(text)), _OTHER)
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return type(orjson.loads(line)) is dict
-    except orjson.JSONDecodeError:
-        return False

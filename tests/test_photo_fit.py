@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from df2coco.converter.run import convert
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_splits
+from df2coco.stats.reading import statistics
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg
 from tests.tools.synthetic import make_split as make_synthetic_split
@@ -112,6 +114,8 @@ def test_real_photos(real: Path) -> None:
         ([1.005] * 50, False),
         ([2.0] * 2 + [1.0] * 38, True),
         ([2.0] * 2 + [1.0] * 39, False),
+        ([2.0] * 40 + [math.nan], False),  # not corners
+        ([math.nan] + [0.2] * 40, False),
     ],
 )
 def test_where_the_warning_begins(reaches: list[float], found: bool) -> None:
@@ -137,3 +141,16 @@ def test_the_reach_of_an_image(make_split: MakeSplit, box: list[object], reach: 
     shutil.rmtree(split / "image")
     (found,) = find_splits(split)
     assert next(read_split(found)).reach is None
+
+
+@pytest.mark.parametrize(("box", "told"), [([40, 60, 20, 30], False), ([40, 60, 60, 90], True)])
+def test_boxes_that_are_no_corners_say_nothing_of_the_photos(
+    make_split: MakeSplit, tmp_path: Path, box: list[int], told: bool
+) -> None:
+    near = make_item(bounding_box=[10, 10, 30, 30], segmentation=[[10, 10, 30, 10, 30, 30, 10, 30]])
+    other = make_item(bounding_box=box, segmentation=[[40, 60, 60, 60, 60, 90, 40, 90]])
+    split = make_split({number: make_annotation(near, other) for number in range(1, 31)})
+    (summary,) = convert(split, tmp_path / "out.json", on_error="skip")
+    assert summary.notice_counts["other-photos"] == told
+    assert statistics(split).notices.get("other-photos", 0) == told
+    assert summary.notice_counts["bad-item"] == (0 if told else 30)

@@ -18,9 +18,8 @@ from PIL import Image
 
 from df2coco.converter.run import ConversionError, convert, image_info
 from df2coco.errors import PasswordError, SourceError
-from df2coco.parser import archive
-from df2coco.parser.reader import Reader, SplitEntry, read_split
-from df2coco.parser.records import ImageRecord
+from df2coco.parser import files
+from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_images, find_splits
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
@@ -181,9 +180,7 @@ class TestLayouts:
         for split, (_, images) in zip(splits, expected, strict=True):
             assert split.reader.images_label.endswith(f"/{images}")
             assert list(split.notices()) == []
-            assert [r.width for r in map(read, [split.reader] * 9, split.entries)] == [100] * len(
-                split.entries
-            )
+            assert [record.width for record in read_split(split)] == [100] * len(split.entries)
 
     @pytest.mark.parametrize(
         "name", ["the mirror of Kaggle", "train/train/annos", "annotations and images", "prefixed",
@@ -249,10 +246,6 @@ class TestLayouts:
             target.writestr(f"{folder}/annos/000001.json", ANNOTATION)
         (split,) = find_splits(tmp_path / "x.zip")
         assert re.fullmatch(r"[\w][\w. -]*", split.name)
-
-
-def read(reader: Reader, entry: SplitEntry) -> ImageRecord:
-    return (reader.bare_record if reader.annotations is None else reader.record)(entry)
 
 
 class TestKindsOfImages:
@@ -532,7 +525,11 @@ class TestNothingIgnoredInSilence:
             f"{root}/train/annos",
             f"{root}/train/image",
         )
-        assert [notice.file for notice in split.notices()] == [f"{root}/TRAIN"]
+        assert [str(notice) for notice in split.notices()] == [
+            f"{root}/train/Image: not read, since {root}/train/image is. Name it as SOURCE, or with --images, "
+            "to read it.",
+            f"{root}/TRAIN: not read, since train is.",
+        ]
 
     @pytest.mark.parametrize(
         ("files", "says"),
@@ -647,7 +644,7 @@ class TestArchives:
     def test_with_the_decryption_of_the_standard_library(
         self, validation: Path, tmp_path: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(archive, "_decrypter", zipfile._ZipDecrypter)  # type: ignore[attr-defined]
+        monkeypatch.setattr(files, "_decrypter", zipfile._ZipDecrypter)  # type: ignore[attr-defined]
         source = pack(validation, tmp_path / "validation.zip", password="secret")
         convert(source, tmp_path / "zip.json", password="secret")
         assert (tmp_path / "zip.json").read_bytes() == expected

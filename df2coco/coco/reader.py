@@ -257,7 +257,7 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
     kind = recognise(raw[:LOOKED_AT], path.name)
     if raw.startswith(b"PK\3\4") and kind is None:
         return CocoFileError("this is a zip archive. Unpack it, and name the COCO file.", file=path)
-    if kind is not None and (kind.is_lines or not kind.is_json):
+    if kind is not None and kind.form in ("", "lines"):
         return CocoFileError(f"this is {kind.what}, not a JSON file. Name a JSON file.", file=path)
     fault = "limit"  # of depth, which is less here than in orjson
     try:

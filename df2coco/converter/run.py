@@ -18,7 +18,6 @@ from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task
 from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import OptionError, OutputError, SourceError, check_choice
 from df2coco.outputs import Outputs, atomic_write, check_outputs, check_suffix, refuse_stdout
-from df2coco.parser.item import NOT_CORNERS
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
@@ -232,7 +231,7 @@ class _Run:
         summary = Summary(split.name, [output.path for output in plan])
         summary.subset = selection != Selection()
         self._note(summary, self._notices(split))
-        reaches, are_corners = array("d"), True
+        reaches = array("d")
         with ExitStack() as stack:
             writers = []
             for output in plan:
@@ -248,7 +247,6 @@ class _Run:
                 results = take_sample(results, selection.sample, selection.seed)
             for converted in results:
                 reaches.extend(converted.reaches)
-                are_corners &= not any(NOT_CORNERS in notice.text for notice in converted.notices)
                 self._note(summary, converted.notices)
                 if self._fails(summary):
                     continue  # only more errors are of interest
@@ -261,7 +259,7 @@ class _Run:
             for writer in writers:
                 writer.close()
         summary.items = sum(summary.items_per_category.values())
-        if are_corners and (other_photos := judge_photos(reaches)):
+        if other_photos := judge_photos(reaches):
             summary.note(other_photos, keep=True)
         annotated = split.reader.annotations is not None
         if not self._fails(summary):

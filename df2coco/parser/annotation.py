@@ -4,7 +4,7 @@ Facts about the format are from the dataset's README and from counting on real f
 `fixtures/README.md` for its quirks.
 """
 
-import functools
+import math
 import re
 from collections.abc import Iterator
 from operator import truediv
@@ -16,8 +16,14 @@ from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
-from df2coco.limits import MAX_PIXELS
-from df2coco.parser.item import check_corners, complete, polygon_fault, read_declared, read_fields
+from df2coco.parser.item import (
+    complete,
+    corners_fault,
+    enlarged,
+    polygon_fault,
+    read_declared,
+    read_fields,
+)
 from df2coco.parser.records import (
     Corners,
     Fields,
@@ -27,7 +33,6 @@ from df2coco.parser.records import (
     Notice,
     Repair,
     Whole,
-    smallest_size,
 )
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
@@ -76,31 +81,10 @@ def parse_annotation(
         head = read_declared(document, Head)
     except FaultError as fault:
         raise SourceError(fault.text, file=file, field=fault.field) from None
-    notices: list[Notice] = []
-    items, boxes, smallest = _read_items(document, file, size, notices, needs_landmarks)
-    if len(items) > 1:
-        notices += _twice(items, file)
-    reach = None
-    if size is not None:
-        reach = max((max(map(truediv, box, size * 2)) for box in boxes), default=None)
-    heads = head.source, head.pair_id
-    return ImageRecord(
-        image_id, file_name, *(size or smallest), *heads, tuple(items), tuple(notices), reach
-    )
-
-
-def _read_items(
-    document: dict[str, Any],
-    file: str,
-    size: tuple[int, int] | None,
-    notices: list[Notice],
-    needs_landmarks: bool,
-) -> tuple[list[Item], list[Corners], tuple[int, int]]:
-    """The items that can be used, the boxes of all as the file gives them, and the smallest size of an
-    image that holds the items (where there is none)."""
-    smallest = (1, 1)
     items: list[Item] = []
+    notices: list[Notice] = []
     boxes: list[Corners] = []
+    smallest, are_corners = (1, 1), True
     for key, value in document.items():
         if not is_item_key(key):
             if type(value) in (dict, list) and _holds_item(value):
@@ -111,31 +95,30 @@ def _read_items(
             fields = value
             if type(value) is not Fields:
                 fields = read_fields(value, repairs, needs_landmarks=needs_landmarks)
-            check_corners(fields)
+            if wrong := corners_fault(fields):
+                are_corners = False
+                raise FaultError("bounding_box", wrong)
             boxes.append(fields.bounding_box)
             item = complete(key, fields, size, repairs)
             if size is None:
-                smallest = _enlarged(smallest, item)
+                smallest = enlarged(smallest, item)
             items.append(item)
-        except FaultError as fault:
-            repairs = [("bad-item", fault.field, fault.text)]
+        except FaultError as error:
+            repairs = [("bad-item", error.field, error.text)]
         for code, field, text in repairs:
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
     if not items and not any(notice.code == "bad-item" for notice in notices):
         notices.append(Notice("no-items", file, "", "the image has no items"))
-    return items, boxes, smallest
-
-
-def _enlarged(size: tuple[int, int], item: Item) -> tuple[int, int]:
-    """The size that an image without a photo must have for an item, too. Raises `FaultError`."""
-    width, height = smallest_size(item, size)
-    if width * height > MAX_PIXELS:
-        raise FaultError(
-            "",
-            f"needs an image of {width} x {height} pixels, and no image has more than 2^30. "
-            "Correct it, or remove the item.",
-        )
-    return width, height
+    if len(items) > 1:
+        notices += _twice(items, file)
+    reach = None
+    if size is not None:
+        reach = max((max(map(truediv, box, size * 2)) for box in boxes), default=None)
+        reach = reach if are_corners else math.nan
+    heads = head.source, head.pair_id
+    return ImageRecord(
+        image_id, file_name, *(size or smallest), *heads, tuple(items), tuple(notices), reach
+    )
 
 
 _IGNORED: Final = (
@@ -181,8 +164,8 @@ def _load(raw: bytes) -> dict[str, Any]:
     Raises `FaultError` for what is not one annotation file.
     """
     if len(raw) > MAX_ANNOTATION_BYTES:
-        limit = f"larger than {MAX_ANNOTATION_BYTES >> 20} MB"
-        raise FaultError("", f"{limit}, so not the annotations of one image. Replace the file.")
+        text = "larger than 8 MB, so not the annotations of one image. Replace the file."
+        raise FaultError("", text)
     return _decode(raw) or _load_any(raw)
 
 
@@ -216,13 +199,21 @@ def _load_any(raw: bytes) -> dict[str, Any]:
     is_object = type(document) is dict
     if not is_object or not any(key in _OF_IMAGES or is_item_key(key) for key in document):
         kind = recognise(raw)
-        if kind is not None and not kind.is_other:
+        if kind is not None and kind.form != "other":
             text = f"this is {kind.what}, not the annotations of one image. {kind.remedy}"
             raise FaultError("", text)
     if not is_object:
         raise FaultError("", "not a JSON object. Is this a DeepFashion2 annotation file?")
-    _reject_nesting(document)
-    _reject_duplicate_keys(raw, document)
+    for key, value in document.items():
+        if any(depth == _DEEPEST for depth, _ in enumerate(_levels(value))):
+            raise FaultError(key, _TOO_DEEP)
+    # Every key brings a colon, so as many colons as keys proves that no key was lost. Only text
+    # with other colons in it (never seen in the dataset) is read a second time, by the slow reader.
+    keys = len(document) + sum(len(value) for value in document.values() if type(value) is dict)
+    if raw.count(b":") != keys:
+        import json
+
+        json.loads(raw, object_pairs_hook=_unique)
     return document  # type: ignore[no-any-return]
 
 
@@ -234,7 +225,7 @@ def _not_json(raw: bytes, error: Exception) -> str:
         what = "holds zero bytes alone" if b"\0" in raw else "the file is empty"
         return f"{what}. Unpack or download the file again."
     kind = recognise(raw)
-    if kind is not None and (kind.is_lines or not kind.is_json):
+    if kind is not None and kind.form in ("", "lines"):
         return f"this is {kind.what}, not an annotation file. {kind.remedy}".strip()
     if constant := _NOT_FINITE.search(raw):
         where = f"though Python's json writes it (character {constant.start(1)})"
@@ -252,22 +243,6 @@ _DEEPEST: Final = 20
 """How deep the values of a file may be nested; the dataset's are 3 deep."""
 
 
-def _reject_nesting(document: dict[str, Any]) -> None:
-    for key, value in document.items():
-        if any(depth == _DEEPEST for depth, _ in enumerate(_levels(value))):
-            raise FaultError(key, _TOO_DEEP)
-
-
-def _reject_duplicate_keys(raw: bytes, document: dict[str, Any]) -> None:
-    # Every key brings a colon, so as many colons as keys proves that no key was lost. Only text
-    # with other colons in it (never seen in the dataset) is read a second time, by the slow reader.
-    keys = len(document) + sum(len(value) for value in document.values() if type(value) is dict)
-    if raw.count(b":") != keys:
-        import json
-
-        json.loads(raw, object_pairs_hook=_unique)
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for key, value in pairs:
@@ -277,10 +252,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-_ITEM_KEY: Final = re.compile(r"item[0-9]+")
-
-
-@functools.lru_cache(1000)
 def is_item_key(key: str) -> bool:
     """Whether a key of an annotation file is that of an item: "item1"."""
-    return _ITEM_KEY.fullmatch(key) is not None
+    return key.startswith("item") and key.isascii() and key[4:].isdecimal()

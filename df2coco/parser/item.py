@@ -9,7 +9,7 @@ from msgspec.structs import astuple
 
 from df2coco.boxes import from_corners, iou
 from df2coco.errors import FaultError, shorten
-from df2coco.limits import MAX_SIDE
+from df2coco.limits import MAX_PIXELS, MAX_SIDE
 from df2coco.parser.records import Corners, Fields, Item, Number, Polygon, Repair
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Category, same_name
 
@@ -182,23 +182,22 @@ def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) ->
     return x1, y1, x2, y2
 
 
-NOT_CORNERS: Final = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
-
-
-def check_corners(fields: Fields) -> None:
-    """Raise `FaultError` for a box of x, y, width, height, where the mask shows it."""
+def corners_fault(fields: Fields) -> str | None:
+    """What is wrong with a box of x, y, width, height, where the mask shows that it is one."""
     _, _, x2, y2 = box = fields.bounding_box
     first = fields.segmentation[0]
     half = len(first) // 4 * 2
     # Two points on opposite sides: of corners, hardly ever one lies outside.
     if first[0] <= x2 and first[1] <= y2 and first[half] <= x2 and first[half + 1] <= y2:
-        return
+        return None
     xs = [x for polygon in fields.segmentation for x in polygon[0::2]]
     ys = [y for polygon in fields.segmentation for y in polygon[1::2]]
     mask = from_corners((min(xs), min(ys), max(xs), max(ys)))
     # Careless boxes have more than half in common with their masks.
-    if iou(box, mask) >= 0.7 and iou(from_corners(box), mask) < 0.5:
-        raise FaultError("bounding_box", f"{list(box)} {NOT_CORNERS} {_CORRECT}")
+    if iou(box, mask) < 0.7 or iou(from_corners(box), mask) >= 0.5:
+        return None
+    what = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
+    return f"{list(box)} {what} {_CORRECT}"
 
 
 def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair]) -> list[Number]:
@@ -221,6 +220,24 @@ def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair
         text = "an unlabelled landmark (v = 0) had a position; set to 0, 0"
         repairs.append(("landmark-cleared", "landmarks", text))
     return landmarks
+
+
+def enlarged(size: tuple[int, int], item: Item) -> tuple[int, int]:
+    """The smallest (width, height) of an image that is not smaller than `size` and holds an item.
+
+    Raises `FaultError` where no image is so large.
+    """
+    sides = []
+    for axis, side in enumerate(size):
+        # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.
+        furthest = [side, item.bounding_box[2 + axis], max(item.landmarks[axis::3]) + 1]
+        furthest += (max(polygon[axis::2]) for polygon in item.segmentation)
+        sides.append(min(math.ceil(max(furthest)), MAX_SIDE))
+    width, height = sides
+    if width * height > MAX_PIXELS:
+        text = f"needs an image of {width} x {height} pixels, and no image has more than 2^30."
+        raise FaultError("", f"{text} {_CORRECT}")
+    return width, height
 
 
 def _unfit_landmarks(landmarks: Any, category: Category) -> str:

@@ -73,8 +73,7 @@ def map_images(
 def read_image(reader: Reader, entry: SplitEntry) -> ReadImage:
     """One image, with or without annotations. Raises `PasswordError`."""
     try:
-        read = reader.bare_record if reader.annotations is None else reader.record
-        return ReadImage(entry, read(entry), None)
+        return ReadImage(entry, reader.record(entry), None)
     except SourceError as error:
         # What was raised keeps the frames that it passed, and these the bytes that were read.
         error.__context__ = None

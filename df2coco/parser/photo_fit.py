@@ -15,6 +15,7 @@ always from 20 on. Photos 4 times as large are found from 3 images on, 2 times f
 1.1 times from 50 on. Below 1.1 times nothing can be said.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -39,34 +40,33 @@ def judge_photos(reaches: Sequence[float]) -> Notice | None:
 
     `reaches` are the `ImageRecord.reach` of its images, those that are known.
     """
+    if any(map(math.isnan, reaches)):
+        return None
+    furthest = max(reaches, default=0)
     leaving = sum(reach > _LEAVES for reach in reaches)
     if leaving >= _FEWEST_LEAVING and leaving >= _SHARE_LEAVING * len(reaches):
-        return _too_small(reaches, leaving)
-    if len(reaches) < _FEWEST:
-        return None
-    furthest = max(reaches)
-    if not _NOT_PIXELS < furthest <= _NOT_NEAR or furthest ** (3 * len(reaches)) > _CHANCE:
-        return None
-    return Notice(
-        "other-photos",
-        "",
-        "",
-        f"in none of {len(reaches):,} images an item reaches further than {furthest:.0%} of the width or the "
-        f"height. Probably the photos were enlarged, up to {1 / furthest:.2g} times, after the annotations were made. "
-        "Use the original photos.",
-    )
-
-
-def _too_small(reaches: Sequence[float], leaving: int) -> Notice:
-    furthest = max(reaches)
-    fact = (
-        f"in {leaving:,} of {len(reaches):,} images a box leaves the photo, by up to {furthest:.3g} times "
-        "its width or height."
-    )
-    cause = "these are the photos of another split: their names are the same. Name the right ones with --images."
-    # Resized photos have one factor, which most boxes exceed or none by much; other photos have any size.
-    if furthest <= 1.2 or leaving >= 0.6 * len(reaches):
-        cause = (
-            "the photos were made smaller after the annotations were made. Use the original photos."
+        text = (
+            f"in {leaving:,} of {len(reaches):,} images a box leaves the photo, by up to {furthest:.3g} times "
+            "its width or height. Probably "
         )
-    return Notice("other-photos", "", "", f"{fact} Probably {cause}")
+        # Resized photos have one factor, which most boxes exceed or none by much; other photos have any size.
+        if furthest <= 1.2 or leaving >= 0.6 * len(reaches):
+            text += "the photos were made smaller after the annotations were made. Use the original photos."
+        else:
+            text += (
+                "these are the photos of another split: their names are the same. "
+                "Name the right ones with --images."
+            )
+    elif (
+        len(reaches) < _FEWEST
+        or furthest ** (3 * len(reaches)) > _CHANCE
+        or not _NOT_PIXELS < furthest <= _NOT_NEAR
+    ):
+        return None
+    else:
+        text = (
+            f"in none of {len(reaches):,} images an item reaches further than {furthest:.0%} of the width or the "
+            f"height. Probably the photos were enlarged, up to {1 / furthest:.2g} times, after the annotations were "
+            "made. Use the original photos."
+        )
+    return Notice("other-photos", "", "", text)

@@ -2,30 +2,26 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 from df2coco.errors import ImageError, SourceError
-from df2coco.parser.image_end import find_cut
-from df2coco.parser.image_header import ImageHeader
+from df2coco.parser.files import MAX_WHOLE, Files, Reference
+from df2coco.parser.image_header import ImageHeader, find_cut, read_image_header
 from df2coco.parser.places import (
     IMAGE_FOLDERS,
-    Archive,
     Folder,
     Place,
+    Trees,
     is_image_name,
     kind_of,
     list_folder,
-    open_tree,
 )
-from df2coco.parser.reader import Files, Reference, read_image_header
+from df2coco.parser.reader import named
 from df2coco.split_names import SPLITS, spellings, split_called, split_of
-
-MAX_PICTURE_BYTES: Final = 1 << 26
-"""No picture is larger."""
 
 _Parts: TypeAlias = tuple[str, ...]
 _Result = TypeVar("_Result")
@@ -33,94 +29,118 @@ _Result = TypeVar("_Result")
 # ---------------------------------------------------------------- of a folder of annotation files
 
 
-def find_image_place(place: Place, places: list[Place], password: str | None) -> Place | None:
+def find_image_place(place: Place, places: list[Place], trees: Trees) -> Place | None:
     """Where the images of a folder of annotation files are; None when there are none.
 
     `places` are those found beside it.
     """
     if place.images.numbered:
         return place
-    words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix))))
-    prefixes = [f"{word}_" for word in words if word]
-    names = [prefix + name for prefix in (*prefixes, "") for name in IMAGE_FOLDERS]
-    around = place.around
+    words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix)), ""))
+    names = [f"{word}_{name}" if word else name for word in words for name in IMAGE_FOLDERS]
     others = [p for p in places if p is not place and p.images.files]
-    beside = [p for p in others if p.photo_name in names and p.around in (around, place.path)]
+    beside = [p for p in others if p.photo_name in names and p.around in (place.around, place.path)]
     # The exact letter case first.
     beside.sort(key=lambda p: (names.index(p.photo_name), p.name.swapcase()))
-    beside += [p for p in others if p.path == around and p.images.numbered]
+    beside += [p for p in others if p.path == place.around and p.images.numbered]
     if beside:
         return beside[0]
-    folder = place.files.path.parent if place.tree.archive else Path(around)
+    found = _images_in(place.home, names, place, trees)
     real = Path(os.path.realpath(place.path))
-    found = _images_in(folder, names, place, password)
-    if found is None and not place.tree.archive and real.parent != around:
-        found = _images_in(
-            real.parent, names, Place(Folder(real)), password
-        )  # beside a link's target
+    if found is None and not place.tree.archive and real.parent != place.around:
+        # beside what a link leads to
+        found = _images_in(real.parent, names, Place(Folder(real)), trees)
     if found is not None and found.images.files:
         return found
-    near = (p for p in _near(place, found, password) if _is_clear(p, place, password))
+    near = (p for p in _near(place, found, trees) if _is_clear(p, place, trees))
     return next(near, found)
 
 
-def _is_clear(photos: Place, place: Place, password: str | None) -> bool:
+def _images_in(around: Path, names: list[str], place: Place, trees: Trees) -> Place | None:
+    """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
+    listed = _listed(around)
+    # Messages name the folder the way the user named its neighbour.
+    label = os.path.dirname(place.tree.label)
+    for name in _called(names, listed):
+        images = os.path.join(label, name)
+        if place.prefix and not kind_of(name.lower().removesuffix(".zip"))[1]:
+            _reject_rivals(place, listed, images)
+        return image_place(around / name, None, trees, images)
+    itself = Place(Folder(around, label or ".", listed))
+    return itself if not place.tree.archive and itself.images.numbered else None
+
+
+def _is_clear(photos: Place, place: Place, trees: Trees) -> bool:
     """Whether a place has a photo for each annotation file of another, and can be read."""
     images = photos.images.files
-    locked = password is None and any(getattr(m, "encrypted", False) for m in images.values())
+    locked = trees.password is None and any(getattr(m, "encrypted", False) for m in images.values())
     return place.annotations.files.keys() <= images.keys() and not locked
 
 
-def photos_near(place: Place, wrong: Place | None, password: str | None) -> list[str]:
+def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
     """Folders and archives near annotation files that may have their photos, as messages name them.
 
     `wrong` is the folder or archive that has none of them.
     """
     places: list[Place] = []
     with suppress(SourceError):
-        beside = find_image_place(place, [], password)
-        places = [*([] if beside is None else [beside]), *_near(place, wrong, password)]
-    return list(dict.fromkeys(p.label for p in places if p.images.numbered))
+        beside = find_image_place(place, [], trees)
+        places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
+    labels = [p.label for p in places if p.images.numbered]
+    for photos in () if labels else _near(place, None, trees, any_name=True):
+        # masks have the photos' names, too, but are no JPEGs
+        jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
+        if not place.annotations.files.keys().isdisjoint(jpegs):
+            labels.append(photos.label)
+    return list(dict.fromkeys(labels))
 
 
 def other_split(images: Place, place: Place) -> str | None:
     """The split that photos are of by the names of folders, when annotations are of another one."""
-    home = place.files.path.parent.absolute() if place.tree.archive else place.around
-    shared = images.tree is place.tree or (images.around == home and not images.tree.archive)
+    shared = images.tree is place.tree or (images.around == place.home and not images.tree.archive)
     # The name of a folder around both says nothing of one of them.
     name = split_of(images.name) or (None if shared else split_called(images.split))
     return name if name != place.split and {name, place.split} < set(SPLITS) else None
 
 
-def _near(place: Place, empty: Place | None, password: str | None) -> Iterator[Place]:
+def _near(
+    place: Place, empty: Place | None, trees: Trees, *, any_name: bool = False
+) -> Iterator[Place]:
     """Where the photos of annotation files may be but beside them: the most likely first.
 
     train.zip beside train, images/train beside annos/train, JPEGImages beside annos; and what is in `empty`,
-    a folder of images that has none itself.
+    a folder of images that has none itself. With `any_name` all that is beside them, but for other splits.
     """
     if empty is not None and not empty.tree.archive:
-        for name in sorted(list_folder(empty.tree.path)):
-            if name[0] != ".":
-                yield from _open_near(empty.tree.path, name, empty.label, None, password)
-    around = place.files.path.parent if place.tree.archive else Path(place.around)
-    label = os.path.dirname(place.tree.label)
+        inside = sorted(name for name in list_folder(empty.tree.path) if name[0] != ".")
+        yield from _open_near(empty.tree.path, inside, empty.label, None, trees)
+    around, label = place.home, os.path.dirname(place.tree.label)
+    listed = _listed(around)
+    if any_name:
+        own = (None, split_called(place.split))
+        named = (name for name in sorted(listed)[:_MOST_NEAR] if name[0] != ".")
+        names = [name for name in named if split_called(name.removesuffix(".zip")) in own]
+        yield from _open_near(around, names, label, place.split, trees)
+        return
     if not place.tree.archive:
-        for name in _called(_PHOTO_FOLDERS, _listed(around)):
-            yield from _open_near(around, name, label, None, password)
+        yield from _open_near(around, _called(_PHOTO_FOLDERS, listed), label, None, trees)
     if place.split not in SPLITS:
         return
     if not place.tree.archive and not kind_of(place.name)[1]:  # not val_annos, but val/annos
         around, label = around.parent, os.path.dirname(label) if label else ".."
     words = spellings(place.split)
-    names = [*(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS), *words]
-    for name in _called([*names, *IMAGE_FOLDERS], _listed(around)):
-        for photos in _open_near(around, name, label, place.split, password):
-            if photos.split == place.split:
-                yield photos
+    wanted = [*(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS), *words]
+    beside = _called([*wanted, *IMAGE_FOLDERS], _listed(around))
+    for photos in _open_near(around, beside, label, place.split, trees):
+        if photos.split == place.split:
+            yield photos
 
 
 _PHOTO_FOLDERS: Final = ("jpegimages", "photos", "photo", "imgs", "img", "pictures", "jpg")
 """What a folder of photos may be called beside annotation files, in lower case."""
+
+_MOST_NEAR: Final = 100
+"""How many names in a folder are looked at: the annotations may lie among anything."""
 
 
 def _listed(folder: Path) -> list[str]:
@@ -131,26 +151,13 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _open_near(
-    folder: Path, name: str, label: str, split: str | None, password: str | None
+    folder: Path, names: Iterable[str], label: str, split: str | None, trees: Trees
 ) -> Iterator[Place]:
-    """The place of images at a folder or zip archive, when it is one."""
-    if os.path.isdir(folder / name) or name.lower().endswith(".zip"):
-        with suppress(SourceError):
-            yield image_place(folder / name, split, password, os.path.join(label, name))
-
-
-def _images_in(around: Path, names: list[str], place: Place, password: str | None) -> Place | None:
-    """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
-    listed = _listed(around)
-    # Messages name the folder the way the user named its neighbour.
-    label = os.path.dirname(place.tree.label)
-    for name in _called(names, listed):
-        images = os.path.join(label, name)
-        if place.prefix and not kind_of(name.lower().removesuffix(".zip"))[1]:
-            _reject_rivals(place, listed, images)
-        return image_place(around / name, None, password, images)
-    itself = Place(Folder(around, label or ".", listed))
-    return itself if not place.tree.archive and itself.images.numbered else None
+    """The places of images in those of `names` that are folders or zip archives."""
+    for name in names:
+        if os.path.isdir(folder / name) or name.lower().endswith(".zip"):
+            with suppress(SourceError):
+                yield image_place(folder / name, split, trees, os.path.join(label, name))
 
 
 def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
@@ -160,19 +167,18 @@ def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
     return (there[name] for name in wanted if name in there)
 
 
-def image_place(images: Path, split: str | None, password: str | None, label: str = "") -> Place:
+def image_place(images: Path, split: str | None, trees: Trees, label: str = "") -> Place:
     """The one place of images at a folder or archive. Raises `SourceError`."""
-    if os.path.isdir(images):
+    tree = trees.open(images, label)
+    if isinstance(tree, Folder):
         names = spellings(split) or ([split] if split else [])
         folders = [
             f"{name}/{inner}".rstrip("/") for name in names for inner in (*IMAGE_FOLDERS, "")
         ]
         folders += [*IMAGE_FOLDERS, images.name]
         inner = next((name for name in folders if (images / name).is_dir()), "")
-        return Place(Folder(images / inner, os.path.join(label or images, inner).rstrip("/")))
-    if not os.path.exists(images):
-        raise SourceError("no such file or folder.", file=images)
-    places = [place for place in Archive(images, password, label).places() if place.images.files]
+        return Place(Folder(images / inner, os.path.join(tree.label, inner).rstrip("/")))
+    places = [place for place in tree.places() if place.images.files]
     if len(places) > 1:
         places = [p for p in places if split == p.split] or places
     if len(places) != 1:
@@ -262,7 +268,7 @@ class Pictures:
         """Raises `SourceError` when `images` is neither a folder nor a readable zip archive."""
         self.path = Path(images)
         """The folder or archive that is read."""
-        self._tree = open_tree(self.path, password)
+        self._tree = Trees(password).open(self.path)
         self._files: Files = self._tree.files
         self.label = self._tree.label
         """The folder or archive, as messages name it."""
@@ -297,11 +303,20 @@ class Pictures:
         return picture
 
     def _candidates(self, parts: _Parts) -> Iterator[tuple[str, str]]:
-        """Folders and names that `parts` may mean."""
+        """Folders and names that `parts` may mean; the most literal first."""
         top = PurePosixPath(self._tree.top).parts
         for depth in range(len(top) + 1):
             root = top[:depth]
-            yield from _below(root, (*self._tree.own.parts, *root), parts)
+            own = (*self._tree.own.parts, *root)
+            for start in range(len(parts)):
+                if start and parts[:start] != own[-start:]:
+                    continue
+                *folders, name = parts[start:]
+                yield "/".join((*root, *folders)), name
+                for inner in IMAGE_FOLDERS:
+                    yield "/".join((*root, inner, *folders)), name
+                    if folders:
+                        yield "/".join((*root, *folders, inner)), name
 
     def header(self, which: Picture | object) -> ImageHeader:
         """Size and orientation of a `Picture` or of what a `file_name` means.
@@ -313,18 +328,13 @@ class Pictures:
     def read(self, which: Picture | object) -> bytes:
         """All bytes of a `Picture` or of what a `file_name` means.
 
-        Raises `ImageError` when it is missing, cannot be read or is larger than `MAX_PICTURE_BYTES`;
+        Raises `ImageError` when it is missing, cannot be read or is larger than `MAX_WHOLE`;
         `PasswordError`.
         """
-        picture = self.required(which)
-        data, complete = self._ask(lambda files, what: files.read(what, MAX_PICTURE_BYTES), picture)
-        if not complete:
-            text = f"larger than {MAX_PICTURE_BYTES >> 20} MB. Replace the picture."
-            raise ImageError(text, file=self._file(picture))
-        return data
+        return self._ask(_read_whole, self.required(which))
 
     def find_cut(self, which: Picture | object) -> str | None:
-        """What shows that a picture is cut off; None when it has its end. As `df2coco.parser.image_end`.
+        """What shows that a picture is cut off; None when it has its end. As `df2coco.parser.image_header`.
 
         Raises `ImageError` when it is missing or cannot be read, `PasswordError`.
         """
@@ -352,13 +362,8 @@ class Pictures:
         return ImageError(f"file_name {file_name!r} {text}", file=self.label)
 
     def _ask(self, question: Callable[[Files, Reference], _Result], picture: Picture) -> _Result:
-        try:
+        with named(f"{self.label}/{picture.name}", ImageError):
             return question(self._files, picture.reference)
-        except SourceError as error:
-            raise ImageError(error.text, file=self._file(picture)) from None
-
-    def _file(self, picture: Picture) -> str:
-        return f"{self.label}/{picture.name}"
 
     def _nearly(self, parts: _Parts) -> str | None:
         """The name of a picture in the same folder that differs in letter case, Unicode form, %20 or suffix."""
@@ -368,6 +373,14 @@ class Pictures:
                 if _folded(PurePosixPath(name).stem) == stem and is_image_name(name):
                     return _join(folder, name)
         return None
+
+
+def _read_whole(files: Files, reference: Reference) -> bytes:
+    data, complete = files.read(reference, MAX_WHOLE)
+    if not complete:
+        text = f"larger than {MAX_WHOLE >> 20} MB. Replace the picture."
+        raise SourceError(text)
+    return data
 
 
 def _folded(name: str) -> str:
@@ -385,16 +398,3 @@ def _parts(file_name: object) -> _Parts:
     path = PurePosixPath(file_name)
     is_below = not path.is_absolute() and ".." not in path.parts and not file_name.endswith("/")
     return path.parts if is_below else ()
-
-
-def _below(root: _Parts, own: _Parts, parts: _Parts) -> Iterator[tuple[str, str]]:
-    """Folders and names that `parts` may mean below `root`, whose own path is `own`; the most literal first."""
-    for start in range(len(parts)):
-        if start and parts[:start] != own[-start:]:
-            continue
-        *folders, name = parts[start:]
-        yield "/".join((*root, *folders)), name
-        for inner in IMAGE_FOLDERS:
-            yield "/".join((*root, inner, *folders)), name
-            if folders:
-                yield "/".join((*root, *folders, inner)), name

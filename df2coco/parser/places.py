@@ -1,4 +1,4 @@
-"""Places: the folders, on disk or in a zip archive, that hold annotation files or images."""
+"""Places: the folders, on disk or in a zip archive, that hold annotation files or images, going by names alone."""
 
 import os
 import re
@@ -8,9 +8,16 @@ from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple, TypeAlias
 
 from df2coco.errors import SourceError, counted
-from df2coco.parser.archive import ZipFiles, preceding_archive, read_directory
-from df2coco.parser.reader import Files, FolderFiles, Reference
-from df2coco.split_names import original_name, split_called
+from df2coco.file_kind import FileKind, recognise_file
+from df2coco.parser.files import (
+    Files,
+    FolderFiles,
+    Reference,
+    ZipFiles,
+    preceding_archive,
+    read_directory,
+)
+from df2coco.split_names import SPLITS, original_name, spellings, split_called
 
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""
@@ -175,11 +182,25 @@ def list_folder(path: Path) -> list[str]:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
 
 
-def open_tree(path: Path, password: str | None = None, label: str = "") -> Tree:
-    """The tree of a folder or a zip archive. Raises `SourceError` when it is neither."""
-    if not os.path.exists(path):
-        raise SourceError("no such file or folder.", file=path)
-    return Folder(path, label) if os.path.isdir(path) else Archive(path, password, label)
+class Trees:
+    """Opens what one search looks into; the directory of an archive is read once."""
+
+    def __init__(self, password: str | None) -> None:
+        self.password = password
+        self._archives: dict[str, Archive] = {}
+
+    def open(self, path: Path, label: str = "") -> Tree:
+        """The tree of a folder or a zip archive. Raises `SourceError` when it is neither."""
+        if not os.path.exists(path):
+            raise SourceError("no such file or folder.", file=path)
+        return Folder(path, label) if os.path.isdir(path) else self.archive(path, label)
+
+    def archive(self, path: Path, label: str = "") -> Archive:
+        """The tree of a zip archive. Raises as `open`."""
+        own = os.path.abspath(path)
+        if own not in self._archives:
+            self._archives[own] = Archive(path, self.password, label)
+        return self._archives[own]
 
 
 # ---------------------------------------------------------------- places
@@ -234,6 +255,13 @@ class Place:
         """The images; of two of one name, the one whose suffix is first of `IMAGE_SUFFIXES`."""
         return _choose(self.tree.listing(self._folder), IMAGE_SUFFIXES)
 
+    def first_file(self) -> tuple[str, FileKind | None]:
+        """The first of its annotation files as messages name it, and what it is; not known in an archive."""
+        if self.tree.archive:
+            return self.label, None
+        name = min(map(str, self.annotations.files.values()))
+        return os.path.join(self.label, name), recognise_file(self.tree.path / name)
+
     @property
     def is_empty(self) -> bool:
         """Whether it has neither annotation files nor images."""
@@ -259,6 +287,11 @@ class Place:
         parent = self.path.parent
         return parent.parent if parent.name == self.path.name else parent
 
+    @property
+    def home(self) -> Path:
+        """The folder on disk around it, or around its archive."""
+        return self.tree.own.parent if self.tree.archive else Path(self.around)
+
 
 def _choose(listed: Mapping[str, Reference], suffixes: tuple[str, ...]) -> Chosen:
     """The files of the first suffix, and those of the others, in any letter case, whose names are free."""
@@ -279,3 +312,91 @@ def _choose(listed: Mapping[str, Reference], suffixes: tuple[str, ...]) -> Chose
             chosen.doubles.append(stem + chosen.suffixes.pop(stem, usual))
             del files[stem]
     return chosen
+
+
+# ---------------------------------------------------------------- what is in a folder
+
+_LOOKS_LIKE: Final = re.compile(
+    r"train|anno|fashion|df2|(?<![a-z])(?:val|valid|validation|test)(?![a-z])", re.IGNORECASE
+)
+_UNFINISHED: Final = re.compile(
+    r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$", re.IGNORECASE
+)
+_UNREAD: Final = (
+    # What browsers and other programs add to a download that is not complete.
+    (_UNFINISHED, "not read. Complete the download."),
+    (
+        re.compile(r"\.zip$", re.IGNORECASE),
+        "not read, since its name does not say which split it holds. Name it as SOURCE if it is wanted.",
+    ),
+    (ARCHIVE_NAME, "not read. Only zip archives are: unpack it and name the folder."),
+)
+"""Names of files that may hold a split and are not read, and why."""
+
+_PART: Final = re.compile(r"-\d{8}T\d{6}Z.*-0*(\d+)(?:\.zip)?$", re.IGNORECASE)
+"""Google Drive's names of the parts of a large download."""
+
+
+class Candidates(NamedTuple):
+    """Paths in one folder, sorted by what they may be."""
+
+    places: list[Path]
+    """Folders and archives of annotation files or images: annos, image, val_annos.zip ..."""
+    splits: list[list[Path]]
+    """For each split the folders and archives that may hold it, the one to take first."""
+    others: list[Path]
+    """All other folders."""
+    passed_over: list[tuple[Path, str]]
+    """Archives that look like the dataset's and cannot be read or are not clear, each with the reason."""
+
+
+def find_candidates(folder: Path, names: Iterable[str]) -> Candidates:
+    """Sort what lies in `folder`, whose `names` are given."""
+    found = Candidates([], [], [], [])
+    groups: dict[str, list[Path]] = {name: [] for name in SPLITS}
+    # Most files of large folders are known by their ends; the disk is asked about the others alone.
+    for name in sorted(n for n in names if not n.endswith((".json", ".jpg"))):
+        if name[0] == "." or name == "__MACOSX" or is_image_name(name):
+            continue
+        path = folder / name
+        is_folder = os.path.isdir(path)
+        stem = name if is_folder or not name.lower().endswith(".zip") else name[:-4]
+        readable = is_folder or stem != name
+        if readable and kind_of(original_name(stem))[0]:
+            found.places.append(path)
+        elif readable and (split := split_called(stem)) is not None:
+            groups[split].append(path)
+        elif is_folder:
+            found.others.append(path)
+        elif _LOOKS_LIKE.search(name):
+            reasons = [reason for pattern, reason in _UNREAD if pattern.search(name)]
+            found.passed_over.extend((path, reason) for reason in reasons[:1])
+    for split, group in groups.items():
+        _sort(split, group, found)
+    return found
+
+
+def _sort(split: str, group: list[Path], found: Candidates) -> None:
+    """Put the paths that may hold one split in order; what is not clear is passed over."""
+    stems = {path: path.name.lower().removesuffix(".zip") for path in group}
+    exact = [path for path in group if stems[path] in spellings(split)]
+    exact.sort(key=lambda path: (stems[path] != split, path.is_file(), path.name.swapcase()))
+    changed = [path for path in group if path not in exact]
+    if not exact and len(changed) == 1:
+        part = _PART.search(changed[0].name)
+        if part is None or part[1] == "1":
+            exact, changed = changed, []
+    if exact:
+        found.splits.append(exact)
+    for path in changed:
+        others = ", ".join(other.name for other in changed if other != path)
+        if exact:
+            reason = f"not read, since {exact[0].name} is. Remove one of the two."
+        elif not others:
+            reason = f"not read: it is a part of {split} whose first part is not here. Unpack all parts into one folder."
+        else:
+            reason = (
+                f"not read: {others} may be the same or another part of {split}. Unpack all parts into one "
+                "folder, or name the one to read as SOURCE."
+            )
+        found.passed_over.append((path, reason))

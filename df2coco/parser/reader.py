@@ -1,116 +1,19 @@
 """Reading a split, one image at a time."""
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
 from df2coco.errors import ImageError, SourceError, counted
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
-from df2coco.parser.archive import Member
-from df2coco.parser.image_header import (
-    FIRST_BYTES,
-    HeaderTooShortError,
-    ImageHeader,
-    header_limit,
-    read_header,
-)
+from df2coco.parser.files import MISSING, Files, Reference
+from df2coco.parser.image_header import ImageHeader, read_image_header
 from df2coco.parser.records import ImageRecord, Notice
 from df2coco.split_names import original_name
-
-Reference: TypeAlias = str | Member
-"""How `Files` finds a file: its name in a folder, or its place in an archive."""
-
-MAX_HEADER_BYTES: Final = 64 << 20
-"""An image whose header does not end by then has no size."""
-
-
-_BLOCK: Final = 1 << 16
-"""Bytes of a file that are read at first: hardly any annotation file has more."""
-
-
-class Files(Protocol):
-    """A folder's files or an archive's members."""
-
-    path: Path
-
-    def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
-        """The first `size` bytes of a file, and whether that is all of it."""
-
-    def ends(self, reference: Any, size: int) -> tuple[bytes, bytes, int]:
-        """The first and the last `size` bytes of a file, and how many it has."""
-
-
-class FolderFiles:
-    """Reads regular files of one folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._prefix = os.path.join(path, "")
-
-    def read(self, reference: str, size: int) -> tuple[bytes, bool]:
-        """See `Files.read`. Raises `SourceError` for what is not a readable regular file."""
-        wanted = size + 1
-        try:
-            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
-            try:
-                data = os.read(descriptor, min(wanted, _BLOCK))
-                # What ends after its first bytes is a regular file; asking takes as long as reading.
-                if len(data) != wanted and (not data or os.read(descriptor, 1)):
-                    data = _read_whole(descriptor, wanted)
-            except OSError:
-                _length(descriptor)
-                raise
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise _unreadable(error) from None
-        return data[:size], len(data) <= size
-
-    def ends(self, reference: str, size: int) -> tuple[bytes, bytes, int]:
-        """See `Files.ends`. Raises as `read`."""
-        try:
-            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
-            try:
-                length = _length(descriptor)
-                first = os.read(descriptor, size)
-                os.lseek(descriptor, max(length - size, 0), os.SEEK_SET)
-                return first, os.read(descriptor, size), length
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise _unreadable(error) from None
-
-
-def _read_whole(descriptor: int, size: int) -> bytes:
-    """The first `size` bytes of a regular file."""
-    wanted = min(size, _length(descriptor))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    data = b""
-    while len(data) < wanted and (more := os.read(descriptor, wanted - len(data))):
-        data += more
-    return data
-
-
-def _length(descriptor: int) -> int:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceError("not a regular file. Remove it.")
-    return status.st_size
-
-
-def _unreadable(error: OSError) -> SourceError:
-    if isinstance(error, FileNotFoundError):
-        return SourceError("is missing. Download or unpack it again.")
-    return SourceError(f"cannot be read ({error.strerror}).")
-
-
-# O_NONBLOCK: opening a FIFO must not wait for a writer.
-_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class SplitEntry(NamedTuple):
@@ -148,75 +51,65 @@ class Reader:
         return f"{self.annotations_label}/{entry.stem}.json"
 
     def record(self, entry: SplitEntry) -> ImageRecord:
-        """One annotation file with the size of its image.
+        """One image: its annotation file with the size of its photo, or a photo without annotations.
 
         Raises `SourceError` for an annotation file, `ImageError` for an image that cannot be used, and
         `PasswordError` for a wrong password.
         """
-        assert self.annotations is not None
-        assert entry.annotation is not None
-        file = self.annotation_file(entry)
-        try:
-            raw, _ = self.annotations.read(entry.annotation, MAX_ANNOTATION_BYTES + 1)
-            image_id = parse_image_id(entry.stem)
-        except SourceError as error:
-            raise SourceError(error.text, file=file) from None
-        header = None if self.images is None else self.header(entry)
-        record = parse_annotation(
-            raw,
-            file,
-            image_id=image_id,
-            file_name=entry.file_name,
-            size=None if header is None else self._size(header),
-            needs_landmarks=self.needs_landmarks,
-        )
-        return record if header is None else self._with_orientation(record, header)
-
-    def bare_record(self, entry: SplitEntry) -> ImageRecord:
-        """A record of an image that has no annotations. Raises `ImageError`, `PasswordError`."""
-        header = self.header(entry)
-        try:
-            image_id = parse_image_id(entry.stem)
-        except SourceError as error:
-            raise ImageError(error.text, file=f"{self.images_label}/{entry.file_name}") from None
-        size = self._size(header)
-        record = ImageRecord(image_id, entry.file_name, *size, None, None, ())
-        return self._with_orientation(record, header)
-
-    def _with_orientation(self, record: ImageRecord, header: ImageHeader) -> ImageRecord:
-        if header.orientation == 1:
+        header = None
+        if self.annotations is None:
+            header = self.header(entry)
+            with named(self._image_file(entry), ImageError):
+                image_id = parse_image_id(entry.stem)
+            record = ImageRecord(image_id, entry.file_name, *self._size(header), None, None, ())
+        else:
+            file = self.annotation_file(entry)
+            with named(file):
+                raw, _ = self.annotations.read(entry.annotation, MAX_ANNOTATION_BYTES + 1)
+                image_id = parse_image_id(entry.stem)
+            if self.images is not None:
+                header = self.header(entry)
+            record = parse_annotation(
+                raw,
+                file,
+                image_id=image_id,
+                file_name=entry.file_name,
+                size=None if header is None else self._size(header),
+                needs_landmarks=self.needs_landmarks,
+            )
+        if header is None or header.orientation == 1:
             return record
         text = f"EXIF orientation {header.orientation}: loaders turn it, and the annotations may not fit"
-        notice = Notice("exif-orientation", f"{self.images_label}/{record.file_name}", "", text)
+        notice = Notice("exif-orientation", self._image_file(entry), "", text)
         return msgspec.structs.replace(record, notices=(*record.notices, notice), reach=None)
 
     def _size(self, header: ImageHeader) -> tuple[int, int]:
         return header.stored_size if self.stored_size else header.size
 
+    def _image_file(self, entry: SplitEntry) -> str:
+        return f"{self.images_label}/{entry.file_name}"
+
     def header(self, entry: SplitEntry) -> ImageHeader:
         """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
         assert self.images is not None
-        try:
+        with named(self._image_file(entry), ImageError):
             if entry.image is None:
-                raise SourceError("is missing. Download or unpack it again.")
+                raise SourceError(MISSING)
             return read_image_header(self.images, entry.image)
-        except SourceError as error:
-            raise ImageError(error.text, file=f"{self.images_label}/{entry.file_name}") from None
 
 
-def read_image_header(files: Files, reference: Reference) -> ImageHeader:
-    """Size and orientation of one image, from as few of its first bytes as will do.
+@dataclass
+class named:  # noqa: N801 (a function of a block)
+    """A `SourceError` in the block, which does not say of which file it is, becomes one of `file`."""
 
-    Raises `SourceError` without the name of the file, `PasswordError`.
-    """
-    size = FIRST_BYTES
-    while True:
-        data, complete = files.read(reference, size)
-        limit = header_limit(data) or MAX_HEADER_BYTES
-        try:
-            return read_header(data, complete=complete or size >= limit)
-        except HeaderTooShortError:
-            size = min(size * 16, limit)
+    file: str
+    kind: type[SourceError] = SourceError
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, SourceError):
+            raise self.kind(error.text, file=self.file) from None
 
 
 @dataclass(frozen=True)
@@ -231,10 +124,8 @@ class Split:
     """Sorted by name."""
     unannotated: Sequence[str] = ()
     """Names of the images that have no annotation file, sorted."""
-    doubles: Sequence[str] = ()
-    """Names of images that are not taken, since another one has the same name but for the suffix."""
-    annotation_doubles: Sequence[str] = ()
-    """As `doubles`, of annotation files."""
+    doubles: Sequence[tuple[str, str]] = ()
+    """Files that are not taken, since another one has the same name but for the suffix; each with the notice's code."""
     lacks_annotations: bool = False
     """Only images were found, though the dataset has annotations for a split of this name."""
     passed_over: list[tuple[str, str]] = field(default_factory=list)
@@ -296,21 +187,13 @@ class Split:
             yield Notice(
                 "image-without-annotations", f"{self.reader.images_label}/{name}", "", text
             )
-        for what, code, label, names in (
-            (
-                "annotation file",
-                "annotation-double",
-                self.reader.annotations_label,
-                self.annotation_doubles,
-            ),
-            ("image", "image-double", self.reader.images_label, self.doubles),
-        ):
-            for name in names:
-                stem = os.path.splitext(name)[0]
-                other = f"another {what} has the same name but for the suffix, and is taken. Remove one of the two."
-                if original_name(stem) != stem:
-                    other = f"a copy of another {what}, which is taken. Remove it."
-                yield Notice(code, f"{label}/{name}", "", other)
+        for code, path in self.doubles:
+            what = "image" if code == "image-double" else "annotation file"
+            stem = os.path.splitext(os.path.basename(path))[0]
+            text = f"another {what} has the same name but for the suffix, and is taken. Remove one of the two."
+            if original_name(stem) != stem:
+                text = f"a copy of another {what}, which is taken. Remove it."
+            yield Notice(code, path, "", text)
         for path, reason in self.passed_over:
             yield Notice("not-read", path, "", reason)
 
@@ -320,5 +203,4 @@ def read_split(split: Split) -> Iterator[ImageRecord]:
 
     Records of a split without annotations have no items.
     """
-    reader = split.reader
-    return map(reader.bare_record if reader.annotations is None else reader.record, split.entries)
+    return map(split.reader.record, split.entries)

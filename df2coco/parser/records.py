@@ -1,6 +1,5 @@
 """What one annotation file comes to once it is checked, and what is reported about it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, NamedTuple, TypeAlias
@@ -176,7 +175,7 @@ class ImageRecord(msgspec.Struct, frozen=True):
     - notices: What was dropped, repaired or noticed.
     - reach: The largest x2 / width or y2 / height of a well-formed item's box, as the file gives it:
       above 1 when a box leaves the image. None without a box, without the image's size, or when
-      EXIF turns the image.
+      EXIF turns the image; NaN when a box is x, y, width, height.
     """
 
     image_id: int
@@ -188,14 +187,3 @@ class ImageRecord(msgspec.Struct, frozen=True):
     items: tuple[Item, ...]
     notices: tuple[Notice, ...] = ()
     reach: float | None = None
-
-
-def smallest_size(item: Item, size: tuple[int, int]) -> tuple[int, int]:
-    """The smallest (width, height) of an image that is not smaller than `size` and holds an item."""
-    sides = []
-    for axis, side in enumerate(size):
-        # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.
-        furthest = [side, item.bounding_box[2 + axis], max(item.landmarks[axis::3]) + 1]
-        furthest += (max(polygon[axis::2]) for polygon in item.segmentation)
-        sides.append(min(math.ceil(max(furthest)), MAX_SIDE))
-    return sides[0], sides[1]

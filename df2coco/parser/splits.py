@@ -3,18 +3,17 @@
 `find_splits` turns what the user named into `Split`s.
 """
 
-import dataclasses
 import os
+import re
 from collections.abc import Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Final
 
 from df2coco.errors import SourceError
-from df2coco.file_kind import FileKind, recognise_file
+from df2coco.file_kind import recognise_file
 from df2coco.parser.annotation import find_image_id
-from df2coco.parser.archive import count_members
-from df2coco.parser.candidates import find_candidates
+from df2coco.parser.files import read_end
 from df2coco.parser.photos import (
     find_image_place,
     image_place,
@@ -22,7 +21,15 @@ from df2coco.parser.photos import (
     photos_near,
     reject_shared_images,
 )
-from df2coco.parser.places import JPG, NOTHING, Archive, Folder, Place, list_folder
+from df2coco.parser.places import (
+    JPG,
+    NOTHING,
+    Folder,
+    Place,
+    Trees,
+    find_candidates,
+    list_folder,
+)
 from df2coco.parser.reader import Reader, Split, SplitEntry, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.split_names import SPLITS, split_called
@@ -48,8 +55,11 @@ def find_splits(
     source, images = Path(source), None if images is None else Path(images)
     if not os.path.exists(source):
         raise SourceError("no such file or folder.", file=source)
-    search = _Search(images, password)
+    search = _Search(images, Trees(password))
     splits = search.splits_at(source, 0)
+    annotated = any(split.reader.annotations for split in splits)
+    if not annotated and (other := _other_dataset(source, list_folder(source))):
+        raise SourceError(other, file=source)
     if not splits:
         raise _nothing_found(source, search)
     if images is not None and len(splits) > 1:
@@ -60,10 +70,10 @@ def find_splits(
         )
     by_name: dict[str, Split] = {}
     for split in splits:
-        other = by_name.setdefault(split.name, split)
-        if other is not split:
+        first = by_name.setdefault(split.name, split)
+        if first is not split:
             raise SourceError(
-                f"{other.label} and {split.label} are both the split {split.name}. Name one of the two as SOURCE."
+                f"{first.label} and {split.label} are both the split {split.name}. Name one of the two as SOURCE."
             )
     splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
     splits[0].passed_over.extend(search.passed_over)
@@ -90,15 +100,16 @@ def read(
 
 def find_images(images: Path, password: str | None = None) -> Split:
     """The images at a folder or archive, as a split without annotations. Raises `SourceError`."""
-    return _split(None, image_place(images, None, password))
+    trees = Trees(password)
+    return _split(None, image_place(images, None, trees), trees)
 
 
 class _Search:
     """Looks for splits in a folder and what is in it."""
 
-    def __init__(self, images: Path | None, password: str | None) -> None:
+    def __init__(self, images: Path | None, trees: Trees) -> None:
         self._images = images
-        self._password = password
+        self._trees = trees
         self._folders = 0
         self.passed_over: list[tuple[str, str]] = []
         """Archives and folders that look like the dataset's and are not read, each with the reason."""
@@ -106,14 +117,14 @@ class _Search:
     def splits_at(self, source: Path, depth: int) -> list[Split]:
         """All splits in a folder or archive; the nearest to the top of it."""
         if not os.path.isdir(source):
-            places = self._places_at(source)
-            return self._with_annotations(places) or _of_images(places)
+            return self._splits_of(self._places_at(source))
         self._folders += 1
         names = list_folder(source)
         own = Place(Folder(source, names=names))
         candidates = find_candidates(source, names)
         places = [place for path in candidates.places for place in self._places_at(path)]
-        self.passed_over += candidates.passed_over
+        for path, reason in candidates.passed_over:
+            self._pass_over([path], reason)
         splits = self._with_annotations([*places, own])
         if splits:
             return splits + self._beside(candidates.splits, splits, places, depth)
@@ -122,10 +133,13 @@ class _Search:
             return splits
         if any(place.kind == "images" and place.images.files for place in places):
             _reject_empty_annotations(places)
-            places += filter(_holds_annotations, (_unnamed(path) for path in candidates.others))
-            return self._with_annotations(places) or _of_images(places)
+            others = (Place(Folder(path), kind="annotations") for path in candidates.others)
+            return self._splits_of([*places, *filter(_holds_annotations, others)])
         empty = [Path(place.path) for place in places if place.is_empty and not place.tree.archive]
-        return self._further_down([*candidates.others, *empty], depth) or _of_images([own])
+        return self._further_down([*candidates.others, *empty], depth) or self._of_images([own])
+
+    def _splits_of(self, places: list[Place]) -> list[Split]:
+        return self._with_annotations(places) or self._of_images(places)
 
     def _beside(
         self, groups: list[list[Path]], splits: list[Split], places: list[Place], depth: int
@@ -154,7 +168,7 @@ class _Search:
             inner = [Place(Folder(p)) for p in sorted(by_split) if place.kind == "annotations"]
             inner = [p for p in inner if p.annotations.numbered]
             return inner if inner and place.is_empty else [place]
-        archive = Archive(path, self._password)
+        archive = self._trees.archive(path)
         places = archive.places()
         self.passed_over += archive.faults
         reason = "not read, since it is an archive in an archive. Unpack both, and name the folder."
@@ -168,18 +182,27 @@ class _Search:
         # Names that are not numbers are a fault of each file, unless other folders have numbers.
         for place in [] if annotations else places:
             if place.kind == "annotations" and place.annotations.files:
-                name, kind = _whole_split(place)
-                if kind is None:
+                file, kind = place.first_file()
+                if kind is None or kind.form in ("", "annotation", "other"):
                     annotations.append(place)
-                elif kind.is_coco:
-                    reason = "a COCO file already: not an annotation file of one image."
-                    self._pass_over([name], reason)
                 else:
-                    self._pass_over([name], f"not read: this is {kind.what}. {kind.remedy}")
+                    self._pass_over([file], f"not read: this is {kind.what}. {kind.remedy}")
         images = [self._images_of(place, places) for place in annotations]
-        if self._images is None:
-            reject_shared_images(annotations, images)
-        return list(map(_split, annotations, images, repeat(self._password)))
+        trees = repeat(self._trees)
+        if self._images is not None:
+            return list(map(_split, annotations, images, trees))
+        reject_shared_images(annotations, images)
+        splits = list(map(_split, annotations, images, trees))
+        used = {label for split in splits for label in (split.label, split.reader.images_label)}
+        for place in places if splits else ():
+            if place.kind == "images" and place.images.files and place.label not in used:
+                own = (split.reader.images_label for split in splits if split.name == place.split)
+                taken = next(own, "") or splits[0].label
+                reason = (
+                    f"not read, since {taken} is. Name it as SOURCE, or with --images, to read it."
+                )
+                self._pass_over([place.label], reason)
+        return splits
 
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
         """The splits in the first of some places that has annotations, else in the first that has any."""
@@ -207,12 +230,30 @@ class _Search:
             elif path == taken or path.absolute() in used:
                 continue
             elif path.stem.lower() == taken.stem.lower() and not (path.is_dir() and taken.is_dir()):
-                reason = _more_annotations(path, found)
+                reason = self._more_annotations(path, found)
             if reason is not None:
                 self._pass_over([path], reason)
             for split in found:
                 split.others.append(str(path))
         return found
+
+    def _more_annotations(self, archive: Path, splits: list[Split]) -> str | None:
+        """What is wrong when an archive has more annotation files than the folder that was unpacked from it."""
+        here = sum(len(split.entries) for split in splits)
+        files = sum(2 * len(split.entries) + len(split.unannotated) for split in splits)
+        try:
+            if not archive.is_file() or _LONG < read_end(archive).members <= files + _FOLDERS:
+                return None
+            places = self._trees.archive(archive).places()
+            there = sum(len(place.annotations.files) for place in places)
+        except (SourceError, OSError):
+            return None
+        if there <= here:
+            return None
+        return (
+            f"not read, though it has {there:,} annotation files and {splits[0].label} has {here:,}. "
+            "Unpack it again, or name it as SOURCE."
+        )
 
     def _further_down(self, folders: list[Path], depth: int) -> list[Split]:
         found: list[Split] = []
@@ -231,8 +272,18 @@ class _Search:
     def _images_of(self, place: Place, places: list[Place]) -> Place | None:
         """Where the images of a folder of annotation files are; None when there are none."""
         if self._images is None:
-            return find_image_place(place, places, self._password)
-        return image_place(self._images, place.split, self._password)
+            return find_image_place(place, places, self._trees)
+        return image_place(self._images, place.split, self._trees)
+
+    def _of_images(self, places: list[Place]) -> list[Split]:
+        """A split without annotations for each folder of images among `places`."""
+        some = [place for place in places if place.images.files]
+        chosen = [place for place in some if place.kind == "images"]
+        chosen = chosen or [place for place in some if place.images.numbered] or some
+        return [
+            _split(None, place, self._trees, lacks_annotations=place.split in SPLITS[:2])
+            for place in chosen
+        ]
 
     def _pass_over(self, paths: Iterable[str | Path], reason: str) -> None:
         self.passed_over += [(str(path), reason) for path in paths]
@@ -241,20 +292,10 @@ class _Search:
 # ---------------------------------------------------------------- one split
 
 
-def _of_images(places: list[Place]) -> list[Split]:
-    """A split without annotations for each folder of images among `places`."""
-    some = [place for place in places if place.images.files]
-    chosen = [place for place in some if place.kind == "images"]
-    return [
-        _split(None, place, lacks_annotations=place.split in SPLITS[:2])
-        for place in chosen or [place for place in some if place.images.numbered] or some
-    ]
-
-
 def _split(
     annotations: Place | None,
     images: Place | None,
-    password: str | None = None,
+    trees: Trees,
     *,
     lacks_annotations: bool = False,
 ) -> Split:
@@ -278,13 +319,25 @@ def _split(
     entries = map(
         SplitEntry, names, map(files.files.get, names), map(photos.files.get, names), ends
     )
-    doubles = photos.doubles, files.doubles
-    split = Split(place.split, reader, list(entries), left, *doubles, lacks_annotations)
+    doubles = [
+        ("annotation-double", f"{reader.annotations_label}/{name}") for name in files.doubles
+    ]
+    doubles += (("image-double", f"{reader.images_label}/{name}") for name in photos.doubles)
+    near, photos_of = [], None
     if annotations and stems.keys().isdisjoint(photos.files):
-        return dataclasses.replace(split, near=photos_near(annotations, images, password))
-    if annotations and images:
-        return dataclasses.replace(split, photos_of=other_split(images, annotations))
-    return split
+        near = photos_near(annotations, images, trees)
+    elif annotations and images:
+        photos_of = other_split(images, annotations)
+    return Split(
+        place.split,
+        reader,
+        list(entries),
+        left,
+        doubles,
+        lacks_annotations,
+        near=near,
+        photos_of=photos_of,
+    )
 
 
 def _reject_same_ids(label: str, stems: Iterable[str]) -> None:
@@ -317,26 +370,10 @@ def _used(splits: list[Split]) -> set[Path]:
     return read | {around for path in read for around in path.parents}
 
 
-def _unnamed(path: Path) -> Place:
-    """A folder as one of annotation files, whatever its name."""
-    return Place(Folder(path), kind="annotations")
-
-
 def _holds_annotations(place: Place) -> bool:
     """Whether the first file in it is an annotation file, as in labels or json."""
-    if not place.annotations.numbered:
-        return False
-    name = str(min(place.annotations.files.values()))
-    kind = recognise_file(Path(place.path) / name)
-    return kind is not None and kind.is_annotation
-
-
-def _whole_split(place: Place) -> tuple[str, FileKind | None]:
-    """A file of `annotations/` that is of many images, as COCO's instances_val2017.json, and what it is."""
-    name = str(next(iter(place.annotations.files.values())))
-    kind = None if place.tree.archive else recognise_file(Path(place.path) / name)
-    whole = kind is not None and kind.is_json and not kind.is_annotation and not kind.is_other
-    return os.path.join(place.label, name), kind if whole else None
+    kind = place.first_file()[1] if place.annotations.numbered else None
+    return kind is not None and kind.form == "annotation"
 
 
 _LONG: Final = 10_000
@@ -346,31 +383,10 @@ _FOLDERS: Final = 8
 """How many members of an archive may be folders."""
 
 
-def _more_annotations(archive: Path, splits: list[Split]) -> str | None:
-    """What is wrong when an archive has more annotation files than the folder that was unpacked from it."""
-    here = sum(len(split.entries) for split in splits)
-    files = sum(2 * len(split.entries) + len(split.unannotated) for split in splits)
-    try:
-        if not archive.is_file() or _LONG < count_members(archive) <= files + _FOLDERS:
-            return None
-        there = sum(len(place.annotations.files) for place in Archive(archive).places())
-    except SourceError:
-        return None
-    if there <= here:
-        return None
-    return (
-        f"not read, though it has {there:,} annotation files and {splits[0].label} has {here:,}. "
-        "Unpack it again, or name it as SOURCE."
-    )
-
-
 def _nothing_found(source: Path, search: _Search) -> SourceError:
-    names = list_folder(source)[:1000]
-    if other := _other_dataset(source, names):
-        return SourceError(other, file=source)
     hints = [f"{path}: {reason}" for path, reason in search.passed_over[:3]]
     passed_over = {path for path, _ in search.passed_over}
-    for name in names:
+    for name in list_folder(source)[:1000]:
         path = source / name
         is_new = path.is_file() and str(path) not in passed_over and len(hints) < 3
         kind = recognise_file(path) if is_new else None
@@ -384,23 +400,35 @@ def _nothing_found(source: Path, search: _Search) -> SourceError:
     )
 
 
+_YOLO_LABEL: Final = re.compile(rb"\s*\d+( [\d.e-]+){4,}\s")
+
+
 def _other_dataset(source: Path, names: list[str]) -> str | None:
     """What a folder is that holds another dataset, or this one in another form."""
     if {"anno", "img"} <= {name.lower() for name in names} or "list_bbox.txt" in names:
         return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
-    inner = [f"{name}/{path}" for name in names[:100] for path in _some_of(source / name)]
+    inner = [f"{name}/{n}" for name in names[:100] for n in _some_of(source / name)]
     for name in [*names, *inner]:
         if name.endswith((".parquet", ".arrow")):
             return (
                 f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, "
                 "or write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
             )
-    if "data.yaml" in names or "dataset.yaml" in names:
+    folders = [source / name for name in [*names, *inner] if name.lower().endswith("labels")]
+    texts = (text for f in folders for end in ("*.txt", "*/*.txt") for text in f.glob(end))
+    if {"data.yaml", "dataset.yaml"} & {*names} or _is_yolo_label(next(texts, None)):
         return (
             "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of DeepFashion2. "
             "Name the dataset's own annotation files."
         )
     return None
+
+
+def _is_yolo_label(path: Path | None) -> bool:
+    try:
+        return path is not None and _YOLO_LABEL.match(path.read_bytes() + b"\n") is not None
+    except OSError:
+        return False
 
 
 def _some_of(folder: Path) -> list[str]:

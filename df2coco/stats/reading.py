@@ -82,7 +82,7 @@ def _find(source: Path, images: str | Path | None, password: str | None) -> Path
     if source.suffix.lower() == ".json" and not os.path.isdir(source):
         return source
     kind = recognise_file(source) if os.path.isfile(source) else None
-    if kind is not None and kind.is_json:
+    if kind is not None and kind.form:
         return source
     return find_splits(source, None if images is None else Path(images), password)
 

@@ -1,21 +1,24 @@
-"""Zip archives, read member by member without unpacking: also 384,000 members, also encrypted.
+"""Files as they are read: of a folder, or members of a zip archive without unpacking it.
 
-The standard library reads the archive's directory, once. Members are read here, because its `ZipFile`
-would read that directory again in every worker (seconds and hundreds of MB for `train.zip`), and its
-own decryption is pure Python: `fast-zip-decryption` does the same 27 times faster (`make bench`) and is
-used where it is installed.
+The standard library reads an archive's directory, once. Members are read here, also 384,000 of them, also
+encrypted: its `ZipFile` would read that directory again in every worker (seconds and hundreds of MB for
+`train.zip`), and its own decryption is pure Python: `fast-zip-decryption` does the same 27 times faster
+(`make bench`) and is used where it is installed.
 """
 
 import os
+import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from df2coco.errors import PasswordError, SourceError
 from df2coco.file_kind import VOLUME, is_text_file, recognise_file
+
+_Result = TypeVar("_Result")
 
 
 class Member(NamedTuple):
@@ -30,12 +33,88 @@ class Member(NamedTuple):
     crc: int
 
 
-_METHODS: Final = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
+Reference: TypeAlias = str | Member
+"""How `Files` finds a file: its name in a folder, or its place in an archive."""
+
+
+MAX_WHOLE: Final = 1 << 26
+"""The largest image that is read as a whole."""
+
+
+class Files(Protocol):
+    """A folder's files or an archive's members."""
+
+    path: Path
+
+    def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
+        """The first `size` bytes of a file, and whether that is all of it.
+
+        Raises `SourceError` without the name of the file, `PasswordError`.
+        """
+
+    def ends(self, reference: Any, size: int) -> tuple[bytes, bytes, int]:
+        """The first and the last `size` bytes of a file, and how many it has. Raises as `read`."""
+
+
+# ---------------------------------------------------------------- in a folder
+
+MISSING: Final = "is missing. Download or unpack it again."
+
+# O_NONBLOCK: opening a FIFO must not wait for a writer.
+_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class FolderFiles:
+    """Regular files of one folder: `Files`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._prefix = os.path.join(path, "")
+
+    def read(self, reference: str, size: int) -> tuple[bytes, bool]:
+        def start(descriptor: int, length: int) -> tuple[bytes, bool]:
+            return _read(descriptor, min(size, length)), length <= size
+
+        return self._ask(reference, start)
+
+    def ends(self, reference: str, size: int) -> tuple[bytes, bytes, int]:
+        def both(descriptor: int, length: int) -> tuple[bytes, bytes, int]:
+            first = _read(descriptor, min(size, length))
+            os.lseek(descriptor, max(length - size, 0), os.SEEK_SET)
+            return first, _read(descriptor, min(size, length)), length
+
+        return self._ask(reference, both)
+
+    def _ask(self, reference: str, question: Callable[[int, int], _Result]) -> _Result:
+        """The answer to a question about a file, asked with its descriptor and length."""
+        try:
+            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise SourceError("not a regular file. Remove it.")
+                return question(descriptor, status.st_size)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            raise SourceError(MISSING) from None
+        except OSError as error:
+            raise SourceError(f"cannot be read ({error.strerror}).") from None
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
+
+
+# ---------------------------------------------------------------- in an archive
+
 _AES: Final = 99
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
+_END_RECORD: Final = struct.Struct("<4xH4xH10x")
 _ENCRYPTION_HEADER: Final = 12
-_WHOLE: Final = 1 << 26
-"""The largest member that is read as a whole."""
 
 
 def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
@@ -53,17 +132,16 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError) as error:
         raise SourceError(_why_not(path, error), file=path) from None
-    if _is_last_volume(path):  # which zipfile reads as if it were all
+    if read_end(path).is_last_volume:  # which zipfile reads as if it were all
         raise SourceError(_why_not(path, ValueError()), file=path)
-    if len({info.header_offset for info in infos}) < len(
-        infos
-    ):  # as only archives that do harm have it
+    offsets = {info.header_offset for info in infos}
+    if len(offsets) < len(infos):  # as only archives that do harm have it
         text = "two members lie at one place in the archive. Download it again."
         raise SourceError(text, file=path)
-    aes = "encrypted with AES; df2coco reads the traditional cipher of the released downloads."
     for info in infos:
         if info.compress_type == _AES:
-            raise SourceError(f"{aes} Unpack the archive with 7z x.", file=path)
+            text = "encrypted with AES; df2coco reads the traditional cipher of the released downloads."
+            raise SourceError(f"{text} Unpack the archive with 7z x.", file=path)
         name = info.filename.replace("\\", "/")  # as some packers on Windows write it
         if name.endswith("/") or "__MACOSX" in name:
             continue
@@ -87,13 +165,14 @@ def _why_not(path: Path, error: Exception) -> str:
     """What a file is that `zipfile` cannot read, and what to do."""
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read ({error.strerror})."
-    kind = VOLUME if _is_last_volume(path) else recognise_file(path)
+    end = read_end(path)
+    kind = VOLUME if end.is_last_volume else recognise_file(path)
     if kind is not None:
-        needed = "" if kind.is_json else ", not a zip archive"
+        needed = "" if kind.form else ", not a zip archive"
         return f"this is {kind.what}{needed}. {kind.remedy}".strip()
     if not os.path.getsize(path):
         return "the file is empty. Download it again."
-    if _starts_as_zip(path) and not _has_end(path):
+    if _starts_as_zip(path) and not end.is_complete:
         return (
             "its end is missing: the download is not complete. Download it again, or complete it."
         )
@@ -114,49 +193,37 @@ def _starts_as_zip(path: Path, offset: int = 0) -> bool:
         return file.read(4) == b"PK\3\4"
 
 
-def _has_end(path: Path) -> bool:
-    """Whether the record that ends a zip archive is near its end, and no more than a comment follows."""
-    end = _end(path)
-    start = end.rfind(b"PK\5\6")
-    return start >= 0 and len(end) - start >= _END_RECORD
-
-
-_END_RECORD: Final = 22
-
-
 def preceding_archive(path: Path, first: int) -> bool:
     """Whether another zip archive lies before the first member of the directory: two were joined."""
     return first > 0 and _starts_as_zip(path) and _starts_as_zip(path, first)
 
 
-def count_members(path: Path) -> int:
-    """How many members an archive has by the record at its end, without reading the directory; else 0."""
-    try:
-        end = _end(path)
-    except OSError:
-        return 0
-    long, start = end.rfind(b"PK\6\6"), end.rfind(b"PK\5\6")
-    count = end[start + 10 : start + 12]
-    if count == b"\xff\xff" and long >= 0:
-        count = end[long + 32 : long + 40]
-    return int.from_bytes(count, "little") if start >= 0 else 0
+class End(NamedTuple):
+    """What the record at the end of an archive says."""
+
+    is_complete: bool
+    """It is there, and no more than a comment follows."""
+    is_last_volume: bool = False
+    """It counts other volumes before this one."""
+    members: int = 0
 
 
-def _is_last_volume(path: Path) -> bool:
-    """Whether the record at the end of a zip archive counts other volumes before this one."""
-    end = _end(path)
-    start = end.rfind(b"PK\5\6")
-    return start >= 0 and end[start + 4 : start + 6] not in (b"\0\0", b"\xff\xff", b"")
-
-
-def _end(path: Path) -> bytes:
+def read_end(path: Path) -> End:
+    """The end of an archive, without its directory. Raises `OSError`."""
     with path.open("rb") as file:
         file.seek(-min(os.path.getsize(path), 1 << 16), os.SEEK_END)
-        return file.read()
+        data = file.read()
+    start, long = data.rfind(b"PK\5\6"), data.rfind(b"PK\6\6")
+    if start < 0 or len(data) < start + _END_RECORD.size:
+        return End(False)
+    volume, members = _END_RECORD.unpack_from(data, start)
+    if members == 0xFFFF and long >= 0:
+        members = int.from_bytes(data[long + 32 : long + 40], "little")
+    return End(True, volume not in (0, 0xFFFF), members)
 
 
 class ZipFiles:
-    """Reads members of one archive. Opened at the first read, so it can be sent to a worker."""
+    """Members of one archive: `Files`. Opened at the first read, so it can be sent to a worker."""
 
     def __init__(self, path: Path, password: str | None) -> None:
         self.path = path
@@ -172,25 +239,19 @@ class ZipFiles:
         return {**self.__dict__, "_file": None}
 
     def read(self, member: Member, size: int) -> tuple[bytes, bool]:
-        """The first `size` bytes of a member, and whether that is all of it (then its CRC was checked).
-
-        Raises `PasswordError` for a missing or wrong password, `SourceError` for a damaged member.
-        """
         try:
             return self._read(member, size)
-        except (OSError, zlib.error, struct.error, EOFError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise self._damaged(reason) from None
+        except (OSError, zlib.error) as error:
+            raise self._damaged(getattr(error, "strerror", None) or str(error)) from None
 
     def ends(self, member: Member, size: int) -> tuple[bytes, bytes, int]:
-        """The first and the last `size` bytes of a member, and how many it has. Raises as `read`."""
-        data, complete = self.read(member, _WHOLE)
+        data, complete = self.read(member, MAX_WHOLE)
         if not complete:
-            raise SourceError(f"larger than {_WHOLE >> 20} MB. Unpack the archive.")
+            raise SourceError(f"larger than {MAX_WHOLE >> 20} MB. Unpack the archive.")
         return data[:size], data[-size:], len(data)
 
     def _read(self, member: Member, size: int) -> tuple[bytes, bool]:
-        if member.method not in _METHODS:
+        if member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise SourceError(
                 f"zip compression method {member.method} is not supported. Unpack it with 7z x."
             )
@@ -208,7 +269,10 @@ class ZipFiles:
         left = member.compressed_size
         decrypt: Callable[[bytes], bytes] | None = None
         if member.encrypted:
-            decrypt = _decrypter(self._required_password())
+            if self._password is None:
+                text = "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD"
+                raise PasswordError(f"{text} (in Python: password=).", file=self.path)
+            decrypt = _decrypter(self._password)
             start = decrypt(file.read(_ENCRYPTION_HEADER))
             left -= _ENCRYPTION_HEADER
             if len(start) < _ENCRYPTION_HEADER or start[-1] != member.check:
@@ -232,12 +296,6 @@ class ZipFiles:
         if zlib.crc32(data) != member.crc:
             raise self._damaged("wrong checksum")
         return data, True
-
-    def _required_password(self) -> bytes:
-        if self._password is None:
-            text = "the archive is encrypted. Give its password with --password or DF2COCO_PASSWORD"
-            raise PasswordError(f"{text} (in Python: password=).", file=self.path)
-        return self._password
 
     def _damaged(self, reason: str) -> SourceError:
         return SourceError(f"damaged in {self.path.name} ({reason}). Download the archive again.")
