@@ -30,6 +30,7 @@ check: $(VENV)/tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
 
 # About ten minutes, on a quiet machine; BENCH=--full adds a split of train's size and 100,000 results.
 bench: $(VENV)/tools

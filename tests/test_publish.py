@@ -76,6 +76,43 @@ def test_links_of_readme_are_files_here_and_addresses_for_the_package_index() ->
     assert re.findall(r"!\[[^\]]*\]\(([^)]+)\)", published) == [f"{raw}docs/pictures/examples.png"]
 
 
+@pytest.mark.parametrize(
+    ("system", "machine", "expected"),
+    [("win32", "ARM64", False), ("win32", "AMD64", True), ("darwin", "arm64", True), ("linux", "aarch64", True)],
+)  # fmt: skip
+def test_extras_are_left_out_where_they_have_no_wheels(
+    system: str, machine: str, expected: bool
+) -> None:
+    requirements = pytest.importorskip("packaging.requirements")
+    tomllib = pytest.importorskip("tomllib")  # Python 3.11
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        extras = tomllib.load(stream)["project"]["optional-dependencies"]
+    for extra in ("zip", "evaluate"):
+        (line,) = extras[extra]
+        marker = requirements.Requirement(line).marker
+        assert marker.evaluate({"sys_platform": system, "platform_machine": machine}) is expected
+
+
+def test_what_is_published_was_tested_and_no_job_can_do_more_than_it_must() -> None:
+    """The jobs of release.yml: all tests, then the build; each right to write has a job of its own."""
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    jobs = dict(re.findall(r"^  (\w+):\n((?:    .*\n)+)", text.partition("jobs:\n")[2], re.M))
+    assert "bash .ci/run" in jobs["test"]
+    needs = {name: re.findall(r"needs: (\w+)", job) for name, job in jobs.items()}
+    assert needs == {"test": [], "build": ["test"], "index": ["build"], "release": ["index"]}
+    rights = {name: re.findall(r"([\w-]+): write", job) for name, job in jobs.items()}
+    assert rights == {"test": [], "build": [], "index": ["id-token"], "release": ["contents"]}
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_checkout_keeps_no_credentials(workflow: Path) -> None:
+    text = workflow.read_text()
+    kept = re.findall(
+        r"actions/checkout@.*\n(?!        with:\n          persist-credentials: false)", text
+    )
+    assert kept == []
+
+
 def test_one_version_everywhere() -> None:
     """What is cited is the last release; what is not released yet is called so."""
     sections = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
