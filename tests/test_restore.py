@@ -506,3 +506,10 @@ def test_an_image_without_items_comes_back(tmp_path: Path) -> None:
     (tmp_path / "there/000002.json").write_text(json.dumps(make_annotation()))
     annos = there_and_back(tmp_path / "there", tmp_path, asked(), images=None)
     assert texts_in(annos) == texts_in(tmp_path / "there")
+
+
+def test_a_file_without_images_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "coco.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(CocoFileError, match="has no images, so there is nothing to restore"):
+        restore(tmp_path / "coco.json", tmp_path / "annos")
+    assert not (tmp_path / "annos").exists()

@@ -260,6 +260,8 @@ TOP_LEVEL_ORDER: Final = [
 def _make_texts(document: dict[str, Any], collected: _Collector) -> dict[str, str]:
     """File name -> text of each annotation file."""
     path = collected.path
+    if not document["images"]:
+        raise CocoFileError("has no images, so there is nothing to restore.", file=path)
     texts: dict[str, str] = {}
     for number, image in enumerate(document["images"]):
         image_id = image["id"]
