@@ -172,42 +172,33 @@ def _scored(coco: "COCO", path: Path) -> Trip:
         found = dict[Any, float]()
         for sigmas, ids in groups.items():
             score = partial(_scores, document, chosen, results, kind, sigmas, ids)
-            found |= (perfect := dict(score()))
+            perfect = dict(score(slice(-1, None)))
             if min(perfect.values(), default=1) < _PERFECT:
+                perfect = dict(score())
                 # `items-too-many` reports items that COCOeval does not look at unless it is told to.
                 hits += (
                     Hit(category_id, f"{kind} AP {ap:.3f}")
-                    for category_id, ap in score(max(1, len(results)))
+                    for category_id, ap in score(most=max(1, len(results)))
                     if ap < _PERFECT
                 )
+            found |= perfect
         if found:
             scores[name] = sum(found.values()) / len(found)
     return Trip("", len(images) if scores else 0, scores, tuple(hits))
-
-
-_LARGE: Final = 1 << 26
-"""Pixels of an image whose masks are only encoded: drawn in full, each would take as many bytes twice."""
 
 
 def _draw(
     coco: "COCO", truth: list[Entry], areas: Sequence[int | None]
 ) -> tuple[dict[int, Any], list[Hit]]:
     """Masks with something in them as RLEs, by the place of their annotation; those of another area."""
-    import numpy as np
     from pycocotools import mask as coco_mask
 
     masks, hits = {}, []
     for number, (entry, area) in enumerate(zip(truth, areas, strict=True)):
         if not area:
             continue  # without pixels it cannot be matched: `mask-empty` reports it
-        image = coco.imgs[entry["image_id"]]
-        if image["width"] * image["height"] > _LARGE:
-            masks[number] = coco.annToRLE(entry)
-            pixels = int(coco_mask.area(masks[number]))
-        else:
-            mask = coco.annToMask(entry)
-            masks[number] = coco_mask.encode(np.asfortranarray(mask))
-            pixels = int(np.count_nonzero(mask))
+        masks[number] = coco.annToRLE(entry)
+        pixels = int(coco_mask.area(masks[number]))
         if pixels != area:
             detail = f"pycocotools draws a mask of {pixels} pixels, expected {area}"
             hits.append(Hit(identify(entry, number), detail, "annotation"))
@@ -244,9 +235,13 @@ def _scores(
     kind: str,
     sigmas: Sequence[float],
     category_ids: list[Any] | None,
+    thresholds: slice = slice(None),
     most: int | None = None,
 ) -> Iterator[tuple[Any, float]]:
-    """AP over all sizes of each category that occurs; of an image `most` results, or as many as COCO takes."""
+    """AP over all sizes of each category that occurs; of an image `most` results, or as many as COCO takes.
+
+    Whatever equals itself at the strictest of the thresholds does so at all others.
+    """
     import numpy as np
     from pycocotools.cocoeval import COCOeval
 
@@ -258,6 +253,7 @@ def _scores(
     )
     parameters = evaluation.params
     parameters.areaRng, parameters.areaRngLbl = parameters.areaRng[:1], parameters.areaRngLbl[:1]
+    parameters.iouThrs = parameters.iouThrs[thresholds]
     parameters.maxDets = parameters.maxDets[-1:] if most is None else [most]
     if category_ids is not None:
         parameters.catIds = category_ids
