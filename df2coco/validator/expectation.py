@@ -100,12 +100,18 @@ def expected_annotation(record: ImageRecord, item: Item, shape: ExpectedShape) -
 
 
 def _expected_keypoints(item: Item, shape: ExpectedShape) -> list[float]:
-    slots = own_slots(item.category, shape.slots or item.category.num_landmarks) or ()
+    landmarks = item.landmarks
+    if shape.said.landmarks == "visible" and 1 in landmarks[2::3]:
+        triples = [landmarks[i : i + 3] for i in range(0, len(landmarks), 3)]
+        landmarks = [n for triple in triples for n in (triple if triple[2] == 2 else (0, 0, 0))]
+    slots = own_slots(item.category, shape.slots) or range(item.category.num_landmarks)
     numbers: list[float] = [0] * (3 * (shape.slots or len(slots)))
-    for start, slot in enumerate(slots):
-        landmark = item.landmarks[3 * start : 3 * start + 3]
-        if landmark[2] == 2 or shape.said.landmarks != "visible":
-            numbers[3 * slot : 3 * slot + 3] = landmark
+    for axis in range(3):
+        if isinstance(slots, range):
+            numbers[3 * slots.start + axis : 3 * slots.stop : 3] = landmarks[axis::3]
+        else:
+            for slot, number in zip(slots, landmarks[axis::3], strict=True):
+                numbers[3 * slot + axis] = number
     return numbers
 
 
