@@ -8,7 +8,6 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,10 +21,10 @@ from df2coco.coco import load
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS
 from df2coco.converter.run import convert
 from df2coco.converter.summary import ConversionError
-from df2coco.errors import FaultError, PasswordError, SourceError
+from df2coco.errors import PasswordError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.masks import union_area
-from df2coco.parser.item import check_corners
+from df2coco.parser.item import corners_fault
 from df2coco.parser.records import Fields
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
@@ -510,15 +509,9 @@ PHOTO = make_jpeg(WIDTH, HEIGHT)
 
 def are_taken(split: dict[int, Any]) -> bool:
     """No random box is refused as x, y, width, height."""
-    read = partial(msgspec.convert, type=Fields)
-    try:
-        for content in split.values():
-            for item in content.values():
-                if isinstance(item, dict):
-                    check_corners(read(item))
-    except FaultError:
-        return False
-    return True
+    items = (item for content in split.values() for item in content.values())
+    read = (msgspec.convert(item, Fields) for item in items if isinstance(item, dict))
+    return not any(map(corners_fault, read))
 
 
 @given(splits.filter(are_taken), options)
