@@ -42,7 +42,7 @@ def command_group(name: str, help: str) -> typer.Typer:
     return group
 
 
-_OPTIONS: Final = {"categories": "category", "folders": "folder"}
+_OPTIONS: Final = {"categories": "category", "folders": "folder", "listed": "list"}
 """A parameter of the library, which takes a list -> the option that may be repeated."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -1,10 +1,13 @@
 """`df2coco convert` and `df2coco image-info`."""
 
+import json
 import time
 from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
+
+import typer
 
 from df2coco.cli import app as cli
 from df2coco.cli.streams import say
@@ -21,9 +24,9 @@ from df2coco.converter.options import (
 )
 from df2coco.converter.run import convert, image_info
 from df2coco.converter.summary import ConversionError, Summary
-from df2coco.errors import OptionError, counted
+from df2coco.errors import OptionError, counted, printable
 from df2coco.parser.records import NOTICES
-from df2coco.taxonomy import CATEGORIES, SOURCES
+from df2coco.taxonomy import SOURCES
 
 
 @cli.command("convert")
@@ -53,11 +56,36 @@ def convert_command(
     preset: Annotated[
         str | None, cli.choice("A fixed set of options.", PRESETS, show_default=False)
     ] = None,
+    classes: Annotated[
+        Path | None,
+        cli.option(
+            "FILE",
+            "JSON of the file's categories, and which of the dataset's each is made of: "
+            '{"top": ["vest", "sling"], ...}. All others are left out.',
+        ),
+    ] = None,
     category: Annotated[
         list[str] | None, cli.option("NAME", "Only items of this category; may be repeated.")
     ] = None,
+    exclude: Annotated[
+        list[str] | None, cli.option("NAME", "No items of this category; may be repeated.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        cli.option(
+            "NAME=VALUES",
+            "Only items with these values of scale, occlusion, zoom_in, viewpoint or style, as "
+            "scale=2,3 or style=1-; may be repeated.",
+        ),
+    ] = None,
     only: Annotated[
         str | None, cli.choice("Only images from users or from shops.", SOURCES, show_default=False)
+    ] = None,
+    listed: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", metavar="FILE", help="Only these images: a name or number a line, # comments."
+        ),
     ] = None,
     limit: Annotated[int | None, cli.option("N", "Only the first N images.", min=1)] = None,
     sample: Annotated[
@@ -82,9 +110,17 @@ def convert_command(
     quiet: cli.QuietOption = False,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
-    shape = _shape(task=task, layout=layout, landmarks=landmarks, area=area, preset=preset)
-    given: Any = {"categories": tuple(category or ()), "only": only}
-    selection = Selection(**given, limit=limit, sample=sample, seed=seed)
+    shape = _shape(classes, task=task, layout=layout, landmarks=landmarks, area=area, preset=preset)
+    selection = Selection(
+        categories=tuple(category or ()),
+        exclude=tuple(exclude or ()),
+        where=tuple(where or ()),
+        only=cast(Any, only),
+        listed=() if listed is None else _names_in(listed),
+        limit=limit,
+        sample=sample,
+        seed=seed,
+    )
     work = partial(
         convert,
         source,
@@ -119,9 +155,28 @@ def image_info_command(
     _run(work, workers, password, quiet)
 
 
-def _shape(**options: str | None) -> Shape:
+def _names_in(path: Path) -> tuple[str, ...]:
+    """What the lines of a list name."""
+    lines = path.read_text("utf-8-sig", "replace").splitlines()
+    names = [line.partition("#")[0].strip() for line in lines]
+    if not any(names):
+        raise OptionError(f"{path} names no image. Write one a line.", field="listed")
+    return tuple(filter(None, names))
+
+
+def _classes_in(path: Path) -> Any:
+    """The classes of a JSON file, as pairs: an object may hold a name twice."""
+    try:
+        return json.loads(path.read_bytes(), object_pairs_hook=tuple)
+    except ValueError as error:
+        raise OptionError(f"{path} is not JSON ({error}).", field="classes") from None
+
+
+def _shape(classes: Path | None, **options: str | None) -> Shape:
     given: Any = {name: value for name, value in options.items() if value is not None}
-    if given.get("task") == "instances":
+    if classes is not None:
+        given["classes"] = _classes_in(classes)
+    if given.get("task") == "instances" or classes is not None:
         for name in ("layout", "landmarks"):
             if name in given:
                 raise OptionError("task instances has no landmarks. Leave it out.", field=name)
@@ -168,10 +223,12 @@ def _say_summary(summary: Summary, said: Container[str]) -> None:
     from df2coco.releases import completeness
 
     say(f"{summary.split}: {counted(summary.images, 'image')}, {counted(summary.items, 'item')}")
-    for category in CATEGORIES:
-        count = summary.items_per_category[category.id]
+    for number, name in summary.names.items():
+        count = summary.items_per_category[number]
         if count:
-            say(f"  {category.name:<22}{count:>9,}")
+            say(f"  {printable(name):<22}{count:>9,}")
+    if summary.left_out:
+        say(f"  {'in no class':<22}{summary.left_out:>9,}  items are left out")
     for code, count in sorted(summary.notice_counts.items()):
         if code not in said:
             say(f"  {code:<22}{count:>9,}  {NOTICES[code].sentence}")

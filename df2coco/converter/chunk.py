@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from df2coco.coco.info import Condition
 from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Block
-from df2coco.converter.encoder import Encoder, Measured, make_encoder, measure
+from df2coco.converter.encoder import Encoder, Measured, category_ids, make_encoder, measure
 from df2coco.converter.options import Selection, Shape
 from df2coco.parser.mapping import ReadImage
 from df2coco.parser.reader import Reader
@@ -31,6 +32,9 @@ class Converted(NamedTuple):
 
     images: int
     items_per_category: dict[int, int]
+    """By the file's category."""
+    left_out: int
+    """Items whose category is in no class."""
     notices: list[Notice]
     blocks: list[Block]
     """One for each output."""
@@ -55,12 +59,14 @@ def _pair(image: ReadImage) -> str:
 
 
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
-    chosen = [_chosen(job, image.record) for image in images]
+    chosen, left_out = _choose(job, [image.record for image in images])
     records = [record for record in chosen if record is not None]
+    numbers = category_ids(job.outputs[0][0])
     measured = measure(records, count=any(shape.area == "mask" for shape, _ in job.outputs))
     return Converted(
         len(records),
-        Counter(item.category_id for record in records for item in record.items),
+        Counter(numbers[item.category_id] for record in records for item in record.items),
+        left_out,
         _notices(job, images, chosen, measured),
         [
             _part(make_encoder(shape), category_id, records, measured)
@@ -93,17 +99,30 @@ def _notices(
 _FROM_BOX: Final = "the polygons cover no pixel; area is the box's"
 
 
-def _chosen(job: Job, record: ImageRecord | None) -> ImageRecord | None:
-    """An image's record with the chosen items alone; None when the image is left out."""
-    only, categories = job.selection.only, job.selection.categories
-    if record is None or job.reader.annotations is None or not (only or categories):
-        return record
-    if only not in (None, record.source):
-        return None
-    if not categories:
-        return record
-    items = tuple(item for item in record.items if item.category_id in categories)
-    return msgspec.structs.replace(record, items=items) if items else None
+def _choose(
+    job: Job, records: Iterable[ImageRecord | None]
+) -> tuple[list[ImageRecord | None], int]:
+    """The images with the chosen items alone, None for those left out; and how many items are in no class."""
+    selection, classes = job.selection, job.outputs[0][0].class_ids
+    tests = [Condition.read(text).holds for text in selection.where]
+    if selection.categories or selection.exclude:
+        wanted = frozenset(selection.category_ids)
+        tests.append(lambda item: item.category_id in wanted)
+    if job.reader.annotations is None or not (tests or classes or selection.only):
+        return list(records), 0
+    named = category_ids(job.outputs[0][0])
+    chosen: list[ImageRecord | None] = []
+    left_out = 0
+    for record in records:
+        if record is None or selection.only not in (None, record.source):
+            chosen.append(None)
+            continue
+        items = [item for item in record.items if all(test(item) for test in tests)]
+        kept = [item for item in items if item.category_id in named]
+        left_out += len(items) - len(kept)
+        is_left = kept or not (tests or classes)
+        chosen.append(msgspec.structs.replace(record, items=tuple(kept)) if is_left else None)
+    return chosen, left_out
 
 
 def _part(
@@ -146,7 +165,10 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
     limit = 1 << 64
     for number, image in enumerate(converted):
         yield image._replace(
-            images=0, items_per_category={}, blocks=[Block.join((), ())] * len(image.blocks)
+            images=0,
+            items_per_category={},
+            left_out=0,
+            blocks=[Block.join((), ())] * len(image.blocks),
         )
         digest = blake2b(f"{seed}:{image.pair}".encode(), digest_size=8).digest()
         rank = int.from_bytes(digest, "big")

@@ -65,6 +65,7 @@ class Encoder:
         self.shape = shape
         self._has_keypoints = shape.task != "instances"
         self._counts_pixels = shape.area == "mask"
+        self._category_ids = category_ids(shape)
         self._names = {c.id: find_layout(shape.layout, c).names for c in CATEGORIES}
         self._slots = {c.id: own_slots(c, len(self._names[c.id])) or () for c in CATEGORIES}
         self._keypoints = {
@@ -73,6 +74,9 @@ class Encoder:
 
     def categories(self, only: int | None = None) -> list[Entry]:
         """The file's categories: all 13, since a training framework numbers classes by position, or one."""
+        if self.shape.classes:
+            names = enumerate(self.shape.class_ids, 1)
+            return [{"id": n, "name": name, "supercategory": "clothes"} for n, name in names]
         return [self._category(c) for c in CATEGORIES if only in (None, c.id)]
 
     def _category(self, category: Category) -> Entry:
@@ -100,7 +104,7 @@ class Encoder:
         # Text joined, rather than a dict for orjson or one large format, which both take longer.
         parts = [
             b'{"id":%%d,"image_id":%d,"category_id":%d,"bbox":'
-            % (record.image_id, item.category_id),
+            % (record.image_id, self._category_ids[item.category_id]),
             _box(item.bounding_box),
             b',"area":',
             orjson.dumps(area_or_box(measured.pixels * self._counts_pixels, item.bounding_box)),
@@ -209,6 +213,12 @@ class OfficialEncoder(Encoder):
         return orjson.dumps({name: v for name, v in annotation.items() if v is not None})
 
 
+def category_ids(shape: Shape) -> dict[int, int]:
+    """The dataset's category -> the file's."""
+    own = {c: n for n, ids in enumerate(shape.class_ids.values(), 1) for c in ids}
+    return own or {category.id: category.id for category in CATEGORIES}
+
+
 @functools.cache
 def make_encoder(shape: Shape) -> Encoder:
     """The encoder for a file's shape: see `Shape.of_file`."""
@@ -227,7 +237,8 @@ def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[
         shape.layout,
         shape.landmarks,
         shape.area,
-        **dataclasses.asdict(selection),
+        **dataclasses.asdict(selection) | {"listed": len(selection.listed) or None},
+        classes=tuple(shape.class_ids.items()),
         sizes_known=sizes_known,
     )
     return {

@@ -4,11 +4,16 @@ Both check themselves when they are made and raise `OptionError`, so that nothin
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import ItemsView, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final, Literal, TypeAlias
 
+from df2coco.coco.info import Condition
+from df2coco.coco.schema import is_id
 from df2coco.errors import OptionError, check_choice, shorten
+from df2coco.parser.annotation import find_image_id
 from df2coco.taxonomy import (
     CATEGORIES,
     CATEGORY_BY_ID,
@@ -64,20 +69,35 @@ class Selection:
 
     - categories: Only items of these categories, and images with one: ids or names, kept as
       sorted ids; () is all.
+    - exclude: No items of these categories, and images with another one: as `categories`.
+    - where: Only items with these values, and images with one: "scale=1,2", "style=1-".
     - only: Only images of this source.
+    - listed: Only these images: numbers, or names of files, kept as sorted numbers; () is all.
     - limit: Only the first so many of the images that are left; at least 1.
     - sample: Only so many of them, or a few more, chosen at random by whole pairs; at least 1.
     - seed: Another number gives another sample.
     """
 
     categories: tuple[int | str, ...] = ()
+    exclude: tuple[int | str, ...] = ()
+    where: tuple[str, ...] = ()
     only: ImageSource | None = None
+    listed: tuple[int | str, ...] = ()
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "categories", _category_ids(self.categories))
+        for name, read in (
+            ("categories", _category_id),
+            ("exclude", _category_id),
+            ("listed", _image_id),
+        ):
+            ids = {read(given, name) for given in _listed(name, getattr(self, name))}
+            object.__setattr__(self, name, tuple(sorted(ids)))
+        object.__setattr__(self, "where", tuple(_listed("where", self.where)))
+        for text in self.where:
+            Condition.read(text)
         check_choice("only", self.only, (None, *SOURCES))
         for name in ("limit", "sample"):
             value = getattr(self, name)
@@ -92,8 +112,14 @@ class Selection:
 
     @property
     def category_ids(self) -> tuple[int, ...]:
-        """`categories`, which are ids by now."""
-        return tuple(number for number in self.categories if isinstance(number, int))
+        """The ids of all categories that are left."""
+        chosen = self.categories or CATEGORY_BY_ID
+        return tuple(c for c in CATEGORY_BY_ID if c in chosen and c not in self.exclude)
+
+    @property
+    def without_items(self) -> "Selection":
+        """The same for images without annotations: what chooses by them is left out."""
+        return dataclasses.replace(self, categories=(), exclude=(), where=(), only=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +133,8 @@ class Shape:
     - area: "mask": pixels of the item's union mask; "box": width x height of the box. None is "box"
       in keypoints files and "mask" in instances files.
     - preset: "official": the official converter's file. Gives all other fields their values.
+    - classes: Names of the file's categories, each with those of DeepFashion2 that it is made of; what is in
+      none is left out. Kept with ids. The task is instances then. None is the 13 themselves.
     """
 
     task: Task | None = None
@@ -114,13 +142,17 @@ class Shape:
     landmarks: LandmarkChoice = "all"
     area: AreaKind | None = None
     preset: PresetName | None = None
+    classes: Mapping[str, Iterable[int | str]] | tuple[tuple[str, tuple[int, ...]], ...] | None = (
+        None
+    )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        choices = [each for each in dataclasses.fields(self) if each.name in _TABLES]
+        for field in choices:
             optional = () if field.default else (None,)
             check_choice(field.name, getattr(self, field.name), (*optional, *_TABLES[field.name]))
         fixed = _PRESETS[self.preset] if self.preset else {}
-        for field in dataclasses.fields(self):
+        for field in choices:
             given = getattr(self, field.name)
             value = fixed.get(field.name, given)
             if given not in (field.default, value):
@@ -130,6 +162,22 @@ class Shape:
                     field=field.name,
                 )
             object.__setattr__(self, field.name, value)
+        if self.classes is not None:
+            if self.preset:
+                raise OptionError(f"does not go with preset {self.preset}.", field="classes")
+            if self.task == "keypoints":
+                raise OptionError(
+                    "keypoints does not go with classes: the landmarks of garments that become one "
+                    "have no common definition. Leave one of them out.",
+                    field="task",
+                )
+            object.__setattr__(self, "task", "instances")
+            object.__setattr__(self, "classes", _read_classes(self.classes))
+
+    @property
+    def class_ids(self) -> dict[str, tuple[int, ...]]:
+        """`classes`, which hold ids by now; {} without."""
+        return dict(self.classes or ())  # type: ignore[arg-type]
 
     def of_file(self, task: Task) -> "Shape":
         """The shape of a file of this task: nothing is left open."""
@@ -146,17 +194,52 @@ _TABLES: Final[Mapping[str, Mapping[Any, str]]] = {
 """Field of `Shape` -> its values."""
 
 
-def _category_ids(categories: Iterable[int | str]) -> tuple[int, ...]:
-    if isinstance(categories, str) or not isinstance(categories, Iterable):
-        raise OptionError(
-            f"{shorten(categories)} is not a list of names or ids.", field="categories"
-        )
-    ids = set()
+def _listed(name: str, given: object) -> Iterable[Any]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise OptionError(f"{shorten(given)} is not a list of names or ids.", field=name)
+    return given
+
+
+def _category_id(given: object, option: str) -> int:
     known: dict[Any, Category] = {**CATEGORY_BY_ID, **CATEGORY_BY_NAME}
-    for given in categories:
-        category = known.get(given) if type(given) in (int, str) else None
-        if category is None:
-            names = ", ".join(category.name for category in CATEGORIES)
-            raise OptionError(f"{shorten(given)} is not one of {names}.", field="categories")
-        ids.add(category.id)
-    return tuple(sorted(ids))
+    category = known.get(given) if type(given) in (int, str) else None
+    if category is None:
+        near = get_close_matches(str(given), CATEGORY_BY_NAME, 1)
+        hint = f" Did you mean {CATEGORY_BY_NAME[near[0]].name}?" if near else ""
+        names = ", ".join(category.name for category in CATEGORIES)
+        raise OptionError(f"{shorten(given)} is not one of {names}.{hint}", field=option)
+    return category.id
+
+
+def _image_id(given: object, option: str) -> int:
+    stem = os.path.splitext(os.path.basename(given))[0] if isinstance(given, str) else ""
+    number = given if is_id(given) else find_image_id(stem)
+    if number is None:
+        text = f"{shorten(given)} is no image's name or number. Write 000001.jpg or 1."
+        raise OptionError(text, field=option)
+    return number
+
+
+def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Names and ids of a mapping or of pairs, which can hold a name twice."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    if not pairs or not isinstance(pairs, (tuple, ItemsView)):
+        text = 'is not an object of names with lists: {"top": ["vest", "sling"], ...}.'
+        raise OptionError(text, field="classes")
+    classes: dict[str, tuple[int, ...]] = {}
+    class_of: dict[int, str] = {}
+    for name, members in pairs:
+        if type(name) is not str or not name.strip() or name in classes:
+            fault = "stands twice" if name in classes else "is no name"
+            raise OptionError(f"{shorten(name)} {fault}. Give each class its own.", field="classes")
+        ids = [_category_id(member, "classes") for member in _listed("classes", members)]
+        if not ids:
+            text = f"{shorten(name)} has no category. Name some, or leave it out."
+            raise OptionError(text, field="classes")
+        for number in ids:
+            if number in class_of:
+                text = f"{CATEGORY_BY_ID[number].name} stands twice, in {class_of[number]!r} and {name!r}."
+                raise OptionError(f"{text} Name it once.", field="classes")
+            class_of[number] = name
+        classes[name] = tuple(ids)
+    return tuple(classes.items())

@@ -92,7 +92,10 @@ def restore(
 
 _SUBSETS: Final = {
     "categories": "items of chosen categories",
+    "exclude": "items of chosen categories",
+    "where": "items of chosen values",
     "only": "items of one source",
+    "listed": "images of a list",
     "limit": "the first images",
     "sample": "images of a sample",
     "part": "images of one part",
@@ -303,6 +306,12 @@ def _text(image: dict[str, Any], collected: _Collector) -> str:
 def _check_head(path: Path, document: dict[str, Any]) -> None:
     """Raise `CocoFileError` for a file whose items cannot be the dataset's, before they are read."""
     made = conversion_of(document.get("info"))
+    if made and made.classes:
+        raise CocoFileError(
+            "has classes made of several categories (--classes), and which one an item was is lost. "
+            "Restore a file that was converted without.",
+            file=path,
+        )
     if made and made.task == "instances":
         raise CocoFileError(
             "holds no landmarks (--task instances), which annotation files must have. "

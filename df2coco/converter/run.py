@@ -16,8 +16,9 @@ from df2coco.converter.chunk import Converted, Job, convert_chunk, take_sample
 from df2coco.converter.encoder import make_encoder, make_info
 from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task
 from df2coco.converter.summary import ConversionError, Summary, report_json
-from df2coco.errors import OptionError, OutputError, SourceError, check_choice
+from df2coco.errors import OptionError, OutputError, SourceError, check_choice, counted
 from df2coco.outputs import Outputs, atomic_write, check_outputs, check_suffix, refuse_stdout
+from df2coco.parser.annotation import find_image_id
 from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Split
@@ -47,6 +48,9 @@ def _plan(
     if _is_folder(out):
         if shape.preset is not None:
             raise OptionError(f"{shape.preset} is one file. Name a .json file.", field="preset")
+        if per_category and shape.classes:
+            text = "is not for the files of --per-category, which have landmarks. Leave one of them out."
+            raise OptionError(text, field="classes")
         return [_family(split, out, selection, shape, per_category) for split in splits]
     if per_category:
         raise OutputError(
@@ -89,11 +93,13 @@ def _family(
     split: Split, folder: Path, selection: Selection, shape: Shape, per_category: bool
 ) -> list[Output]:
     if split.reader.annotations is None:
-        return [Output(folder / f"image_info_{split.name}.json", Shape().of_file("instances"))]
+        bare = Shape(classes=shape.classes).of_file("instances")
+        return [Output(folder / f"image_info_{split.name}.json", bare)]
     tasks: tuple[Task, ...] = (shape.task,) if shape.task else ("instances", "keypoints")
     outputs = [Output(folder / f"{task}_{split.name}.json", shape.of_file(task)) for task in tasks]
-    chosen = [c for c in CATEGORIES if not selection.categories or c.id in selection.category_ids]
-    for category in chosen if per_category else ():
+    for category in CATEGORIES if per_category else ():
+        if category.id not in selection.category_ids:
+            continue
         name = f"deepfashion2_{category.official_name}_{split.name}.json"
         outputs.append(Output(folder / split.name / name, shape.of_file("keypoints"), category.id))
     return outputs
@@ -136,9 +142,33 @@ def convert(
     run = _Run(selection, on_error, workers, keep_notices, report, progress)
     makes_folders = _is_folder(out)
     progress("looking for annotation files", 0, 0)
-    splits = find_splits(source, images, password)
+    splits = _listed_alone(find_splits(source, images, password), selection.listed, source)
     plans = _plan(splits, out, selection, shape, per_category=per_category)
     return run.convert(splits, plans, makes_folders=makes_folders)
+
+
+def _listed_alone(
+    splits: list[Split], listed: Sequence[int | str], source: str | Path
+) -> list[Split]:
+    """The splits with the images of a list alone, where there is one. Raises `SourceError`."""
+    if not listed:
+        return splits
+    ids = [[find_image_id(entry.stem) for entry in split.entries] for split in splits]
+    missing = sorted(set(listed).difference(*ids))
+    if missing:
+        some = ", ".join(f"{number:06d}" for number in missing[:5])
+        more = " ..." if len(missing) > 5 else ""
+        are = "are" if len(missing) > 1 else "is"
+        text = f"{counted(len(missing), 'image')} of the list {are} not there: {some}{more}. Correct it."
+        raise SourceError(text, file=source)
+    wanted = frozenset(listed)
+    shorter = [
+        replace(
+            split, entries=[e for e, own in zip(split.entries, each, strict=True) if own in wanted]
+        )
+        for split, each in zip(splits, ids, strict=True)
+    ]
+    return [split for split in shorter if split.entries]
 
 
 def image_info(
@@ -228,8 +258,10 @@ class _Run:
     def _convert(self, split: Split, plan: Sequence[Output], outputs: Outputs) -> Summary:
         """Convert one split; only notices count once something cannot be used that has to be."""
         selection = self._selection(split)
+        classes = plan[0].shape.class_ids
         summary = Summary(split.name, [output.path for output in plan])
-        summary.subset = selection != Selection()
+        summary.names = dict(enumerate(classes, 1)) or summary.names
+        summary.subset = bool(classes) or selection != Selection()
         self._note(summary, self._notices(split))
         reaches = array("d")
         with ExitStack() as stack:
@@ -252,6 +284,7 @@ class _Run:
                     continue  # only more errors are of interest
                 summary.images += converted.images
                 summary.items_per_category.update(converted.items_per_category)
+                summary.left_out += converted.left_out
                 for writer, block in zip(writers, converted.blocks, strict=True):
                     writer.add(block)
                 if summary.images == selection.limit:
@@ -299,7 +332,7 @@ class _Run:
         """What of the selection makes sense for the split."""
         if split.reader.annotations is not None:
             return self.selection
-        return replace(self.selection, categories=(), only=None)
+        return self.selection.without_items
 
     def _notices(self, split: Split) -> Iterable[Notice]:
         """What is worth knowing before the first image."""
@@ -314,6 +347,8 @@ _NO_IMAGES: Final = (
     "no images found, so width and height are the smallest that hold the annotations: "
     "good for evaluation, wrong for training."
 )
-_NO_SELECTION: Final = "images without annotations: --only and --category cannot choose among them"
-_NOTHING_LEFT: Final = "--category and --only leave no image"
+_NO_SELECTION: Final = (
+    "images without annotations: --only, --category, --exclude and --where cannot choose among them"
+)
+_NOTHING_LEFT: Final = "--category, --exclude, --where, --classes and --only leave no image"
 _NOTHING_USABLE: Final = "nothing is left that can be used"

@@ -24,7 +24,9 @@ class Summary:
     - outputs: The files that were written.
     - images: Images in them.
     - items: Annotations in them.
-    - items_per_category: Category id (1 to 13) -> items.
+    - items_per_category: The file's category id -> items.
+    - names: Category id -> name.
+    - left_out: Items whose category is in no class.
     - notice_counts: Notice code -> how often.
     - notices: All of them, or the first few of each code.
     - subset: Options left images or items out, so that counts say nothing of completeness.
@@ -34,9 +36,9 @@ class Summary:
     outputs: list[Path]
     images: int = 0
     items: int = 0
-    items_per_category: Counter[int] = field(
-        default_factory=lambda: Counter({c.id: 0 for c in CATEGORIES})
-    )
+    items_per_category: Counter[int] = field(default_factory=Counter)
+    names: dict[int, str] = field(default_factory=lambda: {c.id: c.name for c in CATEGORIES})
+    left_out: int = 0
     notice_counts: Counter[str] = field(default_factory=Counter)
     notices: list[Notice] = field(default_factory=list)
     subset: bool = False
@@ -55,8 +57,8 @@ class Summary:
 
     def clear(self) -> None:
         """Count nothing as written; the notices stay."""
-        self.images = self.items = 0
-        self.items_per_category = Counter(dict.fromkeys(self.items_per_category, 0))
+        self.images = self.items = self.left_out = 0
+        self.items_per_category.clear()
 
     def faults(self) -> str:
         """What cannot be used, for a message: "2 annotation files, 1 item"."""
@@ -94,7 +96,10 @@ def report_json(summaries: Sequence[Summary]) -> bytes:
             "split": printable(summary.split),
             "images": summary.images,
             "items": summary.items,
-            "items_per_category": {c.name: summary.items_per_category[c.id] for c in CATEGORIES},
+            "items_per_category": {
+                name: summary.items_per_category[number] for number, name in summary.names.items()
+            },
+            **({"items_in_no_class": summary.left_out} if summary.left_out else {}),
             "counts": dict(sorted(summary.notice_counts.items())),
             "notices": [
                 {

@@ -146,7 +146,7 @@ class Export:
     @property
     def only(self) -> Category | None:
         """The only category."""
-        return next((CATEGORY_BY_ID[number] for number in self.selection.category_ids), None)
+        return None if self.category is None else CATEGORY_BY_ID[self.selection.category_ids[0]]
 
     @contextlib.contextmanager
     def datasets(self) -> Iterator[tuple[Path, list[Dataset]]]:

@@ -294,9 +294,14 @@ def _selected(record: ImageRecord, shape: ExpectedShape) -> Sequence[Item] | Non
     """The items that belong into the file; None: not even the image does."""
     if shape.said.only in ("user", "shop") and record.source != shape.said.only:
         return None
-    if not shape.categories:
+    if not (shape.categories or shape.conditions):
         return record.items
-    return [item for item in record.items if item.category_id in shape.categories] or None
+    return [
+        item
+        for item in record.items
+        if (not shape.categories or item.category_id in shape.categories)
+        and all(condition.holds(item) for condition in shape.conditions)
+    ] or None
 
 
 def _compare_image(
@@ -308,7 +313,8 @@ def _compare_image(
     bad = [n for n in record.notices if n.level == "error" or n.code == "item-ignored"]
     hits: Hits = {"source-unusable": [Hit(file, str(notice)) for notice in bad]}
     items = _selected(record, shape)
-    is_part = shape.said.sample is not None or shape.said.part is not None
+    said = shape.said
+    is_part = any(each is not None for each in (said.sample, said.part, said.listed))
     if items is None or (entry is None and is_part):
         return _Compared(hits)
     if entry is None:

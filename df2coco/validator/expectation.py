@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from df2coco.boxes import from_corners
-from df2coco.coco.info import Conversion
+from df2coco.coco.info import Condition, Conversion
 from df2coco.coco.schema import Entry
 from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.parser.records import ImageRecord, Item
@@ -30,6 +30,8 @@ class ExpectedShape:
     """DeepFashion2's category -> the file's id for it."""
     categories: frozenset[int]
     """DeepFashion2's categories in the file, if these are only some; else none."""
+    conditions: tuple[Condition, ...]
+    """What is true of all items."""
     sizes: bool
     """Sizes can be compared."""
     annotation_fields: frozenset[str]
@@ -45,7 +47,7 @@ def shape_of(file: File) -> ExpectedShape:
     said = file.conversion or Conversion()
     lengths = {len(names_of(entry)) for entry in file.categories}
     fields = frozenset(file.columns.names)
-    garments = {category.id: own for own, category in file.garments.items()}
+    garments = {category.id: own for own, category in file.garments.items()} | said.class_numbers
     # Fewer than 13 are a subset; a renamed one of 13 is still there.
     listed = frozenset(garments) if len(file.categories) < len(CATEGORIES) else frozenset()
     has_images = file.source is not None and file.source.reader.images is not None
@@ -55,11 +57,19 @@ def shape_of(file: File) -> ExpectedShape:
         keypoints=said.task == "keypoints" if said.task else "keypoints" in fields,
         slots=next((count for count in (NUM_LANDMARKS, NUM_AGGREGATED) if count in lengths), 0),
         category_ids={each.id: garments.get(each.id, each.id) for each in CATEGORIES},
-        categories=frozenset(said.categories) or listed,
+        categories=_categories(said) or listed,
+        conditions=tuple(map(Condition.read, said.where)),
         sizes=has_images or not said.sizes_known,
         annotation_fields=fields,
         image_fields=frozenset().union(*file.images),
     )
+
+
+def _categories(said: Conversion) -> frozenset[int]:
+    every = frozenset(category.id for category in CATEGORIES)
+    left = frozenset(said.categories or every) - frozenset(said.exclude)
+    left &= frozenset(said.class_numbers or every)
+    return left if left != every else frozenset()
 
 
 def expected_image(record: ImageRecord, shape: ExpectedShape) -> Entry:

@@ -138,8 +138,9 @@ class File:
 
     @cached_property
     def garments(self) -> dict[int, Category]:
-        """Category id -> DeepFashion2's category; {} for files of other datasets."""
-        return find_garments(self.categories)
+        """Category id -> DeepFashion2's category; {} for files of other datasets, and with classes of our own."""
+        own = self.conversion and self.conversion.classes
+        return {} if own else find_garments(self.categories)
 
     @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:
