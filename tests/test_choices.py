@@ -227,7 +227,6 @@ def test_classes_have_no_landmarks(tmp_path: Path) -> None:
             lambda a: a["viewpoint"] > 1 and a["occlusion"] == 1 and a["category_id"] != 1,
         ),
     ],
-    ids=str,
 )
 def test_items_are_chosen(
     options: dict[str, Any],
