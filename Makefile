@@ -107,7 +107,7 @@ $(UV): $(VENV)/bin/python
 	touch $@
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml
-	$(PIP) --editable .
+	$(PIP) --editable '.[all]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/tools pyproject.toml

@@ -73,7 +73,12 @@ def test_links_of_readme_are_files_here_and_addresses_for_the_package_index() ->
     for target in re.findall(r"\]\(([^)]+)\)", published):
         assert target.startswith(("https://", "#")), target
     raw = "https://raw.githubusercontent.com/df2coco/df2coco/main/"
-    assert re.findall(r"!\[[^\]]*\]\(([^)]+)\)", published) == [f"{raw}docs/pictures/examples.png"]
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", published)
+    badges = [address for address in pictures if not address.startswith(raw)]
+    assert [address for address in pictures if address not in badges] == [
+        f"{raw}docs/pictures/examples.png"
+    ]
+    assert all(re.search(r"^https://(github.com/df2coco|img.shields.io)/", each) for each in badges)
 
 
 @pytest.mark.parametrize(
