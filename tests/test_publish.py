@@ -45,6 +45,14 @@ def test_release_notes_are_the_changelogs_section() -> None:
     assert module.section((ROOT / "CHANGELOG.md").read_text(), "0.1.0").startswith("The first")
 
 
+def test_the_changelog_can_be_read_in_a_minute() -> None:
+    versions = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.M)[1:]
+    for version in versions:
+        assert len(version.strip().splitlines()) <= 40, version.splitlines()[0]
+        titles = re.findall(r"^(\w+):$", version, re.M)
+        assert titles == [each for each in ("Breaking", "Added", "Fixed") if each in titles]
+
+
 def test_the_dockerfile_has_instructions_that_exist_and_no_root() -> None:
     text = (ROOT / ".docker" / "Dockerfile").read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
