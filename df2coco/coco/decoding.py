@@ -14,7 +14,6 @@ from df2coco.coco.schema import (
     FIELDS,
     USES,
     Field,
-    UseName,
     also_fit,
     fields_of,
     invalid,
@@ -79,15 +78,13 @@ class Decoder:
         except RecursionError:
             return None
 
-    def _landmarks(self, entry: Any) -> list[float]:
+    def _landmarks(self, entry: Any) -> Any:
         text, category = bytes(entry.keypoints), self._garments.get(entry.category_id)
-        own = own_text(text, category) if category is not None else None
-        if category is not None and own is not None:
-            numbers: list[float] = self._numbers(b"[%b]" % own)
+        if category is not None and (own := own_text(text, category)) is not None:
+            numbers = self._numbers(b"[%b]" % own)
             if len(numbers) == 3 * category.num_landmarks:
                 return numbers
-        whole: list[float] = self._numbers(text)
-        return whole
+        return self._numbers(text)
 
 
 _OTHERS: Final = (*DATASET_FIELDS["annotations"], "item")
@@ -97,7 +94,7 @@ _OTHERS: Final = (*DATASET_FIELDS["annotations"], "item")
 class EntryDecoder(Decoder):
     """The entries of one of a file's lists as a use needs them, with what only DeepFashion2 has too."""
 
-    def __init__(self, name: str, use: UseName, garments: Mapping[int, Category]) -> None:
+    def __init__(self, name: str, use: str, garments: Mapping[int, Category]) -> None:
         fields, self._required = fields_of(name, use)
         others: list[Any] = []
         if name == "annotations":
@@ -122,23 +119,17 @@ class EntryDecoder(Decoder):
 
     def check(self, entries: list[dict[str, Any]], path: Path, first: int = 0) -> None:
         """Raise `CocoFileError` for the first of the entries, as in `read`, that is not as it must be."""
-        for start in range(0, len(entries), _MANY):
-            part = entries[start : start + _MANY]
-            for number, entry in enumerate(part if self.convert(part) is None else (), start):
-                field = misfit(entry, self.fields, self._required)
-                where = f"{self._name}[{first + number}]"
-                if field is not None and field not in entry:
-                    raise missing(path, where, field)
-                if field is not None:
-                    text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
-                    raise invalid(path, f"{where}.{field}", text)
+        for number, entry in enumerate(entries if self.convert(entries) is None else (), first):
+            field = misfit(entry, self.fields, self._required)
+            where = f"{self._name}[{number}]"
+            if field is not None and field not in entry:
+                raise missing(path, where, field)
+            if field is not None:
+                text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
+                raise invalid(path, f"{where}.{field}", text)
 
 
-_MANY: Final = 2000
-"""Entries that are checked together."""
-
-
-def check_fields(document: Mapping[str, Any], path: Path, use: UseName = "any") -> None:
+def check_fields(document: Mapping[str, Any], path: Path, use: str = "any") -> None:
     """Raise `CocoFileError` at the first entry of a document that code could stumble over.
 
     `use` is what the document is read for.

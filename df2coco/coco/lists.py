@@ -10,7 +10,6 @@ import contextlib
 import mmap
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -30,7 +29,7 @@ from df2coco.coco.reader import (
     refuse_other_kinds,
     repeated_keys,
 )
-from df2coco.coco.schema import UseName, read_whole_numbers
+from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ class Span(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A COCO file, cut into parts."""
 
     document: dict[str, Any]
@@ -190,7 +188,7 @@ def iter_list(source: Loaded, *, what: str, decode: Read | None = None) -> Itera
 
 
 def read_parts(
-    source: Path | Loaded, use: UseName | None = None, *, as_objects: bool = False
+    source: Path | Loaded, use: str | None = None, *, as_objects: bool = False
 ) -> tuple[dict[str, Any], Iterator[list[Any]]]:
     """A COCO file as `read` gives it, with `annotations` empty; and these, in order, in parts.
 
@@ -224,19 +222,20 @@ def _annotations(
 
     def read_part(text: bytes) -> list[Any] | None:
         items = decoder.decode(text) if decoder is not None else None
-        if items is None or as_objects:
-            part = _dicts(parse(text))
-            return None if part is None else checked(part, fits=items is not None)
-        return items
+        if items is not None and not as_objects:
+            return items
+        return take(_dicts(parse(text)), are_checked=items is not None)
 
-    def checked(part: list[Any], *, fits: bool = False) -> list[Any]:
+    def take(part: list[Any] | None, *, are_checked: bool = False) -> list[Any] | None:
+        if not part:
+            return part
         if not taken:
             refuse_other_kinds(source.path, part)
-        if decoder is None or fits:
-            read_whole_numbers("annotations", part)
-            return part
-        items = decoder.read(part, source.path, taken)
-        return part if as_objects else items
+        if decoder is not None and not are_checked:
+            items = decoder.read(part, source.path, taken)
+            return part if as_objects else items
+        read_whole_numbers("annotations", part)
+        return part
 
     if found is not None:
         span = Span(found.spans[0].start, found.spans[-1].end)
@@ -248,7 +247,7 @@ def _annotations(
                 yield part
                 taken += len(part)
     if rest:
-        yield checked(rest)
+        yield take(rest) or []
 
 
 def load(path: str | Path) -> "COCO":

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import msgspec
 import orjson
@@ -74,40 +74,33 @@ def _plain(value: Any) -> Any:
 # ---------------------------------------------------------------- a file as a whole
 
 
-class WholeFile(NamedTuple):
-    """A COCO file, with faults for which `read` refuses it."""
-
-    document: dict[str, Any]
-    not_finite: list[tuple[str, float]]
-    """Every NaN and infinity, and its place: "annotations[3].bbox[0]"."""
-    repeated_keys: list[str]
-    """Outermost keys that stand in it more than once."""
-
-
-def read_whole(source: Loaded) -> WholeFile:
+def read_whole(
+    source: Loaded,
+) -> tuple[dict[str, Any], list[tuple[str, float]], list[str]]:
     """The JSON object in a file, with lists of objects for images, annotations, categories.
 
-    Raises `CocoFileError` when it cannot be read as a COCO file.
+    With it what `read` refuses: places ("annotations[3].bbox[0]") and values of NaN and infinities, and
+    outermost keys that stand twice. Raises `CocoFileError` when it cannot be read as a COCO file.
     """
     raw = source.raw
     if raw is None:
         with opened(source.path) as stream:
             raw = stream.read()
+    not_finite = []
     with no_collection():
         document = parse(raw)
-        not_finite = []
         if document is None:
             document = parse_with_nan(raw)
             if document is None:
                 raise fault_of_json(source.path, raw)
             not_finite = list(find_not_finite(document))
-    return WholeFile(check_document(source.path, document), not_finite, repeated_keys(raw))
+    return check_document(source.path, document), not_finite, repeated_keys(raw)
 
 
 def read(source: Loaded) -> dict[str, Any]:
-    """The same, where whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
+    """The same alone, where whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
 
-    Also raises `CocoFileError` for NaN, for infinity, and for keys that stand twice.
+    Also raises `CocoFileError` for NaN, for infinities, and for keys that stand twice.
     """
     document, not_finite, keys = read_whole(source)
     for where, number in not_finite:
@@ -126,19 +119,16 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
     """A file, open. Raises `CocoFileError`, also for an encoding that JSON does not have."""
     try:
         if path.exists() and not path.is_file():
-            what = "a folder" if path.is_dir() else "not a regular file"
+            text = f"is {'a folder' if path.is_dir() else 'not a regular file'}. Name a COCO file."
             if any(path.glob("*.txt")):
-                text = "is a folder of text files, as YOLO writes them. Name a JSON file; yolo val save_json=True "
-                raise CocoFileError(f"{text}writes predictions.json.", file=path)
-            raise CocoFileError(f"is {what}. Name a COCO file.", file=path)
+                text = "is a folder of text files, as YOLO writes them. Name a JSON file; yolo val "
+                text += "save_json=True writes predictions.json."
+            raise CocoFileError(text, file=path)
         with path.open("rb") as stream:
             start = stream.peek(4)
             if start.startswith(b"\xef\xbb\xbf"):
-                raise CocoFileError(
-                    "starts with a byte order mark. Python's json and most other readers stop at it. "
-                    "Save it as UTF-8 without byte order mark.",
-                    file=path,
-                )
+                text = "starts with a byte order mark. Python's json and most other readers stop at it. "
+                raise CocoFileError(f"{text}Save it as UTF-8 without byte order mark.", file=path)
             if start.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise CocoFileError("not JSON, since it is UTF-16. Save it as UTF-8.", file=path)
             yield stream
@@ -193,24 +183,22 @@ TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[][{}]', re.DOTALL)
 
 def repeated_keys(raw: bytes) -> list[str]:
     """Which of the outermost keys of a COCO file stand in it more than once."""
-    places: dict[bytes, list[int]] = {}
-    for found in _TOP_KEY.finditer(raw):
-        places.setdefault(found[1], []).append(found.start())
-    unsure = {place: key for key, each in places.items() if len(each) > 1 for place in each}
-    if not unsure:
+    found = list(_TOP_KEY.finditer(raw))
+    if len({key[1] for key in found}) == len(found):
         return []
     # They may stand inside of something else: count brackets up to the last of them.
-    counts: Counter[bytes] = Counter()
+    starts = {key.start(): key[1].decode() for key in found}
+    counts: Counter[str] = Counter()
     depth = 0
-    for token in TOKEN.finditer(raw, 0, max(unsure) + 20):
+    for token in TOKEN.finditer(raw, 0, found[-1].end()):
         start = token.start()
         if raw[start] in b"[{":
             depth += 1
         elif raw[start] in b"]}":
             depth -= 1
-        elif depth == 1 and start in unsure:
-            counts[unsure[start]] += 1
-    return [key.decode() for key, count in counts.items() if count > 1]
+        elif depth == 1 and start in starts:
+            counts[starts[start]] += 1
+    return [key for key, count in counts.items() if count > 1]
 
 
 # ---------------------------------------------------------------- JSON, and what is not

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, TypeGuard
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec import Meta, Struct
@@ -114,13 +114,10 @@ def is_address(name: str) -> bool:
 def is_outside(name: Any) -> bool:
     """Whether it names no file below a folder: no text, nothing, an absolute path, a folder, one with "..", one
     that no system takes (NUL)."""
-    if type(name) is not str:
+    if type(name) is not str or "\0" in name:
         return True
-    if "/" not in name and "\\" not in name:
-        return name in ("", ".", "..") or name[1:2] == ":" or "\0" in name
     parts = name.replace("\\", "/").split("/")
     outside = not parts[0] or parts[-1] in ("", ".") or ".." in parts or name[1:2] == ":"
-    outside = outside or "\0" in name
     return outside and not is_address(name)
 
 
@@ -226,22 +223,9 @@ class Use(NamedTuple):
     """The fields of `DATASET_FIELDS` must fit too; else they are as they come."""
 
 
-UseName: TypeAlias = Literal[
-    "any",
-    "stats",
-    "bbox",
-    "segm",
-    "keypoints",
-    "keypoints of masks",
-    "restore",
-    "boxes",
-    "boxes and masks",
-    "boxes and landmarks",
-]
-
 _LISTS: Final = ("segmentation", "keypoints")
 
-USES: Final[Mapping[UseName, Use]] = {
+USES: Final[Mapping[str, Use]] = {
     "any": Use(),
     "stats": Use(unread=("segmentation",), compared=("segmentation",)),
     "bbox": Use(("area", "bbox"), unread=_LISTS, compared=_LISTS),
@@ -262,7 +246,7 @@ _REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def fields_of(name: str, use: UseName = "any") -> tuple[dict[str, Field], tuple[str, ...]]:
+def fields_of(name: str, use: str = "any") -> tuple[dict[str, Field], tuple[str, ...]]:
     """The fields of the list `name` that are checked for a use, and those that must be there."""
     needs, fields = USES[use], FIELDS[name]
     if needs.dataset:

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from df2coco.boxes import Box
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import Loaded
-from df2coco.coco.schema import Rle, UseName, invalid, missing, unknown_id
+from df2coco.coco.schema import Rle, invalid, missing, unknown_id
 from df2coco.errors import CocoFileError, OptionError, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
@@ -98,7 +98,7 @@ def read_ground_truth(
     """
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
-    reader = _TruthReader(GroundTruth(source.path), cast("UseName", use), counts, by)
+    reader = _TruthReader(GroundTruth(source.path), use, counts, by)
     document, parts = read_parts(source, reader.use)
     reader.start(document)
     for part in parts:
@@ -110,7 +110,7 @@ class _TruthReader:
     """Takes a file in: all but the annotations first, and these a part at a time."""
 
     def __init__(
-        self, truth: GroundTruth, use: UseName, counts: tuple[int, ...], by: str | None
+        self, truth: GroundTruth, use: str, counts: tuple[int, ...], by: str | None
     ) -> None:
         self.truth = truth
         self.use = use

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
-from df2coco.coco.schema import UseName, invalid, missing, unknown_id
+from df2coco.coco.schema import invalid, missing, unknown_id
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError, check_list
@@ -80,7 +80,7 @@ class Dataset:
     notices: Counter[str]
     """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
 
-    def annotations(self, use: UseName) -> Iterator[list[tuple[int, Any]]]:
+    def annotations(self, use: str) -> Iterator[list[tuple[int, Any]]]:
         """The annotations as `use` needs them, each with its number, in parts.
 
         Raises `CocoFileError`, also for one whose image or category is not in the file.

@@ -15,7 +15,16 @@ from df2coco.progress import Progress, no_progress
 from df2coco.split_names import split_of
 from df2coco.subsets.entries import check_known, others_of, pair_of
 
-_IDS: Final[tuple[str, ...]] = ("image ids", "annotation ids", "pair ids")
+_IMAGE: Final = {"id": "image ids", "pair_id": "pair ids", "license": "license ids"}
+_ANNOTATION: Final = {
+    "id": "annotation ids",
+    "image_id": "image ids",
+    "pair_id": "pair ids",
+    "category_id": "category ids",
+}
+"""Field -> what may be numbered anew."""
+
+_KINDS: Final = ("image ids", "annotation ids", "pair ids", "category ids", "license ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +33,8 @@ class Merged:
 
     - images: Images in the new file.
     - annotations: Annotations in it.
-    - renumbered: "image ids", "annotation ids", "pair ids" -> the files in which they were
-      numbered anew; "category ids" and "license ids" too, where there are such files.
+    - renumbered: "image ids", "annotation ids", "pair ids", "category ids", "license ids" -> the
+      files in which they were numbered anew.
     - folders: What was put before the names of each file's images; () when the names did not
       collide.
     - left_out: Outermost keys, of no list of COCO, that are not the same in all files.
@@ -45,17 +54,13 @@ class _Input:
     path: Path
     document: dict[str, Any] = field(default_factory=dict)
     """All but the annotations."""
-    ids: dict[str, set[int]] = field(default_factory=lambda: {name: set() for name in _IDS})
+    ids: dict[str, set[Any]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
+    """Of each of `_KINDS`. Of pairs those that are whole numbers; others are in `other_pairs`."""
     other_pairs: set[str] = field(default_factory=set)
-    """Values of `pair_id` that are not whole numbers."""
     shapes: set[str] = field(default_factory=set)
     """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
-    offsets: dict[str, int] = field(default_factory=dict)
-    """What its ids are moved by."""
-    categories: dict[int, int] = field(default_factory=dict)
-    """Category id -> that of the merged file, where it is another one."""
-    licenses: dict[str, int] = field(default_factory=dict)
-    """`repr` of a license's id -> that of the merged file, where it is another one."""
+    new: dict[str, dict[Any, int]] = field(default_factory=lambda: {kind: {} for kind in _KINDS})
+    """Ids that change -> those of the merged file."""
     folder: str = ""
 
     def read(self) -> None:
@@ -82,29 +87,26 @@ class _Input:
 
     def image(self, entry: Entry) -> Entry:
         """An image as the merged file has it."""
-        changed = {**entry, "id": entry["id"] + self.offsets["image ids"]}
-        if self.folder and isinstance(entry.get("file_name"), str):
-            changed["file_name"] = f"{self.folder}/{entry['file_name']}"
-        if (number := self.licenses.get(repr(entry.get("license")))) is not None:
-            changed["license"] = number
-        return self._with_pair(changed)
+        changed = self._renumbered(entry, _IMAGE)
+        if isinstance(entry.get("file_name"), str):
+            changed["file_name"] = self.place(entry["file_name"])
+        return changed
 
     def annotation(self, entry: Entry) -> Entry:
         """An annotation as the merged file has it."""
-        return self._with_pair(
-            {
-                **entry,
-                "id": entry["id"] + self.offsets["annotation ids"],
-                "image_id": entry["image_id"] + self.offsets["image ids"],
-                "category_id": self.categories.get(entry["category_id"], entry["category_id"]),
-            }
-        )
+        return self._renumbered(entry, _ANNOTATION)
 
-    def _with_pair(self, entry: Entry) -> Entry:
-        pair = pair_of(entry)
-        if isinstance(pair, int):
-            entry["pair_id"] = pair + self.offsets["pair ids"]
-        return entry
+    def place(self, file_name: str) -> str:
+        """The `file_name` of an image in the merged file."""
+        return f"{self.folder}/{file_name}" if self.folder else file_name
+
+    def _renumbered(self, entry: Entry, fields: Mapping[str, str]) -> Entry:
+        changed = entry.copy()
+        for name, kind in fields.items():
+            value = entry.get(name)
+            if type(value) in (int, str) and value in self.new[kind]:
+                changed[name] = self.new[kind][value]
+        return changed
 
 
 def merge(
@@ -151,12 +153,8 @@ def merge(
             _check_fit(earlier, each)
     categories = _join_categories(inputs, by_name)
     others, left_out = _others(inputs)
-    renumbered = {name: _renumber(inputs, name) for name in _IDS}
-    for name, moved in (
-        ("category ids", [str(each.path) for each in inputs if each.categories]),
-        ("license ids", [str(each.path) for each in inputs if each.licenses]),
-    ):
-        renumbered |= {name: tuple(moved)} if moved else {}
+    for kind in ("image ids", "annotation ids", "pair ids"):
+        _renumber(inputs, kind)
     _choose_folders(inputs, folders)
     head = _info(inputs), categories, out, others
     with Outputs() as files, Writer(files.open(out), *head) as writer:
@@ -171,7 +169,7 @@ def merge(
     return Merged(
         writer.num_images,
         writer.num_annotations,
-        renumbered,
+        {kind: tuple(str(each.path) for each in inputs if each.new[kind]) for kind in _KINDS},
         tuple(each.folder for each in inputs) if any(each.folder for each in inputs) else (),
         left_out,
     )
@@ -190,7 +188,9 @@ def _check_fit(earlier: _Input, other: _Input) -> None:
                 field=f"info.df2coco.{name}",
             )
     has_items = earlier.ids["annotation ids"] and other.ids["annotation ids"]
-    for name in earlier.shapes ^ other.shapes if has_items else ():
+    for name in ALL_OR_NONE:
+        if not has_items or (name in earlier.shapes) == (name in other.shapes):
+            continue
         without, with_it = (other, earlier) if name in earlier.shapes else (earlier, other)
         raise CocoFileError(
             f"have no {name}, but those of {with_it.path} have: readers stop where only some of "
@@ -233,7 +233,7 @@ def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Entry]:
                 ours[name] = {**entry, "id": number}
                 joined.append(ours[name])
             if ours[name]["id"] != entry["id"]:
-                each.categories[entry["id"]] = ours[name]["id"]
+                each.new["category ids"][entry["id"]] = ours[name]["id"]
     return joined
 
 
@@ -266,25 +266,21 @@ def _check_folder(name: str) -> None:
         )
 
 
-def _renumber(inputs: Sequence[_Input], name: str) -> tuple[str, ...]:
-    """Choose what each file's ids are moved by; the names of the files whose ids move."""
+def _renumber(inputs: Sequence[_Input], kind: str) -> None:
+    """Move the ids of a file that are those of files before it, all by the same number."""
     taken: set[int] = set()
-    moved: list[str] = []
     for each in inputs:
-        ids = each.ids[name]
-        each.offsets[name] = 0
+        ids = each.ids[kind]
         if not taken.isdisjoint(ids):
             # Behind the largest, counted from 1, also where an id is 0 or less.
-            each.offsets[name] = max(taken) + 1 - min({1} | ids)
-            moved.append(str(each.path))
-        taken.update(number + each.offsets[name] for number in ids)
-        if each.offsets[name] and not is_id(max(taken)):
-            raise CocoFileError(
-                f"its {name} would exceed 64 bits behind those of the files before it. Number the images, "
-                "annotations and pairs of all files from 1.",
-                file=each.path,
-            )
-    return tuple(moved)
+            offset = max(taken) + 1 - min({1} | ids)
+            each.new[kind] = {number: number + offset for number in ids}
+            ids = set(each.new[kind].values())
+            if not is_id(max(ids)):
+                text = f"its {kind} would exceed 64 bits behind those of the files before it. "
+                text += "Number the images, annotations and pairs of all files from 1."
+                raise CocoFileError(text, file=each.path)
+        taken |= ids
 
 
 def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
@@ -302,17 +298,11 @@ def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
 
 
 def _names_collide(inputs: Sequence[_Input]) -> bool:
-    seen: set[str] = set()
-    for each in inputs:
-        names = {
-            str(each.image(entry)["file_name"])
-            for entry in each.document["images"]
-            if "file_name" in entry
-        }
-        if not seen.isdisjoint(names):
-            return True
-        seen |= names
-    return False
+    names = [
+        {each.place(str(e["file_name"])) for e in each.document["images"] if "file_name" in e}
+        for each in inputs
+    ]
+    return len(set().union(*names)) < sum(map(len, names))
 
 
 def _name_of(path: Path) -> str:
@@ -358,14 +348,18 @@ def _licenses(inputs: Sequence[_Input]) -> list[Any]:
         for entry in licenses if isinstance(licenses, list) else ():
             if entry in joined:
                 continue
-            known = [other for other in joined if isinstance(other, dict) and "id" in other]
+            taken = {
+                e["id"]: e
+                for e in joined
+                if isinstance(e, dict) and type(e.get("id")) in (int, str)
+            }
             own = entry.get("id") if isinstance(entry, dict) else None
-            if own in (other["id"] for other in known) and own is not None:
-                ids = [other["id"] for other in known if is_id(other["id"])]
-                alike = (other["id"] for other in known if {**other, "id": own} == entry)
+            if type(own) in (int, str) and own in taken:
+                ids = filter(is_id, taken)
+                alike = (number for number in taken if {**taken[number], "id": own} == entry)
                 number = next(alike, max(ids, default=0) + 1)
-                each.licenses[repr(own)] = number
-                if number in ids:
+                each.new["license ids"][own] = number
+                if number in taken:
                     continue
                 entry = {**entry, "id": number}
             joined.append(entry)

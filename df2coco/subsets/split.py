@@ -1,9 +1,10 @@
 """One COCO file into several, with all images of a pair in the same one."""
 
 import math
+import random
 import re
-from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -11,12 +12,10 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import read_parts
-from df2coco.coco.schema import Entry
 from df2coco.coco.writer import Writer
 from df2coco.errors import OptionError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
-from df2coco.subsets.balance import share_out
 from df2coco.subsets.entries import Pair, check_known, others_of, pair_of
 
 
@@ -71,43 +70,68 @@ def split(
     _check_parts(parts)
     outputs = {name: folder / f"{name}.json" for name in parts}
     check_outputs(outputs.values(), [path], make_folders=True)
-    categories_of: dict[int, Counter[Hashable]] = {}
+    contents: defaultdict[int, Counter[Hashable]] = defaultdict(Counter)
+    """Image id -> how many items of each category, and 1 for "images"."""
+    links: set[tuple[int, Pair | None]] = set()
+    document, annotations = read_parts(path, "any", as_objects=True)
+    for annotation in chain.from_iterable(annotations):
+        image_id = annotation["image_id"]
+        contents[image_id][annotation["category_id"]] += 1
+        links.add((image_id, pair_of(annotation)))
+    check_known(path, "image_id", contents, document["images"])
+    for image in document["images"]:
+        contents[image["id"]]["images"] = 1
+        links.add((image["id"], pair_of(image)))
+    group_of = _join(links)
+    groups: defaultdict[Group, Counter[Hashable]] = defaultdict(Counter)
+    for image_id, group in group_of.items():
+        groups[group].update(contents[image_id])
+    chosen = share_out(groups, list(parts.values()), seed)
+    part_of = {image_id: chosen[group] for image_id, group in group_of.items()}
+    _write(path, document, part_of, outputs, progress)
+    pairs = Counter(part for (kind, _), part in chosen.items() if kind == "pair")
+    filled = [Counter[Hashable]() for _ in parts]
+    for image_id, number in part_of.items():
+        filled[number].update(contents[image_id])
+    totals = _total(filled)
+    images_of_all = max(1, totals["images"])
+    names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in document["categories"]}
+    return [
+        Part(
+            name=name,
+            path=outputs[name],
+            share=share,
+            images=found["images"],
+            annotations=found.total() - found["images"],
+            pairs=pairs[number],
+            image_share=found["images"] / images_of_all,
+            category_shares={
+                names[kind]: found[kind] / totals[kind] for kind in names if totals[kind]
+            },
+        )
+        for number, ((name, share), found) in enumerate(zip(parts.items(), filled, strict=True))
+    ]
+
+
+def _join(links: Iterable[tuple[int, Pair | None]]) -> dict[int, Group]:
+    """Image id -> its group, by which images and their items have which pairs."""
     joined: dict[Group, Group] = {}
-    """A group -> the one that it belongs to."""
 
     def first(group: Group) -> Group:
         while group in joined:
             group = joined[group]
         return group
 
-    def join(image_id: int, pair: Pair | None) -> None:
-        if pair is None:
-            return
-        one, other = first(("image", image_id)), first(("pair", pair))
+    images = set()
+    for image_id, pair in links:
+        images.add(image_id)
+        one = first(("image", image_id))
+        other = one if pair is None else first(("pair", pair))
         if one != other:
             # A pair stands for its images, and which one does not depend on the order.
             last = min(one, other, key=lambda group: (group[0] == "image", repr(group[1])))
             joined[other if last == one else one] = last
-
-    document, annotations = read_parts(path, "any", as_objects=True)
-    for annotation in chain.from_iterable(annotations):
-        image_id = annotation["image_id"]
-        categories_of.setdefault(image_id, Counter())[annotation["category_id"]] += 1
-        join(image_id, pair_of(annotation))
-    images: list[Entry] = document["images"]
-    check_known(path, "image_id", categories_of, images)
-    for image in images:
-        join(image["id"], pair_of(image))
-    groups: dict[Group, Counter[Hashable]] = {}
-    group_of = {image["id"]: first(("image", image["id"])) for image in images}
-    for image in images:
-        kinds = groups.setdefault(group_of[image["id"]], Counter())
-        kinds.update(categories_of.get(image["id"], ()))
-        kinds["images"] += 1
-    chosen = share_out(groups, list(parts.values()), seed)
-    part_of = {image_id: chosen[group] for image_id, group in group_of.items()}
-    _write(path, document, part_of, outputs, progress)
-    return _describe(parts, outputs, document, part_of, categories_of, chosen)
+    return {image_id: first(("image", image_id)) for image_id in images}
 
 
 _NAME: Final = re.compile(r"\w[\w.-]*")
@@ -162,35 +186,55 @@ def _info(info: Any, name: str) -> Any:
     return {**info, "df2coco": {**info["df2coco"], "part": name}}
 
 
-def _describe(
-    parts: Mapping[str, float],
-    outputs: Mapping[str, Path],
-    document: Mapping[str, Any],
-    part_of: Mapping[int, int],
-    categories_of: Mapping[int, Counter[Hashable]],
-    chosen: Mapping[Group, int],
-) -> list[Part]:
-    images = Counter(part_of.values())
-    pairs = Counter(part for (kind, _), part in chosen.items() if kind == "pair")
-    items = [Counter[Hashable]() for _ in parts]
-    for image_id, kinds in categories_of.items():
-        items[part_of[image_id]].update(kinds)
-    totals = sum(items, Counter[Hashable]())
-    names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in document["categories"]}
-    return [
-        Part(
-            name,
-            outputs[name],
-            share,
-            images[number],
-            items[number].total(),
-            pairs[number],
-            images[number] / max(1, len(part_of)),
-            {
-                label: items[number][category_id] / totals[category_id]
-                for category_id, label in names.items()
-                if totals[category_id]
-            },
-        )
-        for number, (name, share) in enumerate(parts.items())
-    ]
+# ---------------------------------------------------------------- sharing out
+
+
+def _total(counts: Iterable[Counter[Hashable]]) -> Counter[Hashable]:
+    total = Counter[Hashable]()
+    for each in counts:
+        total.update(each)
+    return total
+
+
+def share_out(
+    groups: Mapping[Group, Counter[Hashable]], shares: Sequence[float], seed: int
+) -> dict[Group, int]:
+    """Group -> the number (from 0) of the part that it goes to.
+
+    `groups` says how many of each kind are in a group, `shares` what part of all each part should get;
+    they add up to 1. The same input and seed give the same parts, whatever the order of `groups`.
+
+    Groups come by size, the largest first, and among groups of one size in random order. Parts take
+    turns as their shares say, so that each gets its share of large and small groups. The next of some
+    groups of about one size goes to the part whose turn it is: the one that brings what the part lacks
+    most. A kind's distance from its share counts by its own total, so that rare kinds are shared out as
+    well as frequent ones.
+    """
+    totals = _total(groups.values())
+    order = sorted(groups, key=repr)
+    random.Random(seed).shuffle(order)
+    order.sort(key=lambda group: -groups[group].total())
+    seen = Counter[Hashable]()
+    filled = [Counter[Hashable]() for _ in shares]
+    turns = [0.0] * len(shares)
+    result: dict[Group, int] = {}
+    waiting: list[Group] = []
+    while len(result) < len(order):
+        for group in order[len(result) + len(waiting) : len(result) + _CHOICE]:
+            waiting.append(group)
+            seen.update(groups[group])
+        turns = [turn + share for turn, share in zip(turns, shares, strict=True)]
+        part = max(range(len(shares)), key=lambda each: (turns[each], -each))
+        turns[part] -= 1
+        lacks = {
+            kind: (shares[part] * count - filled[part][kind]) / totals[kind]
+            for kind, count in seen.items()
+        }
+        gains = [sum(n * lacks[kind] for kind, n in groups[each].items()) for each in waiting]
+        group = waiting.pop(gains.index(max(gains)))
+        filled[part].update(groups[group])
+        result[group] = part
+    return result
+
+
+_CHOICE: Final = 16

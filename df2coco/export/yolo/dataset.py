@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from df2coco.coco.decoding import find_garments
-from df2coco.coco.schema import Rle, UseName
+from df2coco.coco.schema import Rle
 from df2coco.converter.options import LayoutName, Shape
 from df2coco.errors import CocoFileError, check_choice, require
 from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit
@@ -28,7 +28,7 @@ from df2coco.workers import map_ordered, worthwhile
 
 _NAMES: Final = {"train": "train", "validation": "val", "test": "test", None: "train"}
 
-_USES: Final[Mapping[YoloTask, UseName]] = {
+_USES: Final[Mapping[YoloTask, str]] = {
     "detect": "boxes",
     "segment": "boxes and masks",
     "pose": "boxes and landmarks",
