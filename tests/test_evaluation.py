@@ -358,6 +358,7 @@ GOOD = {
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("bbox", {"image_id": 3}, "results[1].image_id: 3 is not an image of"),
     ("bbox", {"image_id": "000001"}, "results[1].image_id: '000001', expected a whole number"),
+    ("bbox", {"image_id": "000002.jpg"}, "'000002.jpg', expected a whole number (000002.jpg is 2)"),
     ("bbox", {"image_id": True}, "results[1].image_id: True"),
     ("bbox", {"category_id": 14}, "results[1].category_id: 14 is not a category"),
     ("bbox", {"category_id": 1.5}, "results[1].category_id: 1.5"),

@@ -189,7 +189,7 @@ def test_cuts_are_between_annotations(tmp_path: Path, exact: bool) -> None:
     annotations = [{"id": n, "a": [[n], {"b": "]}"}]} for n in range(30)]
     path = tmp_path / "coco.json"
     path.write_text(json.dumps({"annotations": annotations, "images": [], "categories": []}))
-    found = cut(path, exact=exact)
+    found = cut(Loaded(path), exact=exact)
     assert found is not None
     assert len(found.spans) > 10
     assert found.document == {"annotations": [], "images": [], "categories": []}
@@ -200,7 +200,7 @@ def test_exact_cuts_do_not_guess(tmp_path: Path) -> None:
     annotations = [{"id": n, "a": [{"b": m} for m in range(20)]} for n in range(30)]
     path = tmp_path / "coco.json"
     path.write_text(json.dumps({"annotations": annotations, "images": [], "categories": []}))
-    guessed, exact = cut(path), cut(path, exact=True)
+    guessed, exact = cut(Loaded(path)), cut(Loaded(path), exact=True)
     assert guessed is not None
     assert None in [read_span(path, span) for span in guessed.spans]
     assert exact is not None

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from df2coco.cli.app import app
 from df2coco.coco import lists
+from df2coco.coco.reader import Loaded
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.errors import CocoFileError
 from df2coco.parser.records import NOTICES
@@ -358,7 +359,7 @@ def test_a_file_in_parts_is_examined_as_in_one(
         with monkeypatch.context() as patch:
             patch.setattr(lists, "_PART", 100)
             with contextlib.suppress(CocoFileError):
-                cuts.append(lists.cut(path))
+                cuts.append(lists.cut(Loaded(path)))
             parted = validate(path, images=images)
         assert seen(parted) == seen(whole), file.name
         assert parted.loaded == whole.loaded
@@ -379,7 +380,7 @@ def test_parts_go_to_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     one = validate(path)
     monkeypatch.setattr(lists, "_PART", 500)
     monkeypatch.setattr("df2coco.validator.examination._PARTS_A_START", {True: 1})
-    found_parts = lists.cut(path)
+    found_parts = lists.cut(Loaded(path))
     assert found_parts is not None
     assert len(found_parts.spans) > 10
     reports = [validate(path, workers=workers) for workers in (1, 2)]

@@ -102,36 +102,30 @@ _TAIL: Final = 1 << 20
 _END: Final = re.compile(rb'\]\s*(?:,\s*"(?:images|categories|info|licenses|type)"\s*:|\}\s*\Z)')
 
 
-def cut(path: Path, *, exact: bool = False) -> Cut | None:
+def cut(source: Loaded, *, exact: bool = False) -> Cut | None:
     """Cut the annotations of a file into parts; None when it is not written so that this is possible.
 
     Without `exact` the cuts are guesses: they are right if `read_span` can read every part.
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
-    with _mapped(Loaded(path)) as buffer:
-        return _cut(path, buffer, exact=exact)
-
-
-def _cut(path: Path, buffer: Buffer, *, exact: bool = False) -> Cut | None:
-    start = _ANNOTATIONS.search(buffer)
-    if start is None:
+    with _mapped(source) as buffer:
+        start = _ANNOTATIONS.search(buffer)
+        head = buffer[: start.end()] if start else b""
+        top = parse(head + b"]}")
+        if start is None or not isinstance(top, dict) or top.get("annotations") != []:
+            return None  # the list stands inside of something else
+        # With the other lists in front, these are nearly always the end of the file.
+        likely = len(buffer) - _TAIL if {"images", "categories"} <= top.keys() else 0
+        end = None if exact else _END.search(buffer, max(start.end(), likely))
+        guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
+        for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
+            rest = head + buffer[spans[-1].end :]
+            document = parse(rest)
+            if isinstance(document, dict) and document.get("annotations") == []:
+                if "categories" not in document or repeated_keys(rest):
+                    return None  # reading it as a whole says what is wrong
+                return Cut(check_document(source.path, document), spans)
         return None
-    head = buffer[: start.end()]
-    top = parse(head + b"]}")
-    if not isinstance(top, dict) or top.get("annotations") != []:
-        return None  # the list stands inside of something else
-    # With the other lists in front, these are nearly always the end of the file.
-    likely = len(buffer) - _TAIL if {"images", "categories"} <= top.keys() else 0
-    end = None if exact else _END.search(buffer, max(start.end(), likely))
-    guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
-    for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
-        rest = head + buffer[spans[-1].end :]
-        document = parse(rest)
-        if isinstance(document, dict) and document.get("annotations") == []:
-            if "categories" not in document or repeated_keys(rest):
-                return None  # reading it as a whole says what is wrong
-            return Cut(check_document(path, document), spans)
-    return None
 
 
 def read_span(path: Path, span: Span) -> list[dict[str, Any]] | None:
@@ -197,8 +191,7 @@ def read_parts(
     Raises `CocoFileError` when the file cannot be read as a COCO file, also while parts are taken.
     """
     source = source if isinstance(source, Loaded) else Loaded(source)
-    with _mapped(source) as buffer:
-        found = _cut(source.path, buffer)
+    found = cut(source)
     document = found.document if found else read(source)
     annotations = document.get("annotations", [])
     document["annotations"] = []

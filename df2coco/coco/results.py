@@ -27,11 +27,6 @@ def are_in_order(corners: tuple[float, ...]) -> bool:
     return corners[0] <= corners[2] and corners[1] <= corners[3]
 
 
-def are_all_in_order(boxes: list[tuple[float, ...]]) -> bool:
-    """The same for each of some boxes."""
-    return all(map(are_in_order, boxes))
-
-
 _ID: Final = Field(_Id, "a whole number")
 _IMAGE: Final = Field(_Id, "a whole number (000001.jpg is 1)")
 _CATEGORY: Final = Field(_Id, "a whole number (short sleeve top is 1)")
@@ -59,7 +54,9 @@ RESULTS: Final[dict[str, dict[str, Field]]] = {
         "query_bbox": _CORNERS,
         "gallery_image_id": Field(list[_Id], "a list of whole numbers"),
         "gallery_bbox": Field(
-            list[_Corners], "a list of boxes x1, y1, x2, y2", also=are_all_in_order
+            list[_Corners],
+            "a list of boxes x1, y1, x2, y2",
+            also=lambda boxes: all(map(are_in_order, boxes)),
         ),
     },
     "query items": {
@@ -87,13 +84,16 @@ class ResultDecoder(Decoder):
         kind: str,
         garments: Mapping[int, Category],
         others: tuple[str, ...] = (),
-        names: Mapping[int, str] | None = None,
+        names: Mapping[str, Mapping[int, str]] | None = None,
     ) -> None:
-        """`others` are further fields, taken as they come. `names` are the categories', for messages."""
+        """`others` are further fields, taken as they come.
+
+        `names` are those that ids stand for, by the field of the id, for messages.
+        """
         fields, optional = RESULTS[kind], _OPTIONAL.get(kind, ())
         self._required = [name for name in fields if name not in optional]
         self._optional = optional
-        self._category_names = names or {}
+        self._known = names or {}
         self._ids = [name for name, field in fields.items() if field.type in _IDS]
         super().__init__(
             fields, self._required, garments, others=[(name, Any, None) for name in others]
@@ -121,19 +121,16 @@ class ResultDecoder(Decoder):
         return result
 
     def _expected(self, name: str, value: Any) -> str:
-        names = self._category_names
-        if name == "category_id" and names:
-            number = next((n for n in names if names[n] == value), min(names))
-            return f"a whole number ({names[number]} is {number})"
-        flat = name == "segmentation" and type(value) is list and not any(map(_is_list, value))
+        if name in self._known:
+            known = self._known[name]
+            number = next((n for n in known if known[n] == value), min(known, default=None))
+            example = "" if number is None else f" ({known[number]} is {number})"
+            return f"a whole number{example}"
+        flat = name == "segmentation" and type(value) is list and list not in map(type, value)
         return f"{self.fields[name].expected}{_FLAT if flat else ''}"
 
 
 _FLAT: Final = ". A polygon has to stand in a list: [[x1, y1, x2, y2, ...]]"
-
-
-def _is_list(value: Any) -> bool:
-    return type(value) is list
 
 
 def _whole(value: Any) -> Any:

@@ -73,7 +73,9 @@ def read_results(
     """
     source = as_list(source, truth.images, truth.names)
     reader = _ResultsReader(kind, truth, of_one_category)
-    decoder = ResultDecoder(kind, {} if of_one_category else truth.garments, names=truth.names)
+    files = {number: name for name, number in truth.images.items()}
+    names = {"image_id": files, "category_id": truth.names}
+    decoder = ResultDecoder(kind, {} if of_one_category else truth.garments, names=names)
     reader.results.num_results = read_entries(source, decoder, reader.take, what="results")
     return reader.results
 

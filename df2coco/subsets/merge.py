@@ -219,7 +219,9 @@ def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Entry]:
         entries: list[Entry] = each.document["categories"]
         if entries == joined:
             continue
-        ours, theirs = ({str(e.get("name")): e for e in part} for part in (joined, entries))
+        ours, theirs = (
+            {str(e.get("name", e["id"])): e for e in part} for part in (joined, entries)
+        )
         if len(ours) < len(joined) or len(theirs) < len(entries):
             fault: str | None = "two have one name. Give each its own"
         else:

@@ -153,7 +153,7 @@ def _examine_annotations(
 ) -> tuple[File, Hits]:
     """The file, and what its annotations show, looked at one part after the other."""
     for exact in (False, True):
-        parts = cut(path, exact=exact)
+        parts = cut(Loaded(path), exact=exact)
         if parts is None:
             break
         file = _make_file(path, parts.document, workers, progress)

@@ -14,7 +14,7 @@ import msgspec
 
 from df2coco.coco.decoding import check_fields
 from df2coco.coco.lists import Cut, cut, read_text
-from df2coco.coco.reader import index, no_collection
+from df2coco.coco.reader import Loaded, index, no_collection
 from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
@@ -103,7 +103,7 @@ def _sample(path: Path, most: int | None, folder: Path) -> Path:
     """The file itself, or a new one with `most` of its images and what belongs to them."""
     if most is None:
         return path
-    parts = cut(path)
+    parts = cut(Loaded(path))
     document = parts.document if parts else json.loads(path.read_bytes())
     images = document["images"]
     if len(images) <= most:
