@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -1195,3 +1196,45 @@ def test_no_value_fills_the_report(
     for options in ((), ("--json",)):
         _, out, _ = run("validate", path, *options)
         assert len(out) < 10_000
+
+
+def test_equal_ids_are_shown_by_their_places(clean: dict[str, Any], tmp_path: Path) -> None:
+    document = copy.deepcopy(clean)
+    for name, count in (("images", 5), ("categories", 2)):
+        first = document[name][0]
+        document[name] += [first | {"file_name": f"{n}.jpg"} for n in range(1, count)]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(document))
+    _, out, _ = run(path, "--quick")
+    text = " ".join(out.split())
+    (image, category) = (document[name][0] for name in ("images", "categories"))
+    at = len(document["images"]) - 4
+    told = f"images[0] '{image['file_name']}', images[{at}] '1.jpg', images[{at + 1}] '2.jpg', ... 5 in all"
+    assert f"image {image['id']}: {told}" in text
+    last = len(document["categories"]) - 1
+    name = category["name"]
+    assert f"categories[0] '{name}', categories[{last}] '{name}'" in text
+    found = json.loads(run(path, "--quick", "--json")[1])["findings"]
+    (same,) = (each for each in found if each["code"] == "image-id-duplicate")
+    assert (same["count"], same["ids"]) == (1, [image["id"]])
+
+
+def test_each_file_is_compared_with_its_split(tmp_path: Path) -> None:
+    files = {}
+    for split in ("train", "validation"):
+        shutil.copytree(FINDINGS / "source", tmp_path / "root" / split)
+        files[split] = tmp_path / f"keypoints_{split}.json"
+        shutil.copy(CLEAN, files[split])
+    first = next((tmp_path / "root" / "validation" / "annos").iterdir())
+    first.write_text(first.read_text().replace('"style": ', '"style": 9'))
+    code, out, _ = run(*files.values(), "--against", tmp_path / "root", "--json")
+    reports = json.loads(out)
+    assert code == 1
+    assert [Path(each["compared_with"]).parent.name for each in reports] == list(files)
+    assert [[f["code"] for f in each["findings"]] for each in reports] == [[], ["source-value"]]
+    assert run(files["train"], files["train"], "--against", tmp_path / "root")[0] == 0
+    code, _, error = run(*files.values(), "--against", tmp_path / "root" / "train")
+    assert (code, "is one split. Name the root of the splits of all files." in error) == (2, True)
+    other = files["train"].rename(tmp_path / "a.json")
+    code, _, error = run(other, files["validation"], "--against", tmp_path / "root")
+    assert (code, "several splits (train, validation)" in error) == (2, True)

@@ -6,7 +6,7 @@ from typing import Annotated
 from df2coco.cli import app as cli
 from df2coco.parser.records import NOTICES
 from df2coco.validator import CHECK_BY_CODE, NEEDS
-from df2coco.validator.table import unknown_code
+from df2coco.validator.examination import unknown_code
 
 
 @cli.command("explain")

@@ -4,12 +4,10 @@ A check is one function below `@check`, whose name is the code and whose docstri
 modules here, and a file in `fixtures/findings` that has its defect and no other.
 """
 
-from df2coco.validator.checks import LEVELS, NEEDS, Check
-from df2coco.validator.examination import SCORED_IMAGES, validate
+from df2coco.validator.checks import LEVELS, NEEDS, Check, Hit
+from df2coco.validator.examination import CHECK_BY_CODE, CHECKS, SCORED_IMAGES, validate
 from df2coco.validator.file import Trip
-from df2coco.validator.hits import Hit
 from df2coco.validator.report import Finding, Report
-from df2coco.validator.table import CHECK_BY_CODE, CHECKS
 
 __all__ = [
     "CHECKS",

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import check
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File
-from df2coco.validator.hits import Found, Hit
 from df2coco.validator.structure import misfits
 
 

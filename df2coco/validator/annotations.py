@@ -15,8 +15,8 @@ from df2coco.errors import shorten
 from df2coco.limits import MAX_SIDE
 from df2coco.masks import compressed, union_areas
 from df2coco.taxonomy import Category
+from df2coco.validator.checks import Found, identify
 from df2coco.validator.file import Columns, Header
-from df2coco.validator.hits import Found, identify
 from df2coco.validator.outlines import Array, Outlines, as_array, read_outlines
 from df2coco.validator.slots import Landmarks, read_landmarks
 

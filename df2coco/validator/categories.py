@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from df2coco.coco.schema import Entry
-from df2coco.errors import shorten
+from df2coco.errors import shorten, shown
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, same_name
-from df2coco.validator.checks import check
-from df2coco.validator.file import File, names_of, repeated
-from df2coco.validator.hits import Hit, identify
+from df2coco.validator.checks import Hit, check, identify
+from df2coco.validator.file import File, names_of, repeated, same_ids, where
 
 
 @check("error", about="category")
@@ -21,7 +20,8 @@ def category_id_duplicate(file: File) -> Iterable[Hit]:
     cause: Files were merged without renumbering.
     remedy: Give every category its own id.
     """
-    return (Hit(each) for each in repeated(e["id"] for e in file.categories if "id" in e))
+    ids = [entry.get("id") for entry in file.categories]
+    return same_ids("categories", ids, lambda n: shown(file.categories[n], "name"))
 
 
 def _integer_ids(file: File) -> list[int]:
@@ -66,8 +66,10 @@ def category_name_duplicate(file: File) -> Iterable[Hit]:
     remedy: Give every category its own name.
     """
     names = repeated(e["name"] for e in file.categories if "name" in e)
-    return file.categories_where(
-        lambda e: type(e.get("name")) is str and e["name"] in names, lambda e: shorten(e["name"])
+    return where(
+        file.categories,
+        lambda e: type(e.get("name")) is str and e["name"] in names,
+        lambda e: shorten(e["name"]),
     )
 
 
@@ -80,7 +82,7 @@ def supercategory_missing(file: File) -> Iterable[Hit]:
     cause: A converter left it out.
     remedy: Add "supercategory", such as the name itself.
     """
-    return file.categories_where(lambda e: "supercategory" not in e)
+    return where(file.categories, lambda e: "supercategory" not in e)
 
 
 # ---------------------------------------------------------------- DeepFashion2's
@@ -194,7 +196,8 @@ def landmark_name_duplicate(file: File) -> Iterable[Hit]:
     cause: Names are unique within a category only, or were copied.
     remedy: Make names unique over all slots.
     """
-    return file.categories_where(
+    return where(
+        file.categories,
         lambda e: bool(repeated(names_of(e))),
         lambda e: ", ".join(shorten(name) for name in repeated(names_of(e))[:3]),
     )
@@ -214,8 +217,9 @@ def landmark_names_absent(file: File) -> Iterable[Hit]:
         for category_id, length in zip(columns.category_ids, columns.lengths, strict=True)
         if length
     }
-    return file.categories_where(
-        lambda e: type(e.get("id")) is int and e["id"] in with_keypoints and not names_of(e)
+    return where(
+        file.categories,
+        lambda e: type(e.get("id")) is int and e["id"] in with_keypoints and not names_of(e),
     )
 
 
@@ -227,7 +231,7 @@ def skeleton_missing(file: File) -> Iterable[Hit]:
     cause: A converter left it out.
     remedy: Add "skeleton": [], or the edges.
     """
-    return file.categories_where(lambda e: bool(names_of(e)) and "skeleton" not in e)
+    return where(file.categories, lambda e: bool(names_of(e)) and "skeleton" not in e)
 
 
 def _edges_of(entry: Entry) -> list[list[int]]:

@@ -1,13 +1,11 @@
-"""What every check is made of: the row that describes it, and the function that finds its defect."""
+"""What every check is made of: the row that describes it, the function that finds its defect, and where it does."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from types import ModuleType
-from typing import Any, Final, Literal, TypeAlias
-
-from df2coco.validator.annotations import Annotations
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Level: TypeAlias = Literal["error", "warning", "note"]
 
@@ -32,6 +30,52 @@ NEEDS: Final[Mapping[Need, str]] = {
 
 PAGE: Final = "https://df2coco.github.io/df2coco/checks/"
 """Has a page for each check, with an example."""
+
+
+# ---------------------------------------------------------------- where it finds it
+
+
+class Position(NamedTuple):
+    """Stands for an entry that has no id: its place in its list, from 0."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+
+class Hit(NamedTuple):
+    """One place where a check finds its defect.
+
+    - id: The entry's `id`, or its `Position`; None: the file.
+    - detail: What is wrong there: values as they stand in the file.
+    - about: What `id` is of, where that is not what the check is about.
+    """
+
+    id: Any
+    detail: str = ""
+    about: str = ""
+
+
+Hits: TypeAlias = dict[str, list[Hit]]
+"""By the code of the check."""
+
+
+def identify(entry: Mapping[str, Any], number: int) -> Any:
+    """How a hit names an entry: by its id, or by its place in its list where that is no id or a long text."""
+    found = entry.get("id")
+    is_short = type(found) is int or (type(found) is str and len(found) <= _LONGEST)
+    return found if is_short else Position(number)
+
+
+_LONGEST: Final = 100
+
+
+Found: TypeAlias = tuple[int, str]
+"""The position in a part of the annotations where a check finds its defect, and the hit's detail."""
+
+
+# ---------------------------------------------------------------- checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +119,12 @@ def check(
 ) -> Callable[[Callable[[Any], Iterable[Any]]], Check]:
     """Make a function that finds a defect into a `Check`.
 
-    One of `Annotations` gives `Found`s, one of a `File` gives `Hit`s. Its name is the code, its docstring the
+    One of `part: Annotations` gives `Found`s, one of `file: File` gives `Hit`s. Its name is the code, its docstring the
     prose: the defect; then, after a blank line, "affects: ", "cause: " and "remedy: ".
     """
 
     def make(function: Callable[[Any], Iterable[Any]]) -> Check:
-        of_part = next(iter(function.__annotations__.values())) is Annotations
+        of_part = "part" in function.__annotations__
         of = about or ("annotation" if of_part else "file")
         code = function.__name__.replace("_", "-")
         return Check(code, level, of, *_prose(function), needs, garments, function, of_part)

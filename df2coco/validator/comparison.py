@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import orjson
 
 from df2coco.boxes import iou
 from df2coco.coco.lists import Span, read_text
-from df2coco.coco.reader import no_collection
+from df2coco.coco.reader import no_collection, parse
 from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
-from df2coco.validator.checks import check
+from df2coco.validator.checks import Hit, Hits, check, identify
 from df2coco.validator.expectation import (
     OPTIONAL_FIELDS,
     ExpectedShape,
@@ -30,7 +29,6 @@ from df2coco.validator.expectation import (
     shape_of,
 )
 from df2coco.validator.file import File
-from df2coco.validator.hits import Hit, Hits, identify
 
 source_check = partial(check, needs="source", garments=True)
 
@@ -200,7 +198,7 @@ class _Held:
                 start, end = self.places[2 * number : 2 * number + 2]
                 stream.seek(start)
                 texts.append(stream.read(end - start))
-        annotations: list[Entry] = orjson.loads(b"[%b]" % b",".join(texts))
+        annotations: list[Entry] = parse(b"[%b]" % b",".join(texts))
         read_whole_numbers("annotations", annotations)
         return annotations
 

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from df2coco.boxes import FORMS, Box, best_reading, from_corners, iou, ious, readings
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import check
-from df2coco.validator.hits import Found
+from df2coco.validator.checks import Found, check
 from df2coco.validator.outlines import Array
 
 _APART: Final = 0.5

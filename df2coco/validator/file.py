@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from array import array
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.schema import FIELDS, Entry, is_id
+from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
-from df2coco.validator.hits import Hit, identify
+from df2coco.validator.checks import Hit, identify
 
 Result = TypeVar("Result")
 
@@ -103,15 +103,12 @@ class File:
     path: Path
     document: Entry
     """The file without its annotations."""
-    images: list[Entry]
-    categories: list[Entry]
     columns: Columns = field(default_factory=Columns)
     annotations: list[Entry] = field(default_factory=list)
     """All of them, only where the file is compared with its source and `places` are not known."""
-    has_annotations: bool = True
-    """The file has the key `annotations`."""
-    repeated_keys: tuple[str, ...] = ()
-    not_finite: tuple[Hit, ...] = ()
+    repeated_keys: Sequence[str] = ()
+    not_finite: Sequence[tuple[str, float]] = ()
+    """Every NaN and infinity, and its place."""
     decimal: Counter[str] = field(default_factory=Counter)
     """"annotations[].image_id" -> how often it is written with a decimal point."""
     workers: int = 1
@@ -123,6 +120,13 @@ class File:
     """None: the file does not go through pycocotools."""
     progress: Progress = no_progress
     _once: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.images: list[Entry] = self.document["images"]
+        self.categories: list[Entry] = self.document["categories"]
+        for name in ("images", "categories"):
+            changed = read_whole_numbers(name, self.document[name])
+            self.decimal.update(f"{name}[].{field}" for _, field in changed)
 
     def once(self, function: Callable[[File], Result]) -> Result:
         """`function(self)`, computed at the first call: what several checks look at."""
@@ -159,10 +163,6 @@ class File:
         return {entry["id"]: entry for entry in self.images if is_id(entry.get("id"))}
 
     @cached_property
-    def category_by_id(self) -> dict[int, Entry]:
-        return {entry["id"]: entry for entry in self.categories if is_id(entry.get("id"))}
-
-    @cached_property
     def header(self) -> Header:
         others = (
             entry.get("id")
@@ -175,35 +175,38 @@ class File:
                 for entry, size in zip(self.images, self.sizes, strict=True)
                 if is_id(entry.get("id"))
             },
-            {key: 3 * len(names_of(entry)) for key, entry in self.category_by_id.items()},
+            {e["id"]: 3 * len(names_of(e)) for e in self.categories if is_id(e.get("id"))},
             self.garments,
             frozenset(each for each in others if type(each) in (str, int, float)),
             self.conversion,
         )
 
-    def images_where(
-        self, wrong: Callable[[Entry], bool], detail: Callable[[Entry], str]
-    ) -> Iterator[Hit]:
-        """A hit for each image that is wrong."""
-        return _where(self.images, wrong, detail)
-
     def annotation_hit(self, number: int, detail: str = "") -> Hit:
         """A hit at an annotation of the file."""
         return Hit(identify({"id": self.columns.ids[number]}, number), detail)
 
-    def categories_where(
-        self, wrong: Callable[[Entry], bool], detail: Callable[[Entry], str] = lambda _: ""
-    ) -> Iterator[Hit]:
-        """A hit for each category that is wrong."""
-        return _where(self.categories, wrong, detail)
 
-
-def _where(
-    entries: list[Entry], wrong: Callable[[Entry], bool], detail: Callable[[Entry], str]
+def where(
+    entries: list[Entry],
+    wrong: Callable[[Entry], bool],
+    detail: Callable[[Entry], str] = lambda _: "",
 ) -> Iterator[Hit]:
+    """A hit for each image or category that is wrong."""
     for number, entry in enumerate(entries):
         if wrong(entry):
             yield Hit(identify(entry, number), detail(entry))
+
+
+def same_ids(name: str, ids: list[Any], about: Callable[[int], str]) -> Iterator[Hit]:
+    """A hit for each id that several entries of the list `name` have: where these stand."""
+    places: dict[Any, list[int]] = {each: [] for each in repeated(ids) if each is not None}
+    for number, each in enumerate(ids) if places else ():
+        if isinstance(each, Hashable) and each in places:
+            places[each].append(number)
+    for each, numbers in places.items():
+        first = [f"{name}[{number}] {about(number)}" for number in numbers[:3]]
+        more = "" if len(numbers) <= 3 else f", ... {len(numbers):,} in all"
+        yield Hit(identify({"id": each}, numbers[0]), f"{', '.join(first)}{more}")
 
 
 def names_of(category: Mapping[str, Any]) -> list[Any]:

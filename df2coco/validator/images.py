@@ -3,13 +3,12 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from df2coco.coco.schema import FIELDS, column, is_address, is_outside
-from df2coco.errors import shorten
-from df2coco.validator.checks import check
-from df2coco.validator.file import File, repeated
-from df2coco.validator.hits import Hit, identify
+from df2coco.errors import shorten, shown
+from df2coco.validator.checks import Hit, check, identify
+from df2coco.validator.file import File, repeated, same_ids, where
 
 
 @check("error", about="image")
@@ -21,7 +20,8 @@ def image_id_duplicate(file: File) -> Iterable[Hit]:
     cause: Splits were merged whose numbers repeat.
     remedy: Number one of the splits anew, in images and annotations.
     """
-    return (Hit(each) for each in repeated(e["id"] for e in file.images if e.get("id") is not None))
+    ids = [entry.get("id") for entry in file.images]
+    return same_ids("images", ids, lambda n: shown(file.images[n], "file_name"))
 
 
 @check("warning", about="image")
@@ -59,7 +59,8 @@ def file_name_outside(file: File) -> Iterable[Hit]:
     remedy: Write names relative to the image folder.
     """
     fits = FIELDS["images"]["file_name"].fits
-    return file.images_where(
+    return where(
+        file.images,
         lambda e: "file_name" in e and (not fits(e["file_name"]) or is_outside(e["file_name"])),
         lambda e: shorten(e["file_name"]),
     )
@@ -108,8 +109,8 @@ def image_without_annotations(file: File) -> Iterable[Hit]:
     remedy: Nothing to do, if that is meant.
     """
     used = set(file.columns.image_ids)
-    return file.images_where(
-        lambda e: type(e.get("id")) is int and e["id"] not in used, lambda _: ""
+    return where(
+        file.images, lambda e: type(e.get("id")) is int and e["id"] not in used, lambda _: ""
     )
 
 
@@ -125,14 +126,8 @@ def annotation_id_duplicate(file: File) -> Iterable[Hit]:
     remedy: Number the annotations from 1 through the file.
     """
     columns = file.columns
-    places: dict[Any, list[int]] = {each: [] for each in repeated(columns.ids) if type(each) is int}
-    for number, each in enumerate(columns.ids) if places else ():
-        if each in places:
-            places[each].append(number)
-    for each, numbers in places.items():
-        where = [f"annotations[{n}] of image {columns.image_ids[n]}" for n in numbers[:3]]
-        more = "" if len(numbers) <= 3 else f", ... {len(numbers):,} in all"
-        yield Hit(each, f"{', '.join(where)}{more}")
+    ids = [each if type(each) is int else None for each in columns.ids]
+    return same_ids("annotations", ids, lambda n: f"of image {columns.image_ids[n]}")
 
 
 _MOST_ITEMS: Final = 100

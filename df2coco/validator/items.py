@@ -7,8 +7,7 @@ from df2coco.coco.schema import FIELDS, is_id
 from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import check
-from df2coco.validator.hits import Found
+from df2coco.validator.checks import Found, check
 
 
 @check("error")

@@ -6,9 +6,8 @@ from typing import Any
 
 from df2coco.errors import shorten
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import check
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File
-from df2coco.validator.hits import Found, Hit
 from df2coco.validator.outlines import Array
 
 

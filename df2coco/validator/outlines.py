@@ -7,7 +7,7 @@ from zlib import crc32
 
 from df2coco.coco.schema import FIELDS, MAX_NUMBER
 from df2coco.errors import shorten
-from df2coco.validator.hits import Found
+from df2coco.validator.checks import Found
 
 Array: TypeAlias = Any
 """A numpy array: numpy is imported where it is used."""

@@ -7,9 +7,8 @@ from typing import Any, Final, NamedTuple
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
-from df2coco.validator.checks import check
+from df2coco.validator.checks import Hit, check, identify
 from df2coco.validator.file import File
-from df2coco.validator.hits import Hit, identify
 from df2coco.workers import map_ordered, worthwhile
 
 _CHUNK: Final = 100

@@ -5,9 +5,8 @@ from typing import Any, Final
 
 from df2coco.boxes import from_corners, ious
 from df2coco.parser.photo_fit import judge_photos
-from df2coco.validator.checks import check
+from df2coco.validator.checks import Hit, check
 from df2coco.validator.file import File
-from df2coco.validator.hits import Hit
 from df2coco.validator.outlines import Array
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from df2coco.errors import printable
-from df2coco.validator.checks import LEVELS, Check
+from df2coco.validator.checks import LEVELS, Check, Hit
 from df2coco.validator.file import Trip
-from df2coco.validator.hits import Hit
 
 
 @dataclass(frozen=True)

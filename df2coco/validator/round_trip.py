@@ -20,9 +20,8 @@ from df2coco.errors import CocoFileError, shorten
 from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import check
+from df2coco.validator.checks import Hit, check, identify
 from df2coco.validator.file import File, Trip, names_of
-from df2coco.validator.hits import Hit, identify
 from df2coco.workers import in_background
 
 if TYPE_CHECKING:
@@ -152,8 +151,7 @@ def _scored(coco: "COCO", path: Path) -> Trip:
     for name in FIELDS:
         read_whole_numbers(name, document.get(name, []))
     check_fields(document, path)
-    images, categories = document["images"], document["categories"]
-    truth, file = document.get("annotations", []), File(path, document, images, categories)
+    truth, file = document.get("annotations", []), File(path, document)
     part = Annotations(file.header, truth)
     if part.outlines.faults or part.rle_faults:
         raise CocoFileError("wrong polygons.", file=path, field="segmentation")
@@ -184,7 +182,7 @@ def _scored(coco: "COCO", path: Path) -> Trip:
             found |= perfect
         if found:
             scores[name] = sum(found.values()) / len(found)
-    return Trip("", len(images) if scores else 0, scores, tuple(hits))
+    return Trip("", len(file.images) if scores else 0, scores, tuple(hits))
 
 
 def _draw(

@@ -10,7 +10,7 @@ from df2coco.coco.schema import FIELDS
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
-from df2coco.validator.hits import Found
+from df2coco.validator.checks import Found
 from df2coco.validator.outlines import Array, as_array
 
 _RULE: Final = FIELDS["annotations"]["keypoints"]

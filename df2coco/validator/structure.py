@@ -1,6 +1,6 @@
 """Whether the file, its images and its categories are made as they must be, by the schema of COCO's fields."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from df2coco.coco.info import SIZES_UNKNOWN
@@ -8,9 +8,8 @@ from df2coco.coco.reader import find_not_finite
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Entry, Field, column, is_id
 from df2coco.errors import shorten
 from df2coco.limits import MAX_PIXELS
-from df2coco.validator.checks import check
-from df2coco.validator.file import File
-from df2coco.validator.hits import Found, Hit, identify
+from df2coco.validator.checks import Found, Hit, check, identify
+from df2coco.validator.file import File, where
 
 
 def is_not_finite(value: Any) -> bool:
@@ -38,6 +37,14 @@ def _hits(entries: list[Entry], found: Iterable[Found]) -> Iterator[Hit]:
     return (Hit(identify(entries[number], number), detail) for number, detail in found)
 
 
+def _lacking(entries: list[Entry], names: Sequence[str]) -> Iterator[Hit]:
+    return where(
+        entries,
+        lambda e: any(name not in e for name in names),
+        lambda e: ", ".join(name for name in names if name not in e),
+    )
+
+
 # ---------------------------------------------------------------- the file
 
 
@@ -50,7 +57,7 @@ def not_finite(file: File) -> Iterable[Hit]:
     cause: A division by zero or a missing value, written by Python's json.
     remedy: Correct the number, or leave its key out.
     """
-    return file.not_finite
+    return (Hit(None, f"{place}: {number}") for place, number in file.not_finite)
 
 
 @check("error")
@@ -118,7 +125,7 @@ def annotations_missing(file: File) -> Iterable[Hit]:
     cause: The file is of a split without annotations.
     remedy: Write "annotations": [], and use no evaluator with it.
     """
-    if not file.has_annotations:
+    if "annotations" not in file.document:
         yield Hit(None)
 
 
@@ -130,7 +137,7 @@ def no_annotations(file: File) -> Iterable[Hit]:
     cause: The file is of a split without annotations.
     remedy: Nothing to do, if that is meant.
     """
-    if file.has_annotations and not file.columns.ids:
+    if "annotations" in file.document and not file.columns.ids:
         yield Hit(None)
 
 
@@ -170,12 +177,7 @@ def image_key_missing(file: File) -> Iterable[Hit]:
     cause: A converter did not read the images' sizes.
     remedy: Add the missing keys; sizes are in pixels, after the rotation that EXIF asks for.
     """
-    names = ("id", "file_name", "width", "height")
-    required = frozenset(names)
-    return file.images_where(
-        lambda e: not e.keys() >= required,
-        lambda e: ", ".join(name for name in names if name not in e),
-    )
+    return _lacking(file.images, ("id", "file_name", "width", "height"))
 
 
 @check("error", about="image")
@@ -221,11 +223,7 @@ def category_key_missing(file: File) -> Iterable[Hit]:
     cause: The file was written or edited by hand, or cut.
     remedy: Give every category an id and a name.
     """
-    names = ("id", "name")
-    return file.categories_where(
-        lambda e: not e.keys() >= set(names),
-        lambda e: ", ".join(name for name in names if name not in e),
-    )
+    return _lacking(file.categories, ("id", "name"))
 
 
 @check("error", about="category")
