@@ -95,6 +95,14 @@ def require(package: str, extra: str, user: str) -> Any:
         raise MissingPackageError(f"{user} {text}") from None
 
 
+def did_you_mean(given: object, names: Iterable[str], otherwise: str = "") -> str:
+    """A hint for who wrote what is none of `names`: the nearest of them, or `otherwise`."""
+    import difflib  # here, since it is slow to load
+
+    near = difflib.get_close_matches(str(given).lower(), list(names), n=3, cutoff=0.7)
+    return f"Did you mean {' or '.join(near)}?" if near else otherwise
+
+
 def counted(count: int, what: str) -> str:
     """A number of things: "1 item", "1,200 items", "2 categories"."""
     if count != 1:
@@ -104,8 +112,12 @@ def counted(count: int, what: str) -> str:
 
 def shorten(value: object) -> str:
     """A value as a message shows it: never longer than a line."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return cut_text(repr(value), 60)
+
+
+def cut_text(text: str, most: int) -> str:
+    """`text`, cut where it is longer than so many characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def shown(entry: Mapping[str, Any], name: str) -> str:

@@ -195,6 +195,23 @@ class TestConvert:
         assert "\x1b" not in result.stderr
         assert "no such file or folder" in result.stderr
 
+    @pytest.mark.parametrize(
+        ("given", "hint"),
+        [
+            ("Skirt", "Did you mean skirt?"),
+            ("9", "Did you mean skirt?"),
+            ("trouser", "Did you mean trousers?"),
+            ("hat", ""),
+        ],
+    )
+    def test_a_category_that_there_is_none_of(
+        self, validation: Path, tmp_path: Path, given: str, hint: str
+    ) -> None:
+        result = run("convert", validation, tmp_path / "o.json", "--category", given)
+        assert result.exit_code == 2
+        assert f"{given!r} is not one of short sleeve top, " in result.stderr
+        assert result.stderr.strip().endswith(hint or "sling dress.")
+
     def test_options_reach_the_file(self, validation: Path, tmp_path: Path) -> None:
         arguments = [
             "--layout", "category", "--area", "box", "--landmarks", "visible", "--only", "user",
@@ -310,6 +327,8 @@ class TestEverywhere:
         assert b"looking for annotation files ..." in shown
         assert b"converting validation: " in shown
         assert b" 499/499 [" in shown
+        assert b"s/]" not in shown
+        assert b"/s]" not in shown
 
     @pytest.mark.slow
     @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import df2coco.cli.convert
-import df2coco.cli.restore  # noqa: F401
+import df2coco.cli.files  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.converter.restore import TOP_LEVEL_ORDER, restore
 from df2coco.converter.run import convert

@@ -88,7 +88,8 @@ def test_landmarks_per_category(counted: SplitStatistics) -> None:
     skirt, sling = found["skirt"], found["sling"]
     assert (skirt.items, skirt.visible, skirt.occluded, skirt.unlabelled) == (7, 24, 24, 8)
     assert (sling.items, sling.visible, sling.occluded, sling.unlabelled) == (1, 7, 8, 0)
-    assert (counted.visible, counted.occluded, counted.unlabelled) == (31, 32, 8)
+    total = counted.total
+    assert (total.visible, total.occluded, total.unlabelled) == (31, 32, 8)
 
 
 @pytest.mark.parametrize("layout", ["unified", "category", "aggregated"])
@@ -131,7 +132,7 @@ def test_a_file_of_the_official_converter_gives_what_it_holds(
     out = tmp_path / "official.json"
     convert(validation, out, **asked(preset="official"))
     source, official = statistics(validation), statistics(out)
-    for name in ("images", "items", "landmarks", "visible", "occluded", "unlabelled", "box_sizes"):
+    for name in ("images", "items", "landmarks", "total", "box_sizes"):
         assert getattr(official, name) == getattr(source, name)
     assert (official.pairs, official.query_items, official.gallery_items) == (None, None, None)
     assert official.attributes == {}
@@ -179,7 +180,7 @@ def test_a_file_without_landmarks(validation: Path, tmp_path: Path) -> None:
     convert(validation, out, **asked(task="instances"))
     found = statistics(out)
     assert found.landmarks is None
-    assert found.visible + found.occluded + found.unlabelled == 0
+    assert found.total.visible + found.total.occluded + found.total.unlabelled == 0
     assert "visible" not in "\n".join(text_table(found))
 
 

@@ -14,7 +14,8 @@ from df2coco.cli.streams import say
 from df2coco.cli.values import Command, CommandGroup
 from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
-from df2coco.version import __version__
+from df2coco.taxonomy import CATEGORIES
+from df2coco.version import DOCS, __version__
 from df2coco.workers import available_cores
 
 _SETTINGS: Final[dict[str, Any]] = {
@@ -30,16 +31,40 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done; 1 findings (validate); 2 wrong use, or the job could not be done; "
     "130 interrupted (Ctrl-C); 141 nobody reads the output any more; 143 terminated "
-    "(129: the terminal was closed).",
+    f"(129: the terminal was closed). More: {DOCS}",
     **_SETTINGS,
 )
 
 
 def command_group(name: str, help: str) -> typer.Typer:
     """A command that has commands of its own."""
-    group = typer.Typer(help=help, **_SETTINGS)
+    group = typer.Typer(name=name, help=help, epilog=f"More: {DOCS}command-line/", **_SETTINGS)
     app.add_typer(group, name=name)
     return group
+
+
+_EXAMPLES: Final = {
+    "convert": "df2coco convert validation.zip validation.json",
+    "image-info": "df2coco image-info test/image test.json",
+    "validate": "df2coco validate train.json validation.json",
+    "explain": "df2coco explain bbox-malformed",
+    "evaluate bbox": "df2coco evaluate bbox validation.json results.json",
+    "evaluate segm": "df2coco evaluate segm validation.json results.json",
+    "evaluate keypoints": "df2coco evaluate keypoints validation.json results.json",
+    "evaluate retrieval": "df2coco evaluate retrieval query.json gallery.json results.json",
+    "retrieval": "df2coco retrieval validation retrieval",
+    "restore": "df2coco restore validation.json annos",
+    "split": "df2coco split train.json parts --parts train=0.9,test=0.1",
+    "merge": "df2coco merge train.json validation.json all.json",
+    "export yolo": "df2coco export yolo train.json validation.json yolo",
+    "export roboflow": "df2coco export roboflow train.json validation.json dataset",
+    "stats": "df2coco stats validation.zip",
+    "draw": "df2coco draw validation.json --sample 12 --out sheet.png",
+    "skeletons": "df2coco skeletons --out landmarks.svg",
+    "report": "df2coco report validation.json --out report.html",
+    "metainfo": "df2coco metainfo mmpose --out df2.py",
+}
+"""The last lines of each command's help."""
 
 
 _OPTIONS: Final = {"categories": "category", "folders": "folder", "listed": "list"}
@@ -86,7 +111,8 @@ def command(
                 where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
                 fail(f"{where}{error.strerror or error}.")
 
-        group.command(name, cls=Command, help=help)(guarded)
+        words = f"{group.info.name} {name}".removeprefix("df2coco ")
+        group.command(name, cls=Command, help=help, epilog=_EXAMPLES[words])(guarded)
         return function
 
     return register
@@ -106,6 +132,11 @@ def fail(message: str, *, code: int = 2) -> NoReturn:
 def argument(metavar: str, help: str, **kwargs: Any) -> Any:
     """A positional argument."""
     return typer.Argument(metavar=metavar, help=help, show_default=False, **kwargs)
+
+
+def category_option(help: str) -> Any:
+    """An option whose value is the name of a category."""
+    return option("NAME", help, autocompletion=lambda: [c.name for c in CATEGORIES])
 
 
 def option(metavar: str, help: str, **kwargs: Any) -> Any:
@@ -163,9 +194,10 @@ PasswordOption = Annotated[
     str | None,
     option(
         "TEXT",
-        "Password of encrypted archives; asked for on a terminal when not given.",
+        "Password of encrypted archives; else that of the variable DF2COCO_PASSWORD, or it is asked for "
+        "on a terminal.",
         envvar="DF2COCO_PASSWORD",
-        show_envvar=True,
+        show_envvar=False,
     ),
 ]
 WorkersOption = Annotated[
@@ -201,15 +233,19 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
             bar.close()
 
 
+_BAR: Final = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+
+
 def _new_bar(phase: str, total: int) -> Any:
     from tqdm import tqdm
 
-    name = printable(phase)
-    form = {"desc": name}
-    if not total:
-        form = {"bar_format": f"{name} ...".replace("{", "{{").replace("}", "}}")}
     return tqdm(
-        total=total or None, unit="", dynamic_ncols=True, leave=False, file=sys.stderr, **form
+        desc=printable(phase),
+        total=total or None,
+        bar_format=_BAR if total else "{desc} ...",
+        dynamic_ncols=True,
+        leave=False,
+        file=sys.stderr,
     )
 
 

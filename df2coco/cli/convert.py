@@ -65,10 +65,10 @@ def convert_command(
         ),
     ] = None,
     category: Annotated[
-        list[str] | None, cli.option("NAME", "Only items of this category; may be repeated.")
+        list[str] | None, cli.category_option("Only items of this category; may be repeated.")
     ] = None,
     exclude: Annotated[
-        list[str] | None, cli.option("NAME", "No items of this category; may be repeated.")
+        list[str] | None, cli.category_option("No items of this category; may be repeated.")
     ] = None,
     where: Annotated[
         list[str] | None,

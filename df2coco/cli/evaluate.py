@@ -49,8 +49,7 @@ ByOption = Annotated[
 ]
 CategoryOption = Annotated[
     str | None,
-    cli.option(
-        "NAME",
+    cli.category_option(
         "Score the items of this category, and take all results for its, whatever category_id they have: "
         "those of a model of one category.",
     ),

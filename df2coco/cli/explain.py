@@ -12,7 +12,12 @@ from df2coco.validator.examination import unknown_code
 @cli.command("explain")
 def explain_command(
     code: Annotated[
-        str | None, cli.argument("[CODE]", "A code that a command prints; all are listed without.")
+        str | None,
+        cli.argument(
+            "[CODE]",
+            "A code that a command prints; all are listed without.",
+            autocompletion=lambda: [*CHECK_BY_CODE, *NOTICES],
+        ),
     ] = None,
 ) -> None:
     """Explain a finding of validate, or a notice of convert.

@@ -48,7 +48,7 @@ def yolo_command(
     images: PhotosOption = None,
     layout: LayoutOption = "unified",
     category: Annotated[
-        str | None, cli.option("NAME", "Only items of this category, as the one class.")
+        str | None, cli.category_option("Only items of this category, as the one class.")
     ] = None,
     workers: cli.WorkersOption = None,
     password: cli.PasswordOption = None,

@@ -25,7 +25,10 @@ def metainfo_command(
     framework: Annotated[
         str,
         cli.argument(
-            "|".join(FRAMEWORKS), f"{cli.explained(FRAMEWORKS)}.", callback=cli.one_of(FRAMEWORKS)
+            "FRAMEWORK",
+            f"{cli.explained(FRAMEWORKS)}.",
+            callback=cli.one_of(FRAMEWORKS),
+            autocompletion=lambda: list(FRAMEWORKS),
         ),
     ],
     layout: Annotated[

@@ -1,28 +1,48 @@
-"""Values of options that are plainly right, without the validators that typer builds for them.
+"""How commands take values, explain themselves and refuse: in our words, and without typer's validators.
 
-Some versions of typer check each value with pydantic, whose import takes longer than all the rest of the
-start. A value that is plainly right needs no validator; every other one goes to typer, which words the fault.
+Some versions of typer check each value with pydantic, whose import takes longer than all the rest of the start.
 """
 
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final, get_args
 
+import typer
 from typer.core import TyperCommand, TyperGroup
+
+from df2coco.cli.streams import say
+from df2coco.errors import did_you_mean, printable, shorten
+from df2coco.version import DOCS
 
 
 class Command(TyperCommand):
-    """A command whose parameters ask typer's validators only when they must."""
+    """A command; its `epilog` is an example."""
 
-    def collect_usage_pieces(self, ctx: Any) -> Any:
-        """`[OPTIONS] SOURCE OUT`: some versions of typer put what is required in braces."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """`[OPTIONS] SOURCE OUT`."""
+        return ["[OPTIONS]", *(metavar_of(p) for p in self.params if not _is_option(p))]
 
     def get_params(self, ctx: Any) -> Any:
         """All parameters, `--help` among them."""
         return _spare_validators(super().get_params(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The parts on arguments and options."""
+        shown = [each for each in self.get_params(ctx) if not each.hidden]
+        for title, are_options in (("Arguments", False), ("Options", True)):
+            rows = [described(each) for each in shown if _is_option(each) == are_options]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """An example, and where more is."""
+        groups = "" if ctx.parent.parent is None else f"{ctx.parent.info_name}-"
+        formatter.write_paragraph()
+        formatter.write(f"Example: {self.epilog}\n")
+        formatter.write(f"More: {DOCS}command-line/#df2coco-{groups}{ctx.info_name}\n")
 
 
 class CommandGroup(TyperGroup):
@@ -31,6 +51,62 @@ class CommandGroup(TyperGroup):
     def get_params(self, ctx: Any) -> Any:
         """All parameters, `--help` among them."""
         return _spare_validators(super().get_params(ctx))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for."""
+        name = args[0]
+        if name not in self.commands and not name.startswith("-") and not ctx.resilient_parsing:
+            hint = did_you_mean(name, self.commands)
+            ctx.fail(f"there is no command {name}. {hint}".strip())
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command; wrong use is one line on stderr, as other errors are."""
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except UsageError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+            else:
+                say(f"df2coco: {_one_line(error)}")
+            code = 2
+        sys.exit(code or 0)
+
+
+UsageError: Final[Any] = typer.BadParameter.__base__
+"""All that is wrong use."""
+
+
+def _one_line(error: Any) -> str:
+    text = re.sub("^Invalid value for '?(.*?)'?: ", r"\1: ", error.format_message())
+    text += "" if text.endswith((".", "?")) else "."
+    return printable(f"{text} See {error.ctx.command_path} --help." if error.ctx else text)
+
+
+def _is_option(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "option")
+
+
+def metavar_of(parameter: Any) -> str:
+    """What stands for a value: "PATH"; "" for flags."""
+    if getattr(parameter, "is_flag", False):
+        return ""
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def described(parameter: Any) -> tuple[str, str]:
+    """An argument or option, and what it means, with its default: for `--help` and the docs."""
+    names = ", ".join(sorted(parameter.opts, key=len) if _is_option(parameter) else ())
+    text = parameter.help or ""
+    default = parameter.default
+    if isinstance(parameter.show_default, str):
+        default = parameter.show_default
+    if parameter.show_default and type(default) in (str, int, float):
+        text += f" Default: {default}."
+    return f"{names} {metavar_of(parameter)}".strip(), text
+
+
+# ---------------------------------------------------------------- values
 
 
 def _spare_validators(parameters: list[Any]) -> list[Any]:
@@ -45,40 +121,32 @@ def _spare_validators(parameters: list[Any]) -> list[Any]:
 
 
 def _process(parameter: Any, own: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
-    """What `own(context, value)` gives, computed in the short way where that is possible."""
+    """What `own(context, value)` gives."""
     many = parameter.multiple or parameter.nargs == -1
-    if value is None and not parameter.required:
-        plain: Any = () if many else None
+    if value is None or value == ():
+        if parameter.required:
+            return own(context, value)  # says that it is missing
+        converted: Any = () if many else None
     else:
-        annotation = parameter.type_descriptor.annotation
-        try:
-            plain = _plain(value, annotation)
-        except ValueError:
-            return own(context, value)
-        low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
-        for number in plain if many else (plain,):
-            if (low is not None and number < low) or (high is not None and number > high):
-                return own(context, value)
-    return plain if parameter.callback is None else parameter.callback(context, parameter, plain)
+        kind = parameter.type_descriptor.annotation
+        convert = partial(_converted, parameter, context, get_args(kind)[0] if many else kind)
+        converted = list(map(convert, value)) if many else convert(value)
+    if parameter.callback is None:
+        return converted
+    return parameter.callback(context, parameter, converted)
 
 
-_NUMBERS: Final = {
-    int: re.compile(r"-?[0-9]{1,15}"),
-    float: re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?"),
-}
+_KINDS: Final = {int: "a whole number", float: "a number"}
 
 
-def _plain(value: Any, annotation: Any) -> Any:
-    """`value` as `annotation` says. Raises ValueError when that is not plain to see."""
-    if get_origin(annotation) is list and isinstance(value, list | tuple):
-        return [_plain(item, *get_args(annotation)) for item in value]
-    if get_origin(annotation) is Literal and value in get_args(annotation):
-        return value
-    if annotation in (bool, str, int, float, Path) and type(value) is annotation:
-        return value
-    if isinstance(value, str):
-        if annotation in _NUMBERS and _NUMBERS[annotation].fullmatch(value):
-            return annotation(value)
-        if annotation is Path and value:
-            return Path(value)
-    raise ValueError
+def _converted(parameter: Any, context: Any, kind: Any, value: Any) -> Any:
+    try:
+        converted = value if type(value) is kind else kind(value)
+    except ValueError:
+        text = f"{shorten(value)} is not {_KINDS[kind]}."
+    else:
+        low = getattr(parameter, "min", None)
+        if low is None or converted >= low:
+            return converted
+        text = f"{converted} is less than {low}."
+    raise typer.BadParameter(text, context, parameter)

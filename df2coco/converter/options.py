@@ -7,12 +7,11 @@ import dataclasses
 import os
 from collections.abc import ItemsView, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.coco.info import Condition
 from df2coco.coco.schema import is_id
-from df2coco.errors import OptionError, check_choice, shorten
+from df2coco.errors import OptionError, check_choice, did_you_mean, shorten
 from df2coco.parser.annotation import find_image_id
 from df2coco.taxonomy import (
     CATEGORIES,
@@ -21,6 +20,7 @@ from df2coco.taxonomy import (
     SOURCES,
     Category,
     ImageSource,
+    same_name,
 )
 
 Task: TypeAlias = Literal["keypoints", "instances"]
@@ -204,10 +204,11 @@ def _category_id(given: object, option: str) -> int:
     known: dict[Any, Category] = {**CATEGORY_BY_ID, **CATEGORY_BY_NAME}
     category = known.get(given) if type(given) in (int, str) else None
     if category is None:
-        near = get_close_matches(str(given), CATEGORY_BY_NAME, 1)
-        hint = f" Did you mean {CATEGORY_BY_NAME[near[0]].name}?" if near else ""
-        names = ", ".join(category.name for category in CATEGORIES)
-        raise OptionError(f"{shorten(given)} is not one of {names}.{hint}", field=option)
+        near = known.get(int(str(given))) if str(given).isdecimal() else same_name(given)
+        names = [category.name for category in CATEGORIES]
+        hint = did_you_mean(near.name if near else given, names)
+        text = f"{shorten(given)} is not one of {', '.join(names)}. {hint}".strip()
+        raise OptionError(text, field=option)
     return category.id
 
 

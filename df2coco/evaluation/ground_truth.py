@@ -13,7 +13,7 @@ from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import Loaded
 from df2coco.coco.schema import Rle, invalid, missing, unknown_id
-from df2coco.errors import CocoFileError, OptionError, shorten
+from df2coco.errors import CocoFileError, OptionError, did_you_mean, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
 from df2coco.taxonomy import NUM_LANDMARKS, Category, same_name
@@ -67,8 +67,9 @@ class GroundTruth:
             if name in (own, f"{number}") or (garment is not None and same_name(own) == garment):
                 break
         else:
-            known = ", ".join(self.names.values())
-            raise OptionError(f"{shorten(name)} is not one of {known}.", field="category")
+            known = list(self.names.values())
+            text = f"{shorten(name)} is not one of {', '.join(known)}. {did_you_mean(name, known)}"
+            raise OptionError(text.strip(), field="category")
         kept = [own == number for own in self.items.category_ids]
         columns = {f.name: getattr(self.items, f.name) for f in fields(Items)}
         items = Items(**{n: list(itertools.compress(c, kept)) for n, c in columns.items()})

@@ -8,14 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from df2coco.errors import printable
-from df2coco.stats.values import (
-    POINTS,
-    CategoryStatistics,
-    Histogram,
-    SplitStatistics,
-    quantile,
-)
+from df2coco.errors import cut_text, printable
+from df2coco.stats.text import percent
+from df2coco.stats.values import POINTS, CategoryStatistics, Histogram, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
 if TYPE_CHECKING:
@@ -44,12 +39,7 @@ class Panel(NamedTuple):
 
 def plain_text(text: str) -> str:
     """Text of the input as it is drawn: one line of bounded length."""
-    text = printable(text)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return cut_text(printable(text), 40)
 
 
 def _bare(axes: Axes) -> None:
@@ -81,7 +71,7 @@ def _categories(axes: Axes, numbers: SplitStatistics) -> None:
     counts = [category.items for category in shown]
     axes.barh(range(len(shown)), counts, color=BAR, height=0.78)
     for row, count in enumerate(counts):
-        label = f" {count:,}  ({_percent(count / numbers.items)})"
+        label = f" {count:,}  ({percent(count, numbers.items)})"
         axes.text(count, row, label, va="center")
     _rows(axes, shown)
     axes.set_xlim(0, 1.3 * max(counts))
@@ -91,8 +81,8 @@ def _describe_categories(numbers: SplitStatistics) -> str:
     return _listed((c.name, f"{c.items:,}") for c in _shown(numbers))
 
 
-def _points(numbers: SplitStatistics | CategoryStatistics) -> int:
-    return numbers.visible + numbers.occluded + numbers.unlabelled
+def _points(category: CategoryStatistics) -> int:
+    return category.visible + category.occluded + category.unlabelled
 
 
 def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
@@ -109,7 +99,8 @@ def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
 
 
 def _describe_visibility(numbers: SplitStatistics) -> str:
-    return _listed((part, _percent(getattr(numbers, part) / _points(numbers))) for part in POINTS)
+    total = numbers.total
+    return _listed((part, percent(getattr(total, part), _points(total))) for part in POINTS)
 
 
 # ---------------------------------------------------------------- shares
@@ -126,9 +117,8 @@ def _shares(axes: Axes, rows: Mapping[str, Mapping[str, int]]) -> None:
             left += count / total
             x = number / 3
             axes.plot(x + 0.012, row + 0.42, "s", color=color, markersize=6.5, clip_on=False)
-            axes.text(
-                x + 0.035, row + 0.42, f"{name} {_percent(count / total)}", va="center_baseline"
-            )
+            label = f"{name} {percent(count, total)}"
+            axes.text(x + 0.035, row + 0.42, label, va="center_baseline")
     _bare(axes)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.3, -0.3)
@@ -156,7 +146,7 @@ def _shares_panel(
 ) -> Panel:
     def describe(numbers: SplitStatistics) -> str:
         return "; ".join(
-            f"{what}: " + _listed((n, _percent(c / sum(parts.values()))) for n, c in parts.items())
+            f"{what}: " + _listed((n, percent(c, sum(parts.values()))) for n, c in parts.items())
             for what, parts in rows(numbers).items()
         )
 
@@ -209,7 +199,7 @@ def _items_per_image(axes: Axes, numbers: SplitStatistics) -> None:
     counts = [histogram.get(value, 0) for value in values]
     axes.bar(values, counts, color=BAR, width=0.75)
     for value, count in zip(values, counts, strict=True):
-        label = f"{count:,}\n{_percent(count / numbers.images)}"
+        label = f"{count:,}\n{percent(count, numbers.images)}"
         axes.text(value, count, label, ha="center", va="bottom", linespacing=1.05)
     _bare(axes)
     axes.set_xticks(values)
@@ -232,11 +222,11 @@ def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
         for width, height, count in numbers.image_sizes
         if not (across[0] <= width <= across[1] and down[0] <= height <= down[1])
     )
-    beyond = f"; {_percent(outside / numbers.images)} are beyond" if outside else ""
+    beyond = f"; {percent(outside, numbers.images)} are beyond" if outside else ""
     axes.set_xlabel(f"width, pixels (larger dots: more images{beyond})")
     axes.set_ylabel("height, pixels")
     width, height, count = sizes[0]
-    label = f"most often {width:,} x {height:,}: {_percent(count / numbers.images)}"
+    label = f"most often {width:,} x {height:,}: {percent(count, numbers.images)}"
     axes.text(1, 1.02, label, transform=axes.transAxes, ha="right", va="bottom")
 
 
@@ -280,7 +270,7 @@ PANELS: Final[Mapping[str, Panel]] = {
     "sources": _shares_panel("User and shop", _source_rows),
     "visibility": Panel(
         "Landmarks per category",
-        _points,
+        lambda n: _points(n.total),
         lambda n: 1.0 + 0.235 * len(_shown(n)),
         _visibility,
         _describe_visibility,

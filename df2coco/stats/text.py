@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from df2coco.errors import counted, printable
+from df2coco.errors import counted, cut_text, printable
 from df2coco.parser.records import NOTICES
-from df2coco.stats.values import POINTS, CategoryStatistics, SplitStatistics, quantile
+from df2coco.stats.values import POINTS, SplitStatistics, quantile
 from df2coco.taxonomy import ATTRIBUTES
 
 _WIDTH: Final = 80
@@ -24,8 +24,8 @@ MEANINGS: Final = {
 
 def text_table(numbers: SplitStatistics) -> Iterator[str]:
     """The lines of the table of one split."""
-    title = printable(numbers.name)
-    yield f"{_cut(title, 40)}: {counted(numbers.images, 'image')}, {counted(numbers.items, 'item')}"
+    title = cut_text(printable(numbers.name), 39)
+    yield f"{title}: {counted(numbers.images, 'image')}, {counted(numbers.items, 'item')}"
     for part in (_comparison, _categories, _attributes, _distributions, _remarks):
         lines = list(part(numbers))
         yield from ["", *lines] if lines else ()
@@ -71,14 +71,11 @@ def _categories(numbers: SplitStatistics) -> Iterator[str]:
     widths = {} if numbers.landmarks is None else dict(zip(POINTS, (11, 10, 12), strict=True))
     head = "".join(f"{part:>{width}}" for part, width in widths.items())
     yield f"{'category':<{_NAME_WIDTH}}{'items':>9}{'share':>9}{head}"
-    rows: list[tuple[str, CategoryStatistics | SplitStatistics]] = [
-        *((printable(category.name), category) for category in numbers.categories),
-        ("all", numbers),
-    ]
-    for name, row in rows:
+    for row in (*numbers.categories, numbers.total):
+        name = cut_text(printable(row.name), _NAME_WIDTH - 1)
         share = percent(row.items, numbers.items)
         points = (f"{getattr(row, part):>{width},}" for part, width in widths.items())
-        yield f"{_cut(name, _NAME_WIDTH):<{_NAME_WIDTH}}{row.items:>9,}{share:>9}{''.join(points)}"
+        yield f"{name:<{_NAME_WIDTH}}{row.items:>9,}{share:>9}{''.join(points)}"
 
 
 def _attributes(numbers: SplitStatistics) -> Iterator[str]:
@@ -145,7 +142,3 @@ def remarks(numbers: SplitStatistics) -> Iterator[str]:
 def _remarks(numbers: SplitStatistics) -> Iterator[str]:
     for remark in remarks(numbers):
         yield from textwrap.wrap(remark, _WIDTH, subsequent_indent="  ")
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) < width else f"{text[: width - 4]}..."

@@ -15,7 +15,7 @@ Histogram = Mapping[int, int]
 """Value, rounded to a whole number of its unit -> how often; sorted by value."""
 
 POINTS: Final = ("visible", "occluded", "unlabelled")
-"""What the points of landmarks are: fields of both kinds of statistics."""
+"""What the points of landmarks are: fields of `CategoryStatistics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,10 @@ class SplitStatistics:
     notices: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def visible(self) -> int:
-        """Visible points of all categories."""
-        return sum(category.visible for category in self.categories)
-
-    @property
-    def occluded(self) -> int:
-        """Occluded points of all categories."""
-        return sum(category.occluded for category in self.categories)
-
-    @property
-    def unlabelled(self) -> int:
-        """Unlabelled points of all categories."""
-        return sum(category.unlabelled for category in self.categories)
+    def total(self) -> CategoryStatistics:
+        """The items and points of all categories together."""
+        points = {name: sum(getattr(c, name) for c in self.categories) for name in POINTS}
+        return CategoryStatistics(0, "all", self.items, 0, **points)
 
     @property
     def release(self) -> Release | None:
@@ -162,7 +153,7 @@ class SplitStatistics:
         """Everything as JSON values: the fields, the comparison, and what is missing."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return fields | {
-            **{name: getattr(self, name) for name in POINTS},
+            **{name: getattr(self.total, name) for name in POINTS},
             "comparison": [row._asdict() for row in self.comparison()],
             "missing": self.missing(),
         }

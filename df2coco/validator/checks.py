@@ -7,6 +7,8 @@ from inspect import cleandoc
 from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
+from df2coco.version import DOCS
+
 Level: TypeAlias = Literal["error", "warning", "note"]
 
 LEVELS: Final[Mapping[Level, str]] = {
@@ -28,7 +30,7 @@ NEEDS: Final[Mapping[Need, str]] = {
 }
 """When a check runs."""
 
-PAGE: Final = "https://df2coco.github.io/df2coco/checks/"
+PAGE: Final = f"{DOCS}checks/"
 """Has a page for each check, with an example."""
 
 

@@ -1,6 +1,5 @@
 """Running the checks: on the annotations part by part, in several processes, and on the file as a whole."""
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
@@ -11,7 +10,7 @@ from typing import Final, NamedTuple
 from df2coco.coco.lists import Span, cut, read_span
 from df2coco.coco.reader import Loaded, no_collection, read_whole, refuse_other_kinds
 from df2coco.coco.schema import Entry, read_whole_numbers
-from df2coco.errors import OptionError, SourceError, check_list
+from df2coco.errors import OptionError, SourceError, check_list, did_you_mean
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
@@ -57,8 +56,7 @@ CHECK_BY_CODE: Final = {check.code: check for check in CHECKS}
 
 def unknown_code(code: str, codes: Iterable[str], option: str = "") -> OptionError:
     """The error for what is none of `codes`."""
-    near = difflib.get_close_matches(code, list(codes), n=3)
-    hint = f"Did you mean {', '.join(near)}?" if near else "df2coco explain lists all."
+    hint = did_you_mean(code, codes, "df2coco explain lists all.")
     return OptionError(f"there is no code {code!r}. {hint}", field=option)
 
 

@@ -22,6 +22,7 @@ import typer
 from df2coco import ImageRecord, Item, Selection, Shape, Summary
 from df2coco.cli import load_commands
 from df2coco.cli.app import app
+from df2coco.cli.values import described
 from df2coco.converter.restore import Restored
 from df2coco.errors import printable
 from df2coco.evaluation import Evaluation
@@ -148,7 +149,8 @@ def _sections(command: Any, name: str) -> Iterator[str]:
         return
     context = command.context_class(command, info_name=name)
     usage = command.get_usage(context).removeprefix("Usage: ").replace("\n", " ")
-    entries = [entry for parameter in command.params if (entry := _entry(parameter, context))]
+    shown = [described(parameter) for parameter in command.params if not parameter.hidden]
+    entries = [f"- `{names}`: {_prose(text)}" for names, text in shown]
     about = _prose(command.help or "")
     yield "\n".join([f"## {name}", "", about, "", f"`{' '.join(usage.split())}`", "", *entries])
 
@@ -157,20 +159,6 @@ def _prose(text: str) -> str:
     """Help as a paragraph of Markdown, in which <...> is no tag."""
     joined = re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("\b\n", "").strip())
     return escape(joined, quote=False)
-
-
-def _entry(parameter: Any, context: Any) -> str | None:
-    """An argument or option as an item of a list: in a table, a bar would end its cell."""
-    if getattr(parameter, "hidden", False):
-        return None
-    names, text = parameter.get_help_record(context)
-    names = re.sub(r" <(path|list\[Path\]|text)>$", "", names)
-    text, extras = re.fullmatch(r"(.*?)(?:  \[([^]]*)\])?", text, re.S).groups()
-    default = re.search(r"default: ([^;]*)", extras or "")
-    variable = re.search(r"env var: ([^;]*)", extras or "")
-    more = f" Default: {default[1].strip('()')}." if default else ""
-    more += f" Or the variable `{variable[1]}`." if variable else ""
-    return f"- `{names}`: {_prose(text)}{more}"
 
 
 API = (
