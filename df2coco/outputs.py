@@ -172,10 +172,8 @@ class _Output:
     work: Path
     """Written now, renamed at the end."""
     stream: io.BufferedWriter | None = None
-    replaces: bool = False
-    """Something was there before,"""
     old: Path | None = None
-    """which has this name, too, while all are renamed."""
+    """A second name of what was there before, while all are renamed."""
 
 
 class Outputs:
@@ -198,6 +196,8 @@ class Outputs:
         self._folders: list[_Output] = []
         self._made: list[Path] = []
         self._complete = False
+        self._held = False
+        """Another program holds one of them, for longer than we wait."""
 
     def __enter__(self) -> Outputs:
         return self
@@ -273,8 +273,33 @@ class Outputs:
                 for name in sorted(os.listdir(folder.work)):
                     path, target = folder.path / name, folder.target / name
                     pending.append(_Output(path, target, folder.work / name))
-        _rename_all(pending, self._mark)
+        self._rename(pending)
         self._complete = True
+
+    def _rename(self, outputs: Sequence[_Output]) -> None:
+        """Rename all or none. Raises `OutputError`."""
+        left: list[Path] = []
+        try:
+            for output in outputs:
+                with reported_for(output.path):
+                    _prepare(output, self._mark if len(outputs) > 1 else None)
+            for output in outputs:  # nothing else between two renames: a kill can come at any time
+                _replace(output.work, output.target)
+        except BaseException as error:
+            left = [output.old for output in outputs if not _put_back(output) and output.old]
+            if not isinstance(error, OSError):
+                raise
+            text = f"cannot be written ({error.strerror})."
+            if _is_held(error):
+                self._held = True  # what is written must not be lost
+                text += f" Another program holds it: rename {output.work} yourself."
+            text += "".join(f" What was there before is in {old}." for old in left)
+            raise OutputError(text, file=output.path) from None
+        finally:
+            for output in outputs:
+                if output.old is not None and output.old not in left:
+                    with contextlib.suppress(OSError):
+                        output.old.unlink(missing_ok=True)
 
     def _discard(self) -> None:
         """Take away what is not in its place."""
@@ -283,8 +308,9 @@ class Outputs:
                 if output.stream is not None:
                     output.stream.close()
             with contextlib.suppress(OSError):
-                output.work.unlink(missing_ok=True)
-        for folder in self._folders:
+                if not self._held:
+                    output.work.unlink(missing_ok=True)
+        for folder in [] if self._held else self._folders:
             shutil.rmtree(folder.work, ignore_errors=True)
         for made in [] if self._complete else reversed(self._made):
             with contextlib.suppress(OSError):
@@ -309,43 +335,20 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 # ---------------------------------------------------------------- the end
 
 
-def _rename_all(outputs: Sequence[_Output], mark: str) -> None:
-    """Rename all or none. Raises `OutputError`."""
-    left: list[Path] = []
-    try:
-        for output in outputs:
-            with reported_for(output.path):
-                _prepare(output, mark if len(outputs) > 1 else None)
-        for output in outputs:  # nothing else between two renames: a kill can come at any time
-            _replace(output.work, output.target)
-    except BaseException as error:
-        left = [output.old for output in outputs if not _put_back(output) and output.old]
-        if not isinstance(error, OSError):
-            raise
-        more = "".join(f" What was there before is in {old}." for old in left)
-        text = f"cannot be written ({error.strerror}).{more}"
-        raise OutputError(text, file=output.path) from None
-    finally:
-        for output in outputs:
-            if output.old is not None and output.old not in left:
-                with contextlib.suppress(OSError):
-                    output.old.unlink(missing_ok=True)
-
-
-_HELD: Final = 5, 32
-"""Windows' numbers of errors for a file that another program holds."""
+def _is_held(error: OSError) -> bool:
+    """Whether Windows says that another program holds a file."""
+    return getattr(error, "winerror", None) in (5, 32)
 
 
 def _replace(work: Path, target: Path) -> None:
     """Rename. On Windows an antivirus may hold a new file, or one in a new folder, for some seconds."""
-    for attempt in range(8):
+    for attempt in range(9):
         try:
             return os.replace(work, target)
         except OSError as error:
-            if getattr(error, "winerror", None) not in _HELD:
+            if attempt == 8 or not _is_held(error):
                 raise
             time.sleep(0.05 * 2**attempt)
-    return os.replace(work, target)
 
 
 def _prepare(output: _Output, mark: str | None) -> None:
@@ -354,7 +357,6 @@ def _prepare(output: _Output, mark: str | None) -> None:
         before = output.target.lstat()
     except FileNotFoundError:
         return
-    output.replaces = True
     if stat.S_ISREG(before.st_mode):
         with contextlib.suppress(OSError, AttributeError):  # Windows has no owners
             os.chown(output.work, before.st_uid, before.st_gid)
@@ -371,24 +373,16 @@ def _prepare(output: _Output, mark: str | None) -> None:
 
 def _put_back(output: _Output) -> bool:
     """Undo the renaming of an output, if it was renamed; whether that is done."""
-    if os.path.lexists(output.work):
-        return True
     try:
-        if output.old is not None:
+        if os.path.lexists(output.work):
+            pass
+        elif output.old is not None:
             os.replace(output.old, output.target)
-        elif not output.replaces:
+        else:
             os.replace(output.target, output.work)
     except OSError:
         return False
     return True
-
-
-_SIGNALS: Final = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    if hasattr(signal, name)
-]
-"""Signals that ask for an end."""
 
 
 @contextlib.contextmanager
@@ -401,7 +395,9 @@ def _signals_wait() -> Iterator[None]:
     try:
         with contextlib.ExitStack() as stack:
             # Python calls handlers in the main thread alone.
-            for number in _SIGNALS if threading.current_thread() is threading.main_thread() else ():
+            is_main = threading.current_thread() is threading.main_thread()
+            names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if is_main else ()
+            for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
                 handler = signal.getsignal(number)
                 if handler not in (None, signal.SIG_IGN):
                     stack.callback(signal.signal, number, handler)

@@ -16,9 +16,8 @@ Sources, column by column:
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, get_args
 
 
@@ -235,11 +234,11 @@ CATEGORIES: Final[tuple[Category, ...]] = (
 )
 # fmt: on
 
-CATEGORY_BY_ID: Final = MappingProxyType({category.id: category for category in CATEGORIES})
+CATEGORY_BY_ID: Final[Mapping[int, Category]] = {category.id: category for category in CATEGORIES}
 
-CATEGORY_BY_NAME: Final = MappingProxyType(
-    {name: category for category in CATEGORIES for name in (category.name, category.official_name)}
-)
+CATEGORY_BY_NAME: Final[Mapping[str, Category]] = {
+    name: category for category in CATEGORIES for name in (category.name, category.official_name)
+}
 """The dataset's name or the official converter's -> category."""
 
 
@@ -270,18 +269,9 @@ SIGMAS: Final[tuple[float, ...]] = tuple(s for category in CATEGORIES for s in c
 """The 294 official OKS sigmas, in slot order."""
 
 SKELETON: Final[tuple[tuple[int, int], ...]] = tuple(
-    (category.first_slot + a, category.first_slot + b)
-    for category in CATEGORIES
-    for a, b in category.skeleton
+    (c.first_slot + a, c.first_slot + b) for c in CATEGORIES for a, b in c.skeleton
 )
 """The edges of all categories as 1-based numbers over the 294 (COCO counts skeletons from 1)."""
-
-FLIP_PAIRS: Final[tuple[tuple[int, int], ...]] = tuple(
-    (category.first_slot + a - 1, category.first_slot + b - 1)
-    for category in CATEGORIES
-    for a, b in category.flip_pairs
-)
-"""The 0-based slots that change places when the image is mirrored."""
 
 
 def flip_indices(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...]:
@@ -292,17 +282,17 @@ def flip_indices(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[int, ...
     return tuple(indices)
 
 
-FLIP_INDICES: Final[tuple[int, ...]] = flip_indices(NUM_LANDMARKS, FLIP_PAIRS)
+FLIP_INDICES: Final[tuple[int, ...]] = flip_indices(
+    NUM_LANDMARKS, ((c.slots[a - 1], c.slots[b - 1]) for c in CATEGORIES for a, b in c.flip_pairs)
+)
 """For each of the 294 slots, the slot it becomes when the image is mirrored."""
 
-ATTRIBUTES: Final = MappingProxyType(
-    {
-        "scale": ("small", "modest", "large"),
-        "occlusion": ("slight", "medium", "heavy"),
-        "zoom_in": ("none", "medium", "large"),
-        "viewpoint": ("not worn", "frontal", "side or back"),
-    }
-)
+ATTRIBUTES: Final[Mapping[str, tuple[str, str, str]]] = {
+    "scale": ("small", "modest", "large"),
+    "occlusion": ("slight", "medium", "heavy"),
+    "zoom_in": ("none", "medium", "large"),
+    "viewpoint": ("not worn", "frontal", "side or back"),
+}
 """The attributes of an item and what their values 1, 2, 3 mean."""
 
 ImageSource: TypeAlias = Literal["user", "shop"]
