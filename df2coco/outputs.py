@@ -214,6 +214,14 @@ class Outputs:
         output.stream = io.BufferedWriter(_File(output.work, path), _BUFFER)
         return output.stream
 
+    def drop(self, path: Path) -> None:
+        """Take back what `open` gave."""
+        output = next(output for output in self._files if output.path == path)
+        assert output.stream is not None
+        output.stream.close()
+        output.work.unlink()
+        self._files.remove(output)
+
     def folder(self, path: Path) -> Path:
         """A folder to fill, whose content comes to the folder `path`: all that is missing of it is made.
 

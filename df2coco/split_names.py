@@ -7,8 +7,14 @@ SPLITS: Final = ("train", "validation", "test")
 
 _SPLIT_OF_WORD: Final = {name: name for name in SPLITS} | dict.fromkeys(("valid", "val"), SPLITS[1])
 
+_COPIED: Final = (
+    "copy|copie|kopie|copia|c\u00f3pia|kopia|\u526f\u672c|\u043a\u043e\u043f\u0438\u044f"
+)
+"""What Windows adds to the name of a copy, in the languages of most users."""
+
 _COPY: Final = re.compile(
-    r"^copy of |-\d{8}T\d{6}Z(?:-\d+)*$|(?: - copy)? ?\(\d+\)$| - copy$", re.IGNORECASE
+    rf"^copy of |-\d{{8}}T\d{{6}}Z(?:-\d+)*$|(?: - (?:{_COPIED}))? ?\(\d+\)$| - (?:{_COPIED})$| copy(?: \d+)?$",
+    re.IGNORECASE,
 )
 
 

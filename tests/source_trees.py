@@ -136,6 +136,14 @@ MIXTURES: Final = """
     notes:txt2
     annos:txt2
     image:jpg2 train:
+    train/annos:json2 train/my+photos:jpg2
+    train/annos:json2 train/a:jpg1 train/b:jpg2
+    annos/train:json2 shots/train:jpg2
+    train/annos:json2 train/image:jpg2 train/images:jpg2
+    train_annos:json2 train_images:jpg2 test_images:jpg2
+    train/annos:json2 train/image:jpg2 validation/annos: validation/image:jpg2
+    train+-+Kopie/annos:json2 train+-+Kopie/image:jpg2
+    archive.zip!D/train/annos:json2
 """.strip().splitlines()
 """Trees with several splits, and what may lie beside them."""
 

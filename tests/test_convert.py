@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -724,6 +725,26 @@ class TestNothingIsIgnored:
                 (summary,) = convert(source, tmp_path / "other.json", **chosen)
                 assert not summary.notice_counts
         assert not (tmp_path / "out.json").exists()
+
+    @pytest.mark.parametrize("reason", ["selection", "faults"])
+    def test_one_empty_split_does_not_stop_the_others(
+        self, make_split: MakeSplit, tmp_path: Path, reason: str
+    ) -> None:
+        top = make_annotation(make_item(1))
+        root, out = (
+            make_split({1: make_annotation(), 2: top}, name="root/train").parent,
+            tmp_path / "out",
+        )
+        make_split({1: top if reason == "selection" else b"{"}, name="root/validation")
+        chosen = asked(categories=[9]) if reason == "selection" else {"on_error": "skip"}
+        train, validation = convert(root, out, **chosen)
+        assert sorted(os.listdir(out)) == ["instances_train.json", "keypoints_train.json"]
+        assert [summary.notice_counts["nothing-left"] for summary in (train, validation)] == [0, 1]
+        assert (validation.outputs, validation.images, validation.items) == ([], 0, 0)
+        assert train.images == (1 if reason == "selection" else 2)
+        with pytest.raises(ConversionError, match="nothing was written"):
+            convert(root / "validation", tmp_path / "other", **chosen)
+        assert not (tmp_path / "other").exists()
 
     def test_nothing_that_can_be_used(self, make_split: MakeSplit, tmp_path: Path) -> None:
         source = make_split({1: b"{", 2: make_annotation(make_item(1))})

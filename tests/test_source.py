@@ -495,6 +495,117 @@ class TestNothingIgnoredInSilence:
         assert notice.code == "no-images"
         assert notice.text.endswith(f"may be in {root}/train/photos, with --images.")
 
+    @pytest.mark.parametrize(
+        ("annotations", "photos", "named"),
+        [
+            ("train/annos", ["train/my photos/000001.jpg"], ["train/my photos"]),
+            ("train/annos", ["train/raw/image/000002.jpg"], ["train/raw/image"]),
+            ("train/annos", ["train/stuff.zip!000001.jpg"], ["train/stuff.zip"]),
+            ("train/annos", ["train/a/000001.jpg", "train/b/000002.jpg"], ["train/a", "train/b"]),
+            ("annos/train", ["shots/train/000001.jpg"], ["shots/train"]),
+            ("val_annos", ["val shots/000001.jpg"], ["val shots"]),
+            ("train/annos", ["train/masks/000001.png"], []),  # no photos
+            ("train/annos", ["train/other/000009.jpg"], []),  # not its numbers
+            ("val/annos", ["val/train/000001.jpg"], []),  # another split's
+            ("train/annos", ["train/.cache/000001.jpg"], []),
+        ],
+    )
+    def test_photos_under_any_name_are_named_and_not_taken(
+        self, tmp_path: Path, annotations: str, photos: list[str], named: list[str]
+    ) -> None:
+        root = fill(tmp_path, *(f"{annotations}/00000{number}.json" for number in (1, 2)))
+        for path in photos:
+            archive, inside, member = path.rpartition("!")
+            if inside:
+                with zipfile.ZipFile(root / archive, "w") as target:
+                    target.writestr(member, make_jpeg())
+            else:
+                fill(root, path)
+        (split,) = find_splits(root / annotations)
+        assert split.reader.images is None
+        assert split.near == [f"{root}/{name}" for name in named]
+        (summary,) = convert(root / annotations, tmp_path / "out.json")
+        assert [notice.code for notice in summary.notices] == ["no-images"]
+        assert all(f"{root}/{name}" in summary.notices[0].text for name in named)
+
+    @pytest.mark.parametrize(
+        ("paths", "unread"),
+        [
+            (["train/annos", "train/image", "train/images"], ["train/images"]),
+            (["train_annos", "train_images", "test_images"], ["test_images"]),
+            (["train/annos", "train/image", "train/pictures"], []),
+            (["train_annos", "train_images", "val_annos", "val_images"], []),
+        ],
+    )
+    def test_photos_beside_that_are_not_taken_are_named(
+        self, tmp_path: Path, paths: list[str], unread: list[str]
+    ) -> None:
+        splits = find_splits(fill(tmp_path, *numbered(*paths)))
+        told = [notice for split in splits for notice in split.notices()]
+        assert [notice.file for notice in told] == [f"{tmp_path}/{path}" for path in unread]
+        assert all(notice.text.endswith("with --images, to read it.") for notice in told)
+
+    def test_an_empty_folder_for_annotations_does_not_stop_the_other_splits(
+        self, tmp_path: Path
+    ) -> None:
+        root = fill(tmp_path, *below("train"), *numbered("validation/image"))
+        (root / "validation/annos").mkdir()
+        (split,) = find_splits(root)
+        (notice,) = split.notices()
+        assert str(notice).startswith(f"{root}/validation/annos: not read: no annotation files in")
+        with pytest.raises(
+            SourceError, match="validation/annos: no annotation files in this folder"
+        ):
+            find_splits(root / "validation")
+
+    @pytest.mark.parametrize(
+        ("archive", "name"), [("train/annos.zip", "train"), ("mine/annos.zip", "annos")]
+    )
+    def test_an_archive_of_annotations_in_a_splits_folder(
+        self, tmp_path: Path, archive: str, name: str
+    ) -> None:
+        fill(tmp_path / "whole", *numbered("annos"))
+        (tmp_path / archive).parent.mkdir()
+        pack(tmp_path / "whole/annos", tmp_path / archive)
+        assert [split.name for split in find_splits((tmp_path / archive).parent)] == [name]
+
+    def test_an_archive_is_opened_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root = fill(tmp_path, *numbered("train/annos"))
+        pack(fill(tmp_path / "whole", *numbered("x/image")), root / "train.zip")
+        opened: list[str] = []
+        real = zipfile.ZipFile.__init__
+
+        def count(self: zipfile.ZipFile, file: Path) -> None:
+            opened.append(file.name)
+            real(self, file)
+
+        monkeypatch.setattr(zipfile.ZipFile, "__init__", count)
+        find_splits(root)
+        assert opened == ["train.zip"]
+
+    @pytest.mark.posix
+    def test_names_that_are_not_utf_8(self, tmp_path: Path) -> None:
+        """Linux allows any bytes; messages and reports show what cannot be printed."""
+        try:
+            folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+            root = fill(folder, *SPLIT, "annos/x.json")
+            (root / "annos/x.json").rename(root / os.fsdecode(b"annos/\xff.json"))
+        except OSError:
+            pytest.skip("the disk allows no such names")
+        (split,) = find_splits(folder)
+        assert split.name == "caf_"
+        out, report = tmp_path / "out.json", tmp_path / "report.json"
+        (summary,) = convert(folder, out, on_error="skip", report=report)
+        assert (summary.images, summary.items) == (2, 2)
+        (notice,) = json.loads(report.read_text())[0]["notices"]
+        assert notice["file"] == f"{tmp_path}/caf\\xe9/annos/\\xff.json"
+        with pytest.raises(ConversionError) as caught:
+            convert(folder, out)
+        assert "1 annotation file cannot be used" in str(caught.value)
+        assert str(caught.value).isprintable()
+
     def test_photos_in_an_archive_that_needs_a_password_are_named(self, tmp_path: Path) -> None:
         root = fill(tmp_path, *numbered("train/annos"))
         members = [(f"train/image/{name}.jpg", make_jpeg()) for name in ("000001", "000002")]
@@ -546,6 +657,38 @@ class TestNothingIgnoredInSilence:
     ) -> None:
         with pytest.raises(SourceError, match=says):
             find_splits(fill(tmp_path, *files.split()))
+
+    def test_an_archive_of_any_name_is_named(self, tmp_path: Path) -> None:
+        pack(fill(tmp_path / "root/x/train", *SPLIT), tmp_path / "root/archive.zip")
+        shutil.rmtree(tmp_path / "root/x")
+        with pytest.raises(
+            SourceError, match=r"archive\.zip: not read\. Name it as SOURCE if it is"
+        ):
+            find_splits(tmp_path / "root")
+        assert [split.name for split in find_splits(tmp_path / "root/archive.zip")] == ["archive"]
+
+    @pytest.mark.parametrize(
+        ("labels", "text", "is_yolo"),
+        [
+            ("train/labels", "0 0.5 0.5 0.25 0.25\n", True),
+            ("labels/train", "12 0.1 0.1 0.2 0.1 0.2 0.2 1e-3 0.2", True),
+            ("train", "0 0.5 0.5 0.25 0.25", True),
+            ("train/labels", "000001.jpg 3 0.5", False),
+            ("train/labels", "0 0.5 0.5", False),
+        ],
+    )
+    def test_labels_of_yolo_are_known_by_what_they_are(
+        self, tmp_path: Path, labels: str, text: str, is_yolo: bool
+    ) -> None:
+        root = fill(tmp_path, *numbered("train/images"), f"{labels}/000001.txt")
+        (root / labels / "000001.txt").write_text(text)
+        if is_yolo:
+            with pytest.raises(SourceError, match="a dataset in the form of YOLO"):
+                find_splits(root)
+        else:
+            assert find_splits(root)[0].reader.annotations is None
+        fill(root, *numbered("train/annos"))
+        assert find_splits(root)[0].reader.annotations is not None
 
     def test_one_file_of_a_whole_split_is_a_fault_of_the_layout(self, tmp_path: Path) -> None:
         (tmp_path / "annos").mkdir()

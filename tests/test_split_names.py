@@ -28,7 +28,10 @@ NAMES = {
     "deepfashion2_train": ("train", False), "train-002.zip": ("train", False),
     "deepfashion2_trousers_validation.json": ("validation", False),
     "train_val": ("validation", False), "test1": ("test", False),
+    "train - Kopie": ("train", True), "val - Copia (2)": ("validation", True),
+    "test - \u526f\u672c": ("test", True), "train copy 2": ("train", True),
     # near misses
+    "train - Kopien": ("train", False), "train copied": ("train", False),
     "trainer": (None, False), "value": (None, False), "trainval": (None, False),
     "contest": (None, False), "mine": (None, False), "": (None, False), "2017": (None, False),
 }  # fmt: skip

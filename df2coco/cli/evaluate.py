@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 from df2coco.cli import app as cli
 from df2coco.cli.streams import say
-from df2coco.errors import printable
+from df2coco.errors import counted, printable
 from df2coco.evaluation import Evaluation, evaluate
 from df2coco.evaluation.detection import COUNTED_LANDMARKS, KINDS, OKS_AREAS, Attribute, Kind
 from df2coco.evaluation.engines import ENGINES
@@ -174,8 +174,8 @@ _COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
 
 def _lines(evaluation: Evaluation, *, per_category: bool) -> Iterator[str]:
     yield (
-        f"{KINDS[evaluation.kind]}: {evaluation.results:,} results, {evaluation.items:,} items "
-        f"in {evaluation.images:,} images"
+        f"{KINDS[evaluation.kind]}: {counted(evaluation.results, 'result')}, "
+        f"{counted(evaluation.items, 'item')} in {counted(evaluation.images, 'image')}"
     )
     everything = {"all": evaluation.scores, **evaluation.subsets}
     title = evaluation.by or ""

@@ -35,8 +35,8 @@ def split_command(
         return
     for part in done:
         say(
-            f"{part.name}: {part.images:,} images ({part.image_share:.2%}, {part.share:.2%} wanted), "
-            f"{part.annotations:,} annotations, {part.pairs:,} pairs -> {part.path}"
+            f"{part.name}: {counted(part.images, 'image')} ({part.image_share:.2%}, {part.share:.2%} wanted), "
+            f"{counted(part.annotations, 'annotation')}, {counted(part.pairs, 'pair')} -> {part.path}"
         )
     for part in done:
         if not part.images:

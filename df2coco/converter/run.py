@@ -226,7 +226,7 @@ class _Run:
     def convert(
         self, splits: Sequence[Split], plans: Sequence[list[Output]], *, makes_folders: bool
     ) -> list[Summary]:
-        """Convert splits into the files of their plans: all of them, or none."""
+        """Convert splits into the files of their plans: all of them but those of empty splits, or none."""
         for split in splits:
             split.check_photos()
         read = [path for split in splits for path in split.folders]
@@ -240,12 +240,16 @@ class _Run:
                     self._convert(split, plan, outputs)
                     for split, plan in zip(splits, plans, strict=True)
                 ]
-                if self._fails(*summaries) or any(
-                    "nothing-left" in s.notice_counts for s in summaries
-                ):
+                empty = [s for s in summaries if "nothing-left" in s.notice_counts]
+                if self._fails(*summaries) or len(empty) == len(summaries):
                     for summary in summaries:
                         summary.clear()
                     raise ConversionError(summaries)
+                for summary in empty:  # the other splits are what was asked for
+                    for path in summary.outputs:
+                        outputs.drop(path)
+                    summary.outputs.clear()
+                    summary.clear()
                 for path in reports:
                     outputs.open(path).write(report_json(summaries))
         except ConversionError as error:

@@ -108,6 +108,8 @@ def parse_annotation(
         for code, field, text in repairs:
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
     if not items and not any(notice.code == "bad-item" for notice in notices):
+        if document and not notices and not any(map(_is_known, document)):
+            raise SourceError(_OTHER_KEYS, file=file)
         notices.append(Notice("no-items", file, "", "the image has no items"))
     if len(items) > 1:
         notices += _twice(items, file)
@@ -197,7 +199,7 @@ def _load_any(raw: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise FaultError("", _not_json(raw, error)) from None
     is_object = type(document) is dict
-    if not is_object or not any(key in _OF_IMAGES or is_item_key(key) for key in document):
+    if not is_object or not any(map(_is_known, document)):
         kind = recognise(raw)
         if kind is not None and kind.form != "other":
             text = f"this is {kind.what}, not the annotations of one image. {kind.remedy}"
@@ -217,7 +219,11 @@ def _load_any(raw: bytes) -> dict[str, Any]:
     return document  # type: ignore[no-any-return]
 
 
-_OF_IMAGES: Final = frozenset(Head.__struct_fields__)
+def _is_known(key: str) -> bool:
+    return key in Head.__struct_fields__ or is_item_key(key)
+
+
+_OTHER_KEYS: Final = "no key is one of an annotation file (source, pair_id, item1, item2 ...). Name the folder of DeepFashion2's own files."
 
 
 def _not_json(raw: bytes, error: Exception) -> str:

@@ -86,13 +86,26 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
     with suppress(SourceError):
         beside = find_image_place(place, [], trees)
         places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
-    labels = [p.label for p in places if p.images.numbered]
-    for photos in () if labels else _near(place, None, trees, any_name=True):
+    labels = [
+        p.label for p in places if p.images.numbered and (not wrong or p.label != wrong.label)
+    ]
+    for photos in () if labels else _under_any_name(place, trees):
         # masks have the photos' names, too, but are no JPEGs
         jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
         if not place.annotations.files.keys().isdisjoint(jpegs):
             labels.append(photos.label)
     return list(dict.fromkeys(labels))
+
+
+def _under_any_name(place: Place, trees: Trees) -> Iterator[Place]:
+    """All folders and archives of images beside annotation files and around them, but those of other splits."""
+    around, label = place.home, os.path.dirname(place.tree.label)
+    for _ in range(2):
+        names = [name for name in sorted(_listed(around))[:_MOST_NEAR] if name[0] != "."]
+        own = (split_called(place.split), None)
+        names = [name for name in names if split_called(name.removesuffix(".zip")) in own]
+        yield from _open_near(around, names, label, place.split, trees)
+        around, label = around.parent, os.path.dirname(label) if label else ".."
 
 
 def other_split(images: Place, place: Place) -> str | None:
@@ -103,27 +116,19 @@ def other_split(images: Place, place: Place) -> str | None:
     return name if name != place.split and {name, place.split} < set(SPLITS) else None
 
 
-def _near(
-    place: Place, empty: Place | None, trees: Trees, *, any_name: bool = False
-) -> Iterator[Place]:
+def _near(place: Place, empty: Place | None, trees: Trees) -> Iterator[Place]:
     """Where the photos of annotation files may be but beside them: the most likely first.
 
     train.zip beside train, images/train beside annos/train, JPEGImages beside annos; and what is in `empty`,
-    a folder of images that has none itself. With `any_name` all that is beside them, but for other splits.
+    a folder of images that has none itself.
     """
     if empty is not None and not empty.tree.archive:
         inside = sorted(name for name in list_folder(empty.tree.path) if name[0] != ".")
         yield from _open_near(empty.tree.path, inside, empty.label, None, trees)
     around, label = place.home, os.path.dirname(place.tree.label)
-    listed = _listed(around)
-    if any_name:
-        own = (None, split_called(place.split))
-        named = (name for name in sorted(listed)[:_MOST_NEAR] if name[0] != ".")
-        names = [name for name in named if split_called(name.removesuffix(".zip")) in own]
-        yield from _open_near(around, names, label, place.split, trees)
-        return
     if not place.tree.archive:
-        yield from _open_near(around, _called(_PHOTO_FOLDERS, listed), label, None, trees)
+        beside = _called(_PHOTO_FOLDERS, _listed(around))
+        yield from _open_near(around, beside, label, None, trees)
     if place.split not in SPLITS:
         return
     if not place.tree.archive and not kind_of(place.name)[1]:  # not val_annos, but val/annos

@@ -192,7 +192,7 @@ class Trees:
     def open(self, path: Path, label: str = "") -> Tree:
         """The tree of a folder or a zip archive. Raises `SourceError` when it is neither."""
         if not os.path.exists(path):
-            raise SourceError("no such file or folder.", file=path)
+            raise SourceError("no such file or folder.", file=label or path)
         return Folder(path, label) if os.path.isdir(path) else self.archive(path, label)
 
     def archive(self, path: Path, label: str = "") -> Archive:
@@ -273,6 +273,8 @@ class Place:
         name = original_name(self.name)
         if self.kind:
             name = self.prefix or self.around.name or self.tree.archive
+            if kind_of(name)[0] == "annotations" and split_called(self.home.name):
+                name = self.home.name  # annos.zip lies in the split's folder, as annos does
         return split_called(name) or _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip(". ") or "split"
 
     @property

@@ -61,7 +61,9 @@ def find_splits(
     if not annotated and (other := _other_dataset(source, list_folder(source))):
         raise SourceError(other, file=source)
     if not splits:
-        raise _nothing_found(source, search)
+        raise search.empty or _nothing_found(source, search)
+    if search.empty is not None:
+        search.passed_over.append((search.empty.file, f"not read: {search.empty.text}"))
     if images is not None and len(splits) > 1:
         names = ", ".join(split.name for split in splits)
         raise SourceError(
@@ -113,6 +115,8 @@ class _Search:
         self._folders = 0
         self.passed_over: list[tuple[str, str]] = []
         """Archives and folders that look like the dataset's and are not read, each with the reason."""
+        self.empty: SourceError | None = None
+        """A split has a folder for annotation files, and none in it."""
 
     def splits_at(self, source: Path, depth: int) -> list[Split]:
         """All splits in a folder or archive; the nearest to the top of it."""
@@ -207,19 +211,22 @@ class _Search:
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
         """The splits in the first of some places that has annotations, else in the first that has any."""
         found: list[Split] = []
+        empty: SourceError | None = None
         taken = group[0]
         for path in group:
             try:
                 splits = self.splits_at(path, depth)
-            except _EmptyAnnotationsError:
-                if path == group[-1] and not found:
-                    raise
+            except _EmptyAnnotationsError as error:
+                empty = error
                 continue
             annotated = any(split.reader.annotations is not None for split in splits)
             if annotated or not found:
                 found, taken = splits, path
             if annotated:
                 break
+        if empty is not None and not found:
+            self.empty = self.empty or empty
+            return []
         used = _used(found)
         for path in group:
             reason: str | None = f"not read, since {taken.name} is."
@@ -392,6 +399,8 @@ def _nothing_found(source: Path, search: _Search) -> SourceError:
         kind = recognise_file(path) if is_new else None
         if kind is not None:
             hints.append(f"{name} is {kind.what}. {kind.remedy}".strip())
+        elif is_new and name.lower().endswith(".zip"):
+            hints.append(f"{name}: not read. Name it as SOURCE if it is the dataset.")
     hint = f" ({' '.join(hints)})" if hints else ""
     return SourceError(
         "no annotation files found. Name a folder of 000001.json files (val_annos), "
@@ -414,9 +423,9 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
                 f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, "
                 "or write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
             )
-    folders = [source / name for name in [*names, *inner] if name.lower().endswith("labels")]
-    texts = (text for f in folders for end in ("*.txt", "*/*.txt") for text in f.glob(end))
-    if {"data.yaml", "dataset.yaml"} & {*names} or _is_yolo_label(next(texts, None)):
+    folders = ["", *names[:100], *(name for name in inner if "labels" in name.lower().split("/"))]
+    texts = (next((source / folder).glob("*.txt"), None) for folder in folders)
+    if {"data.yaml", "dataset.yaml"} & {*names} or any(map(_is_yolo_label, texts)):
         return (
             "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of DeepFashion2. "
             "Name the dataset's own annotation files."
