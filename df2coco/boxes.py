@@ -6,6 +6,7 @@ x, y, width, height in pixels.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Box: TypeAlias = Sequence[Any]
@@ -138,10 +139,14 @@ class Reading(NamedTuple):
         return result
 
 
+PLAIN: Final = Reading(FORMS[0], _AS_IT_IS, _AS_IT_IS)
+"""A COCO file's own."""
+
+
 def readings(
     forms: Sequence[Step] = FORMS, sample: tuple[Box, Box, Size] | None = None
-) -> Iterator[Reading]:
-    """All readings but a COCO file's own, those of few steps first.
+) -> list[Reading]:
+    """All readings but `PLAIN`, those of few steps first.
 
     Of points `forms` are the ways to choose them. `sample` are boxes as they stand, what they should be, and
     their images, all as columns: also the scales that these have in common are tried.
@@ -150,7 +155,7 @@ def readings(
     for form, order in itertools.product(forms, _ORDERS):
         scales = _scales(Reading(form, order, _AS_IT_IS), *sample) if sample is not None else ()
         every += [Reading(form, order, unit) for unit in (*_UNITS, *scales)]
-    yield from sorted(every[1:], key=lambda reading: len(reading.steps))
+    return sorted((r for r in every if r.steps), key=lambda reading: len(reading.steps))
 
 
 def best_reading(
@@ -169,29 +174,30 @@ def _scales(reading: Reading, boxes: Box, truth: Box, size: Size) -> Iterator[St
     import numpy as np
 
     _, _, across, down = reading.box(boxes, size)
-    width, height = size
+    sizes, longer, shorter = np.stack([*size]), np.maximum(*size), np.minimum(*size)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = across / truth[2], down / truth[3]
-    both = np.concatenate(ratios)
-    factor = _middle(1 / both)
-    if factor and abs(factor - 1) > 0.05:
-        yield _times(round(factor) if factor > 1.5 and abs(factor % 1 - 0.5) > 0.47 else factor)
-    longer, shorter = np.maximum(width, height), np.minimum(width, height)
-    measured = (
-        (_of_square, (width, height), (width, height)),
-        (_of_longer, (longer, longer), (longer, longer)),
-        (_of_shorter, (shorter, shorter), (shorter, shorter)),
-        (_of_letterbox, (longer, longer), (width, height)),
-    )
-    for unit, edges, kept in measured:
-        side = _middle(both * np.concatenate(edges))
+        ratios = np.stack([across / truth[2], down / truth[3]])
+    units = [_times(1 / scale)] if (scale := _middle(ratios)) else []
+    for unit, edges in (
+        (_of_square, sizes),
+        (partial(_of_side, "longer", np.maximum), longer),
+        (partial(_of_side, "shorter", np.minimum), shorter),
+        (_of_letterbox, longer),
+    ):
+        side = _middle(ratios * edges)
         usual = 16 * round(side / 16)
-        if side >= 32 and np.max(np.abs(np.concatenate(kept) / side - 1)) > 0.05:
-            exact = abs(side - round(side)) < 0.02 or abs(side - usual) > 0.03 * side
-            yield unit(round(side) if exact else usual)
+        exact = abs(side - round(side)) < 0.02 or abs(side - usual) > 0.03 * side
+        if side >= 32:
+            units.append(unit(round(side) if exact else usual))
+    for step in units:
+        moved = np.stack(step.read(*size, *size)) / sizes
+        if not np.all(np.abs(moved - 1) <= 0.05):  # else it explains nothing
+            yield step
 
 
 def _times(factor: float) -> Step:
+    simple = round(12 * factor) / 12  # a half, two thirds, ...
+    factor = simple if abs(simple - factor) < 0.01 * factor else factor
     words = f"multiplied by {factor:.4g}"
     return Step(f"if {words}", words, lambda x, y, *_: (x * factor, y * factor))
 
@@ -204,19 +210,7 @@ def _of_square(side: int) -> Step:
     )
 
 
-def _of_longer(side: int) -> Step:
-    return _of_side(
-        "longer", side, lambda width, height: (width + height + abs(width - height)) / 2
-    )
-
-
-def _of_shorter(side: int) -> Step:
-    return _of_side(
-        "shorter", side, lambda width, height: (width + height - abs(width - height)) / 2
-    )
-
-
-def _of_side(name: str, side: int, edge: Callable[[Any, Any], Any]) -> Step:
+def _of_side(name: str, edge: Callable[[Any, Any], Any], side: int) -> Step:
     return Step(
         f"in pixels of the image with a {name} side of {side}",
         f"multiplied by the image's {name} side / {side}",
@@ -225,7 +219,9 @@ def _of_side(name: str, side: int, edge: Callable[[Any, Any], Any]) -> Step:
 
 
 def _of_letterbox(side: int) -> Step:
-    plain = _of_longer(side)
+    import numpy as np
+
+    plain = _of_side("longer", np.maximum, side)
 
     def read(x: Any, y: Any, width: Any, height: Any) -> tuple[Any, Any]:
         x, y = plain.read(x - side / 2, y - side / 2, width, height)

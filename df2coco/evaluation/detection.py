@@ -1,11 +1,11 @@
 """Average precision of boxes, masks and landmarks, as COCO and the DeepFashion2 benchmark score them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection, open_source
-from df2coco.errors import CocoFileError, check_choice
+from df2coco.errors import check_choice
 from df2coco.evaluation.engines import ENGINES, Curves, Matching, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
@@ -37,47 +37,18 @@ OKS_AREAS: Final = {
 }
 
 
-class _Metric(NamedTuple):
-    """Where a number of COCO's stands in `Curves`: indices, or None for the mean over all thresholds."""
-
-    curve: str
-    threshold: int | None
-    area: int
-    limit: int
-
-
-_AT_50, _AT_75 = 0, 5
-_ALL: Final = 0
-
-METRICS: Final[Mapping[str, Mapping[str, _Metric]]] = {
-    "instances": {
-        "AP": _Metric("precision", None, _ALL, 2),
-        "AP50": _Metric("precision", _AT_50, _ALL, 2),
-        "AP75": _Metric("precision", _AT_75, _ALL, 2),
-        "APs": _Metric("precision", None, 1, 2),
-        "APm": _Metric("precision", None, 2, 2),
-        "APl": _Metric("precision", None, 3, 2),
-        "AR1": _Metric("recall", None, _ALL, 0),
-        "AR10": _Metric("recall", None, _ALL, 1),
-        "AR100": _Metric("recall", None, _ALL, 2),
-        "ARs": _Metric("recall", None, 1, 2),
-        "ARm": _Metric("recall", None, 2, 2),
-        "ARl": _Metric("recall", None, 3, 2),
-    },
-    "keypoints": {
-        "AP": _Metric("precision", None, _ALL, 0),
-        "AP50": _Metric("precision", _AT_50, _ALL, 0),
-        "AP75": _Metric("precision", _AT_75, _ALL, 0),
-        "APm": _Metric("precision", None, 1, 0),
-        "APl": _Metric("precision", None, 2, 0),
-        "AR": _Metric("recall", None, _ALL, 0),
-        "AR50": _Metric("recall", _AT_50, _ALL, 0),
-        "AR75": _Metric("recall", _AT_75, _ALL, 0),
-        "ARm": _Metric("recall", None, 1, 0),
-        "ARl": _Metric("recall", None, 2, 0),
-    },
+_AP: Final = ("AP", "AP50", "AP75")
+METRICS: Final[Mapping[str, tuple[str, ...]]] = {
+    "instances": (*_AP, "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
+    "keypoints": (*_AP, "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl"),
 }
-"""COCO's numbers, in COCO's order; small, medium and large are areas up to 32^2, 96^2 and above."""
+"""COCO's numbers, in COCO's order. What follows AP or AR is the threshold in percent, the area or the limit."""
+
+_THRESHOLDS: Final = {"50": 0, "75": 5}
+_AREAS: Final = {"s": -3, "m": -2, "l": -1}
+"""Up to 32^2, up to 96^2, and above; 0 is all."""
+_LIMITS: Final = {"1": 0, "10": 1}
+"""How many results of an image count; -1 is the largest number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +91,12 @@ class Evaluation:
 
     def as_json(self, *, per_category: bool = False) -> dict[str, Any]:
         """The metrics by name, with "per_category", below "by" the subsets, and "notes"."""
-
-        def scores_of(scores: Scores) -> dict[str, Any]:
-            extra = {"per_category": scores.per_category} if per_category else {}
-            return {**scores.metrics, **extra}
-
-        document = scores_of(self.scores)
-        if self.by is not None:
-            document["by"] = {
-                self.by: {value: scores_of(scores) for value, scores in self.subsets.items()}
-            }
-        return {**document, "notes": list(self.notes)}
+        document, *subsets = (
+            {**own.metrics, **({"per_category": own.per_category} if per_category else {})}
+            for own in (self.scores, *self.subsets.values())
+        )
+        by = {self.by: dict(zip(self.subsets, subsets, strict=True))}
+        return {**document, **({"by": by} if self.by else {}), "notes": list(self.notes)}
 
 
 def evaluate(
@@ -150,11 +116,10 @@ def evaluate(
     Both may be files or loaded: `ground_truth` a dict or a `pycocotools.coco.COCO`, `results` a list of
     dicts or what `COCO.loadRes` gives, or a COCO document whose annotations have scores. Neither is changed.
 
-    `kind` is "bbox", "segm" or "keypoints". For keypoints, `landmarks` is "all" or "visible", `oks_area`
-    "box" or "mask". `category` is the name of one: its items are scored, and all results are taken for its,
-    whatever id they have, as the results of a model of one category. `by` is "scale", "occlusion", "zoom_in" or "viewpoint": scores for each of its values
-    too. `engine` is "hotcoco" or "pycocotools", which give the same numbers; by default the fastest that is
-    installed.
+    For keypoints, `landmarks` is "all" or "visible", `oks_area` "box" or "mask". `category` is the name of
+    one: its items are scored, and all results are taken for its, whatever id they have, as the results of a
+    model of one category. `by` is "scale", "occlusion", "zoom_in" or "viewpoint": scores for each of its
+    values too. The engines give the same numbers; by default it is the fastest that is installed.
 
     Raises `OptionError` for a value that an option does not have, `CocoFileError` when a file cannot be
     read or lacks what is needed, `ResultsError` when a result cannot be scored, and `EngineError` when the
@@ -170,31 +135,25 @@ def evaluate(
         check_choice(name, value, known)
     choose_engine(engine)  # now, not after reading
     with no_collection():
-        truth_source = open_source(ground_truth, "the ground truth")
-        results_source = open_source(results, "the results")
-        progress(f"reading {truth_source.path.name}", 0, 0)
-        truth = read_ground_truth(truth_source, kind, landmarks=landmarks, oks_area=oks_area, by=by)
-        if by is not None and not any(truth.items.values):
-            raise CocoFileError(
-                f"no annotation has {by!r}. Use a file of df2coco convert (no --preset).",
-                file=truth.path,
-            )
+        source = open_source(ground_truth, "the ground truth")
+        progress(f"reading {source.path.name}", 0, 0)
+        truth = read_ground_truth(source, kind, landmarks=landmarks, oks_area=oks_area, by=by)
         if category is not None:
             truth = truth.of_category(str(category))
-        progress(f"reading {results_source.path.name}", 0, 0)
-        found = read_results(results_source, kind, truth, of_one_category=category is not None)
+        source = open_source(results, "the results")
+        progress(f"reading {source.path.name}", 0, 0)
+        found = read_results(source, kind, truth, of_one_category=category is not None)
         progress("scoring", 0, 0)
         values = ATTRIBUTES[by] if by is not None else ()
         rounds = [[False] * len(truth.ids)]
-        rounds += [
-            [own != value for own in truth.items.values] for value in range(1, len(values) + 1)
-        ]
-        curves, chosen, other = score(engine, Matching(kind, truth, found), rounds)
+        rounds += [[own != n for own in truth.items.values] for n, _ in enumerate(values, start=1)]
+        curves, chosen, notes = score(engine, Matching(kind, truth, found), rounds)
         if len(set(found.scores)) == 1:
             # Equal scores are ranked as they stand in the list.
             curves += ENGINES[chosen](Matching(kind, truth, found.reversed()), rounds[:1])
-    everything, *subsets = (_scores(kind, list(truth.names.values()), own) for own in curves)
-    reverse = subsets.pop() if len(subsets) > len(values) else everything
+    everything, *others = (_scores(kind, truth.names.values(), own) for own in curves)
+    reverse = others.pop() if len(others) > len(values) else everything
+    notes += find_notes(kind, truth, found, everything.metrics, reverse.metrics)
     return Evaluation(
         kind=kind,
         engine=chosen,
@@ -203,35 +162,29 @@ def evaluate(
         results=found.num_results,
         scores=everything,
         by=by,
-        subsets=dict(zip(values, subsets, strict=True)),
-        notes=(
-            *filter(None, [other]),
-            *find_notes(kind, truth, found, everything.metrics, reverse.metrics),
-        ),
+        subsets=dict(zip(values, others, strict=True)),
+        notes=tuple(notes),
     )
 
 
-def _scores(kind: str, names: Sequence[str], curves: Sequence[Curves]) -> Scores:
-    metrics = METRICS["keypoints" if kind == "keypoints" else "instances"]
-    return Scores(
-        {name: _mean(metric, curves) for name, metric in metrics.items()},
-        {
-            category: {name: _mean(metric, [own]) for name, metric in metrics.items()}
-            for category, own in zip(names, curves, strict=True)
-        },
+def _scores(kind: str, categories: Iterable[str], curves: Sequence[Curves]) -> Scores:
+    names = METRICS["keypoints" if kind == "keypoints" else "instances"]
+    overall, *own = (
+        {name: _mean(name, some) for name in names} for some in (curves, *([c] for c in curves))
     )
+    return Scores(overall, dict(zip(categories, own, strict=True)))
 
 
-def _mean(metric: _Metric, curves: Sequence[Curves]) -> float:
+def _mean(name: str, curves: Sequence[Curves]) -> float:
     """The mean over thresholds (and recalls) and those categories that have ground truth; else -1."""
     import numpy as np
 
-    if not curves:
-        return -1.0
-    thresholds = slice(None) if metric.threshold is None else metric.threshold
-    values = np.stack(
-        [getattr(own, metric.curve)[..., metric.area, metric.limit][thresholds] for own in curves],
-        axis=-1,
-    )
-    values = values[values > -1]
-    return float(values.mean()) if values.size else -1.0
+    curve, at = name[:2], name[2:]
+    threshold, area, limit = _THRESHOLDS.get(at), _AREAS.get(at, 0), _LIMITS.get(at, -1)
+    chosen = slice(None) if threshold is None else threshold
+    values = [
+        (own.precision if curve == "AP" else own.recall)[..., area, limit][chosen] for own in curves
+    ]
+    counted = np.stack(values, axis=-1) if values else np.array([])
+    counted = counted[counted > -1]
+    return float(counted.mean()) if counted.size else -1.0

@@ -62,22 +62,21 @@ class GroundTruth:
 
     def of_category(self, name: str) -> "GroundTruth":
         """The same with the items of one category, by its name or id. Raises `OptionError` without it."""
-        garment = same_name(name)
-        for number, own in self.names.items():
-            if name in (own, f"{number}") or (garment is not None and same_name(own) == garment):
-                break
-        else:
+        garment = same_name(name) or name
+        number = next(
+            (n for n, own in self.names.items() if garment in (own, f"{n}", same_name(own))), None
+        )
+        if number is None:
             known = list(self.names.values())
             text = f"{shorten(name)} is not one of {', '.join(known)}. {did_you_mean(name, known)}"
             raise OptionError(text.strip(), field="category")
         kept = [own == number for own in self.items.category_ids]
-        columns = {f.name: getattr(self.items, f.name) for f in fields(Items)}
-        items = Items(**{n: list(itertools.compress(c, kept)) for n, c in columns.items()})
+        columns = (getattr(self.items, column.name) for column in fields(Items))
         return replace(
             self,
             names={number: self.names[number]},
             garments={n: g for n, g in self.garments.items() if n == number},
-            items=items,
+            items=Items(*(list(itertools.compress(column, kept)) for column in columns)),
             ids=list(itertools.compress(self.ids, kept)),
         )
 
@@ -100,10 +99,13 @@ def read_ground_truth(
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
     reader = _TruthReader(GroundTruth(source.path), use, counts, by)
-    document, parts = read_parts(source, reader.use)
+    document, parts = read_parts(source, use)
     reader.start(document)
     for part in parts:
         reader.take(part)
+    if by is not None and not any(reader.truth.items.values):
+        text = f"no annotation has {by!r}. Use a file of df2coco convert (no --preset)."
+        raise CocoFileError(text, file=source.path)
     return reader.truth
 
 
@@ -133,71 +135,70 @@ class _TruthReader:
         }
         truth.garments = find_garments(categories)
         if self.use.startswith("keypoints"):
-            _check_slots(truth, categories)
+            self._check_slots(categories)
         conversion = conversion_of(document.get("info"))
         self._believed = conversion is not None and conversion.area == "mask"
 
     def take(self, part: list[Any]) -> None:
         """Take in annotations."""
-        first = len(self.truth.ids)
-        items = self.truth.items
-        self._check_known(part)
-        self.truth.ids += [each.id for each in part]
-        items.image_ids += [each.image_id for each in part]
-        items.category_ids += [each.category_id for each in part]
-        items.crowds += [each.iscrowd for each in part]
+        truth, items = self.truth, self.truth.items
+        first = len(truth.ids)
+        for name, known in (("image_id", truth.sizes), ("category_id", truth.names)):
+            unknown = {getattr(entry, name) for entry in part} - known.keys()
+            if unknown:
+                raise unknown_id(name, min(unknown), truth.path)
+        truth.ids += [entry.id for entry in part]
+        items.image_ids += [entry.image_id for entry in part]
+        items.category_ids += [entry.category_id for entry in part]
+        items.crowds += [entry.iscrowd for entry in part]
         if self._by is not None:
-            items.values += [_whole(getattr(each, self._by)) for each in part]
+            # Pandas writes 2.0; what is no whole number is none of the values.
+            values = (getattr(entry, self._by) for entry in part)
+            items.values += [
+                int(v) if type(v) in (int, float) and v % 1 == 0 else 0 for v in values
+            ]
         if self.use != "segm":
-            items.boxes += [each.bbox for each in part]
+            items.boxes += [entry.bbox for entry in part]
         if self.use in ("bbox", "segm"):
-            items.areas += [each.area for each in part]
+            items.areas += [entry.area for entry in part]
         if self.use == "bbox":
             items.shapes += [hash((bytes(e.segmentation), bytes(e.keypoints))) for e in part]
         elif self.use == "segm":
-            for number, each in enumerate(part, first):
-                items.segmentations.append(self._mask(each, number))
+            items.segmentations += [self._mask(entry, n) for n, entry in enumerate(part, first)]
         else:
-            for number, each in enumerate(part, first):
-                self._take_landmarks(each, number)
+            for number, entry in enumerate(part, first):
+                self._take_landmarks(entry, number)
             items.areas += self._scales(part, first)
-
-    def _check_known(self, part: list[Any]) -> None:
-        for name, known in (("image_id", self.truth.sizes), ("category_id", self.truth.names)):
-            unknown = {getattr(each, name) for each in part} - known.keys()
-            if unknown:
-                raise unknown_id(name, min(unknown), self.truth.path)
 
     def _take_landmarks(self, item: Any, number: int) -> None:
         category = self.truth.garments.get(item.category_id)
         if category is None:
-            raise _not_ours(self.truth, item.category_id)
+            raise self._not_ours(item.category_id)
         own = own_landmarks(item.keypoints, category)
         if own is None:
             text = f"{len(item.keypoints)} numbers, {expected_numbers(category)}"
-            raise CocoFileError(
-                text, file=self.truth.path, field=f"annotations[{number}].keypoints"
-            )
+            where = f"annotations[{number}].keypoints"
+            raise CocoFileError(text, file=self.truth.path, field=where)
         own[2::3] = [v if v in self._counts else 0 for v in own[2::3]]
         self.truth.items.keypoints.append(own)
         self.truth.items.labelled.append(len(own) // 3 - own[2::3].count(0))
 
     def _scales(self, part: list[Any], first: int) -> list[float]:
         """The OKS scales: the masks' areas, or the boxes' where these are not asked for or empty."""
-        scales = [each.bbox[2] * each.bbox[3] for each in part]
+        scales = [entry.bbox[2] * entry.bbox[3] for entry in part]
         if self.use == "keypoints":
             return scales
         measured: dict[int, float] = {}
         drawn: list[int] = []
-        for place, each in enumerate(part):
+        for place, entry in enumerate(part):
             if self._believed:
-                measured[place] = each.area
-            elif isinstance(each.segmentation, Rle):
+                measured[place] = entry.area
+            elif isinstance(entry.segmentation, Rle):
                 from pycocotools import mask as coco_mask
 
-                measured[place] = int(coco_mask.area(self._mask(each, first + place)))
-            elif each.segmentation:
-                self._check_polygons(each, first + place)
+                measured[place] = int(coco_mask.area(self._mask(entry, first + place)))
+            elif entry.segmentation:
+                self._check_mask(entry, first + place)
                 drawn.append(place)
         segmentations = [part[place].segmentation for place in drawn]
         sizes = [self.truth.sizes[part[place].image_id] for place in drawn]
@@ -205,55 +206,54 @@ class _TruthReader:
         return [measured.get(place, 0) or box for place, box in enumerate(scales)]
 
     def _mask(self, item: Any, number: int) -> dict[str, Any]:
-        self._check_polygons(item, number)
+        self._check_mask(item, number)
         return compress(item.segmentation, *self.truth.sizes[item.image_id])
 
-    def _check_polygons(self, item: Any, number: int) -> None:
-        width, height = self.truth.sizes[item.image_id]
-        segmentation, entry = item.segmentation, f"annotations[{number}]"
-        if segmentation == []:
-            raise missing(self.truth.path, entry, "segmentation", "an empty list")
-        if isinstance(segmentation, Rle):
-            fits = segmentation.size == (height, width)
-            rle = shorten(segmentation.as_json())
-            text = f"{rle}, expected an RLE of size [{height}, {width}]."
-        else:
-            fits = bool(min(map(len, segmentation)) >= 6 and width and height)
-            text = "no polygons of 3 points in an image of known size."
-        if not fits:
-            raise invalid(self.truth.path, f"{entry}.segmentation", text)
+    def _check_mask(self, item: Any, number: int) -> None:
+        path, entry = self.truth.path, f"annotations[{number}]"
+        if item.segmentation == []:
+            raise missing(path, entry, "segmentation", "an empty list")
+        fault = misfit_of_mask(item.segmentation, self.truth.sizes[item.image_id])
+        if fault:
+            raise invalid(path, f"{entry}.segmentation", fault)
+
+    def _check_slots(self, categories: Sequence[dict[str, Any]]) -> None:
+        """Refuse landmarks of other datasets, whose sigmas are not those of garments."""
+        if categories and not self.truth.garments:
+            raise self._not_ours(categories[0]["id"])
+        for category in categories:
+            known = self.truth.garments.get(category["id"])
+            slots = len(category.get("keypoints", ()))
+            if known is not None and slots and own_slots(known, slots) is None:
+                expected = f"{NUM_LANDMARKS}, {NUM_AGGREGATED} or {known.num_landmarks}"
+                text = f"{slots} keypoints for {known.name}, expected {expected}."
+                raise CocoFileError(text, file=self.truth.path, field="categories")
+
+    def _not_ours(self, category_id: int) -> CocoFileError:
+        return CocoFileError(
+            f"{self.truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its "
+            "landmarks are unknown. Name it as DeepFashion2 does, or score it with its own dataset's evaluation.",
+            file=self.truth.path,
+            field=f"categories, id {category_id}",
+        )
 
 
-def _whole(value: Any) -> int:
-    """An attribute that may be written as 2.0; 0 for what is not a whole number."""
-    if type(value) is float and value.is_integer():
-        return int(value)
-    return value if type(value) is int else 0
+def misfit_of_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
+    """Why a mask cannot be drawn in an image of (width, height); "" when it can."""
+    if isinstance(mask, Rle):
+        fits = mask.size == size[::-1]
+    else:
+        fits = bool(mask) and min(map(len, mask or ())) >= 6
+        if fits and not all(size):
+            return "polygons in an image without size."
+    return "" if fits else no_mask(mask, size)
 
 
-def _not_ours(truth: GroundTruth, category_id: int) -> CocoFileError:
-    return CocoFileError(
-        f"{truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its landmarks "
-        "are unknown. Name it as DeepFashion2 does, or score it with its own dataset's evaluation.",
-        file=truth.path,
-        field=f"categories, id {category_id}",
-    )
-
-
-def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> None:
-    """Refuse landmarks of other datasets, whose sigmas are not those of garments."""
-    if categories and not truth.garments:
-        raise _not_ours(truth, categories[0]["id"])
-    for category in categories:
-        known = truth.garments.get(category["id"])
-        slots = len(category.get("keypoints", ()))
-        if known is not None and slots and own_slots(known, slots) is None:
-            raise CocoFileError(
-                f"{slots} keypoints for {known.name}, expected {NUM_LANDMARKS}, {NUM_AGGREGATED} or "
-                f"{known.num_landmarks}.",
-                file=truth.path,
-                field="categories",
-            )
+def no_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
+    """The fault of what is not a mask of an image of (width, height)."""
+    value = shorten(mask.as_json() if isinstance(mask, Rle) else mask)
+    expected = f"an RLE of size [{size[1]}, {size[0]}] or polygons of 3 points or more"
+    return f"{'missing' if mask is None else value}, expected {expected}."
 
 
 def compress(segmentation: list[list[float]] | Rle, width: int, height: int) -> dict[str, Any]:

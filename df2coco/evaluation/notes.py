@@ -29,7 +29,7 @@ def find_notes(
         *_of_ground_truth(kind, truth),
         *_of_numbers(kind, truth, found),
         *_of_order(found, metrics["AP"], reverse["AP"]),
-        *notes_on_places(kind, truth, found, metrics["AP50"]),
+        *notes_on_places(kind, truth, found),
     )
 
 

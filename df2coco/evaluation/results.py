@@ -2,21 +2,87 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from df2coco.boxes import Box, from_corners
+from df2coco.coco.lists import iter_list
 from df2coco.coco.reader import Loaded
 from df2coco.coco.results import ResultDecoder
 from df2coco.coco.results_document import as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
-from df2coco.errors import FaultError, shorten
-from df2coco.evaluation.entries import Faults, Numbered, read_entries
-from df2coco.evaluation.ground_truth import GroundTruth, compress
+from df2coco.errors import Df2cocoError, FaultError
+from df2coco.evaluation.ground_truth import GroundTruth, compress, misfit_of_mask, no_mask
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
+
+
+class ResultsError(Df2cocoError):
+    """Results that cannot be scored."""
+
+
+Numbered: TypeAlias = list[tuple[int, Any]]
+"""Entries as `ResultDecoder` makes them, each with its place in the list."""
+
+Faults: TypeAlias = Iterable[tuple[int, FaultError]]
+"""The places of entries that cannot be used, and why not."""
+
+
+def read_entries(
+    source: Loaded, decoder: ResultDecoder, take: Callable[[Numbered], Faults], *, what: str
+) -> int:
+    """Give the entries of a list to `take`, in order, in parts; how many there are.
+
+    `what` says what the entries are.
+
+    Raises `ResultsError` with the first faulty entry and the number of faulty ones, and
+    `CocoFileError` when the file cannot be read.
+    """
+    done = count = 0
+    first: tuple[int, FaultError] | None = None
+    for part in iter_list(source, what=what, decode=decoder.decode):
+        entries, faults = _read_part(part, done, decoder)
+        done += len(part)
+        for index, fault in (*faults, *take(entries)):
+            count += 1
+            first = (index, fault) if first is None or index < first[0] else first
+    if first is not None:
+        index, fault = first
+        where = f"{what}[{index}]{'.' * bool(fault.field)}{fault.field}"
+        raise ResultsError(
+            f"{where}: {fault.text} {count:,} of {done:,} {what} cannot be used, so nothing was scored.",
+            file=source.path,
+        )
+    return done
+
+
+def _read_part(
+    part: list[Any], start: int, decoder: ResultDecoder
+) -> tuple[Numbered, list[tuple[int, FaultError]]]:
+    """The entries of a part that `decoder` has read or has to look at, and those that cannot be used."""
+    if part and isinstance(part[0], Struct):
+        return list(enumerate(part, start)), []
+    objects = [entry for entry in part if type(entry) is dict]
+    for entry in objects:
+        decoder.bring_into_shape(entry)
+    decoded = decoder.convert(objects) if len(objects) == len(part) else None
+    if decoded is not None:
+        return list(enumerate(decoded, start)), []
+    entries: Numbered = []
+    faults = []
+    for index, entry in enumerate(part, start):
+        try:
+            entries.append((index, decoder.read(entry)))
+        except FaultError as fault:
+            faults.append((index, fault))
+    return entries, faults
+
+
+# ---------------------------------------------------------------- results of boxes, masks, landmarks
 
 
 @dataclass(slots=True)
@@ -47,18 +113,10 @@ class ModelResults:
 
     def reversed(self) -> "ModelResults":
         """The same, the last first."""
-        columns = (
-            "image_ids",
-            "category_ids",
-            "scores",
-            "areas",
-            "boxes",
-            "segmentations",
-            "keypoints",
-        )
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        turned: dict[str, Any] = {n: c[::-1] for n, c in columns.items() if isinstance(c, list)}
         last = len(self.scores) - 1
-        slots = {last - index: slots for index, slots in self.all_slots.items()}
-        turned: dict[str, Any] = {name: getattr(self, name)[::-1] for name in columns}
+        slots = {last - number: slots for number, slots in self.all_slots.items()}
         return replace(self, **turned, all_slots=slots)
 
 
@@ -80,23 +138,28 @@ def read_results(
     return reader.results
 
 
+_SAMPLE: Final = 1_000
+
+
 class _ResultsReader:
     """Takes results in, a part of the file at a time."""
 
     def __init__(self, kind: str, truth: GroundTruth, of_one_category: bool) -> None:
         self.results = ModelResults()
+        self.truth = truth
         self._of_one_category = of_one_category
         self._written: int | None = None
         """The category id of all results, where they are of one."""
-        self.truth = truth
-        self._take_shapes = _KINDS[kind]
+        kinds = {
+            "bbox": self._take_boxes,
+            "segm": self._take_masks,
+            "keypoints": self._take_landmarks,
+        }
+        self._take_shapes: Callable[[Numbered], Faults] = kinds[kind]
         items = truth.items
-        self.unlabelled = {
-            key
-            for key, labelled in zip(
-                zip(items.image_ids, items.category_ids, strict=True), items.labelled, strict=False
-            )
-            if not labelled
+        keys = zip(items.image_ids, items.category_ids, strict=True)
+        self._unlabelled = {
+            key for key, labelled in zip(keys, items.labelled, strict=False) if not labelled
         }
         """(image id, category id) of items without a landmark that counts."""
 
@@ -106,20 +169,16 @@ class _ResultsReader:
         results, kept = self.results, []
         results.images.update(result.image_id for _, result in part)
         for index, result in part:
-            if self._of_one_category:
-                other = self._rename(result)
-                if other is not None:
-                    faults.append((index, other))
-                    continue
-            if result.image_id in self.truth.sizes and result.category_id in self.truth.names:
-                kept.append((index, result))
-                continue
-            fault = self._unknown(result)
-            if fault is None:
-                results.ignored[result.category_id] += 1
-            else:
+            fault = self._rename(result) if self._of_one_category else None
+            known = result.image_id in self.truth.sizes and result.category_id in self.truth.names
+            fault = fault or (None if known else self._unknown(result))
+            if fault is not None:
                 faults.append((index, fault))
-        misfits = dict(self._take_shapes(self, kept))
+            elif known:
+                kept.append((index, result))
+            else:
+                results.ignored[result.category_id] += 1
+        misfits = dict(self._take_shapes(kept))
         fitting = [result for index, result in kept if index not in misfits]
         results.image_ids += [result.image_id for result in fitting]
         results.category_ids += [result.category_id for result in fitting]
@@ -129,129 +188,105 @@ class _ResultsReader:
     def _rename(self, result: Any) -> FaultError | None:
         """Make it a result of the only category, if the results have one id in common."""
         self._written = result.category_id if self._written is None else self._written
-        if result.category_id != self._written:
-            text = (
-                f"{result.category_id}, others are {self._written}: these are not of one category."
-            )
-            return FaultError("category_id", text)
-        (result.category_id,) = self.truth.names
-        return None
+        if result.category_id == self._written:
+            (result.category_id,) = self.truth.names
+            return None
+        text = f"{result.category_id}, others are {self._written}: these are not of one category."
+        return FaultError("category_id", text)
 
     def _unknown(self, result: Any) -> FaultError | None:
         """Why a result belongs to nothing; None for a category that the ground truth does not have."""
         truth = self.truth
         if result.image_id not in truth.sizes:
-            return _not_in(truth, "image_id", result.image_id, truth.sizes)
+            return self._not_in("image", result.image_id, truth.sizes)
         if result.category_id == 0 or len(truth.garments) == len(CATEGORIES):
-            return _not_in(truth, "category_id", result.category_id, truth.names)
+            return self._not_in("category", result.category_id, truth.names)
         return None
 
+    def _not_in(self, what: str, value: int, known: Mapping[int, Any]) -> FaultError:
+        text = f"{value} is not {'an' if what == 'image' else 'a'} {what} of {self.truth.path}"
+        if value == 0 and known:
+            text += f", whose {what} ids start at {min(known)}. They seem to be counted from 0: add 1 to each"
+        return FaultError(f"{what}_id", f"{text}.")
 
-def _not_in(truth: GroundTruth, name: str, value: int, known: Mapping[int, Any]) -> FaultError:
-    what = name.removesuffix("_id")
-    text = f"{value} is not {'an' if what == 'image' else 'a'} {what} of {truth.path}"
-    if value == 0 and known:
-        text += f", whose {what} ids start at {min(known)}. They seem to be counted from 0: add 1 to each."
-        return FaultError(name, text)
-    return FaultError(name, f"{text}.")
+    # The results whose shapes do not fit, of each kind.
 
+    def _take_boxes(self, part: Numbered) -> Faults:
+        self.results.boxes += [result.bbox for _, result in part]
+        self.results.areas += [result.bbox[2] * result.bbox[3] for _, result in part]
+        return ()
 
-# ---------------------------------------------------------------- the kinds
-
-
-def _take_boxes(reader: _ResultsReader, part: Numbered) -> Faults:
-    reader.results.boxes += [result.bbox for _, result in part]
-    reader.results.areas += [result.bbox[2] * result.bbox[3] for _, result in part]
-    return ()
-
-
-def _take_masks(reader: _ResultsReader, part: Numbered) -> Faults:
-    """RLEs, polygons, or boxes alone, which are their own masks, as in pycocotools' loadRes."""
-    sizes = [reader.truth.sizes[result.image_id] for _, result in part]
-    masks = [_mask(result, reader.truth) for _, result in part]
-    texts = ["" if isinstance(mask, FaultError) else str(mask.counts) for mask in masks]
-    areas = mask_areas(texts, [width * height for width, height in sizes])
-    for (index, result), mask, area, size in zip(part, masks, areas, sizes, strict=True):
-        if isinstance(mask, FaultError):
-            yield index, mask
-        elif area is None:
-            yield index, _not_a_mask(result.segmentation, *size)
-        else:
-            reader.results.segmentations.append(mask.as_json())
-            reader.results.boxes.append(_extent(result))
+    def _take_masks(self, part: Numbered) -> Faults:
+        """RLEs, polygons, or boxes alone, which are their own masks, as in pycocotools' loadRes."""
+        sizes = [self.truth.sizes[result.image_id] for _, result in part]
+        masks = [_mask(result, size) for (_, result), size in zip(part, sizes, strict=True)]
+        counts = ["" if isinstance(mask, str) else mask["counts"] for mask in masks]
+        areas = mask_areas(counts, [width * height for width, height in sizes])
+        for (index, result), mask, area, size in zip(part, masks, areas, sizes, strict=True):
+            fault = mask if isinstance(mask, str) else ""
+            if fault or area is None:
+                fault = fault or no_mask(result.segmentation, size)
+                yield index, FaultError("segmentation", fault)
+                continue
+            self.results.segmentations.append(mask)
+            self.results.boxes.append(_extent(result))
             # Not the area of a box beside an RLE, which would move results to other sizes than
             # the masks'.
-            polygons = not isinstance(result.segmentation, Rle)
-            box = result.bbox if polygons else None
-            reader.results.areas.append(area if box is None else box[2] * box[3])
+            box = None if isinstance(result.segmentation, Rle) else result.bbox
+            self.results.areas.append(area if box is None else box[2] * box[3])
+
+    def _take_landmarks(self, part: Numbered) -> Faults:
+        results, truth = self.results, self.truth
+        for index, result in part:
+            category = truth.garments.get(result.category_id)
+            if category is None:
+                text = f"{truth.names[result.category_id]!r} is not a category of DeepFashion2."
+                yield index, FaultError("category_id", text)
+                continue
+            own = own_landmarks(result.keypoints, category)
+            if own is None:
+                text = f"{len(result.keypoints)} numbers, {expected_numbers(category)}"
+                text += _others(len(result.keypoints), truth)
+                yield index, FaultError("keypoints", text)
+                continue
+            number = len(results.keypoints)
+            if len(result.keypoints) == 3 * NUM_LANDMARKS:
+                if (result.image_id, result.category_id) in self._unlabelled:
+                    results.all_slots[number] = result.keypoints
+                if len(results.first_slots) < _SAMPLE:
+                    results.first_slots[number] = result.keypoints[: len(own)]
+            # Around the category's own slots: zeros of the others would make all areas large.
+            *_, width, height = result.bbox or around(own)
+            results.keypoints.append(own)
+            results.boxes.append(result.bbox)
+            results.areas.append(width * height)
 
 
-def _mask(result: Any, truth: GroundTruth) -> Rle | FaultError:
-    """Compressed, but of unknown counts."""
-    width, height = truth.sizes[result.image_id]
+def _mask(result: Any, size: tuple[int, int]) -> dict[str, Any] | str:
+    """Compressed, but of unknown counts; or the fault."""
     mask = result.segmentation
     if not mask and result.bbox:
         x, y, w, h = result.bbox
         mask = [[x, y, x, y + h, x + w, y + h, x + w, y]]
-    if isinstance(mask, Rle):
-        fits = mask.size == (height, width)
-        if fits and isinstance(mask.counts, str):
-            return mask
-    else:
-        fits = bool(mask) and min(map(len, mask)) >= 6
-        if fits and not (width and height):
-            text = f"polygons in an image without size in {truth.path}."
-            return FaultError("segmentation", text)
-    if not fits or not is_drawable(mask):
-        return _not_a_mask(mask, width, height)
-    return Rle(**compress(mask, width, height))
+    fault = misfit_of_mask(mask, size)
+    counted_later = isinstance(mask, Rle) and isinstance(mask.counts, str)
+    if not fault and not counted_later and not is_drawable(mask):
+        fault = no_mask(mask, size)
+    return fault or compress(mask, *size)
 
 
 def _extent(result: Any) -> Box | None:
     """The box as it is written, of polygons or in the place of a mask."""
     if isinstance(result.segmentation, Rle):
         return None
-    if not result.segmentation:
-        return cast("Box", result.bbox)
-    xs, ys = ([n for p in result.segmentation for n in p[axis::2]] for axis in (0, 1))
+    box: Box = result.bbox
+    return around([n for p in result.segmentation for n in p], 2) if result.segmentation else box
+
+
+def around(numbers: list[float], step: int = 3) -> Box:
+    """The box of points, x and y first of every `step` numbers."""
+    xs, ys = numbers[0::step], numbers[1::step]
     return from_corners((min(xs), min(ys), max(xs), max(ys)))
-
-
-def _not_a_mask(mask: Any, width: int, height: int) -> FaultError:
-    value = (
-        "missing" if mask is None else shorten(mask.as_json() if isinstance(mask, Rle) else mask)
-    )
-    expected = f"an RLE of size [{height}, {width}] or polygons"
-    return FaultError("segmentation", f"{value}, expected {expected}.")
-
-
-def _take_landmarks(reader: _ResultsReader, part: Numbered) -> Faults:
-    results = reader.results
-    for index, result in part:
-        category = reader.truth.garments.get(result.category_id)
-        if category is None:
-            name = reader.truth.names[result.category_id]
-            text = f"{name!r} is not a category of DeepFashion2."
-            yield index, FaultError("category_id", text)
-            continue
-        own = own_landmarks(result.keypoints, category)
-        if own is None:
-            text = f"{len(result.keypoints)} numbers, {expected_numbers(category)}"
-            yield (
-                index,
-                FaultError("keypoints", text + _others(len(result.keypoints), reader.truth)),
-            )
-            continue
-        key = result.image_id, result.category_id
-        if len(result.keypoints) == 3 * NUM_LANDMARKS:
-            number = len(results.keypoints)
-            if key in reader.unlabelled:
-                results.all_slots[number] = result.keypoints
-            if len(results.first_slots) < _SAMPLE:
-                results.first_slots[number] = result.keypoints[: len(own)]
-        results.keypoints.append(own)
-        results.boxes.append(result.bbox)
-        results.areas.append(_landmark_area(own, result.bbox))
 
 
 def _others(count: int, truth: GroundTruth) -> str:
@@ -263,22 +298,3 @@ def _others(count: int, truth: GroundTruth) -> str:
         f" {count} numbers are {count // 3} landmarks: {' or '.join(names)}. "
         f"--category {shlex.quote(names[0])} scores them so."
     )
-
-
-_SAMPLE: Final = 1_000
-
-
-def _landmark_area(own: list[float], box: Box | None) -> float:
-    if box is not None:
-        return float(box[2] * box[3])
-    # Of the category's own slots: zeros of the others would make all areas large.
-    xs, ys = own[0::3], own[1::3]
-    return (max(xs) - min(xs)) * (max(ys) - min(ys))
-
-
-_KINDS: Final[Mapping[str, Callable[[_ResultsReader, Numbered], Faults]]] = {
-    "bbox": _take_boxes,
-    "segm": _take_masks,
-    "keypoints": _take_landmarks,
-}
-"""Kind -> takes the shapes in; the results whose shapes do not fit."""

@@ -10,8 +10,8 @@ from df2coco.coco.reader import Loaded, ResultsSource, no_collection, open_sourc
 from df2coco.coco.results import ResultDecoder
 from df2coco.errors import CocoFileError, FaultError, check_choice
 from df2coco.evaluation.detection import Attribute
-from df2coco.evaluation.entries import Faults, Numbered, read_entries
 from df2coco.evaluation.notes import USUAL
+from df2coco.evaluation.results import Faults, Numbered, read_entries
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 TOP: Final = (1, 5, 10, 15, 20)
