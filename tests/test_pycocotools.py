@@ -16,7 +16,7 @@ from df2coco.cli.app import app
 from df2coco.validator import Report, round_trip, validate
 
 CLEAN = Path(__file__).resolve().parent.parent / "fixtures" / "findings" / "id-large.json"
-TOY = CLEAN.with_name("no-landmark-labelled.json")
+TOY = CLEAN.with_name("landmarks-not-of-mask.json")
 
 
 def imperfect(report: Report) -> list[str]:

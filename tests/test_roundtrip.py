@@ -86,7 +86,6 @@ def test_a_perfect_file_of_ours_has_no_finding_at_all(
     del document["info"]["df2coco"]
     out.write_text(json.dumps(document))
     notes = {
-        "no-landmark-labelled",
         "landmarks-not-17",
         *(["area-of-box"] if name == "box" else []),
     }
@@ -100,7 +99,7 @@ def test_preset_official(validation: Path, tmp_path: Path) -> None:
     assert report.is_valid(), told(report)
     assert codes(report) == {
         "bbox-integers", "polygon-integers", "area-of-box",
-        "no-landmark-labelled", "category-official-name", "landmarks-not-17", "source-field-absent",
+        "category-official-name", "landmarks-not-17", "source-field-absent",
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
-"""Whether the fields of annotations are what they must be: made from the schema of COCO's fields."""
+"""Whether the fields of annotations are what they must be, by the schema of COCO's fields."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.validator.annotations import Annotations
@@ -17,8 +18,7 @@ def _misfits(part: Annotations, field: str) -> Iterator[Found]:
 def annotation_key_missing(file: File) -> Iterable[Hit]:
     """An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.
 
-    affects: pycocotools, Detectron2, MMDetection or MMPose stop with a KeyError (iscrowd and area:
-        in COCOeval).
+    affects: Frameworks stop with a KeyError, for iscrowd and area COCOeval.
     cause: A converter left it out.
     remedy: Add the key; iscrowd is 0.
     """
@@ -33,11 +33,9 @@ def annotation_key_missing(file: File) -> Iterable[Hit]:
 
 @check("error")
 def annotation_id_type(part: Annotations) -> Iterable[Found]:
-    """An annotation's id, image_id or category_id is not a whole number from 0 that fits into 64
-    bits.
+    """An annotation's id, image_id or category_id is not a whole number from 0 to 2^63 - 1.
 
-    affects: hotcoco refuses the file; an image_id or category_id of another type belongs to
-        nothing.
+    affects: hotcoco refuses the file; an image_id or category_id of another type is no image's.
     cause: Ids were written as text, or are below 0.
     remedy: Write ids as JSON integers.
     """
@@ -76,8 +74,7 @@ def area_wrong(part: Annotations) -> Iterable[Found]:
 def iscrowd_malformed(part: Annotations) -> Iterable[Found]:
     """iscrowd is not 0 or 1 (or false or true).
 
-    affects: COCOeval stops with a TypeError or counts the item as a crowd; hotcoco and df2coco
-        refuse the file.
+    affects: COCOeval stops or counts the item as a crowd; hotcoco and df2coco refuse the file.
     cause: null or text was written where nothing was known.
     remedy: Write 0.
     """
@@ -99,17 +96,14 @@ def num_keypoints_type(part: Annotations) -> Iterable[Found]:
 def polygon_malformed(part: Annotations) -> Iterable[Found]:
     """segmentation is not a list of polygons, each an even number of at least 6 numbers.
 
-    affects: pycocotools, torchvision and supervision stop; Detectron2 drops the item, MMDetection
-        ignores it.
-    cause: A polygon that is not in a list of its own, points as pairs, a polygon of one or two
-        points, a number too many, or coordinates that are far outside of any image.
-    remedy: Write [[x1, y1, x2, y2, ...], ...]: put a flat polygon into a list of its own, write the
-        pairs of points in a row, and leave out polygons of fewer than 3 points.
+    affects: pycocotools, torchvision and supervision stop; Detectron2 and MMDetection drop it.
+    cause: A polygon that is not in a list of its own, has points as pairs, too few or one number
+        too many, or coordinates far outside of any image.
+    remedy: Write [[x1, y1, x2, y2, ...], ...], and leave out polygons of fewer than 3 points.
     """
-    yield from part.outlines.faults
-    for position, annotation in enumerate(part.entries):
-        if annotation.get("segmentation", ...) is None:
-            yield position, "segmentation None"
+    nothing = part.values_where("segmentation", lambda value: value is None)
+    present = (found for found in nothing if "segmentation" in part.entries[found[0]])
+    return chain(part.outlines.faults, present)
 
 
 @check("error")
@@ -136,8 +130,7 @@ def keypoints_no_numbers(part: Annotations) -> Iterable[Found]:
 
 @check("error", garments=True)
 def attribute_type(part: Annotations) -> Iterable[Found]:
-    """scale, occlusion, zoom_in, viewpoint, style or pair_id is not a whole number, or
-    float_polygons is not a list of such.
+    """An attribute (scale, ..., style, pair_id, float_polygons) is not made of whole numbers.
 
     affects: df2coco restore refuses the file; evaluation by attribute leaves the item out.
     cause: Values were written as text or names.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Final
 
 from df2coco.boxes import to_corners
@@ -15,10 +15,17 @@ from df2coco.errors import shorten
 from df2coco.limits import MAX_SIDE
 from df2coco.masks import compressed, union_areas
 from df2coco.taxonomy import Category
-from df2coco.validator.checks import Found, identify
+from df2coco.validator.arrays import (
+    Array,
+    Landmarks,
+    Outlines,
+    as_array,
+    distances,
+    read_landmarks,
+    read_outlines,
+)
+from df2coco.validator.checks import Found
 from df2coco.validator.file import Columns, Header
-from df2coco.validator.outlines import Array, Outlines, as_array, read_outlines
-from df2coco.validator.slots import Landmarks, read_landmarks
 
 
 @dataclass
@@ -27,26 +34,15 @@ class Annotations:
 
     header: Header
     entries: list[Entry]
+    quick: bool = False
+    """Nothing is looked at that takes long."""
     _columns: dict[str, list[Any]] = field(default_factory=dict, repr=False)
-
-    @property
-    def count(self) -> int:
-        """N."""
-        return len(self.entries)
 
     def column(self, name: str) -> list[Any]:
         """A field of every annotation; None where it is missing."""
         if name not in self._columns:
             self._columns[name] = column(self.entries, name)
         return self._columns[name]
-
-    def has(self, name: str) -> list[bool]:
-        """Whether an annotation has the field, be it null."""
-        return [name in entry for entry in self.entries]
-
-    def identify(self, position: int) -> Any:
-        """How a hit names an annotation."""
-        return identify({"id": self.column("id")[position]}, position)
 
     @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:
@@ -100,6 +96,11 @@ class Annotations:
         for position in wrong.nonzero()[0].tolist():
             yield position, f"{field} {shorten(self.column(field)[position])}" if field else ""
 
+    def values_where(self, field: str, wrong: Callable[[Any], bool]) -> Iterator[Found]:
+        """The annotations in which a field has a wrong value, with this."""
+        values = enumerate(self.column(field))
+        return ((n, f"{field} {shorten(value)}") for n, value in values if wrong(value))
+
     @cached_property
     def outlines(self) -> Outlines:
         return read_outlines(self.column("segmentation"))
@@ -118,7 +119,7 @@ class Annotations:
 
     @cached_property
     def landmarks(self) -> Landmarks:
-        return read_landmarks(self.column("keypoints"), self.has("keypoints"), self.garment_of)
+        return read_landmarks(column(self.entries, "keypoints", ...), self.garment_of)
 
     @cached_property
     def overshoot(self) -> Array:
@@ -132,21 +133,24 @@ class Annotations:
     @cached_property
     def areas(self) -> list[int | None]:
         """Pixels of each annotation's mask; None where it cannot be drawn."""
+        from pycocotools import mask as coco_mask
+
         drawable = (self.overshoot <= MAX_SIDE).nonzero()[0].tolist()
         polygons = [self.outlines.polygons[position] for position in drawable]
         sizes = [self.sizes[position] or (0, 0) for position in drawable]
         pixels = union_areas(polygons, sizes) if polygons else []
-        result: list[int | None] = [None] * self.count
+        result: list[int | None] = [None] * len(self.entries)
         for position, area in zip(drawable, pixels, strict=True):
             result[position] = area
         for position in self.outlines.rles:
             if position not in self.rle_faults and self.sizes[position] is not None:
-                result[position] = _area_of_rle(self.entries[position]["segmentation"])
+                rle = compressed(self.entries[position]["segmentation"])
+                result[position] = int(coco_mask.area(rle))
         return result
 
     @cached_property
     def in_fractions(self) -> Array:
-        """(N,): whether box and mask lie in the first pixel of a larger image: they are fractions of it."""
+        """(N,): whether box and mask lie in the first pixel of a larger image, as fractions do."""
         import numpy as np
 
         _, _, width, height = self.boxes.T
@@ -156,53 +160,65 @@ class Annotations:
         outlines = np.nan_to_num(self.outlines.extents, nan=0.0)
         return large & inside & (width > 0) & (height > 0) & (outlines <= 1).all(axis=1)
 
-    def _shapes(self) -> Array:
-        """(N, 11): see `Columns.shapes`."""
+    @cached_property
+    def strays(self) -> Array:
+        """(N, 2): the medians of how far landmarks are from the outline, and visible ones from the mask.
+
+        NaN where there are few, or no polygons.
+        """
         import numpy as np
 
-        widths, heights = self.size_arrays
-        inside = np.fmin(np.fmax(self.outlines.extents, 0), np.stack([widths, heights] * 2, axis=1))
-        has = np.isfinite(self.outlines.extents[:, 0])
-        inside[~has] = np.nan
-        totals, landmarks = self.outlines.totals, self.landmarks
-        equal = landmarks.labelled + np.where(has, 0, totals)
-        sums = np.where(has, totals, 0), landmarks.totals, equal
-        return np.column_stack([self.corners, inside, *sums])
+        result = np.full((len(self.entries), 2), np.nan)
+        marks = self.landmarks
+        starts = np.flatnonzero(np.diff(marks.item, prepend=-1)).tolist()
+        for start, end in pairwise([*starts, len(marks.item)]):
+            polygons = self.outlines.polygons[marks.item[start]]
+            here = start + np.flatnonzero(marks.v[start:end] > 0)
+            if len(here) >= _FEWEST and polygons:
+                from_outline, from_mask = distances(marks.x[here], marks.y[here], polygons)
+                result[marks.item[start], 0] = np.median(from_outline)
+                visible = marks.v[here] == 2
+                if visible.sum() >= _FEWEST:
+                    result[marks.item[start], 1] = np.median(from_mask[visible])
+        return result
 
     def columns(self) -> Columns:
         """What is kept of the part."""
-        landmarks = self.landmarks
-        ids, image_ids, category_ids = (
-            self.column("id"),
-            self.column("image_id"),
-            self.column("category_id"),
-        )
+        import numpy as np
+
+        landmarks, totals = self.landmarks, self.outlines.totals
+        has = np.isfinite(self.outlines.extents[:, 0])
+        sums = np.where(has, totals, 0), landmarks.totals
+        equal = landmarks.labelled + np.where(has, 0, totals)
         return Columns(
-            [each if type(each) in (int, str) else None for each in ids],
-            [each if type(each) is int else None for each in image_ids],
-            [each if type(each) is int else None for each in category_ids],
+            [each if type(each) in (int, str) else None for each in self.column("id")],
+            [each if type(each) is int else None for each in self.column("image_id")],
+            [each if type(each) is int else None for each in self.column("category_id")],
             [
-                2 if entry.get("segmentation") else int("segmentation" in entry)
-                for entry in self.entries
+                2 if each.get("segmentation") else int("segmentation" in each)
+                for each in self.entries
             ],
             landmarks.lengths,
             (~self.crowds).tolist(),
             [
                 ()
-                if entry.keys() >= _REQUIRED.keys()
-                else tuple(n for n in _REQUIRED if n not in entry)
-                for entry in self.entries
+                if each.keys() >= _REQUIRED.keys()
+                else tuple(n for n in _REQUIRED if n not in each)
+                for each in self.entries
             ],
             (landmarks.labelled > 0).tolist(),
-            array("d", self._shapes().tobytes()),
+            _packed(self.corners),
+            _packed(self.outlines.extents),
+            _packed(np.column_stack([*sums, equal])),
+            _packed(np.full((len(has), 2), np.nan) if self.quick else self.strays),
         )
 
 
+def _packed(numbers: Array) -> array[float]:
+    return array("d", numbers.tobytes())
+
+
+_FEWEST: Final = 4
+"""Landmarks that say where the others are."""
 _REQUIRED: Final = dict.fromkeys(("id", "image_id", "category_id", "bbox", "area", "iscrowd"))
 """Keys that consumers need; in their order."""
-
-
-def _area_of_rle(rle: Any) -> int:
-    from pycocotools import mask as coco_mask
-
-    return int(coco_mask.area(compressed(rle)))

@@ -7,7 +7,7 @@ from typing import Any
 from df2coco.coco.schema import Entry
 from df2coco.errors import shorten, shown
 from df2coco.layouts import own_slots
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, same_name
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, Category, same_name
 from df2coco.validator.checks import Hit, check, identify
 from df2coco.validator.file import File, names_of, repeated, same_ids, where
 
@@ -32,8 +32,7 @@ def _integer_ids(file: File) -> list[int]:
 def category_order(file: File) -> Iterable[Hit]:
     """Categories do not stand in ascending order of their ids.
 
-    affects: MMDetection numbers labels in file order, Detectron2 in id order: labels are permuted
-        silently between the two.
+    affects: MMDetection numbers labels in file order, Detectron2 in id order.
     cause: Categories were written from an unordered collection.
     remedy: Sort the categories by id.
     """
@@ -46,8 +45,7 @@ def category_order(file: File) -> Iterable[Hit]:
 def category_id_gaps(file: File) -> Iterable[Hit]:
     """Category ids are not 1, 2, 3, ... without a gap.
 
-    affects: Detectron2 warns and renumbers the classes; results must be given back in the file's
-        ids.
+    affects: Detectron2 renumbers the classes; results must be given back in the file's ids.
     cause: A subset of categories, or counting from 0.
     remedy: Nothing to do, if that is meant.
     """
@@ -60,8 +58,7 @@ def category_id_gaps(file: File) -> Iterable[Hit]:
 def category_name_duplicate(file: File) -> Iterable[Hit]:
     """Two categories have the same name.
 
-    affects: MMDetection finds categories by name and gives both the same label: results of one
-        count for the other.
+    affects: MMDetection gives both the same label: results of one count for the other.
     cause: Files were merged, or names were copied.
     remedy: Give every category its own name.
     """
@@ -77,8 +74,7 @@ def category_name_duplicate(file: File) -> Iterable[Hit]:
 def supercategory_missing(file: File) -> Iterable[Hit]:
     """A category has no supercategory.
 
-    affects: sahi before 0.11, MMDetection's tools (browse_coco_json) and RF-DETR's loader of
-        Roboflow files stop with a KeyError.
+    affects: sahi before 0.11, MMDetection's browse_coco_json and RF-DETR stop with a KeyError.
     cause: A converter left it out.
     remedy: Add "supercategory", such as the name itself.
     """
@@ -98,8 +94,7 @@ def _from_zero(file: File) -> bool:
 def category_numbered_from_0(file: File) -> Iterable[Hit]:
     """DeepFashion2's categories are numbered from 0.
 
-    affects: Their ids are not the dataset's 1 to 13: results with its ids are scored as the next
-        category's.
+    affects: Results with the dataset's ids 1 to 13 are scored as those of the next category.
     cause: Labels of a framework were written for ids.
     remedy: Add 1 to every category id, in categories and in annotations.
     """
@@ -111,28 +106,31 @@ def category_numbered_from_0(file: File) -> Iterable[Hit]:
 def category_spelling(file: File) -> Iterable[Hit]:
     """A category has DeepFashion2's name in another spelling.
 
-    affects: MMDetection finds categories by name, letter by letter, and drops the items of all
-        others silently.
+    affects: MMDetection finds categories by name, and drops the items of all others silently.
     cause: Names were capitalised, or blanks became underscores.
     remedy: Use the dataset's names as they are, or give MMDetection's metainfo these.
     """
-    for number, entry in enumerate(file.categories):
-        category = file.garments.get(_id(entry))
-        if category is not None and entry["name"] not in CATEGORY_BY_NAME:
-            yield Hit(identify(entry, number), f"{shorten(entry['name'])} for {category.name!r}")
+    for entry, category in _garment_entries(file):
+        if entry["name"] not in CATEGORY_BY_NAME:
+            yield Hit(entry["id"], f"{shorten(entry['name'])} for {category.name!r}")
+
+
+def _garment_entries(file: File) -> Iterator[tuple[Entry, Category]]:
+    for entry in file.categories:
+        category = same_name(entry.get("name"))
+        if category is not None and category is file.garments.get(_id(entry)):
+            yield entry, category
 
 
 def _id(entry: Entry) -> Any:
-    found = entry.get("id")
-    return found if type(found) is int else None
+    return entry.get("id") if type(entry.get("id")) is int else None
 
 
 @check("warning", about="category", garments=True)
 def category_renamed(file: File) -> Iterable[Hit]:
     """A DeepFashion2 category does not have the name that belongs to its id.
 
-    affects: MMDetection keeps only names that its metainfo lists, and drops or mislabels the others
-        silently.
+    affects: MMDetection drops or mislabels items of names that its metainfo does not list.
     cause: Names were edited, or ids were shuffled.
     remedy: Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).
     """
@@ -141,9 +139,7 @@ def category_renamed(file: File) -> Iterable[Hit]:
     for number, entry in enumerate(file.categories):
         expected = CATEGORY_BY_ID.get(_id(entry))
         if "name" in entry and expected is not file.garments.get(_id(entry), ...):
-            right = (
-                f"expected {expected.name!r}" if expected else "DeepFashion2 has no such category"
-            )
+            right = f"expected {expected.name!r}" if expected else "there is no such category"
             yield Hit(identify(entry, number), f"{shorten(entry['name'])}, {right}")
 
 
@@ -157,22 +153,14 @@ def category_official_name(file: File) -> Iterable[Hit]:
     """
     for entry, category in _garment_entries(file):
         if entry["name"] != category.name and entry["name"] in CATEGORY_BY_NAME:
-            yield Hit(identify(entry, 0), f"{shorten(entry['name'])} for {category.name!r}")
-
-
-def _garment_entries(file: File) -> Iterator[tuple[Entry, Any]]:
-    for entry in file.categories:
-        category = file.garments.get(_id(entry))
-        if category is not None and same_name(entry.get("name")) is category:
-            yield entry, category
+            yield Hit(entry["id"], f"{shorten(entry['name'])} for {category.name!r}")
 
 
 @check("warning", about="category", garments=True)
 def category_absent(file: File) -> Iterable[Hit]:
     """Some of the 13 DeepFashion2 categories are not listed.
 
-    affects: Frameworks number classes by position: a model of 13 classes does not fit, labels
-        shift.
+    affects: Frameworks number classes by position: a model of 13 classes does not fit.
     cause: Only categories that occur in a split or a subset were written.
     remedy: List all 13 categories, used or not.
     """
@@ -191,8 +179,7 @@ def category_absent(file: File) -> Iterable[Hit]:
 def landmark_name_duplicate(file: File) -> Iterable[Hit]:
     """A landmark name stands twice in one category.
 
-    affects: Detectron2 finds the flip partner by name and takes the first: flipped images get wrong
-        landmarks.
+    affects: Detectron2 takes the first for the flip partner: flipped images get wrong landmarks.
     cause: Names are unique within a category only, or were copied.
     remedy: Make names unique over all slots.
     """
@@ -211,16 +198,17 @@ def landmark_names_absent(file: File) -> Iterable[Hit]:
     cause: A converter wrote keypoints and left out categories[].keypoints.
     remedy: Add categories[].keypoints and categories[].skeleton.
     """
+    lengths = file.once(_longest)
+    return where(file.categories, lambda e: bool(lengths.get(_id(e))) and not names_of(e))
+
+
+def _longest(file: File) -> dict[Any, int]:
+    """Category id -> numbers in the longest `keypoints` of its annotations."""
+    result: dict[Any, int] = {}
     columns = file.columns
-    with_keypoints = {
-        category_id
-        for category_id, length in zip(columns.category_ids, columns.lengths, strict=True)
-        if length
-    }
-    return where(
-        file.categories,
-        lambda e: type(e.get("id")) is int and e["id"] in with_keypoints and not names_of(e),
-    )
+    for category_id, length in zip(columns.category_ids, columns.lengths, strict=True):
+        result[category_id] = max(length or 0, result.get(category_id, 0))
+    return result
 
 
 @check("warning", about="category")
@@ -245,31 +233,17 @@ def _edges_of(entry: Entry) -> list[list[int]]:
 def skeleton_range(file: File) -> Iterable[Hit]:
     """A skeleton edge joins landmarks that do not exist (COCO counts them from 1).
 
-    affects: Drawing only: pycocotools' showAnns stops with an IndexError, or draws an edge to the
-        last landmark for 0.
+    affects: Drawing only: pycocotools' showAnns stops, or draws an edge to the last one for 0.
     cause: Edges were counted from 0, or are of another layout.
     remedy: Count from 1 over the names in categories[].keypoints.
     """
-    lengths = file.once(_commonest_lengths)
     for number, entry in enumerate(file.categories):
         # Without names, the annotations say how many landmarks there are; without these, nothing does.
-        count = len(names_of(entry)) or lengths.get(_id(entry), 0) // 3
-        if not count:
-            continue
-        slots = range(1, count + 1)
-        wrong = [edge for edge in _edges_of(entry) if edge[0] not in slots or edge[1] not in slots]
-        if wrong:
+        count = len(names_of(entry)) or file.once(_longest).get(_id(entry), 0) // 3
+        slots = {*range(1, count + 1)}
+        wrong = [edge for edge in _edges_of(entry) if not slots.issuperset(edge)]
+        if count and wrong:
             yield Hit(identify(entry, number), f"{wrong[0]} among {count} landmarks")
-
-
-def _commonest_lengths(file: File) -> dict[Any, int]:
-    """Category id -> numbers in the longest `keypoints` of its annotations."""
-    result: dict[Any, int] = {}
-    columns = file.columns
-    for category_id, length in zip(columns.category_ids, columns.lengths, strict=True):
-        if length is not None and length > result.get(category_id, 0):
-            result[category_id] = length
-    return result
 
 
 @check("warning", about="category", garments=True)
@@ -282,31 +256,25 @@ def skeleton_elsewhere(file: File) -> Iterable[Hit]:
     """
     for entry, category in _garment_entries(file):
         count = len(names_of(entry))
-        slots = own_slots(category, count) or ()
-        own = {slot + 1 for slot in slots}
-        for edge in _edges_of(entry) if own else ():
-            if set(edge) <= set(range(1, count + 1)) and not set(edge) <= own:
-                yield Hit(identify(entry, 0), f"{edge}, its landmarks are {min(own)} to {max(own)}")
-                break
+        own = {slot + 1 for slot in own_slots(category, count) or ()}
+        others = {*range(1, count + 1)} - own
+        wrong = [edge for edge in _edges_of(entry) if own and not others.isdisjoint(edge)]
+        if wrong:
+            yield Hit(entry["id"], f"{wrong[0]}, its landmarks are {min(own)} to {max(own)}")
 
 
 @check("error", about="category", garments=True)
 def landmark_count_unknown(file: File) -> Iterable[Hit]:
     """A garment's category names a number of landmarks that no layout of DeepFashion2 has.
 
-    affects: df2coco evaluate keypoints refuses the file: which landmark has which sigma is not
-        known.
+    affects: df2coco evaluate keypoints refuses the file: the landmarks' sigmas are not known.
     cause: Names were left out or added, or the landmarks are of another dataset.
     remedy: Name the category's own landmarks, or the 294 or 81 slots of all.
     """
     for entry, category in _garment_entries(file):
         count = len(names_of(entry))
         if count and own_slots(category, count) is None:
-            yield Hit(identify(entry, 0), f"{count}, expected {category.num_landmarks}, 294 or 81")
-
-
-def _lengths(file: File) -> list[int]:
-    return sorted({len(names_of(entry)) for entry in file.categories} - {0})
+            yield Hit(entry["id"], f"{count}, expected {category.num_landmarks}, 294 or 81")
 
 
 @check("note")
@@ -318,6 +286,6 @@ def landmarks_not_17(file: File) -> Iterable[Hit]:
     cause: Only COCO's person has 17.
     remedy: Set kpt_oks_sigmas, put bbox into results, and use nms_mode='none' in MMPose.
     """
-    lengths = _lengths(file)
+    lengths = sorted({len(names_of(entry)) for entry in file.categories} - {0})
     if lengths and lengths != [17] and file.conversion is None:
         yield Hit(None, f"{', '.join(map(str, lengths))} landmarks")

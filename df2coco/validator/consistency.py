@@ -1,24 +1,34 @@
 """Whether box, mask and landmarks are of one item.
 
-On real items of DeepFashion2 the IoU of the box and the polygons' extent is at least 0.73, and labelled
-landmarks lie at most 2 pixels outside of the box. The thresholds here are far from that.
+On real items of DeepFashion2 the IoU of the box and the polygons' extent is at least 0.73, mask
+and landmarks leave the box by at most 2 pixels (it is up to 36 pixels larger), and half of the
+landmarks lie at most 4 pixels from the outline. The thresholds here are far from that.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from df2coco.boxes import FORMS, Box, best_reading, from_corners, iou, ious, readings
+from df2coco.boxes import FORMS, best_reading, from_corners, iou, ious, readings
+from df2coco.taxonomy import CATEGORY_BY_ID
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Found, check
-from df2coco.validator.outlines import Array
+from df2coco.validator.arrays import Array
+from df2coco.validator.checks import Found, Hit, check
+from df2coco.validator.file import File
+
+_FIT: Final = 2.0
+_OFF: Final = 8.0
+"""Pixels that an item is off, where most are off by at most `_FIT`, and few by less than this."""
+_FEWEST: Final = 3
+_SHIFTED: Final = 4.0
+"""Most boxes of a file lie so far from their masks, all in the same direction."""
 
 _APART: Final = 0.5
-"""Box and mask with a smaller IoU are not of one item."""
-
+"""Box and mask with a smaller IoU are not of one item, whatever the rest of the file is like."""
 _CLOSE: Final = 0.9
 _BETTER: Final = 0.15
-"""A box is not right either if it fits so well when read as corners, and by so much better than as it is."""
+"""A box is not right either if it fits so well as corners, and by so much better than as it is."""
 
 _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
@@ -26,57 +36,77 @@ _FITS: Final = 0.7
 _UNKNOWN: Final = (math.nan, math.nan)
 
 
-@check("warning")
-def box_not_of_mask(part: Annotations) -> Iterable[Found]:
+def _unlike_most(off: Array) -> Array:
+    """(N,): those off by many pixels, where most are not, and few by a little; NaN is not known."""
+    fit, wrong = int((off <= _FIT).sum()), off > _OFF
+    known = int((off == off).sum())
+    between = known - fit - int(wrong.sum())
+    return wrong & (fit >= _FEWEST and 2 * fit > known and 5 * between <= fit)
+
+
+@check("warning", about="annotation")
+def box_not_of_mask(file: File) -> Iterable[Hit]:
     """The box is not that of its item's mask.
 
-    affects: Every consumer trains and scores the box and the mask of one item as two different
-        things.
-    cause: Corners, a centre or another unit were written for x, y, width, height; or box or mask
-        are another item's.
+    affects: Consumers train and score the box and the mask of one item as two different things.
+    cause: It was written as corners, a centre or in another unit; or box or mask are another
+        item's, or were moved, resized or mirrored.
     remedy: Write the box around the mask as x, y, width, height in pixels, or correct the mask.
     """
-    extents = part.outlines.extents
-    masks, has_box = from_corners(extents.T), (part.boxes[:, 2:] > 0).all(axis=1)
-    overlap = ious(part.boxes.T, masks)
+    import numpy as np
+
+    boxes, masks = file.numbers("boxes", 4), file.numbers("masks", 4)
+    both = (masks[:, 2:] > masks[:, :2]).all(axis=1) & np.array(file.columns.counted, bool)
+    both &= ~(np.hstack([boxes, masks]) <= 1).all(axis=1)  # fractions have their own check
+    numbers = (both & np.isfinite(boxes[:, 0])).nonzero()[0]
+    boxes, masks = boxes[numbers], masks[numbers]
+    sizes = [file.header.sizes.get(file.columns.image_ids[n]) or _UNKNOWN for n in numbers.tolist()]
+    ends = np.tile(np.reshape(sizes, (-1, 2)), 2)
+    # Where an item leaves its image, one of the two may be cut.
+    apart = np.fmin(np.fmax(boxes, 0), ends) - np.fmin(np.fmax(masks, 0), ends)
+    larger = apart * [-1, -1, 1, 1]
+    box, mask = from_corners(boxes.T), from_corners(masks.T)
+    overlap, as_corners = ious(box, mask), ious(from_corners(box), mask)
+    wrong = _unlike_most(larger.max(axis=1, initial=-np.inf))
+    wrong |= _unlike_most((-larger).max(axis=1, initial=-np.inf))
     # Near the image's corner, a box written as corners is not far from the right one.
-    as_corners = ious(from_corners(part.boxes.T), masks)
-    nearly = (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
-    both = has_box & (extents[:, 2:] > extents[:, :2]).all(axis=1)
-    apart = ((overlap < _APART) | nearly) & both & ~part.in_fractions & ~part.crowds
-    for position in apart.nonzero()[0].tolist():
-        box, extent = part.boxes[position].tolist(), extents[position].tolist()
-        x1, y1, x2, y2 = (round(n, 1) for n in extent)
-        detail = f"bbox {[round(n, 1) for n in box]}, the mask lies from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
-        cause = _cause_of_box(part, position, box, from_corners(extent))
-        yield position, detail + (f"; {cause}" if cause else "")
+    wrong |= (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
+    shift = np.median(apart, axis=0) if len(numbers) > _FEWEST else np.zeros(4)
+    alike = int((np.abs(apart - shift) <= _FIT).all(axis=1).sum())
+    moved = np.abs(shift[:2] - shift[2:]).max() <= 1 and np.abs(shift).max() > _SHIFTED
+    if moved and 2 * alike > len(numbers):
+        text = f"{alike:,} boxes lie {shift[0]:g}, {shift[1]:g} pixels from their masks"
+        yield Hit(None, text)
+    for place in (wrong | (overlap < _APART)).nonzero()[0].tolist():
+        x1, y1, x2, y2 = np.round(masks[place], 1).tolist()
+        detail = f"bbox {np.round([each[place] for each in box], 1).tolist()}"
+        detail += f", the mask lies from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
+        cause = _cause_of_box(file, int(numbers[place]), max(_FITS, overlap[place] + _BETTER))
+        off = f"it is off by {np.abs(apart[place]).max():g} pixels"
+        yield file.annotation_hit(int(numbers[place]), f"{detail}; {cause or off}")
 
 
-def _cause_of_box(part: Annotations, position: int, box: Box, mask: Box) -> str:
-    """What explains a box that is not the mask's; "" when nothing does."""
-    extents = part.outlines.extents
-    for other in _neighbours(part, position):
-        if iou(part.boxes[other].tolist(), mask) >= _FITS:
-            return f"the mask fits the box of annotation {_name(part, other)}"
-        if iou(box, from_corners(extents[other].tolist())) >= _FITS:
-            return f"the box fits the mask of annotation {_name(part, other)}"
-    size = part.sizes[position] or _UNKNOWN
-    if [*box] == [0, 0, *size]:
+def _cause_of_box(file: File, number: int, fits: float) -> str:
+    """What explains a box that is not the mask's, with an IoU of `fits`; "" when nothing does."""
+    boxes, masks = file.numbers("boxes", 4), file.numbers("masks", 4)
+    box, mask = (from_corners(corners[number].tolist()) for corners in (boxes, masks))
+    for other in _neighbours(file.columns.image_ids, number):
+        if iou(from_corners(boxes[other].tolist()), mask) >= fits:
+            return f"the mask fits the box of annotation {file.columns.ids[other]}"
+        if iou(box, from_corners(masks[other].tolist())) >= fits:
+            return f"the box fits the mask of annotation {file.columns.ids[other]}"
+    size = file.header.sizes.get(file.columns.image_ids[number]) or _UNKNOWN
+    if (*box,) == (0, 0, *size):
         return "the box is the whole image"
     reading, fit = best_reading(readings(), lambda reading: iou(reading.box(box, size), mask))
-    return f"these fit {reading.words}" if fit >= _FITS else ""
+    return f"these fit {reading.words}" if fit >= fits else ""
 
 
-def _neighbours(part: Annotations, position: int) -> Iterator[int]:
+def _neighbours(image_ids: Sequence[Any], number: int) -> Iterator[int]:
     """Other annotations of the same image: in nearly all files they stand close by."""
-    image_id = part.column("image_id")[position]
-    for other in range(max(0, position - 50), min(part.count, position + 50)):
-        if other != position and part.column("image_id")[other] == image_id:
+    for other in range(max(0, number - 50), min(len(image_ids), number + 50)):
+        if other != number and image_ids[other] == image_ids[number]:
             yield other
-
-
-def _name(part: Annotations, position: int) -> Any:
-    return part.column("id")[position]
 
 
 # ---------------------------------------------------------------- landmarks
@@ -87,20 +117,14 @@ _PIXELS: Final = 5.0
 """and by so many pixels."""
 
 
-def _with_margin(areas: Array) -> Array:
-    """(N, 4): boxes x1, y1, x2, y2, made larger by what does not count as outside."""
+def _outside(x: Array, y: Array, areas: Array) -> Array:
+    """(M,): whether points lie outside of boxes (M, 4) x1, y1, x2, y2, by more than a margin."""
     import numpy as np
 
     x1, y1, x2, y2 = areas.T
     across = np.maximum(_LEAVE * (x2 - x1), _PIXELS)
     down = np.maximum(_LEAVE * (y2 - y1), _PIXELS)
-    return np.stack([x1 - across, y1 - down, x2 + across, y2 + down], axis=1)
-
-
-def _outside(x: Array, y: Array, item: Array, areas: Array) -> Array:
-    """(M,): whether points lie outside of the boxes (N, 4) of their items."""
-    x1, y1, x2, y2 = (edges[item] for edges in areas.T)
-    return (x < x1) | (x > x2) | (y < y1) | (y > y2)
+    return (x < x1 - across) | (x > x2 + across) | (y < y1 - down) | (y > y2 + down)
 
 
 @check("warning")
@@ -113,27 +137,22 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     """
     import numpy as np
 
-    found, corners = part.landmarks, part.corners
-    chosen = found.v > 0
-    item, x, y = found.item[chosen], found.x[chosen], found.y[chosen]
-    beside = _outside(x, y, item, _with_margin(corners)).nonzero()[0]
-    extents = part.outlines.extents
-    of_mask = ~_outside(x[beside], y[beside], item[beside], _with_margin(extents))
-    beside = beside[~(of_mask & np.isfinite(extents[item[beside], 0]))]
-    count = part.count
-    outside = np.bincount(item[beside], minlength=count)
-    labelled = np.bincount(item, minlength=count)
+    marks, corners, extents = part.landmarks, part.corners, part.outlines.extents
+    chosen = marks.v > 0
+    item, x, y = marks.item[chosen], marks.x[chosen], marks.y[chosen]
+    beside = _outside(x, y, corners[item])
+    beside &= _outside(x, y, extents[item]) | ~np.isfinite(extents[item, 0])
+    outside = np.bincount(item[beside], minlength=len(corners))
+    labelled = np.bincount(item, minlength=len(corners))
     # A person's hand may be far from what is seen of the person; a garment's landmarks are on it.
-    own = np.array([each is not None for each in part.garment_of], bool)
-    wrong = np.where(own, 4 * outside > labelled, 2 * outside > labelled) | _is_shrunk(
-        part, item, x, y, corners
-    )
+    allowed = np.array([2 if each is None else 4 for each in part.garment_of])
+    wrong = (allowed * outside > labelled) | _is_shrunk(part, item, x, y)
     for position in (wrong & ~part.in_fractions).nonzero()[0].tolist():
         here = item == position
-        detail = f"{int(outside[position])} of {int(labelled[position])} lie outside the box"
+        detail = f"{outside[position]} of {labelled[position]} lie outside the box"
         if not outside[position]:
             detail = "they fill only a small part of the box"
-        cause = _cause_of_landmarks(part, position, x[here], y[here], corners)
+        cause = _cause_of_landmarks(part, position, x[here], y[here])
         yield position, detail + (f"; {cause}" if cause else "")
 
 
@@ -142,11 +161,11 @@ _MOST: Final = 0.7
 """With so many of them labelled, a garment's landmarks never fill less of its box."""
 
 
-def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array, corners: Array) -> Array:
-    """(N,): most landmarks of a garment are labelled, and yet fill a small part of its box; or all lie together."""
+def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array) -> Array:
+    """(N,): most of a garment's landmarks are labelled and fill little of its box; or all lie together."""
     import numpy as np
 
-    result = np.zeros(part.count, bool)
+    result = np.zeros(len(part.corners), bool)
     if not len(item):
         return result
     starts = np.flatnonzero(np.diff(item, prepend=-1))
@@ -155,32 +174,81 @@ def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array, corners: Arra
     high = np.maximum.reduceat(y, starts) - np.minimum.reduceat(y, starts)
     counts = np.diff(starts, append=len(item))
     total = np.array([0 if g is None else g.num_landmarks for g in part.garment_of])[here]
-    x1, y1, x2, y2 = corners[here].T
+    x1, y1, x2, y2 = part.corners[here].T
     small = wide * high < _SHRUNK * (x2 - x1) * (y2 - y1)
     together = (np.maximum(wide, high) <= 1) & (np.minimum(x2 - x1, y2 - y1) > 10) & (counts > 2)
     result[here] = ((total > 0) & (counts >= _MOST * total) & small) | together
     return result
 
 
-def _cause_of_landmarks(
-    part: Annotations, position: int, x: Array, y: Array, corners: Array
-) -> str:
+def _cause_of_landmarks(part: Annotations, position: int, x: Array, y: Array) -> str:
     """What explains landmarks that are not in their box; "" when nothing does."""
-    import numpy as np
 
     def fit(x: Array, y: Array, other: int) -> bool:
-        box = corners[other]
-        here = np.zeros(len(x), np.intp)
-        if _outside(x, y, here, _with_margin(box[None])).any() or box[0] != box[0]:
+        box = part.corners[other]
+        if _outside(x, y, box[None]).any() or box[0] != box[0]:
             return False
         filled = (x.max() - x.min()) * (y.max() - y.min())
         return bool(filled > 0.2 * (box[2] - box[0]) * (box[3] - box[1]))
 
-    for other in _neighbours(part, position):
+    for other in _neighbours(part.column("image_id"), position):
         if fit(x, y, other):
-            return f"they fit the box of annotation {_name(part, other)}"
+            return f"they fit the box of annotation {part.column('id')[other]}"
     size = part.sizes[position] or _UNKNOWN
     for reading in readings(FORMS[:1]):
         if fit(*reading.point(x, y, size), position):
             return f"they fit {reading.words}"
     return ""
+
+
+@check("warning", about="annotation", needs="masks")
+def landmarks_not_of_mask(file: File) -> Iterable[Hit]:
+    """Most landmarks lie beside the mask or far from its outline, unlike those of other items.
+
+    affects: Consumers train and score mask and landmarks of one item as two different things.
+    cause: Landmarks or mask are another item's, or were moved, mirrored or turned.
+    remedy: Correct the landmarks or the mask.
+    """
+    off = file.numbers("strays", 2)
+    far, beside = (_unlike_most(pixels) for pixels in off.T)
+    # A garment's landmarks are on its outline; a person's lie anywhere in the mask.
+    far &= bool(file.garments)
+    for number in (far | beside).nonzero()[0].tolist():
+        where = f"{off[number, 0]:.3g} pixels from the outline"
+        yield file.annotation_hit(number, f"half of them lie at least {where}")
+
+
+_REVERSED: Final = 1.2
+"""So many times longer than in reverse order the edges of a skeleton never are (1.04 at most)."""
+_FEWEST_EDGES: Final = 6
+
+
+@check("warning", garments=True)
+def landmarks_reversed(part: Annotations) -> Iterable[Found]:
+    """The landmarks of a garment stand in reverse order.
+
+    affects: Training learns each landmark at another one's place; a right result scores badly.
+    cause: They were written from the last to the first.
+    remedy: Write the landmarks in the order of their numbers.
+    """
+    import numpy as np
+
+    marks, groups = part.landmarks, defaultdict(list)
+    for position, (category, own) in enumerate(zip(part.garment_of, marks.own, strict=True)):
+        if category is not None and own is not None:
+            groups[category.id, own].append(position)
+    slots = max((length or 0 for length in marks.lengths), default=0) // 3
+    points = np.full((len(part.entries), slots, 2), np.nan)
+    chosen = marks.v > 0
+    points[marks.item[chosen], marks.slot[chosen]] = np.stack([marks.x, marks.y], axis=1)[chosen]
+    for (category_id, own), positions in groups.items():
+        starts, ends = np.array(CATEGORY_BY_ID[category_id].skeleton).T - 1
+        mine = points[positions][:, own]
+        edges, others = (
+            np.linalg.norm(each[:, starts] - each[:, ends], axis=2)
+            for each in (mine, mine[:, ::-1])
+        )
+        both = np.isfinite(edges) & np.isfinite(others)
+        sums = (np.where(both, each, 0).sum(axis=1) for each in (edges, others))
+        wrong = np.greater(next(sums), _REVERSED * next(sums)) & (both.sum(axis=1) >= _FEWEST_EDGES)
+        yield from ((positions[n], "") for n in wrong.nonzero()[0])

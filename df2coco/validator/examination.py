@@ -24,13 +24,12 @@ from df2coco.validator import (
     items,
     landmarks,
     pictures,
-    placement,
     round_trip,
     structure,
 )
 from df2coco.validator import images as of_images
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import LEVELS, NEEDS, Hit, Hits, Need, Position, checks_in
+from df2coco.validator.checks import LEVELS, NEEDS, Hit, Hits, Need, Position, checks_in, identify
 from df2coco.validator.file import Columns, File, Header, Trip
 from df2coco.validator.report import Finding, Report
 from df2coco.workers import map_ordered, worthwhile
@@ -41,7 +40,6 @@ _MODULES: Final = (
     of_images,
     items,
     consistency,
-    placement,
     landmarks,
     categories,
     pictures,
@@ -224,11 +222,11 @@ def _examine_span(path: Path, header: Header, needs: set[Need], span: Span) -> _
 
 def _examine(header: Header, needs: set[Need], annotations: list[Entry]) -> _Examined:
     changed = read_whole_numbers("annotations", annotations)
-    part = Annotations(header, annotations)
+    part = Annotations(header, annotations, quick="masks" not in needs)
     hits: Hits = {}
     for check in CHECKS:
         if check.of_part and check.needs in needs:
-            places = [Hit(part.identify(position), detail) for position, detail in check.find(part)]
+            places = [Hit(identify(annotations[n], n), detail) for n, detail in check.find(part)]
             hits.update({check.code: places} if places else {})
     columns = part.columns()
     if "source" in needs:

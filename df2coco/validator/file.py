@@ -18,6 +18,7 @@ from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
+from df2coco.validator.arrays import Array
 from df2coco.validator.checks import Hit, identify
 
 Result = TypeVar("Result")
@@ -69,7 +70,7 @@ class Columns:
     image_ids: list[Any] = field(default_factory=list)
     """None where it is not a whole number."""
     category_ids: list[Any] = field(default_factory=list)
-    masks: list[int] = field(default_factory=list)
+    segmentations: list[int] = field(default_factory=list)
     """0: no segmentation, 1: an empty one, 2: one with something in it."""
     lengths: list[int | None] = field(default_factory=list)
     """How many numbers `keypoints` has; -1: it is not a list; None: there are none."""
@@ -79,9 +80,15 @@ class Columns:
     """Keys that it needs and has not."""
     labelled: list[bool] = field(default_factory=list)
     """It has a labelled landmark."""
-    shapes: array[float] = field(default_factory=lambda: array("d"))
-    """11 numbers each: corners of the box and of the polygons in the image (NaN where there are none), the sums of
-    the polygons' and the landmarks' numbers, and one that is equal for as many labelled landmarks and equal RLEs."""
+    boxes: array[float] = field(default_factory=lambda: array("d"))
+    """4 numbers each: x1, y1, x2, y2; NaN where there is no box."""
+    masks: array[float] = field(default_factory=lambda: array("d"))
+    """4 numbers each: x1, y1, x2, y2 of the polygons; NaN where there are none."""
+    sums: array[float] = field(default_factory=lambda: array("d"))
+    """3 numbers each: the sums of the polygons' and of the landmarks' numbers, and one that is equal
+    for as many labelled landmarks and equal RLEs."""
+    strays: array[float] = field(default_factory=lambda: array("d"))
+    """2 numbers each: see `Annotations.strays`."""
 
     names: list[str] = field(default_factory=list)
     """Of the fields that there are, in any order; as all that follows, only where the file is compared."""
@@ -134,6 +141,12 @@ class File:
             self._once[function] = function(self)
         result: Result = self._once[function]
         return result
+
+    def numbers(self, name: str, width: int) -> Array:
+        """(N, width): numbers of each annotation, as in `Columns`."""
+        import numpy as np
+
+        return np.frombuffer(getattr(self.columns, name)).reshape(-1, width)
 
     @cached_property
     def conversion(self) -> Conversion | None:

@@ -2,12 +2,15 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from itertools import compress
+from typing import Any, Final
 
-from df2coco.coco.schema import FIELDS, column, is_address, is_outside
+from df2coco.boxes import from_corners, ious
+from df2coco.coco.schema import FIELDS, Entry, is_address, is_id, is_outside
 from df2coco.errors import shorten, shown
-from df2coco.validator.checks import Hit, check, identify
+from df2coco.parser.photo_fit import judge_photos
+from df2coco.validator.checks import Hit, check
 from df2coco.validator.file import File, repeated, same_ids, where
 
 
@@ -15,8 +18,7 @@ from df2coco.validator.file import File, repeated, same_ids, where
 def image_id_duplicate(file: File) -> Iterable[Hit]:
     """Two images have the same id.
 
-    affects: pycocotools keeps the last one, and gives it the items of both; df2coco restore refuses
-        the file.
+    affects: pycocotools gives the last one the items of both; df2coco restore refuses the file.
     cause: Splits were merged whose numbers repeat.
     remedy: Number one of the splits anew, in images and annotations.
     """
@@ -32,22 +34,13 @@ def file_name_duplicate(file: File) -> Iterable[Hit]:
     cause: Splits were merged whose names repeat.
     remedy: Put the split's folder into file_name.
     """
-    twice = set(repeated(name for name in file.once(_names) if name))
-    return _named(file, twice.__contains__) if twice else ()
+    twice = set(repeated(filter(None, map(_name, file.images))))
+    return where(file.images, lambda e: _name(e) in twice, lambda e: shorten(_name(e)))
 
 
-def _names(file: File) -> list[str]:
-    """Of each image; "" where it is not text."""
-    return [name if type(name) is str else "" for name in column(file.images, "file_name")]
-
-
-def _named(
-    file: File, wrong: Callable[[str], bool], shown: Callable[[str], str] = shorten
-) -> Iterator[Hit]:
-    """A hit for each image whose name is wrong."""
-    for number, name in enumerate(file.once(_names)):
-        if wrong(name):
-            yield Hit(identify(file.images[number], number), shown(name))
+def _name(image: Entry) -> str:
+    """ "" where it is not text."""
+    return image["file_name"] if type(image.get("file_name")) is str else ""
 
 
 @check("error", about="image")
@@ -74,7 +67,7 @@ def file_name_address(file: File) -> Iterable[Hit]:
     cause: An annotation tool wrote where the picture lies in the network.
     remedy: Download the pictures, and write their names relative to the image folder.
     """
-    return _named(file, is_address)
+    return where(file.images, lambda e: is_address(_name(e)), lambda e: shorten(_name(e)))
 
 
 @check("warning", about="image")
@@ -85,7 +78,11 @@ def file_name_backslash(file: File) -> Iterable[Hit]:
     cause: The file was written on Windows.
     remedy: Write / for folders.
     """
-    return _named(file, lambda name: "\\" in name and not is_outside(name))
+    return where(
+        file.images,
+        lambda e: "\\" in _name(e) and not is_outside(_name(e)),
+        lambda e: shorten(_name(e)),
+    )
 
 
 @check("note", about="image")
@@ -96,22 +93,23 @@ def file_name_unicode(file: File) -> Iterable[Hit]:
     cause: The names were listed on a Mac.
     remedy: Write file_name exactly as the files are named; NFC for both is safest.
     """
-    return _named(file, lambda name: not unicodedata.is_normalized("NFC", name), ascii)
+    return where(
+        file.images,
+        lambda e: not unicodedata.is_normalized("NFC", _name(e)),
+        lambda e: ascii(_name(e)),
+    )
 
 
 @check("note", about="image")
 def image_without_annotations(file: File) -> Iterable[Hit]:
     """An image has no annotation.
 
-    affects: Detectron2 leaves it out of training; MMDetection keeps it unless filter_empty_gt is
-        set.
+    affects: Detectron2 leaves it out of training; MMDetection keeps it without filter_empty_gt.
     cause: Its items were left out, or it has none.
     remedy: Nothing to do, if that is meant.
     """
-    used = set(file.columns.image_ids)
-    return where(
-        file.images, lambda e: type(e.get("id")) is int and e["id"] not in used, lambda _: ""
-    )
+    unused = file.header.sizes.keys() - {*file.columns.image_ids}
+    return where(file.images, lambda e: is_id(e.get("id")) and e["id"] in unused, lambda _: "")
 
 
 # ---------------------------------------------------------------- annotations over images
@@ -141,20 +139,16 @@ def items_too_many(file: File) -> Iterable[Hit]:
 
     affects: COCOeval leaves the others unmatched: ground truth scored against itself is below AP 1.
     cause: A crowded picture, or files that were merged.
-    remedy: Set COCOeval's params.maxDets higher, for all that are compared. The file may stay as
-        it is.
+    remedy: Set COCOeval's params.maxDets higher for all that are compared; the file may stay.
     """
     columns = file.columns
-    every = Counter(zip(columns.image_ids, columns.category_ids, strict=True))
-    if max(every.values(), default=0) <= min(_MOST_ITEMS, _MOST_LANDMARKS):
-        return  # as nearly always
+    pairs = [*zip(columns.image_ids, columns.category_ids, strict=True)]
+    labelled = map(all, zip(columns.counted, columns.labelled, strict=True))
     for chosen, most, what in (
         (columns.counted, _MOST_ITEMS, "items"),
-        (columns.labelled, _MOST_LANDMARKS, "items with landmarks"),
+        (labelled, _MOST_LANDMARKS, "items with landmarks"),
     ):
-        pairs = zip(columns.image_ids, columns.category_ids, chosen, columns.counted, strict=True)
-        counts = Counter((i, c) for i, c, is_chosen, counted in pairs if is_chosen and counted)
-        for (image_id, category_id), count in counts.items():
+        for (image_id, category_id), count in Counter(compress(pairs, chosen)).items():
             if count > most and image_id is not None:
                 yield Hit(image_id, f"{count} {what} of category {category_id}")
 
@@ -170,28 +164,111 @@ def crowds_only(file: File) -> Iterable[Hit]:
     columns = file.columns
     if file.garments or all(columns.counted):
         return  # DeepFashion2 has no crowds: `iscrowd-set`
-    counts = Counter(columns.category_ids)
-    single = Counter(
-        c for c, counted in zip(columns.category_ids, columns.counted, strict=True) if counted
-    )
-    if not single:
+    if not any(columns.counted):
         yield Hit(None, f"all {len(columns.ids):,} annotations")
-    for category_id, count in counts.items() if single else ():
-        if count > 1 and not single[category_id]:
+        return
+    pairs = zip(columns.category_ids, columns.counted, strict=True)
+    single = {category_id for category_id, counted in pairs if counted}
+    for category_id, count in Counter(columns.category_ids).items():
+        if count > 1 and category_id not in single:
             yield Hit(category_id, f"all {count:,} annotations", "category")
+
+
+_PIXEL: Final = 1.01
+_SAME: Final = 0.9
+"""Boxes of one item have at least this IoU: of tiny items a pixel is much."""
+_ROUNDED: Final = 0.01
+"""By so much of their sum the coordinates of one item may differ."""
+_NEXT: Final = 100
+"""Items are compared with so many others: more begin within a pixel in no real file."""
+
+
+@check("warning", about="annotation")
+def item_repeated(file: File) -> Iterable[Hit]:
+    """The same item stands twice: image and category are equal, box, mask and landmarks nearly so.
+
+    affects: A detector finds it once, so that AP stays below 1; counts are wrong.
+    cause: Files with the same images were merged, or an item was labelled or written twice.
+    remedy: Remove one of the two.
+    """
+    import numpy as np
+
+    columns, boxes = file.columns, file.numbers("boxes", 4)
+    corners, sums = np.hstack([boxes, file.numbers("masks", 4)]), file.numbers("sums", 3)
+    # An id that is not a number may be that of any image: such an item is like no other.
+    pairs = enumerate(zip(columns.image_ids, columns.category_ids, strict=True))
+    groups: dict[Any, int] = {}
+    group = np.array([groups.setdefault(n if None in p else p, len(groups)) for n, p in pairs], int)
+    order = np.lexsort((boxes[:, 0], group))
+    first: dict[int, int] = {}
+    for step in range(1, _NEXT):
+        one, other = order[:-step], order[step:]
+        near = (boxes[other, 0] - boxes[one, 0] <= _PIXEL) & (group[one] == group[other])
+        if not near.any():
+            break
+        one, other = one[near], other[near]
+        apart = np.nan_to_num(np.abs(corners[one] - corners[other]), nan=np.inf)
+        apart[np.isnan(corners[one]) & np.isnan(corners[other])] = 0
+        same = (apart <= _PIXEL).all(axis=1)
+        same &= ious(from_corners(boxes[one].T), from_corners(boxes[other].T)) >= _SAME
+        slack = np.maximum(np.abs(sums[one]), 1) * [_ROUNDED, _ROUNDED, 0]
+        same &= (np.abs(sums[one] - sums[other]) <= slack).all(axis=1)
+        for pair in zip(one[same].tolist(), other[same].tolist(), strict=True):
+            first[max(pair)] = min(*pair, first.get(max(pair), min(pair)))
+    for number, before in sorted(first.items()):
+        nearly = "" if (boxes[number] == boxes[before]).all() else "nearly "
+        yield file.annotation_hit(number, f"{nearly}the same as annotation {columns.ids[before]}")
+
+
+_NEAR: Final = 0.02
+_FEWEST_NEAR: Final = 5
+_FAR: Final = 0.75
+"""In any dataset in which items of so many images come so near to the left and the upper border, one
+reaches further than this to the right or down."""
+
+
+@check("warning")
+def sizes_too_large(file: File) -> Iterable[Hit]:
+    """In none of the images an item comes near the right or the lower border.
+
+    affects: Boxes, masks and landmarks are not where the items are seen: every score is near 0.
+    cause: Photos were enlarged after the annotations were made, or coordinates were made smaller.
+    remedy: Use the original photos and the annotations that were made on them.
+    """
+    import numpy as np
+
+    ids = file.columns.image_ids
+    sizes = [file.header.sizes.get(each) or (np.nan, np.nan) for each in ids]
+    shares = file.numbers("boxes", 4) / np.tile(np.reshape(sizes, (-1, 2)), 2)
+    reaches: dict[Any, float] = {}
+    for image_id, reach in zip(ids, shares[:, 2:].max(axis=1).tolist(), strict=True):
+        if reach == reach:
+            reaches[image_id] = max(reach, reaches.get(image_id, 0))
+    furthest = max(reaches.values(), default=2)
+    if furthest > 1:
+        return  # items that leave their images have another finding
+    if file.garments:
+        notice = judge_photos([*reaches.values()])
+        if notice is not None:
+            yield Hit(None, notice.text)
+    elif furthest <= _FAR:
+        near = [{ids[n] for n in np.flatnonzero(shares[:, side] <= _NEAR)} for side in (0, 1)]
+        if min(map(len, near)) >= _FEWEST_NEAR:
+            border = (
+                f"{len(near[0]):,} have one at the left border, {len(near[1]):,} at the upper one"
+            )
+            yield Hit(None, f"none of {len(reaches):,} reaches beyond {furthest:.0%}; {border}")
 
 
 @check("error", about="annotation")
 def segmentation_missing(file: File) -> Iterable[Hit]:
     """An annotation has no segmentation, though others have.
 
-    affects: MMDetection stops with a KeyError, so does Detectron2; or the masks of its whole image
-        vanish.
+    affects: MMDetection and Detectron2 stop, or the masks of its whole image vanish.
     cause: A converter left it out.
     remedy: Add it, or remove the annotation.
     """
-    masks = file.columns.masks
-    return _without(file, 0) if any(masks) else iter(())
+    return _without(file, 0) if any(file.columns.segmentations) else iter(())
 
 
 @check("error", about="annotation")
@@ -202,11 +279,12 @@ def segmentation_empty(file: File) -> Iterable[Hit]:
     cause: All polygons of the item were dropped.
     remedy: Remove the annotation, or give it a polygon.
     """
-    return _without(file, 1) if 2 in file.columns.masks else iter(())
+    return _without(file, 1) if 2 in file.columns.segmentations else iter(())
 
 
 def _without(file: File, kind: int) -> Iterator[Hit]:
-    return (file.annotation_hit(n) for n, mask in enumerate(file.columns.masks) if mask == kind)
+    kinds = enumerate(file.columns.segmentations)
+    return (file.annotation_hit(n) for n, each in kinds if each == kind)
 
 
 @check("note")
@@ -217,5 +295,5 @@ def no_segmentations(file: File) -> Iterable[Hit]:
     cause: It was made for detection: "segmentation": [] is how many tools write a box.
     remedy: Nothing to do, if that is meant.
     """
-    if file.columns.masks and 2 not in file.columns.masks:
+    if file.columns.ids and 2 not in file.columns.segmentations:
         yield Hit(None)

@@ -1,10 +1,9 @@
 """What an annotation refers to, and its box, mask and area."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from df2coco.coco.schema import FIELDS, is_id
-from df2coco.errors import shorten
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Found, check
@@ -18,30 +17,25 @@ def annotation_id_zero(part: Annotations) -> Iterable[Found]:
     cause: Annotations were counted from 0.
     remedy: Count from 1.
     """
-    return ((n, "") for n, each in enumerate(part.column("id")) if each == 0 and type(each) is int)
+    return ((n, "") for n, value in enumerate(part.column("id")) if value == 0 and is_id(value))
 
 
-def _numbers(other_ids: Iterable[Any]) -> set[int]:
-    """Ids that are written as text and reported as such: "000001" is 1."""
-    texts = (each for each in other_ids if type(each) is str)
-    return {int(each) for each in texts if each.isdecimal() and len(each) < 20}
+def _unknown(part: Annotations, field: str, known: Iterable[int]) -> Iterator[Found]:
+    """Ids that are none of the known, nor of those that are reported as text: "000001" is 1."""
+    texts = (each for each in part.header.other_ids if type(each) is str)
+    ids = {*known, *(int(each) for each in texts if each.isdecimal() and len(each) < 20)}
+    return part.values_where(field, lambda value: is_id(value) and value not in ids)
 
 
 @check("error")
 def image_unknown(part: Annotations) -> Iterable[Found]:
     """An annotation's image_id is not an image of the file.
 
-    affects: Detectron2 stops with a KeyError, pycocotools' loadRes with an AssertionError; the
-        others drop the annotation.
+    affects: Detectron2 and pycocotools' loadRes stop; the others drop the annotation.
     cause: Images were left out.
     remedy: Add the image, or remove the annotation.
     """
-    known = part.header.sizes.keys() | _numbers(part.header.other_ids)
-    return (
-        (position, f"image_id {each}")
-        for position, each in enumerate(part.column("image_id"))
-        if type(each) is int and each not in known and is_id(each)
-    )
+    return _unknown(part, "image_id", part.header.sizes)
 
 
 @check("error")
@@ -52,12 +46,7 @@ def category_unknown(part: Annotations) -> Iterable[Found]:
     cause: Categories were left out, or counted from 0.
     remedy: Add the category, or correct category_id.
     """
-    known = part.header.lengths.keys() | _numbers(part.header.other_ids)
-    return (
-        (position, f"category_id {each}")
-        for position, each in enumerate(part.column("category_id"))
-        if type(each) is int and each not in known and is_id(each)
-    )
+    return _unknown(part, "category_id", part.header.lengths)
 
 
 @check("warning", garments=True)
@@ -75,8 +64,7 @@ def iscrowd_set(part: Annotations) -> Iterable[Found]:
 def crowd(part: Annotations) -> Iterable[Found]:
     """An annotation is a crowd (iscrowd is 1).
 
-    affects: Detectron2, MMDetection and MMPose leave it out of training; COCOeval ignores it and
-        what it matches.
+    affects: Frameworks leave it out of training; COCOeval ignores it and what it matches.
     cause: It stands for a group of items that were not marked one by one.
     remedy: Nothing to do, if that is meant.
     """
@@ -91,9 +79,7 @@ def ignore_set(part: Annotations) -> Iterable[Found]:
     cause: The file is of another benchmark's format.
     remedy: Remove the key, or the annotation.
     """
-    for position, ignore in enumerate(part.column("ignore")):
-        if ignore:
-            yield position, f"ignore {shorten(ignore)}"
+    return part.values_where("ignore", bool)
 
 
 @check("warning", garments=True)
@@ -105,10 +91,7 @@ def attribute_range(part: Annotations) -> Iterable[Found]:
     remedy: Write 1, 2 or 3, or leave the key out.
     """
     for name in ATTRIBUTES if part.header.garments else ():
-        values = part.column(name)
-        for position, value in enumerate(values):
-            if type(value) is int and not 1 <= value <= 3:
-                yield position, f"{name} {shorten(value)}"
+        yield from part.values_where(name, lambda value: type(value) is int and not 1 <= value <= 3)
 
 
 # ---------------------------------------------------------------- boxes
@@ -155,15 +138,12 @@ def bbox_outside(part: Annotations) -> Iterable[Found]:
     across, down = part.size_arrays
     right, bottom = x + width > across + _ROUNDING, y + height > down + _ROUNDING
     for position, detail in part.where((x < 0) | (y < 0) | right | bottom, "bbox"):
-        size = part.sizes[position]
-        corners = ""
-        if size is not None:
-            a, b, c, d = part.boxes[position].tolist()
-            if 0 <= a < c <= size[0] and 0 <= b < d <= size[1]:
-                corners = "; as corners x1, y1, x2, y2 it is inside"
-            yield position, f"{detail} in {size[0]} x {size[1]}{corners}"
-        else:
-            yield position, detail
+        if size := part.sizes[position]:
+            x1, y1, x2, y2 = part.boxes[position].tolist()
+            detail += f" in {size[0]} x {size[1]}"
+            if 0 <= x1 < x2 <= size[0] and 0 <= y1 < y2 <= size[1]:
+                detail += "; as corners x1, y1, x2, y2 it is inside"
+        yield position, detail
 
 
 @check("warning")
@@ -174,11 +154,10 @@ def bbox_integers(part: Annotations) -> Iterable[Found]:
     cause: Most converters write them so.
     remedy: Write floats.
     """
-    for position, (box, fits) in enumerate(
-        zip(part.column("bbox"), (part.boxes[:, 0] == part.boxes[:, 0]).tolist(), strict=True)
-    ):
-        if fits and type(box[0]) is int and type(sum(box)) is int:
-            yield position, f"bbox {box}"
+    fits = FIELDS["annotations"]["bbox"].fits
+    return part.values_where(
+        "bbox", lambda box: type(box) is list and all(type(n) is int for n in box) and fits(box)
+    )
 
 
 # ---------------------------------------------------------------- masks and areas
@@ -199,10 +178,9 @@ def polygon_integers(part: Annotations) -> Iterable[Found]:
 def segmentation_rle(part: Annotations) -> Iterable[Found]:
     """segmentation is an RLE and not a list of polygons.
 
-    affects: Detectron2 needs INPUT.MASK_FORMAT = 'bitmask', MMDetection poly2mask=True; else they
-        stop.
+    affects: Detectron2 and MMDetection stop, unless they are set to read such masks.
     cause: Masks were written as pixels.
-    remedy: Set these options, or write polygons.
+    remedy: Set INPUT.MASK_FORMAT = 'bitmask' or poly2mask=True, or write polygons.
     """
     # Crowds are RLEs in COCO's own files, and no framework trains on them.
     faults, crowds = part.rle_faults, part.crowds
@@ -213,14 +191,11 @@ def segmentation_rle(part: Annotations) -> Iterable[Found]:
 def area_not_positive(part: Annotations) -> Iterable[Found]:
     """area is 0 or less.
 
-    affects: MMDetection drops the item; COCOeval counts it as small, and divides by it for
-        landmarks.
+    affects: MMDetection drops the item; COCOeval counts it as small, and divides landmarks by it.
     cause: It was never computed.
     remedy: Write the mask's pixels, or the box's width times height.
     """
-    for position, area in enumerate(part.column("area")):
-        if type(area) in (int, float) and area <= 0:
-            yield position, f"area {area}"
+    return part.values_where("area", lambda area: type(area) in (int, float) and area <= 0)
 
 
 _SLIP: Final = 3.0
@@ -246,8 +221,7 @@ def polygon_outside(part: Annotations) -> Iterable[Found]:
 def mask_empty(part: Annotations) -> Iterable[Found]:
     """The mask covers no pixel of its image.
 
-    affects: Nothing can match it, so mask AP stays below 1; Detectron2 drops the item with bitmask
-        masks.
+    affects: Nothing can match it, so mask AP stays below 1; Detectron2 may drop the item.
     cause: A polygon without area, or outside the image.
     remedy: Correct the polygon, or remove the item.
     """
@@ -258,20 +232,18 @@ def mask_empty(part: Annotations) -> Iterable[Found]:
             yield position, "it lies outside the image" if outside else ""
 
 
-def _explanations(part: Annotations) -> Iterator[tuple[int, float, int | None, float | None]]:
-    """Position, area, mask's area and box's area of annotations whose area is not their mask's.
+def _explanations(part: Annotations) -> Iterator[tuple[int, float, int, float]]:
+    """Position, area, mask's and box's area (0: no box) of annotations whose area is not the mask's.
 
-    An empty mask and an area of 0 or less have their own checks.
+    An empty mask, an area of 0 or less and fractions have their own checks.
     """
-    boxes = part.boxes.tolist()
+    fits = FIELDS["annotations"]["area"].fits
     for position, (area, pixels) in enumerate(zip(part.column("area"), part.areas, strict=True)):
-        if pixels and type(area) in (int, float) and area > 0 and area != pixels and _fits(area):
-            _, _, width, height = boxes[position]
-            box = width * height if width > 0 and height > 0 else None
-            yield position, area, pixels, box
-
-
-_fits: Final = FIELDS["annotations"]["area"].fits
+        if pixels and type(area) in (int, float) and area > 0 and area != pixels and fits(area):
+            _, _, width, height = part.boxes[position].tolist()
+            if not part.in_fractions[position]:
+                box = width * height if width > 0 and height > 0 else 0
+                yield position, area, pixels, box
 
 
 def _exact_area(polygons: list[list[float]]) -> float:
@@ -294,30 +266,25 @@ def area_unexplained(part: Annotations) -> Iterable[Found]:
     cause: Areas of overlapping polygons were added up, or the file was resized without its areas.
     remedy: Write the pixels of the polygons' union, or the box's width times height.
     """
-    fractions = part.in_fractions
     for position, area, mask, box in _explanations(part):
-        if fractions[position]:
-            continue
-        if (
-            mask is None
-            or _is_about(area, mask, 0.1, 32)
-            or (box and _is_about(area, box, 0.01, 1))
-        ):
-            continue
         # Exact areas of polygons differ from counted pixels by some of those at the border.
-        exact = _exact_area(part.outlines.polygons[position])
-        if _is_about(area, exact, 0.01, 1) and mask < 2 * area and area < 2 * mask:
-            continue
-        other = "there is no box" if box is None else f"the box {box:g}"
-        yield position, f"area {area:g}; the mask has {mask} pixels, {other}"
+        if not (
+            _is_about(area, mask, 0.1, 32)
+            or (box and _is_about(area, box, 0.01, 1))
+            or (
+                mask < 2 * area < 4 * mask
+                and _is_about(area, _exact_area(part.outlines.polygons[position]), 0.01, 1)
+            )
+        ):
+            other = f"the box {box:g}" if box else "there is no box"
+            yield position, f"area {area:g}; the mask has {mask} pixels, {other}"
 
 
 @check("note", needs="masks")
 def area_of_box(part: Annotations) -> Iterable[Found]:
     """area is the box's width times height, not the mask's.
 
-    affects: AP by size and landmark AP are not those of COCO's own definition, which takes the
-        mask's area.
+    affects: AP by size and landmark AP differ from those with the mask's area, as COCO has it.
     cause: A converter took the box.
     remedy: Compare scores only among files with the same kind of area.
     """
@@ -336,8 +303,7 @@ def area_of_box(part: Annotations) -> Iterable[Found]:
 def coordinates_in_fractions(part: Annotations) -> Iterable[Found]:
     """An item's coordinates are fractions of its image, not pixels.
 
-    affects: Every consumer takes them for pixels: the item is smaller than one, and MMDetection
-        drops it.
+    affects: Every consumer takes them for pixels: of an item smaller than one.
     cause: They were normalised, as YOLO's labels are.
     remedy: Multiply x and width by the image's width, y and height by its height.
     """

@@ -1,14 +1,13 @@
 """The landmarks in `keypoints`, judged by the landmark names in the file's own categories."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 from df2coco.errors import shorten
 from df2coco.validator.annotations import Annotations
+from df2coco.validator.arrays import Array
 from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File
-from df2coco.validator.outlines import Array
 
 
 def _expected_lengths(file: File) -> list[int | None]:
@@ -28,28 +27,24 @@ def _expected_lengths(file: File) -> list[int | None]:
 def keypoints_missing(file: File) -> Iterable[Hit]:
     """An annotation has no keypoints, though others have.
 
-    affects: COCOeval and Detectron2 stop with a KeyError or when an image has both kinds; MMPose
-        drops the item.
+    affects: COCOeval and Detectron2 stop; MMPose drops the item.
     cause: A converter left them out where nothing is labelled.
     remedy: Write zeros, and num_keypoints 0.
     """
-    columns = file.columns
-    if any(columns.lengths):
-        expected = file.once(_expected_lengths)
-        for number, length in enumerate(columns.lengths):
-            if length is None and expected[number]:
-                yield file.annotation_hit(number)
+    lengths = file.columns.lengths
+    pairs = zip(lengths, file.once(_expected_lengths), strict=True) if any(lengths) else ()
+    return (
+        file.annotation_hit(n) for n, (has, wanted) in enumerate(pairs) if has is None and wanted
+    )
 
 
 @check("warning")
 def landmarks_absent(file: File) -> Iterable[Hit]:
     """Categories name landmarks, and no annotation has a labelled one.
 
-    affects: MMPose keeps no item, Detectron2 removes all images: there is nothing to train or
-        evaluate landmarks on.
+    affects: There is nothing to train or evaluate landmarks on: MMPose keeps no item.
     cause: Landmarks were not exported, or all are 0.
-    remedy: Write keypoints and num_keypoints; or remove the names, where only boxes or masks are
-        meant.
+    remedy: Write keypoints and num_keypoints; or remove the names, if landmarks are not meant.
     """
     columns = file.columns
     if columns.ids and any(file.header.lengths.values()) and not any(columns.labelled):
@@ -61,8 +56,7 @@ def landmarks_absent(file: File) -> Iterable[Hit]:
 def keypoints_length(file: File) -> Iterable[Hit]:
     """keypoints are not 3 numbers for each landmark that the category names.
 
-    affects: COCOeval and MMPose stop with a ValueError, Detectron2 with an error when it joins an
-        image's items; hotcoco scores wrongly and does not say so.
+    affects: COCOeval, MMPose and Detectron2 stop; hotcoco scores wrongly and does not say so.
     cause: Landmarks of one category only, where the file has slots for all; or the other way round.
     remedy: Write x, y, v for every name in categories[].keypoints, zeros where there is none.
     """
@@ -80,7 +74,7 @@ def keypoints_length(file: File) -> Iterable[Hit]:
 
 
 def _only_length(file: File) -> int:
-    """How many numbers the keypoints of all annotations have; 0: they differ, or are not triples."""
+    """How many numbers all keypoints have; 0: they differ, or are not triples."""
     lengths = set(file.columns.lengths) - {None, 0}
     only = lengths.pop() if len(lengths) == 1 else 0
     return only if only and only > 0 and only % 3 == 0 else 0
@@ -105,16 +99,11 @@ def keypoints_names(file: File) -> Iterable[Hit]:
 # ---------------------------------------------------------------- each landmark
 
 
-def _first_of(part: Annotations, wrong: Array) -> dict[int, int]:
-    """Annotation's position -> the first of its landmarks for which the array (M,) is true."""
-    result: dict[int, int] = {}
-    for number in wrong.nonzero()[0].tolist():
-        result.setdefault(int(part.landmarks.item[number]), number)
-    return result
-
-
-def _number(value: Any) -> str:
-    return f"{float(value):g}"
+def _first_of(part: Annotations, wrong: Array, detail: Callable[[int], str]) -> Iterator[Found]:
+    """Annotations with a landmark for which the array (M,) is true, and `detail` of the first."""
+    numbers = wrong.nonzero()[0].tolist()
+    first = {int(part.landmarks.item[number]): number for number in reversed(numbers)}
+    return ((position, detail(number)) for position, number in first.items())
 
 
 @check("warning")
@@ -126,36 +115,21 @@ def landmark_visibility(part: Annotations) -> Iterable[Found]:
     remedy: Write 0 not labelled, 1 occluded, 2 visible.
     """
     v = part.landmarks.v
-    for position, number in _first_of(part, (v != 0) & (v != 1) & (v != 2)).items():
-        yield position, f"v = {_number(v[number])}"
-
-
-@check("note")
-def landmark_unlabelled_position(part: Annotations) -> Iterable[Found]:
-    """A landmark with v = 0 has a position.
-
-    affects: All consumers ignore it.
-    cause: The position was kept when the landmark became unlabelled.
-    remedy: Write 0, 0, 0.
-    """
-    found = part.landmarks
-    wrong = (found.v == 0) & ((found.x != 0) | (found.y != 0))
-    return ((position, "") for position in _first_of(part, wrong))
+    wrong = (v != 0) & (v != 1) & (v != 2)
+    return _first_of(part, wrong, lambda number: f"v = {v[number]:g}")
 
 
 @check("warning")
 def landmark_at_origin(part: Annotations) -> Iterable[Found]:
     """A labelled landmark stands at 0, 0.
 
-    affects: Training draws the landmark into the image's corner; a right result scores badly
-        against it.
+    affects: Training draws it into the image's corner; a right result scores badly against it.
     cause: Missing landmarks were written as 0, 0 with v above 0.
     remedy: Write v = 0 for a landmark that is missing.
     """
-    found = part.landmarks
-    wrong = (found.v > 0) & (found.x == 0) & (found.y == 0)
-    for position, number in _first_of(part, wrong).items():
-        yield position, f"landmark {int(found.slot[number]) + 1}"
+    marks = part.landmarks
+    wrong = (marks.v > 0) & (marks.x == 0) & (marks.y == 0)
+    return _first_of(part, wrong, lambda number: f"landmark {marks.slot[number] + 1}")
 
 
 @check("warning")
@@ -166,16 +140,18 @@ def landmark_outside(part: Annotations) -> Iterable[Found]:
     cause: The image was resized, or its size is wrong; or the dataset has it so.
     remedy: Correct the landmark or the image's size.
     """
-    found = part.landmarks
-    widths, heights = (sizes[found.item] for sizes in part.size_arrays)
+    marks = part.landmarks
+    widths, heights = (sizes[marks.item] for sizes in part.size_arrays)
     # A pixel's number is the middle of it, so that the image ends half a pixel after the last.
-    outside = (found.x > widths - 0.5) | (found.y > heights - 0.5)
-    outside |= (found.x < -0.5) | (found.y < -0.5)
-    for position, number in _first_of(part, (found.v != 0) & outside).items():
-        where = f"landmark {int(found.slot[number]) + 1}"
-        width, height = part.sizes[position] or (0, 0)
-        x, y = _number(found.x[number]), _number(found.y[number])
-        yield position, f"{where} at {x}, {y} in {width} x {height}"
+    outside = (marks.x > widths - 0.5) | (marks.y > heights - 0.5)
+    outside |= (marks.x < -0.5) | (marks.y < -0.5)
+
+    def detail(number: int) -> str:
+        width, height = part.sizes[marks.item[number]] or (0, 0)
+        where = f"{marks.x[number]:g}, {marks.y[number]:g} in {width} x {height}"
+        return f"landmark {marks.slot[number] + 1} at {where}"
+
+    return _first_of(part, (marks.v != 0) & outside, detail)
 
 
 @check("error")
@@ -186,10 +162,8 @@ def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
     cause: A converter left it out.
     remedy: Write the number of landmarks with v above 0.
     """
-    for position, (length, has) in enumerate(
-        zip(part.landmarks.lengths, part.has("num_keypoints"), strict=True)
-    ):
-        if length is not None and not has:
+    for position, entry in enumerate(part.entries):
+        if "keypoints" in entry and "num_keypoints" not in entry:
             yield position, ""
 
 
@@ -197,8 +171,7 @@ def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
 def num_keypoints_wrong(part: Annotations) -> Iterable[Found]:
     """num_keypoints is not the number of landmarks with v above 0.
 
-    affects: At 0, MMPose drops the item and COCOeval ignores it, whatever it holds; other wrong
-        numbers do no harm.
+    affects: At 0, MMPose drops the item and COCOeval ignores it; other numbers do no harm.
     cause: It was counted otherwise, or not again after a change.
     remedy: Write the number of landmarks with v above 0.
     """
@@ -220,36 +193,14 @@ def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
     """
     import numpy as np
 
-    found = part.landmarks
-    owns = list(dict.fromkeys(own for own in found.own if own is not None))
-    if not owns or not len(found.item):
-        return
-    places = {own: number for number, own in enumerate(owns)}
-    is_own = np.zeros((len(owns) + 1, int(found.slot.max()) + 1), bool)
-    for own, number in places.items():
-        is_own[number, [slot for slot in own if slot < is_own.shape[1]]] = True
-    is_own[-1] = True  # of annotations whose own slots are not known
-    which = np.array([len(owns) if own is None else places[own] for own in found.own], np.intp)
-    wrong = (found.v != 0) & ~is_own[which[found.item], found.slot]
-    for position, number in _first_of(part, wrong).items():
-        mine = found.own[position] or ()
-        yield (
-            position,
-            f"landmark {int(found.slot[number]) + 1}, its own are {mine[0] + 1} to {mine[-1] + 1}",
-        )
+    marks = part.landmarks
+    is_own = np.ones(len(marks.item), bool)
+    for own in {each for each in marks.own if each is not None}:
+        here = np.array([each == own for each in marks.own], bool)[marks.item]
+        is_own[here] = np.isin(marks.slot[here], own)
 
+    def detail(number: int) -> str:
+        own = marks.own[marks.item[number]] or range(0)
+        return f"landmark {marks.slot[number] + 1}, its own are {own[0] + 1} to {own[-1] + 1}"
 
-@check("note")
-def no_landmark_labelled(part: Annotations) -> Iterable[Found]:
-    """No landmark of an item is labelled.
-
-    affects: MMPose drops it; COCOeval ignores it, and a result for it may count as a false alarm.
-    cause: Some items have none; leaving out the occluded ones makes more.
-    remedy: Nothing to do.
-    """
-    found = part.landmarks
-    if part.header.conversion:
-        return  # the dataset has such items
-    for position, labelled in enumerate(found.labelled.tolist()):
-        if labelled == 0 and found.lengths[position]:
-            yield position, ""
+    return _first_of(part, (marks.v != 0) & ~is_own, detail)

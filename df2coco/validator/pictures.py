@@ -1,9 +1,10 @@
 """With --images: the pictures that the file lists."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from df2coco.coco.schema import Entry
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
@@ -23,16 +24,15 @@ class _Seen(NamedTuple):
     """Why it cannot be read; "": it can."""
 
 
-def _look(pictures: Pictures, decode: bool, chosen: list[Picture]) -> list[_Seen]:
-    return [_look_at(pictures, decode, picture) for picture in chosen]
+def _look(pictures: Pictures, in_full: bool, chosen: list[Picture]) -> list[_Seen]:
+    return [_look_at(pictures, in_full, picture) for picture in chosen]
 
 
-def _look_at(pictures: Pictures, decode: bool, picture: Picture) -> _Seen:
+def _look_at(pictures: Pictures, in_full: bool, picture: Picture) -> _Seen:
     try:
         header = pictures.header(picture)
-        cut = pictures.find_cut(picture)
-        fault = str(cut or "")
-        if decode and not fault:
+        fault = str(pictures.find_cut(picture) or "")
+        if in_full and not fault:
             fault = _fault_of_decoding(pictures, picture)
         return _Seen(header, fault)
     except ImageError as error:
@@ -40,7 +40,6 @@ def _look_at(pictures: Pictures, decode: bool, picture: Picture) -> _Seen:
 
 
 def _fault_of_decoding(pictures: Pictures, picture: Picture) -> str:
-    """What goes wrong when a picture is decoded in full; "": nothing."""
     try:
         decode(pictures.read(picture))
     except ImageError:
@@ -50,12 +49,12 @@ def _fault_of_decoding(pictures: Pictures, picture: Picture) -> str:
     return ""
 
 
-def _seen(file: File) -> list[_Seen | None]:
-    """What each image of the file shows; None: it is not there."""
+def _seen(file: File) -> list[tuple[Any, Entry, _Seen | None]]:
+    """Each image, how a hit names it, and what it shows; None: it is not there."""
     if file.pictures is None:
         return []
-    found = [file.pictures.find(entry.get("file_name")) for entry in file.images]
-    present = [picture for picture in found if picture is not None]
+    listed = [file.pictures.find(entry.get("file_name")) for entry in file.images]
+    present = [picture for picture in listed if picture is not None]
     chunks = [present[i : i + _CHUNK] for i in range(0, len(present), _CHUNK)]
     workers = worthwhile(file.workers, len(chunks))
     answers: list[_Seen] = []
@@ -65,12 +64,10 @@ def _seen(file: File) -> list[_Seen | None]:
         answers += chunk
         file.progress("reading image headers", len(answers), len(present))
     left = iter(answers)
-    return [None if picture is None else next(left) for picture in found]
-
-
-def _each(file: File) -> Iterator[tuple[Any, dict[str, Any], _Seen | None]]:
-    for number, (entry, seen) in enumerate(zip(file.images, file.once(_seen), strict=True)):
-        yield identify(entry, number), entry, seen
+    return [
+        (identify(entry, number), entry, None if picture is None else next(left))
+        for number, (entry, picture) in enumerate(zip(file.images, listed, strict=True))
+    ]
 
 
 @check("error", about="image", needs="images")
@@ -81,7 +78,7 @@ def picture_missing(file: File) -> Iterable[Hit]:
     cause: It was not unpacked or downloaded, or lies in another folder than file_name says.
     remedy: Unpack the images again, name the right folder with --images, or correct file_name.
     """
-    for name, entry, seen in _each(file):
+    for name, entry, seen in file.once(_seen):
         if seen is None and file.pictures is not None:
             error = file.pictures.missing(entry.get("file_name"))
             where = error.file.removeprefix(f"{file.pictures.label}/")
@@ -96,7 +93,7 @@ def picture_unreadable(file: File) -> Iterable[Hit]:
     cause: The file is damaged or cut off, or is not an image.
     remedy: Download it again.
     """
-    for name, entry, seen in _each(file):
+    for name, entry, seen in file.once(_seen):
         if seen is not None and seen.fault:
             yield Hit(name, f"{entry.get('file_name')}: {seen.fault}")
 
@@ -105,12 +102,11 @@ def picture_unreadable(file: File) -> Iterable[Hit]:
 def picture_size(file: File) -> Iterable[Hit]:
     """Width and height are not the image's.
 
-    affects: Detectron2 stops with a SizeMismatchError; MMDetection and MMPose train on shifted
-        items.
+    affects: Detectron2 stops; MMDetection and MMPose train on shifted items.
     cause: The images were resized, or width and height were exchanged or guessed.
     remedy: Write the sizes of the images that you train on, or use the original images.
     """
-    for (name, _, seen), size in zip(_each(file), file.sizes, strict=True):
+    for (name, _, seen), size in zip(file.once(_seen), file.sizes, strict=True):
         if seen and seen.header and size is not None and seen.header.size != size:
             turned = ", rotated by EXIF" if seen.header.orientation != 1 else ""
             real = f"{seen.header.size[0]} x {seen.header.size[1]}{turned}"
@@ -121,12 +117,11 @@ def picture_size(file: File) -> Iterable[Hit]:
 def picture_rotated(file: File) -> Iterable[Hit]:
     """An image is stored rotated (EXIF orientation is not 1).
 
-    affects: Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one of
-        them only.
+    affects: Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one way.
     cause: The image was taken with a turned camera and saved as it was.
     remedy: Save the image upright, without the EXIF orientation.
     """
-    for name, _, seen in _each(file):
+    for name, _, seen in file.once(_seen):
         if seen and seen.header and seen.header.orientation != 1:
             yield Hit(name, f"EXIF orientation {seen.header.orientation}")
 
@@ -140,7 +135,6 @@ def picture_not_listed(file: File) -> Iterable[Hit]:
     remedy: Nothing to do, if that is meant.
     """
     if file.pictures is not None:
-        found = (file.pictures.find(entry.get("file_name")) for entry in file.images)
-        listed = {picture.name for picture in found if picture is not None}
-        for name in sorted(set(file.pictures.names()) - listed):
-            yield Hit(name)
+        listed = (file.pictures.find(entry.get("file_name")) for entry in file.images)
+        names = {picture.name for picture in listed if picture is not None}
+        yield from map(Hit, sorted(set(file.pictures.names()) - names))

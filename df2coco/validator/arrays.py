@@ -1,0 +1,249 @@
+"""The polygons and the landmarks of some annotations, as arrays."""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from math import isfinite
+from struct import pack
+from typing import Any, Final, NamedTuple, TypeAlias
+from zlib import crc32
+
+from df2coco.coco.schema import FIELDS, MAX_NUMBER
+from df2coco.errors import shorten
+from df2coco.layouts import own_slots
+from df2coco.taxonomy import CATEGORY_BY_ID, Category
+from df2coco.validator.checks import Found
+
+Array: TypeAlias = Any
+"""A numpy array: numpy is imported where it is used."""
+
+_MASK: Final = FIELDS["annotations"]["segmentation"]
+_KEYPOINTS: Final = FIELDS["annotations"]["keypoints"]
+
+
+class Outlines(NamedTuple):
+    """The polygons of a part."""
+
+    polygons: list[list[list[float]]]
+    """Of each annotation, those that can be drawn; [] where there are none."""
+    extents: Array
+    """(N, 4): x1, y1, x2, y2 of each annotation's polygons; NaN where there are none."""
+    totals: Array
+    """(N,): the sum of each annotation's coordinates; another number for an RLE, equal for equal ones."""
+    rles: list[int]
+    integers: list[int]
+    """All numbers of a polygon are written as integers."""
+    faults: list[Found]
+
+
+def read_outlines(segmentations: list[Any]) -> Outlines:
+    """Those that can be drawn, and what is wrong with the others."""
+    import numpy as np
+
+    count = len(segmentations)
+    outlines = Outlines([], np.full((count, 4), np.nan), np.zeros(count), [], [], [])
+    lists = [segmentation for segmentation in segmentations if type(segmentation) is list]
+    good = _MASK.all_fit(lists) and _are_even(set(map(len, chain.from_iterable(lists))))
+    for position, segmentation in enumerate(segmentations):
+        polygons: list[Any] = []
+        if type(segmentation) is list:
+            polygons = segmentation if good else _usable(outlines, position, segmentation)
+        elif type(segmentation) is dict:
+            outlines.rles.append(position)
+            # Not `hash`: of text it is another number in every process.
+            outlines.totals[position] = crc32(str(segmentation.get("counts")).encode())
+        elif segmentation is not None:
+            outlines.faults.append((position, f"segmentation {shorten(segmentation)}"))
+        outlines.polygons.append(polygons)
+        if any(type(polygon[0]) is int and type(sum(polygon)) is int for polygon in polygons):
+            outlines.integers.append(position)
+    _measure(outlines)
+    return outlines
+
+
+def _are_even(lengths: set[int]) -> bool:
+    """Whether polygons of so many numbers have 3 points or more."""
+    return all(length >= 6 and not length & 1 for length in lengths)
+
+
+def as_array(numbers: list[float]) -> Array:
+    """(N,): a list of ints and floats as floats; `pack` takes half of numpy's time for it."""
+    import numpy as np
+
+    return np.frombuffer(pack(f"{len(numbers)}d", *numbers), float)
+
+
+def _fault_of_form(segmentation: list[Any]) -> str:
+    """What is wrong with a list in which no polygons stand; "": nothing."""
+    first = segmentation[0] if segmentation else None
+    inner = first[0] if type(first) is list and first else None
+    if type(first) in (int, float):
+        return "the polygon is not in a list of its own"
+    if dict in (type(first), type(inner)):
+        return "points as objects, not numbers in a row"
+    if type(inner) is not list:
+        return ""
+    is_pair = len(inner) == 2 and all(type(each) in (int, float) for each in inner)
+    return "points as pairs [x, y], not in a row" if is_pair else "lists in lists in lists"
+
+
+def _fault_of_polygon(polygon: Any) -> str:
+    """Why numbers in a row cannot be a polygon; "": they can, or NaN is among them, or they are large."""
+    if type(polygon) is not list:
+        return shorten(polygon)
+    if not _are_even({len(polygon)}):
+        return f"{len(polygon)} numbers"
+    if not all(type(each) in (int, float) for each in polygon):
+        return "not all are numbers"
+    return "too large" if abs(sum(polygon)) >= MAX_NUMBER**2 else ""
+
+
+def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[Any]:
+    """The polygons of a segmentation that can be drawn; what is wrong with the others is noted."""
+    if fault := _fault_of_form(segmentation):
+        outlines.faults.append((position, f"segmentation {shorten(segmentation)}: {fault}"))
+        return []
+    polygons = []
+    for number, polygon in enumerate(segmentation):
+        if fault := _fault_of_polygon(polygon):
+            outlines.faults.append((position, f"segmentation[{number}]: {fault}"))
+        elif sum(polygon) == sum(polygon):  # NaN has a finding of its own
+            polygons.append(polygon)
+    if _MASK.fits(polygons):
+        return polygons
+    outlines.totals[position] = sum(map(sum, polygons))
+    numbers = list(chain.from_iterable(polygons))
+    text = f"a polygon from {min(numbers):g} to {max(numbers):g}"
+    outlines.faults.append((position, f"segmentation: {text} is too large to be drawn"))
+    return []
+
+
+def _measure(outlines: Outlines) -> None:
+    """Fill in extents and totals."""
+    import numpy as np
+
+    items = [position for position, polygons in enumerate(outlines.polygons) if polygons]
+    if not items:
+        return
+    flat = [list(chain.from_iterable(outlines.polygons[position])) for position in items]
+    sizes = np.fromiter(map(len, flat), np.intp, len(flat))
+    firsts = np.cumsum(sizes) - sizes
+    numbers = as_array(list(chain.from_iterable(flat)))
+    outlines.totals[items] = np.add.reduceat(numbers, firsts)
+    for place, edge in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
+        outlines.extents[items, place] = edge.reduceat(numbers[place % 2 :: 2], firsts // 2)
+
+
+def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, Array]:
+    """(M,): how far points are from the outlines, and (M,) from what these enclose."""
+    import numpy as np
+
+    points = np.stack([x, y], axis=1)
+    corners = {corner for p in polygons for corner in zip(p[0::2], p[1::2], strict=True)}
+    apart = np.array([0.0 if point in corners else np.inf for point in map(tuple, points.tolist())])
+    if 2 * (apart == 0).sum() > len(points):
+        return np.zeros(len(points)), np.zeros(len(points))  # as nearly always in DeepFashion2
+    inside = np.zeros(len(points), bool)
+    for polygon in polygons:
+        starts = np.reshape(polygon, (-1, 2))
+        edges = np.roll(starts, -1, axis=0) - starts
+        way = points[:, None] - starts
+        squares = (edges**2).sum(axis=1)
+        along = (way * edges).sum(axis=2) / np.where(squares > 0, squares, 1)
+        nearest = np.clip(along, 0, 1)[..., None] * edges
+        apart = np.minimum(apart, np.linalg.norm(way - nearest, axis=2).min(axis=1))
+        # Whether an edge crosses the line from the point to the right.
+        crosses = (way[..., 1] < 0) != (way[..., 1] < edges[:, 1])
+        before = way[..., 0] * edges[:, 1] < way[..., 1] * edges[:, 0]
+        inside |= (crosses & (before == (edges[:, 1] > 0))).sum(axis=1) % 2 == 1
+    return apart, np.where(inside, 0, apart)
+
+
+# ---------------------------------------------------------------- landmarks
+
+
+class Landmarks(NamedTuple):
+    """The landmarks of a part, those in unlabelled slots of other categories left out. M landmarks."""
+
+    item: Array
+    """(M,): the position of its annotation."""
+    slot: Array
+    """(M,): its place in `keypoints`, from 0."""
+    x: Array
+    y: Array
+    v: Array
+    labelled: Array
+    """(N,): labelled landmarks of each annotation; -1 where there are no usable keypoints."""
+    lengths: list[int | None]
+    """As in `Columns`."""
+    own: list[Sequence[int] | None]
+    """The slots of the annotation's own category, where the layout is known."""
+    totals: Array
+    """(N,): the sum of the numbers of each annotation's own slots, or of all."""
+    faults: list[Found]
+    """Something in `keypoints` is not a number, or is too large a one."""
+
+
+def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landmarks:
+    """Take an item's own slots out of its keypoints (`...`: it has none), and all others that are not zero."""
+    import numpy as np
+
+    lengths = [
+        len(keypoints) if type(keypoints) is list else None if keypoints is ... else -1
+        for keypoints in column
+    ]
+    owns = [
+        None if category is None or length is None else _own_slots(category.id, length // 3)
+        for category, length in zip(garments, lengths, strict=True)
+    ]
+    usable, faults = _without_faults(
+        [
+            (position, *_core(column[position], owns[position]))
+            for position, length in enumerate(lengths)
+            if length is not None and length % 3 == 0
+        ]
+    )
+    positions, cores, slots = zip(*usable, strict=True) if usable else ((), (), ())
+    numbers = as_array(list(chain.from_iterable(cores))).reshape(-1, 3)
+    counts = np.fromiter(map(len, slots), np.intp, len(slots))
+    item = np.repeat(np.array(positions, np.intp), counts)
+    slot = np.fromiter(chain.from_iterable(slots), np.intp, len(item))
+    x, y, v = numbers.T
+    labelled = np.bincount(item[v != 0], minlength=len(column))
+    labelled[np.isin(np.arange(len(column)), positions, invert=True)] = -1
+    totals = np.bincount(item, x + y + v, minlength=len(column))
+    return Landmarks(item, slot, x, y, v, labelled, lengths, owns, totals, faults)
+
+
+@cache
+def _own_slots(category_id: int, count: int) -> Sequence[int] | None:
+    return own_slots(CATEGORY_BY_ID[category_id], count)
+
+
+_Core: TypeAlias = tuple[int, list[Any], range]
+"""An annotation's position, its keypoints that are looked at, and their slots."""
+
+
+def _without_faults(cores: list[_Core]) -> tuple[list[_Core], list[Found]]:
+    """Those that the schema has nothing against, and what is wrong with the others."""
+    if _KEYPOINTS.all_fit([core for _, core, _ in cores]):
+        return cores, []
+    usable, faults = [], []
+    for position, core, slots in cores:
+        if _KEYPOINTS.fits(core):
+            usable.append((position, core, slots))
+        elif wrong := [n for n in core if type(n) not in (int, float)]:
+            faults.append((position, f"keypoints: {shorten(wrong[0])} is not a number"))
+        elif all(map(isfinite, core)):
+            faults.append((position, f"keypoints: {max(core, key=abs):g} is too large"))
+    return usable, faults
+
+
+def _core(keypoints: list[Any], own: Sequence[int] | None) -> tuple[list[Any], range]:
+    """What of all keypoints is looked at, and its slots."""
+    if type(own) is range:
+        mine = keypoints[3 * own.start : 3 * own.stop]
+        # Nothing but zeros elsewhere, as nearly always: then only its own are looked at.
+        if keypoints.count(0) == mine.count(0) + len(keypoints) - len(mine):
+            return mine, own
+    return keypoints, range(len(keypoints) // 3)
