@@ -426,6 +426,20 @@ def renumber(document: dict[str, Any], change: Callable[[int], Any]) -> None:
         annotation["image_id"] = change(annotation["image_id"])
 
 
+def halved(document: dict[str, Any]) -> None:
+    """In twelve images an item at one of the two corners; then coordinates and areas are halved."""
+    image, item = document["images"][0], document["annotations"][0]
+    numbers = range(1, 13)
+    document["images"] = [image | {"id": n, "file_name": f"{n}.jpg"} for n in numbers]
+    document["annotations"] = [item | {"id": n, "image_id": n} for n in numbers]
+    for n, each in zip(numbers, document["annotations"], strict=True):
+        x, y = (79.5, 49.5) if n % 2 else (0.5, 0.5)
+        each["bbox"] = [x / 2, y / 2, 10.0, 15.0]
+        x1, y1, x2, y2 = x / 2, y / 2, x / 2 + 10, y / 2 + 15
+        each |= {"area": 150.0, "segmentation": [[x1, y1, x2, y1, x2, y2, x1, y2]]}
+        each["keypoints"] = [v for i in range(17) for v in (x1 + i / 2, y1 + i / 2, 2)]
+
+
 BELOW = "below 1"
 STOPS = "stops"
 FINE = "fine"
@@ -470,6 +484,14 @@ TRUTH: list[tuple[str, Callable[[dict[str, Any]], None], str, str]] = [
     ("number-as-decimal", lambda d: renumber(d, float), "bbox", FINE),
     ("skeleton-range", lambda d: d["categories"][0].update(skeleton=[[1, 99]]), "keypoints", FINE),
     ("supercategory-missing", lambda d: d["categories"][0].pop("supercategory"), "bbox", FINE),
+    ("box-not-of-mask", first(bbox=[6.5, 5.5, 30.0, 20.0]), "bbox", FINE),  # y, x, height, width
+    ("box-not-of-mask", first(bbox=[20.5, 6.5, 20.0, 30.0]), "bbox", FINE),  # shifted by 15
+    ("box-not-of-mask", first(bbox=[0.0, 0.0, 45.5, 56.5]), "bbox", FINE),  # grown by 40
+    ("box-not-of-mask", first(segmentation=[[20.5, 6.5, 40.5, 6.5, 40.5, 36.5, 20.5, 36.5]]), "segm", FINE),
+    ("landmarks-not-of-mask", first(keypoints=[v for i in range(17) for v in (36 + i, 8 + i, 2)]), "keypoints", FINE),
+    ("landmarks-not-of-box", first(keypoints=[v for i in range(17) for v in (36 + i, 8 + i, 2)]), "keypoints", FINE),
+    ("sizes-too-large", halved, "bbox", FINE),
+    ("sizes-too-large", lambda d: [halved(d), [e.update(width=400, height=320) for e in d["images"]]], "bbox", FINE),
     ("category-order", lambda d: d["categories"].insert(0, {"id": 5, "name": "b"}), "bbox", FINE),
 ]  # fmt: skip
 """The finding, the defect, the kind of evaluation that it harms most, and what pycocotools does there."""
