@@ -237,7 +237,7 @@ def landmarks_reversed(part: Annotations) -> Iterable[Found]:
     for position, (category, own) in enumerate(zip(part.garment_of, marks.own, strict=True)):
         if category is not None and own is not None:
             groups[category.id, own].append(position)
-    slots = max((length or 0 for length in marks.lengths), default=0) // 3
+    slots = max([0, *(length or 0 for length in marks.lengths)]) // 3
     points = np.full((len(part.entries), slots, 2), np.nan)
     chosen = marks.v > 0
     points[marks.item[chosen], marks.slot[chosen]] = np.stack([marks.x, marks.y], axis=1)[chosen]
