@@ -17,6 +17,8 @@ from PIL import Image
 
 from df2coco.converter.run import convert
 from df2coco.report import write_report
+from df2coco.validator import validate
+from df2coco.version import DOCS
 from tests.browser import Browser
 from tests.conftest import MakeSplit, run_command
 from tests.samples import asked, make_annotation, make_jpeg
@@ -92,7 +94,9 @@ def test_what_stands_on_the_page(folder: Path) -> None:
 
 def test_the_page_needs_nothing_else(folder: Path) -> None:
     page = Page(folder / "report.html")
-    for _, attributes in page.elements:
+    for tag, attributes in page.elements:
+        if tag == "a" and (attributes["href"] or "").startswith(DOCS):
+            continue  # followed by who clicks on it
         for name in ("src", "href", "xlink:href", "action", "srcset"):
             assert (attributes.get(name) or "#").startswith(("#", "data:"))
     text = (folder / "report.html").read_text("utf-8")
@@ -199,6 +203,55 @@ def test_findings_link_to_their_pictures(faulty: Path) -> None:
     document = json.loads((faulty.parent / "faulty.json").read_bytes())
     of_image = {f"#item-{a['id']}" for a in document["annotations"] if a["image_id"] == 3}
     assert links & of_image
+
+
+def test_findings_link_to_their_checks_and_captions_name_annotations(faulty: Path) -> None:
+    page = Page(faulty)
+    links = {a["href"] for a in page.all("a")}
+    found = validate(faulty.parent / "faulty.json").findings
+    assert len(found) >= 4
+    assert {f"{DOCS}checks/{finding.check.code}/" for finding in found} <= links
+    document = json.loads((faulty.parent / "faulty.json").read_bytes())
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    expected = {f"annotation {a['id']} of {names[a['image_id']]}" for a in document["annotations"]}
+    alts = {(a["alt"] or "").partition(", ")[2] for a in page.all("img")}
+    assert len(alts) == 13
+    assert alts <= expected
+
+
+@pytest.mark.parametrize(("side", "share"), [(60, 0.45), (500, 0.75)])
+def test_small_items_are_large_enough_to_be_looked_at(
+    tmp_path: Path, side: int, share: float
+) -> None:
+    """Of a photo of 800 x 600 at least the surroundings of the item are shown, and all where it is large."""
+    (tmp_path / "image").mkdir()
+    photo = Image.new("RGB", (800, 600), "#ffffff")
+    box = [290, 90, side, side]
+    photo.paste("#0000ff", (box[0], box[1], box[0] + side, box[1] + side))
+    photo.save(tmp_path / "image" / "1.png")
+    item = {
+        "id": 7,
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": box,
+        "area": side * side,
+        "iscrowd": 0,
+    }
+    document = {
+        "images": [{"id": 1, "file_name": "1.png", "width": 800, "height": 600}],
+        "annotations": [item],
+        "categories": [{"id": 1, "name": "hat"}],
+    }
+    (tmp_path / "in.json").write_text(json.dumps(document))
+    write_report(tmp_path / "in.json", tmp_path / "image", tmp_path / "r.html")
+    (picture,) = Page(tmp_path / "r.html").all("img")
+    with Image.open(
+        io.BytesIO(base64.b64decode((picture["src"] or "").partition(",")[2]))
+    ) as image:
+        assert max(image.size) == pytest.approx(560, abs=2)
+        middle = [image.getpixel((x, round(image.height / 2))) for x in range(image.width)]
+    blue = [p for p in middle if isinstance(p, tuple) and p[2] > 150 and p[0] < 90]
+    assert share - 0.2 < len(blue) / len(middle) < share + 0.2
 
 
 def test_photos_of_another_size_are_not_drawn(
@@ -487,7 +540,8 @@ def test_it_fits_a_telephone(page: Browser) -> None:
     )
     page.js("location.reload()")
     assert page.js("document.documentElement.scrollWidth") <= 360
-    assert page.js("document.querySelector('#gallery img').getBoundingClientRect().width") > 250
+    assert page.js("document.querySelector('#gallery img').getBoundingClientRect().width") > 140
+    assert page.js("document.documentElement.scrollHeight") < 12_000
 
 
 def test_strings_of_the_data_stay_inert(browser: Browser, evil: Path) -> None:

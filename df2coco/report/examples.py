@@ -220,8 +220,16 @@ def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Can
 
 
 def _draw(candidate: _Candidate, photos: Photos, categories: Sequence[Any]) -> Example:
-    photo = photos.open(candidate.image)
-    picture = draw_image(photo, [candidate.annotation], categories, size=_SIZE)
+    whole = photos.size(candidate.image)
+    size = _SIZE
+    window = _window(candidate.annotation, whole)
+    if window is not None:
+        size = round(_SIZE * max(whole) / max(window[2] - window[0], window[3] - window[1]))
+    photo = photos.open(candidate.image, longer=size)
+    picture = draw_image(photo, [candidate.annotation], categories, size=size, whole=whole)
+    if window is not None:
+        scale = picture.width / whole[0]
+        picture = picture.crop([round(n * scale) for n in window])
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     return Example(
@@ -232,3 +240,19 @@ def _draw(candidate: _Candidate, photos: Photos, categories: Sequence[Any]) -> E
         "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(),
         *picture.size,
     )
+
+
+def _window(annotation: Mapping[str, Any], whole: tuple[int, int]) -> list[float] | None:
+    """What is shown of a photo whose item is small: twice as much as the item, as x1, y1, x2, y2.
+
+    None: all of it.
+    """
+    x, y, *sides = annotation.get("bbox") or (0, 0, *whole)
+    side = max(2 * max(sides), max(whole) / 4)
+    if side >= 0.8 * max(whole):
+        return None
+    low = [
+        min(max(start + own / 2 - side / 2, 0), max(end - side, 0))
+        for start, own, end in zip((x, y), sides, whole, strict=True)
+    ]
+    return [*low, *(min(start + side, end) for start, end in zip(low, whole, strict=True))]
