@@ -460,3 +460,26 @@ def test_a_signal_in_a_finalizer_is_not_lost(number: signal.Signals, code: int, 
         text=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (code, "", lines)
+
+
+def test_printing_a_result_shows_what_the_command_prints(validation: Path, tmp_path: Path) -> None:
+    coco = tmp_path / "o.json"
+    convert(validation, coco)
+    document = json.loads(coco.read_bytes())
+    results = [{**a, "score": 0.5} for a in document["annotations"]]
+    (tmp_path / "r.json").write_text(json.dumps(results))
+    reports = {
+        ("validate", coco): df2coco.validate(coco),
+        ("evaluate", "bbox", coco, tmp_path / "r.json"): df2coco.evaluate(
+            "bbox", document, results
+        ),
+        ("stats", validation): df2coco.statistics(validation),
+    }
+    for arguments, report in reports.items():
+        assert run(*arguments).stdout == f"{report}\n"
+    run("retrieval", validation, tmp_path)
+    names = [tmp_path / f"validation_{name}.json" for name in ("query", "gallery")]
+    (tmp_path / "answers.json").write_text("[]")
+    evaluation = df2coco.evaluate_retrieval(*names, tmp_path / "answers.json")
+    shown = run("evaluate", "retrieval", *names, tmp_path / "answers.json").stdout
+    assert shown == f"{evaluation}\n"

@@ -287,15 +287,6 @@ def print_json(document: Any) -> None:
     print(orjson.dumps(document, option=options).decode())
 
 
-def wrapped(label: str, text: str) -> list[str]:
-    """`text` behind `label`, in lines of at most 80 columns."""
-    import textwrap
-
-    return textwrap.wrap(
-        text, 80, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False
-    ) or [label.rstrip()]
-
-
 def _print_version(value: bool) -> None:
     if value:
         print(f"df2coco {__version__}")

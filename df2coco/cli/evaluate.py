@@ -1,18 +1,15 @@
 """`df2coco evaluate bbox`, `segm`, `keypoints` and `retrieval`."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 from df2coco.cli import app as cli
 from df2coco.cli.streams import say
-from df2coco.errors import counted, printable
-from df2coco.evaluation import Evaluation, evaluate
-from df2coco.evaluation.detection import COUNTED_LANDMARKS, KINDS, OKS_AREAS, Attribute, Kind
+from df2coco.evaluation import evaluate
+from df2coco.evaluation.detection import COUNTED_LANDMARKS, OKS_AREAS, Attribute, Kind
 from df2coco.evaluation.engines import ENGINES
-from df2coco.retrieval import RetrievalEvaluation, evaluate_retrieval
-from df2coco.retrieval.scoring import TOP
+from df2coco.retrieval import evaluate_retrieval
 from df2coco.taxonomy import ATTRIBUTES
 
 group = cli.command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
@@ -131,7 +128,7 @@ def retrieval_command(
 ) -> None:
     """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
     evaluation = evaluate_retrieval(query, gallery, results, by=cast("Attribute | None", by))
-    _show(evaluation, _retrieval_lines, per_category, as_json, quiet)
+    _show(evaluation, per_category, as_json, quiet)
 
 
 def _evaluate(
@@ -145,85 +142,14 @@ def _evaluate(
 ) -> None:
     with cli.progress_bar(quiet=quiet) as progress:
         evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
-    _show(evaluation, _lines, per_category, as_json, quiet)
+    _show(evaluation, per_category, as_json, quiet)
 
 
-def _show(
-    evaluation: Any,
-    lines: Callable[..., Iterable[str]],
-    per_category: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def _show(evaluation: Any, per_category: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
         cli.print_json(evaluation.as_json(per_category=per_category))
     else:
-        for line in lines(evaluation, per_category=per_category):
-            print(printable(line))
+        print(evaluation.as_text(per_category=per_category))
     sys.stdout.flush()  # the notes come last, also where both streams go to one file
     for note in () if quiet else evaluation.notes:
         say(f"note: {note}")
-
-
-# ---------------------------------------------------------------- tables
-
-
-_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
-"""What of each category's numbers fits a line."""
-
-
-def _lines(evaluation: Evaluation, *, per_category: bool) -> Iterator[str]:
-    yield (
-        f"{KINDS[evaluation.kind]}: {counted(evaluation.results, 'result')}, "
-        f"{counted(evaluation.items, 'item')} in {counted(evaluation.images, 'image')}"
-    )
-    everything = {"all": evaluation.scores, **evaluation.subsets}
-    title = evaluation.by or ""
-    columns = {name: scores.metrics for name, scores in everything.items()}
-    yield from _table(title, evaluation.scores.metrics, columns)
-    if per_category:
-        for name, scores in everything.items():
-            yield ""
-            columns = {
-                metric: {c: own[metric] for c, own in scores.per_category.items()}
-                for metric in _COLUMNS
-                if metric in scores.metrics
-            }
-            yield from _table(
-                f"{title} {name}" if evaluation.by else "", scores.per_category, columns
-            )
-
-
-def _retrieval_lines(evaluation: RetrievalEvaluation, *, per_category: bool) -> Iterator[str]:
-    yield f"retrieval: {evaluation.results:,} results, {evaluation.gallery_items:,} gallery items"
-    rows = {"all": evaluation.scores, **evaluation.subsets}
-    if per_category:
-        rows.update(evaluation.per_category)
-    yield (
-        f"{evaluation.by or '':<22}"
-        + "".join(f"{f'top{k}':>7}" for k in TOP)
-        + (f"{'queries':>10}{'missed':>9}")
-    )
-    for name, scores in rows.items():
-        yield (
-            f"{name:<22}"
-            + "".join(f"{scores.top[k]:>7.3f}" for k in TOP)
-            + (f"{scores.queries:>10,}{scores.missed:>9,}")
-        )
-
-
-def _table(
-    title: str, rows: Sequence[str] | Mapping[str, Any], columns: Mapping[str, Mapping[str, float]]
-) -> Iterator[str]:
-    """Lines of at most 80 characters: a name and 3 decimals a column; "-" where nothing is to be found."""
-    first = max(map(len, (title, *rows)))
-    widths = [max(len(name), 5) for name in columns]
-    yield (
-        f"{title:<{first}}"
-        + "".join(f"  {name:>{w}}" for name, w in zip(columns, widths, strict=True))
-    ).rstrip()
-    for row in rows:
-        cells = (f"{c[row]:.3f}" if c[row] >= 0 else "-" for c in columns.values())
-        yield f"{row:<{first}}" + "".join(
-            f"  {cell:>{w}}" for cell, w in zip(cells, widths, strict=True)
-        )

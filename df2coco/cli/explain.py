@@ -7,6 +7,7 @@ from df2coco.cli import app as cli
 from df2coco.parser.records import NOTICES
 from df2coco.validator import CHECK_BY_CODE, NEEDS
 from df2coco.validator.examination import unknown_code
+from df2coco.validator.report import explained, wrapped
 
 
 @cli.command("explain")
@@ -51,9 +52,7 @@ def _check(code: str) -> list[str]:
         return []
     only = ", on files of DeepFashion2" if check.garments else ""
     lines = [f"{check.code} ({check.level}; checked {NEEDS[check.needs]}{only})"]
-    lines += cli.wrapped("  ", check.sentence)
-    for name in ("affects", "cause", "remedy"):
-        lines += cli.wrapped(f"  {name + ':':<9}", getattr(check, name))
+    lines += [*wrapped("  ", check.sentence), *explained(check)]
     return [*lines, f"  example: {check.link}"]
 
 
@@ -63,4 +62,4 @@ def _notice(code: str) -> list[str]:
     level, sentence = NOTICES[code]
     lines = [f"{code} ({level}; of the source, by convert and stats)"]
     remedy = "each line of convert names the file and what to do; --report FILE has all of them"
-    return [*lines, *cli.wrapped("  ", sentence), *cli.wrapped("  remedy:  ", remedy)]
+    return [*lines, *wrapped("  ", sentence), *wrapped("  remedy:  ", remedy)]

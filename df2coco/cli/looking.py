@@ -46,7 +46,7 @@ def stats_command(
 
     Beside them stand those of the released split and of the paper.
     """
-    from df2coco.stats import split_statistics, text_table
+    from df2coco.stats import split_statistics
 
     if plot is not None:
         from df2coco.stats.plots import check_plot
@@ -57,7 +57,7 @@ def stats_command(
     if as_json:
         cli.print_json([numbers.as_json() for numbers in splits])
     else:
-        print("\n\n\n".join("\n".join(text_table(numbers)) for numbers in splits))
+        print("\n\n\n".join(map(str, splits)))
     if plot is not None:
         from df2coco.stats.plots import save_plots
 

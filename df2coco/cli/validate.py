@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from df2coco.cli import app as cli
-from df2coco.errors import OptionError, counted, printable
+from df2coco.errors import OptionError
 from df2coco.parser.splits import find_splits
-from df2coco.validator import SCORED_IMAGES, Finding, Report, Trip, validate
+from df2coco.validator import SCORED_IMAGES, validate
 
 
 @cli.command("validate")
@@ -76,7 +76,7 @@ def validate_command(
             cli.run(partial(work, path), workers=workers, password=password, quiet=json or quiet)
         )
         if not json and not (quiet and reports[-1].is_valid(strict=strict)):
-            print(("\n" if len(reports) > 1 else "") + _as_text(reports[-1], notes=notes))
+            print(("\n" if len(reports) > 1 else "") + reports[-1].as_text(notes=notes))
     if json:
         every = [report.to_json() for report in reports]
         cli.print_json(every if len(every) > 1 else every[0])
@@ -95,73 +95,3 @@ def _number(score: str) -> int | None:
     if score != "all" and not score.isdecimal():
         raise OptionError(f"{score!r} is not a number of images, or all.", field="score")
     return None if score == "all" else int(score)
-
-
-def _as_text(report: Report, *, notes: bool) -> str:
-    sizes = {
-        "image": report.images,
-        "annotation": report.annotations,
-        "category": report.categories,
-    }
-    amounts = ", ".join(counted(count, what) for what, count in sizes.items())
-    lines = [printable(str(report.path)), f"  {amounts}"]
-    if report.trip is not None:
-        lines += cli.wrapped("  ", _trip(report.trip, report.images))
-    if report.compared is not None:
-        lines.append(f"  compared with {printable(str(report.compared))}, value by value")
-    shown = [finding for finding in report.findings if notes or finding.check.level != "note"]
-    for finding in shown:
-        lines += ["", *_finding(finding)]
-    hidden = [finding.check.code for finding in report.findings if finding not in shown]
-    lines.append("")
-    if hidden:
-        lines += cli.wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
-    amounts = ", ".join(
-        counted(report.count(level), level) for level in ("error", "warning", "note")
-    )
-    left_out = f"; {counted(len(report.ignored), 'finding')} ignored" if report.ignored else ""
-    verdict = "valid" if report.is_valid() else "not valid"
-    return "\n".join([*lines, f"{verdict}: {amounts}{left_out}"])
-
-
-def _trip(trip: Trip, images: int) -> str:
-    """What pycocotools made of a file of so many images."""
-    if trip.fault:
-        return printable(f"pycocotools {trip.fault}")
-    if not trip.images:
-        return "pycocotools loads it"
-    of_all = "" if trip.images == images else f" of {images:,}"
-    themselves = "itself" if trip.images == 1 else "themselves"
-    # Cut, so that only a perfect score is 1.000.
-    scores = ", ".join(
-        f"{kind} {int(1000 * score + 1e-6) / 1000:.3f}" for kind, score in trip.scores.items()
-    )
-    images_scored = f"{trip.images:,}{of_all} image{'s' * (of_all != '' or images != 1)}"
-    return f"pycocotools loads it; {images_scored} scored against {themselves}: {scores}"
-
-
-_HITS_SHOWN = 5
-
-
-def _finding(finding: Finding) -> list[str]:
-    check = finding.check
-    lines = [f"{check.level}: {check.code}", *cli.wrapped("  ", check.sentence)]
-    lines += _places(finding)
-    for name in ("affects", "cause", "remedy"):
-        lines += cli.wrapped(f"  {name + ':':<9}", getattr(check, name))
-    return lines
-
-
-def _places(finding: Finding) -> list[str]:
-    hits = finding.hits[:_HITS_SHOWN]
-    if not any(hit.detail for hit in hits):
-        ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
-        more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _HITS_SHOWN else ""
-        return cli.wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
-    lines = []
-    for hit in hits:
-        who = f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
-        lines += cli.wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
-    if len(finding.hits) > _HITS_SHOWN:
-        lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
-    return lines

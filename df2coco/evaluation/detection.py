@@ -1,11 +1,11 @@
 """Average precision of boxes, masks and landmarks, as COCO and the DeepFashion2 benchmark score them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection, open_source
-from df2coco.errors import check_choice
+from df2coco.errors import check_choice, counted, printable
 from df2coco.evaluation.engines import ENGINES, Curves, Matching, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
@@ -97,6 +97,55 @@ class Evaluation:
         )
         by = {self.by: dict(zip(self.subsets, subsets, strict=True))}
         return {**document, **({"by": by} if self.by else {}), "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def as_text(self, *, per_category: bool = False) -> str:
+        """What `df2coco evaluate` prints, but for the notes."""
+        return "\n".join(map(printable, self._lines(per_category)))
+
+    def _lines(self, per_category: bool) -> Iterator[str]:
+        yield (
+            f"{KINDS[self.kind]}: {counted(self.results, 'result')}, "
+            f"{counted(self.items, 'item')} in {counted(self.images, 'image')}"
+        )
+        everything = {"all": self.scores, **self.subsets}
+        title = self.by or ""
+        columns = {name: scores.metrics for name, scores in everything.items()}
+        yield from _table(title, self.scores.metrics, columns)
+        if per_category:
+            for name, scores in everything.items():
+                yield ""
+                columns = {
+                    metric: {c: own[metric] for c, own in scores.per_category.items()}
+                    for metric in _COLUMNS
+                    if metric in scores.metrics
+                }
+                yield from _table(
+                    f"{title} {name}" if self.by else "", scores.per_category, columns
+                )
+
+
+_COLUMNS: Final = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
+"""What of each category's numbers fits a line."""
+
+
+def _table(
+    title: str, rows: Sequence[str] | Mapping[str, Any], columns: Mapping[str, Mapping[str, float]]
+) -> Iterator[str]:
+    """Lines of at most 80 characters: a name and 3 decimals a column; "-" where nothing is to be found."""
+    first = max(map(len, (title, *rows)))
+    widths = [max(len(name), 5) for name in columns]
+    yield (
+        f"{title:<{first}}"
+        + "".join(f"  {name:>{w}}" for name, w in zip(columns, widths, strict=True))
+    ).rstrip()
+    for row in rows:
+        cells = (f"{c[row]:.3f}" if c[row] >= 0 else "-" for c in columns.values())
+        yield f"{row:<{first}}" + "".join(
+            f"  {cell:>{w}}" for cell, w in zip(cells, widths, strict=True)
+        )
 
 
 def evaluate(

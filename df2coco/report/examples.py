@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco.lists import read_parts
-from df2coco.drawing import Photos, draw_image
+from df2coco.drawing import PARTS, Photos
+from df2coco.drawing.drawables import Extent, read_drawables
+from df2coco.drawing.overlay import overlay
 from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
@@ -220,16 +222,13 @@ def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Can
 
 
 def _draw(candidate: _Candidate, photos: Photos, categories: Sequence[Any]) -> Example:
+    (item,) = read_drawables([candidate.annotation], categories)
     whole = photos.size(candidate.image)
-    size = _SIZE
-    window = _window(candidate.annotation, whole)
-    if window is not None:
-        size = round(_SIZE * max(whole) / max(window[2] - window[0], window[3] - window[1]))
-    photo = photos.open(candidate.image, longer=size)
-    picture = draw_image(photo, [candidate.annotation], categories, size=size, whole=whole)
-    if window is not None:
-        scale = picture.width / whole[0]
-        picture = picture.crop([round(n * scale) for n in window])
+    left, top, right, bottom = _window(item.extent(PARTS) or (0, 0, *whole), whole)
+    size = round(_SIZE * max(whole) / max(right - left, bottom - top))
+    picture = overlay(photos.open(candidate.image, longer=size), [item], size=size, whole=whole)
+    scale = picture.width / whole[0]
+    picture = picture.crop((left * scale, top * scale, right * scale, bottom * scale))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     return Example(
@@ -242,17 +241,14 @@ def _draw(candidate: _Candidate, photos: Photos, categories: Sequence[Any]) -> E
     )
 
 
-def _window(annotation: Mapping[str, Any], whole: tuple[int, int]) -> list[float] | None:
-    """What is shown of a photo whose item is small: twice as much as the item, as x1, y1, x2, y2.
-
-    None: all of it.
-    """
-    x, y, *sides = annotation.get("bbox") or (0, 0, *whole)
-    side = max(2 * max(sides), max(whole) / 4)
+def _window(item: Extent, whole: tuple[int, int]) -> Extent:
+    """What is shown of a photo: around a small item twice as much as it is, else all."""
+    x1, y1, x2, y2 = item
+    side = max(2 * (x2 - x1), 2 * (y2 - y1), max(whole) / 4)
     if side >= 0.8 * max(whole):
-        return None
-    low = [
-        min(max(start + own / 2 - side / 2, 0), max(end - side, 0))
-        for start, own, end in zip((x, y), sides, whole, strict=True)
-    ]
-    return [*low, *(min(start + side, end) for start, end in zip(low, whole, strict=True))]
+        return (0, 0, *whole)
+    left, top = (
+        min(max(middle - side / 2, 0), max(end - side, 0))
+        for middle, end in zip(((x1 + x2) / 2, (y1 + y2) / 2), whole, strict=True)
+    )
+    return left, top, min(left + side, whole[0]), min(top + side, whole[1])

@@ -8,7 +8,7 @@ from typing import Any, Final
 from df2coco.boxes import Box, from_corners, iou
 from df2coco.coco.reader import Loaded, ResultsSource, no_collection, open_source
 from df2coco.coco.results import ResultDecoder
-from df2coco.errors import CocoFileError, FaultError, check_choice
+from df2coco.errors import CocoFileError, FaultError, check_choice, printable
 from df2coco.evaluation.detection import Attribute
 from df2coco.evaluation.notes import USUAL
 from df2coco.evaluation.results import Faults, Numbered, read_entries
@@ -74,6 +74,30 @@ class RetrievalEvaluation:
         if self.by is not None:
             document["by"] = {self.by: {n: s.as_json() for n, s in self.subsets.items()}}
         return {**document, "notes": list(self.notes)}
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def as_text(self, *, per_category: bool = False) -> str:
+        """What `df2coco evaluate retrieval` prints, but for the notes."""
+        return "\n".join(map(printable, self._lines(per_category)))
+
+    def _lines(self, per_category: bool) -> Iterator[str]:
+        yield f"retrieval: {self.results:,} results, {self.gallery_items:,} gallery items"
+        rows = {"all": self.scores, **self.subsets}
+        if per_category:
+            rows.update(self.per_category)
+        yield (
+            f"{self.by or '':<22}"
+            + "".join(f"{f'top{k}':>7}" for k in TOP)
+            + (f"{'queries':>10}{'missed':>9}")
+        )
+        for name, scores in rows.items():
+            yield (
+                f"{name:<22}"
+                + "".join(f"{scores.top[k]:>7.3f}" for k in TOP)
+                + (f"{scores.queries:>10,}{scores.missed:>9,}")
+            )
 
 
 def evaluate_retrieval(

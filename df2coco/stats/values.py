@@ -92,6 +92,11 @@ class SplitStatistics:
     missing_images: tuple[tuple[int, int], ...] = ()
     notices: Mapping[str, int] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        from df2coco.stats.text import text_table
+
+        return "\n".join(text_table(self))
+
     @property
     def total(self) -> CategoryStatistics:
         """The items and points of all categories together."""

@@ -1,10 +1,11 @@
 """What a validation found, as values."""
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from df2coco.errors import printable
+from df2coco.errors import counted, printable
 from df2coco.validator.checks import LEVELS, Check, Hit
 from df2coco.validator.file import Trip
 
@@ -101,3 +102,84 @@ class Report:
             "ignored": self.ignored,
             "findings": [finding.to_json() for finding in self.findings],
         }
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def as_text(self, *, notes: bool = False) -> str:
+        """What `df2coco validate` prints: notes in full, or their codes alone."""
+        amounts = [
+            counted(self.images, "image"),
+            counted(self.annotations, "annotation"),
+            counted(self.categories, "category"),
+        ]
+        lines = [printable(str(self.path)), f"  {', '.join(amounts)}"]
+        if self.trip is not None:
+            lines += wrapped("  ", _trip(self.trip, self.images))
+        if self.compared is not None:
+            lines.append(f"  compared with {printable(str(self.compared))}, value by value")
+        shown = [finding for finding in self.findings if notes or finding.check.level != "note"]
+        for finding in shown:
+            lines += ["", *_finding(finding)]
+        hidden = [finding.check.code for finding in self.findings if finding not in shown]
+        lines.append("")
+        if hidden:
+            lines += wrapped("notes: ", ", ".join(hidden) + " (--notes shows them)")
+        amounts = [counted(self.count(level), level) for level in LEVELS]
+        left_out = f"; {counted(len(self.ignored), 'finding')} ignored" if self.ignored else ""
+        verdict = "valid" if self.is_valid() else "not valid"
+        return "\n".join([*lines, f"{verdict}: {', '.join(amounts)}{left_out}"])
+
+
+def _trip(trip: Trip, images: int) -> str:
+    """What pycocotools made of a file of so many images."""
+    if trip.fault:
+        return printable(f"pycocotools {trip.fault}")
+    if not trip.images:
+        return "pycocotools loads it"
+    of_all = "" if trip.images == images else f" of {images:,}"
+    themselves = "itself" if trip.images == 1 else "themselves"
+    # Cut, so that only a perfect score is 1.000.
+    scores = ", ".join(
+        f"{kind} {int(1000 * score + 1e-6) / 1000:.3f}" for kind, score in trip.scores.items()
+    )
+    images_scored = f"{trip.images:,}{of_all} image{'s' * (of_all != '' or images != 1)}"
+    return f"pycocotools loads it; {images_scored} scored against {themselves}: {scores}"
+
+
+_HITS_SHOWN = 5
+
+
+def _finding(finding: Finding) -> list[str]:
+    check = finding.check
+    lines = [f"{check.level}: {check.code}", *wrapped("  ", check.sentence)]
+    lines += _places(finding)
+    return lines + explained(check)
+
+
+def explained(check: Check) -> list[str]:
+    """Lines that say whom a check's defect affects, what causes it, and what to do."""
+    names = ("affects", "cause", "remedy")
+    return [line for n in names for line in wrapped(f"  {n + ':':<9}", getattr(check, n))]
+
+
+def wrapped(label: str, text: str) -> list[str]:
+    """`text` behind `label`, in lines of at most 80 columns."""
+    return textwrap.wrap(
+        text, 80, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False
+    ) or [label.rstrip()]
+
+
+def _places(finding: Finding) -> list[str]:
+    hits = finding.hits[:_HITS_SHOWN]
+    if not any(hit.detail for hit in hits):
+        ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
+        more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _HITS_SHOWN else ""
+        return wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
+    lines = []
+    for hit in hits:
+        who = f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
+        lines += wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
+    if len(finding.hits) > _HITS_SHOWN:
+        lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
+    return lines
