@@ -110,6 +110,7 @@ def test_nan_and_infinity_are_for_the_reader_to_find(tmp_path: Path) -> None:
         ('[{"a": 1},]', "not JSON"),
         ('{"a": 1}', "not a JSON list. Expected a list of results"),
         ("17", "not a JSON list"),
+        ('[{"a": "\\ud83d\\ude00"}, {"a": "\\ud83d, "}]', "no low surrogate"),
         ("[" * 5000, "nested too deeply"),
     ],
 )

@@ -75,7 +75,7 @@ class Decoder:
         chosen = [{n: entry[n] for n in names if n in entry} for entry in entries]
         try:
             return self.decode(msgspec.json.encode(chosen))
-        except RecursionError:
+        except (RecursionError, UnicodeEncodeError):
             return None
 
     def _landmarks(self, entry: Any) -> Any:
@@ -112,14 +112,9 @@ class EntryDecoder(Decoder):
         """
         read_whole_numbers(self._name, entries)
         items = self.convert(entries)
-        if items is None:
-            self.check(entries, path, first)
-            raise CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
-        return items
-
-    def check(self, entries: list[dict[str, Any]], path: Path, first: int = 0) -> None:
-        """Raise `CocoFileError` for the first of the entries, as in `read`, that is not as it must be."""
-        for number, entry in enumerate(entries if self.convert(entries) is None else (), first):
+        if items is not None:
+            return items
+        for number, entry in enumerate(entries, first):
             field = misfit(entry, self.fields, self._required)
             where = f"{self._name}[{number}]"
             if field is not None and field not in entry:
@@ -127,6 +122,7 @@ class EntryDecoder(Decoder):
             if field is not None:
                 text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
                 raise invalid(path, f"{where}.{field}", text)
+        raise CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
 
 
 def check_fields(document: Mapping[str, Any], path: Path, use: str = "any") -> None:
@@ -137,7 +133,7 @@ def check_fields(document: Mapping[str, Any], path: Path, use: str = "any") -> N
     garments = find_garments(document.get("categories", []))
     for name in FIELDS:
         if entries := document.get(name, []):
-            EntryDecoder(name, use, garments).check(entries, path)
+            EntryDecoder(name, use, garments).read(entries, path)
         for number, entry in enumerate(entries if name == "images" else ()):
             if entry.get("width", 0) * entry.get("height", 0) > MAX_PIXELS:
                 raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")

@@ -91,9 +91,9 @@ def read_whole(
         document = parse(raw)
         if document is None:
             document = parse_with_nan(raw)
-            if document is None:
-                raise fault_of_json(source.path, raw)
             not_finite = list(find_not_finite(document))
+            if not not_finite:
+                raise fault_of_json(source.path, raw)
     return check_document(source.path, document), not_finite, repeated_keys(raw)
 
 
@@ -207,8 +207,11 @@ def repeated_keys(raw: bytes) -> list[str]:
 def parse(raw: bytes) -> Any:
     """The value of a JSON text; None when it is not JSON. Integers of more than 64 bits stay what they are."""
     try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = msgspec.json.decode(raw)
+        if b"\\ud" in raw or b"\\uD" in raw:
+            msgspec.json.encode(value)  # half of a surrogate pair is no character
+        return value
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
 
@@ -221,7 +224,7 @@ def parse_with_nan(raw: bytes) -> Any:
     return value
 
 
-_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}|[0-9]{309}")
+_HUGE: Final = re.compile(rb"[eE]\+?[0-9]{3}")
 """1e999, which Python's json reads as infinite."""
 
 

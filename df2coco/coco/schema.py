@@ -150,7 +150,7 @@ class Field:
         """The same of many values, in one pass."""
         try:
             decoded = msgspec.convert({"values": values}, self._holder).values
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):
             return False
         return self.also is None or all(map(self.also, decoded))
 
@@ -343,6 +343,13 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
             elif type(value) is bool and field == "iscrowd":
                 entry[field] = int(value)
     return changed
+
+
+def check_known(path: Path, name: str, used: Iterable[int], known: Iterable[int]) -> None:
+    """Raise `CocoFileError` when a value of "image_id" or "category_id" (`name`) is not in the file."""
+    unknown = set(used).difference(known)
+    if unknown:
+        raise unknown_id(name, min(unknown), path)
 
 
 def unknown_id(name: str, value: int, file: Path, number: int | None = None) -> CocoFileError:

@@ -12,7 +12,7 @@ from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import Loaded
-from df2coco.coco.schema import Rle, invalid, missing, unknown_id
+from df2coco.coco.schema import Rle, check_known, invalid, missing
 from df2coco.errors import CocoFileError, OptionError, did_you_mean, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
 from df2coco.masks import compressed, union_areas, union_mask
@@ -144,9 +144,7 @@ class _TruthReader:
         truth, items = self.truth, self.truth.items
         first = len(truth.ids)
         for name, known in (("image_id", truth.sizes), ("category_id", truth.names)):
-            unknown = {getattr(entry, name) for entry in part} - known.keys()
-            if unknown:
-                raise unknown_id(name, min(unknown), truth.path)
+            check_known(truth.path, name, [getattr(entry, name) for entry in part], known)
         truth.ids += [entry.id for entry in part]
         items.image_ids += [entry.image_id for entry in part]
         items.category_ids += [entry.category_id for entry in part]

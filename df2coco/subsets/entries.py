@@ -1,20 +1,12 @@
 """What split and merge have in common."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from df2coco.coco.schema import Entry, unknown_id
+from df2coco.coco.schema import Entry
 
 Pair: TypeAlias = int | str
 """A `pair_id`. DeepFashion2 has whole numbers."""
-
-
-def check_known(path: Path, name: str, used: Iterable[int], entries: Iterable[Entry]) -> None:
-    """Raise `CocoFileError` when values of `name` ("image_id") are not all ids of `entries`."""
-    unknown = set(used).difference(entry["id"] for entry in entries)
-    if unknown:
-        raise unknown_id(name, min(unknown), path)
 
 
 def pair_of(entry: Entry) -> Pair | None:

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
 from df2coco.coco.lists import read_parts
-from df2coco.coco.schema import ALL_OR_NONE, Entry, is_address, is_id, is_outside
+from df2coco.coco.schema import ALL_OR_NONE, Entry, check_known, is_address, is_id, is_outside
 from df2coco.coco.writer import Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.outputs import Outputs, check_outputs, check_suffix
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import split_of
-from df2coco.subsets.entries import check_known, others_of, pair_of
+from df2coco.subsets.entries import others_of, pair_of
 
 _IMAGE: Final = {"id": "image ids", "pair_id": "pair ids", "license": "license ids"}
 _ANNOTATION: Final = {
@@ -73,9 +73,10 @@ class _Input:
             self._note_pairs(part)
             for name in used:
                 used[name].update(entry[name] for entry in part)
-        check_known(self.path, "image_id", used["image_id"], self.document["images"])
-        check_known(self.path, "category_id", used["category_id"], self.document["categories"])
-        self.ids["image ids"].update(entry["id"] for entry in self.document["images"])
+        for name, entries in (("image_id", "images"), ("category_id", "categories")):
+            known = {entry["id"] for entry in self.document[entries]}
+            check_known(self.path, name, used[name], known)
+            self.ids[f"{name[:-3]} ids"] = known
         self._note_pairs(self.document["images"])
 
     def _note_pairs(self, entries: Iterable[Entry]) -> None:

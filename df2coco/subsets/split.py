@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import read_parts
+from df2coco.coco.schema import check_known
 from df2coco.coco.writer import Writer
 from df2coco.errors import OptionError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
-from df2coco.subsets.entries import Pair, check_known, others_of, pair_of
+from df2coco.subsets.entries import Pair, others_of, pair_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def split(
         image_id = annotation["image_id"]
         contents[image_id][annotation["category_id"]] += 1
         links.add((image_id, pair_of(annotation)))
-    check_known(path, "image_id", contents, document["images"])
+    check_known(path, "image_id", contents, [image["id"] for image in document["images"]])
     for image in document["images"]:
         contents[image["id"]]["images"] = 1
         links.add((image["id"], pair_of(image)))
