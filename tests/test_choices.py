@@ -165,9 +165,9 @@ def test_what_reads_files_reads_classes(merged: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"top": ["vest"], "top": ["sling"]}', "'top' stands twice"),
-        ('{"top": ["vest"], "all": ["sling", "vest"]}', "vest stands twice, in 'top' and 'all'"),
-        ('{"top": ["vest", "vest"]}', "vest stands twice, in 'top' and 'top'"),
+        ('{"top": ["vest"], "top": ["sling"]}', "'top' is there twice"),
+        ('{"top": ["vest"], "all": ["sling", "vest"]}', "vest is there twice, in 'top' and 'all'"),
+        ('{"top": ["vest", "vest"]}', "vest is there twice, in 'top' and 'top'"),
         ('{"top": ["long sleve top"]}', "sling dress. Did you mean long sleeve top?"),
         ('{"top": ["hat"]}', "'hat' is not one of short sleeve top, "),
         ('{"top": [14]}', "14 is not one of short sleeve top, "),

@@ -466,7 +466,7 @@ BAD_FILES: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         set_in("images", 3, file_name="../image/000004.jpg"), "detect", "not the name of a file"
     ),
     "one label file for two": (same_stem, "detect", "would share one file of labels"),
-    "an image twice": (set_in("images", 3, id=1), "detect", "images[3].id: 1 stands twice. df2coco validate"),
+    "an image twice": (set_in("images", 3, id=1), "detect", "images[3].id: 1 is there twice. df2coco validate"),
     "no width": (lambda d: d["images"][2].pop("width"), "detect", "images[2].width: missing. df2coco validate"),
     "an unknown image": (
         set_in("annotations", 5, image_id=999), "detect", "annotations[5].image_id: 999"
@@ -739,7 +739,7 @@ ROBOFLOW: dict[str, tuple[str, dict[str, Any], str]] = {
     "two names of one place": ("images", {"file_name": "./2.jpg"}, "is the name of two files"),
     "the name of the annotations": (
         "images", {"file_name": "_annotations.coco.json"}, "is the name of two files in train"),
-    "category twice": ("categories", {"id": 2}, "categories: 2 stands twice. df2coco validate"),
+    "category twice": ("categories", {"id": 2}, "categories: 2 is there twice. df2coco validate"),
 }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from df2coco.converter.run import convert
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES
 from tests.conftest import FIXTURES, MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg
+from tests.tools import make_malformed
 
 for module in pkgutil.iter_modules(df2coco.cli.__path__):
     importlib.import_module(f"df2coco.cli.{module.name}")
@@ -106,10 +107,8 @@ def test_skip_leaves_out_what_is_malformed(path: Path, make_split: MakeSplit) ->
     assert run("validate", out)[0] == 0
 
 
-def test_the_fixtures_are_those_that_the_script_makes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(FIXTURES))
-    cases = importlib.import_module("make_malformed").cases()
-    assert {path.stem: path.read_bytes() for path in MALFORMED} == cases
+def test_the_fixtures_are_those_that_the_script_makes() -> None:
+    assert {path.stem: path.read_bytes() for path in MALFORMED} == make_malformed.cases()
     assert all(path.with_suffix(".txt").read_text().strip() for path in MALFORMED)
 
 

@@ -217,8 +217,8 @@ def test_exact_cuts_do_not_guess(tmp_path: Path) -> None:
         ('{"info": {"a": [1, NaN]}, %s}', "info.a[1]: NaN is not JSON"),
         ('{%s, "style": -Infinity}', "style: -Infinity is not JSON"),
         ('{%s, "style": 1e999}', "style: Infinity is not JSON"),
-        ('{"annotations": [], %s}', "annotations: stands twice"),
-        ('{%s, "images": []}', "images: stands twice"),
+        ('{"annotations": [], %s}', "annotations: is in the file twice"),
+        ('{%s, "images": []}', "images: is in the file twice"),
         ("\ufeff{%s}", "byte order mark"),
     ],
 )

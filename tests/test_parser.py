@@ -385,13 +385,17 @@ BAD_FILES: list[tuple[str, bytes, str]] = [
     ("source list", b'{"source": ["user"]}', "source: ['user'], expected user or shop"),
     ("pair_id", b'{"pair_id": "7"}', "pair_id: '7', expected a whole number"),
     ("pair_id as float", b'{"pair_id": 7.0}', "pair_id: 7.0, expected a whole number"),
-    ("key twice", b'{"pair_id": 7, "pair_id": 8}', "pair_id: the key stands twice"),
+    ("key twice", b'{"pair_id": 7, "pair_id": 8}', "pair_id: the key is in one object twice"),
     (
         "item twice",
         b'{"item1": {"scale": 1}, "item1": {"scale": 1}}',
-        "item1: the key stands twice",
+        "item1: the key is in one object twice",
     ),
-    ("field twice", b'{"item1": {"scale": 1, "scale": 2}}', "scale: the key stands twice"),
+    (
+        "field twice",
+        b'{"item1": {"scale": 1, "scale": 2}}',
+        "scale: the key is in one object twice",
+    ),
     ("boolean", b'{"pair_id": true}', "pair_id: True, expected a whole number"),
     (
         "600 deep",

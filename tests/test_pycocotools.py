@@ -143,7 +143,10 @@ def test_so_many_images_are_scored(
     assert max(np.diff(ids)) <= 5  # spread evenly
     of_all = "" if scored == 30 else " of 30"
     text = " ".join(run(path, "--score", score)[1].split())
-    assert f"pycocotools loads it; {scored}{of_all} images scored against themselves: " in text
+    assert (
+        f"pycocotools loads it; the annotations of {scored}{of_all} images scored as results: "
+        in text
+    )
 
 
 def test_no_images_are_scored(tmp_path: Path) -> None:

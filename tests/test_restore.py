@@ -354,7 +354,7 @@ def test_losses_of_changed_files_are_told(tmp_path: Path, change: Any, line: str
         (_set("annotations.0.image_id", {}), "annotations[0].image_id: {}, expected a whole"),
         (_set("images.0.id", -1), "images[0].id: -1, expected a whole number from 0"),
         (_set("images.0.id", 10**18), "images[0].id: 1000000000000000000 cannot name"),
-        (_set("images.0.id", 2), "images[1].id: 2 stands twice. df2coco validate reports all"),
+        (_set("images.0.id", 2), "images[1].id: 2 is there twice. df2coco validate reports all"),
         (_set("images.0.id", "1"), "images[0].id: '1', expected a whole number"),
         (_set("images.0.source", 1), "images[0].source: 1, expected user or shop"),
         (_set("images.0.pair_id", "1"), "images[0].pair_id: '1', expected a whole number"),

@@ -911,7 +911,7 @@ class TestArchives:
         with zipfile.ZipFile(path, "a") as stream, pytest.warns(UserWarning, match="Duplicate"):
             stream.writestr("annos/000001.json", ANNOTATION)
         (notice,) = find_splits(path)[0].notices()
-        assert "annos/000001.json stands twice in it: the last is read" in str(notice)
+        assert "annos/000001.json is in it twice: the last is read" in str(notice)
 
     def test_copies_of_files_are_not_read(self, tmp_path: Path) -> None:
         names = ("annos/000001 (1).json", "image/000001 - Copy.jpg", "annos/000009 (1).json")

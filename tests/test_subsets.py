@@ -424,7 +424,7 @@ REFUSED: dict[str, tuple[Document, Document, str]] = {
         other(images=image(pair_id=LARGEST), annotations=[]),
         other(images=image(pair_id=LARGEST), annotations=[]), "pair ids would exceed 64 bits"),
     "pairs that are text": (
-        other(images=image(pair_id="a")), other(images=image(pair_id="a")), "'a' stands in"),
+        other(images=image(pair_id="a")), other(images=image(pair_id="a")), "'a' is in"),
     "masks in one of them": (
         other(annotations=item(segmentation=TRIANGLE)), other(annotations=item(segmentation=[])),
         "validation.json: annotations: have no segmentation, but those of .*train.json have"),

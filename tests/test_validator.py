@@ -1159,8 +1159,8 @@ def test_a_good_file_prints_a_verdict_and_one_line_of_notes(
     assert code == 0
     assert out.splitlines()[1:] == [
         "  1 image, 2 annotations, 1 category",
-        "  pycocotools loads it; 1 image scored against itself: boxes 1.000, masks 1.000,",
-        "  landmarks 1.000",
+        "  pycocotools loads it; the annotations of 1 image scored as results: boxes",
+        "  1.000, masks 1.000, landmarks 1.000",
         "",
         "notes: landmarks-not-17 (--notes shows them)",
         "valid: 0 errors, 0 warnings, 1 note",

@@ -60,7 +60,7 @@ COMMANDS: Final = {
     "evaluate": ("evaluate", "Score results as the DeepFashion2 benchmarks do."),
     "retrieval": ("retrieval", "Write the ground truth of consumer-to-shop retrieval."),
     "restore": ("files", "Write the dataset's annotation files again, one per image."),
-    "split": ("files", "Split one COCO file into several, without tearing pairs apart."),
+    "split": ("files", "Split one COCO file; photos of a garment stay together."),
     "merge": ("files", "Merge COCO files of several splits into one."),
     "export": ("export", "Write the dataset folder that a training tool reads."),
     "stats": ("looking", "Print the numbers of a split."),

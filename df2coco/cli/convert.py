@@ -92,7 +92,8 @@ def convert_command(
         int | None,
         cli.option(
             "N",
-            "Only N images, or a few more: a random sample of whole pairs (equal pair_id).",
+            "Only N images, or a few more: a random sample, in which all photos of a pair_id "
+            "(of the same garments) stay together.",
             min=1,
         ),
     ] = None,

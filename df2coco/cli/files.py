@@ -22,7 +22,7 @@ def split_command(
     seed: Annotated[int, cli.option("N", "Another number gives other parts.")] = 0,
     quiet: cli.QuietOption = False,
 ) -> None:
-    """Split one COCO file into several, without tearing pairs apart.
+    """Split one COCO file; photos of a garment stay together.
 
     All images of a pair_id show the same garments and stay together. The categories are balanced as far
     as that allows. The same file, parts and seed give the same files.
@@ -59,7 +59,7 @@ def _parse_parts(text: str) -> dict[str, float]:
                 f"{shorten(part)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="parts"
             ) from None
         if name in parts:
-            raise OptionError(f"{name} stands twice.", field="parts")
+            raise OptionError(f"{name} is there twice.", field="parts")
         parts[name] = number
     return parts
 

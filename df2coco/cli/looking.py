@@ -44,7 +44,7 @@ def stats_command(
 ) -> None:
     """Print the numbers of a split.
 
-    Beside them stand those of the released split and of the paper.
+    Beside them are those of the released split and of the paper.
     """
     from df2coco.stats import split_statistics
 

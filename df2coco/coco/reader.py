@@ -107,7 +107,7 @@ def read(source: Loaded) -> dict[str, Any]:
         text = f"{json.dumps(number)} is not JSON, though Python's json writes it."
         raise invalid(source.path, where, text)
     for key in keys:
-        text = "stands twice in the file, and readers take the last one. Remove one of them."
+        text = "is in the file twice, and readers take the last one. Remove one of them."
         raise CocoFileError(text, file=source.path, field=key)
     for name in FIELDS:
         read_whole_numbers(name, document.get(name, []))

@@ -130,7 +130,7 @@ class ResultDecoder(Decoder):
         return f"{self.fields[name].expected}{_FLAT if flat else ''}"
 
 
-_FLAT: Final = ". A polygon has to stand in a list: [[x1, y1, x2, y2, ...]]"
+_FLAT: Final = ". A polygon has to be in a list: [[x1, y1, x2, y2, ...]]"
 
 
 def _whole(value: Any) -> Any:

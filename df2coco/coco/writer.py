@@ -39,7 +39,7 @@ _SPOOL: Final = 4 << 20
 class Writer:
     """Streams a COCO file: memory does not grow with what is added. Annotation ids count from 1.
 
-    `images` stands last in the file, since `annotations` is the list too long to hold back.
+    `images` comes last in the file, since `annotations` is the list too long to hold back.
     """
 
     def __init__(

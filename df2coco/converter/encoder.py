@@ -22,7 +22,7 @@ from df2coco.version import __version__
 
 
 class Measured(msgspec.Struct, frozen=True, gc=False):
-    """What of an item is the same in every file: costly, so computed once."""
+    """The part of an item that is the same in every file: costly, so computed once."""
 
     segmentation: bytes
     """JSON of the polygons, all numbers written as floats."""

@@ -231,7 +231,7 @@ def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
     class_of: dict[int, str] = {}
     for name, members in pairs:
         if type(name) is not str or not name.strip() or name in classes:
-            fault = "stands twice" if name in classes else "is no name"
+            fault = "is there twice" if name in classes else "is no name"
             raise OptionError(f"{shorten(name)} {fault}. Give each class its own.", field="classes")
         ids = [_category_id(member, "classes") for member in _listed("classes", members)]
         if not ids:
@@ -239,7 +239,7 @@ def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
             raise OptionError(text, field="classes")
         for number in ids:
             if number in class_of:
-                text = f"{CATEGORY_BY_ID[number].name} stands twice, in {class_of[number]!r} and {name!r}."
+                text = f"{CATEGORY_BY_ID[number].name} is there twice, in {class_of[number]!r} and {name!r}."
                 raise OptionError(f"{text} Name it once.", field="classes")
             class_of[number] = name
         classes[name] = tuple(ids)

@@ -276,7 +276,7 @@ def _make_texts(document: dict[str, Any], collected: _Collector) -> dict[str, st
             stem = f"{image_id:06d}"
             collected.counts["named by id"] += 1
         if f"{stem}.json" in texts:
-            raise invalid(path, f"images[{number}].id", f"{image_id} stands twice.")
+            raise invalid(path, f"images[{number}].id", f"{image_id} is there twice.")
         texts[f"{stem}.json"] = _text(image, collected)
     return texts
 

@@ -233,7 +233,7 @@ class Export:
                 if name not in image:
                     raise missing(path, where, name)
             if image["id"] in photos:
-                raise invalid(path, f"{where}.id", f"{image['id']} stands twice.")
+                raise invalid(path, f"{where}.id", f"{image['id']} is there twice.")
             name = image["file_name"]
             picture = file.found.get(name) or file.pictures.required(name)
             name = str(PurePosixPath(name)) if "/" in name else name
@@ -243,7 +243,7 @@ class Export:
         categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
         for number, entry in enumerate(categories):
             if number and entry["id"] == categories[number - 1]["id"]:
-                raise invalid(path, "categories", f"{entry['id']} stands twice.")
+                raise invalid(path, "categories", f"{entry['id']} is there twice.")
             if "name" not in entry:
                 raise missing(path, f"categories[{number}]", "name")
         ids, only = frozenset(entry["id"] for entry in categories), self.only

@@ -1,7 +1,7 @@
 """MMDetection: the metainfo of a converted file, and a config fragment that uses it.
 
 Nothing needs registering, MMDetection's own `CocoDataset` reads the file. It must know the names:
-it drops the annotations whose category is not among them, without a word, and numbers the labels in
+it drops the annotations whose category is not among them, with no warning, and numbers the labels in
 the file's order, which is this one.
 """
 

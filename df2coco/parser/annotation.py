@@ -253,7 +253,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for key, value in pairs:
         if key in document:
-            raise FaultError(key, "the key stands twice in one object. Keep one of the two.")
+            raise FaultError(key, "the key is in one object twice. Keep one of the two.")
         document[key] = value
     return document
 

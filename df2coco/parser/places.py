@@ -134,7 +134,7 @@ class Archive:
         self.inner.sort()
         if twice:
             more = f" (as {counted(len(twice) - 1, 'other member')})" if twice[1:] else ""
-            reason = f"{twice[0]} stands twice in it{more}: the last is read. Pack it again."
+            reason = f"{twice[0]} is in it twice{more}: the last is read. Pack it again."
             self.faults.append((self.label, reason))
         if preceding_archive(path, first or 0):
             reason = "two archives joined: only the last is read. Separate them, or unpack both."

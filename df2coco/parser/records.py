@@ -36,7 +36,7 @@ _SENTENCES: Final = {
         "area-from-box": "the mask covers no pixel; area is the box's",
     },
     "warning": {
-        "item-twice": "an item stands twice in one file; both are kept",
+        "item-twice": "an item is in one file twice; both are kept",
         "item-ignored": "what looks like an item has another name than item1, item2 ...; it is "
         "left out",
         "exif-orientation": "an image is stored rotated (EXIF); its size is that after rotation",

@@ -110,7 +110,7 @@ def evaluate_retrieval(
     """Score the answers in `results` against the items in `query` and `gallery`: files, or lists of dicts.
 
     Every detection in a query image is given to the item with which its box has the largest IoU. For an
-    item with style > 0 the one of the right class with the highest score stands; its k-th answer is right
+    item with style > 0 the one of the right class with the highest score counts; its k-th answer is right
     when the image named holds a gallery item of the same pair_id and style whose box has an IoU of 0.5 or
     more with the box named. At ties the first in the file counts. `by` is an attribute of the query items.
     Results for other images than those of `query` are ignored, and answers that name other images than

@@ -15,7 +15,7 @@ _NAME_WIDTH: Final = 22
 MEANINGS: Final = {
     "landmarks": "items with any labelled",
     "masks": "items with a mask",
-    "pairs": "user x shop items of equal pair_id and style > 0",
+    "pairs": "of a user's and a shop's item, the same garment",
     "query items": "user items in a pair",
     "gallery items": "shop items",
 }

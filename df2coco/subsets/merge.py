@@ -201,7 +201,7 @@ def _check_fit(earlier: _Input, other: _Input) -> None:
         )
     for pair in sorted(earlier.other_pairs & other.other_pairs):
         raise CocoFileError(
-            f"{shorten(pair)} stands in {earlier.path}, too, and pairs of two files are not the same. "
+            f"{shorten(pair)} is in {earlier.path}, too, and pairs of two files are not the same. "
             "Write whole numbers, which merge can change.",
             file=other.path,
             field="pair_id",

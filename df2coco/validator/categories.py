@@ -30,7 +30,7 @@ def _integer_ids(file: File) -> list[int]:
 
 @check("warning", about="category")
 def category_order(file: File) -> Iterable[Hit]:
-    """Categories do not stand in ascending order of their ids.
+    """Categories are not in ascending order of their ids.
 
     affects: MMDetection numbers labels in file order, Detectron2 in id order.
     cause: Categories were written from an unordered collection.
@@ -38,7 +38,7 @@ def category_order(file: File) -> Iterable[Hit]:
     """
     for before, after in itertools.pairwise(_integer_ids(file)):
         if after < before:
-            yield Hit(after, f"stands after {before}")
+            yield Hit(after, f"comes after {before}")
 
 
 @check("note")
@@ -177,7 +177,7 @@ def category_absent(file: File) -> Iterable[Hit]:
 
 @check("warning", about="category")
 def landmark_name_duplicate(file: File) -> Iterable[Hit]:
-    """A landmark name stands twice in one category.
+    """Two landmarks of one category have the same name.
 
     affects: Detectron2 takes the first for the flip partner: flipped images get wrong landmarks.
     cause: Names are unique within a category only, or were copied.

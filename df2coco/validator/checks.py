@@ -12,7 +12,7 @@ from df2coco.version import DOCS
 Level: TypeAlias = Literal["error", "warning", "note"]
 
 LEVELS: Final[Mapping[Level, str]] = {
-    "error": "a consumer stops, or ground truth scored against itself is below AP 1",
+    "error": "a consumer stops, or even the annotations scored as results give less than AP 1",
     "warning": "a consumer drops or alters something, or the file is probably not what was meant",
     "note": "worth knowing",
 }

@@ -87,7 +87,7 @@ def validate(
 ) -> Report:
     """Examine the COCO file at `path`.
 
-    pycocotools must load it, draw its masks, and give AP 1 to ground truth scored against itself: of
+    pycocotools must load it, draw its masks, and give AP 1 to the annotations scored as results: of
     `score_images` images spread evenly over the file (None: all; 0: none). `against` is the source that it
     was converted from (see `convert`): every image, item and value must be the same. `images` is a folder
     or archive of the images; `decode` decodes each of them in full. `quick` leaves out what needs masks

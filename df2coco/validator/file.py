@@ -40,7 +40,7 @@ class Trip(NamedTuple):
     fault: str = ""
     """What it does not do with the file; "": it loads, draws and scores it."""
     images: int = 0
-    """So many were scored against themselves."""
+    """The annotations of so many were scored as results."""
     scores: Mapping[str, float] = {}
     """"boxes", "masks" and "landmarks", as far as the file has them -> AP."""
     hits: tuple[Hit, ...] = ()

@@ -137,7 +137,7 @@ _MOST_LANDMARKS: Final = 20
 def items_too_many(file: File) -> Iterable[Hit]:
     """An image has more items of a category than COCOeval looks at: 100, or 20 with landmarks.
 
-    affects: COCOeval leaves the others unmatched: ground truth scored against itself is below AP 1.
+    affects: COCOeval leaves the others unmatched: even the annotations as results are below AP 1.
     cause: A crowded picture, or files that were merged.
     remedy: Set COCOeval's params.maxDets higher for all that are compared; the file may stay.
     """
@@ -185,7 +185,7 @@ _NEXT: Final = 100
 
 @check("warning", about="annotation")
 def item_repeated(file: File) -> Iterable[Hit]:
-    """The same item stands twice: image and category are equal, box, mask and landmarks nearly so.
+    """The same item is there twice: image and category are equal, box, mask and landmarks nearly so.
 
     affects: A detector finds it once, so that AP stays below 1; counts are wrong.
     cause: Files with the same images were merged, or an item was labelled or written twice.

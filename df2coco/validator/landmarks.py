@@ -121,7 +121,7 @@ def landmark_visibility(part: Annotations) -> Iterable[Found]:
 
 @check("warning")
 def landmark_at_origin(part: Annotations) -> Iterable[Found]:
-    """A labelled landmark stands at 0, 0.
+    """A labelled landmark lies at 0, 0.
 
     affects: Training draws it into the image's corner; a right result scores badly against it.
     cause: Missing landmarks were written as 0, 0 with v above 0.

@@ -75,7 +75,7 @@ class Report:
 
     @property
     def scored(self) -> int:
-        """Images of ground truth that were scored against themselves."""
+        """Images whose annotations were scored as results."""
         return self.trip.images if self.trip else 0
 
     def count(self, level: str) -> int:
@@ -138,13 +138,12 @@ def _trip(trip: Trip, images: int) -> str:
     if not trip.images:
         return "pycocotools loads it"
     of_all = "" if trip.images == images else f" of {images:,}"
-    themselves = "itself" if trip.images == 1 else "themselves"
     # Cut, so that only a perfect score is 1.000.
     scores = ", ".join(
         f"{kind} {int(1000 * score + 1e-6) / 1000:.3f}" for kind, score in trip.scores.items()
     )
     images_scored = f"{trip.images:,}{of_all} image{'s' * (of_all != '' or images != 1)}"
-    return f"pycocotools loads it; {images_scored} scored against {themselves}: {scores}"
+    return f"pycocotools loads it; the annotations of {images_scored} scored as results: {scores}"
 
 
 _HITS_SHOWN = 5

@@ -33,7 +33,7 @@ _PERFECT: Final = 1 - 1e-9
 
 @check("error", about="category", needs="masks")
 def score_imperfect(file: File) -> Iterable[Hit]:
-    """pycocotools does not give AP 1 to ground truth scored against itself, or stops before.
+    """pycocotools stops, or gives less than AP 1 to the annotations scored as if they were results.
 
     affects: No detector can reach AP 1 on this file.
     cause: Items that cannot be distinguished.

@@ -62,9 +62,9 @@ def not_finite(file: File) -> Iterable[Hit]:
 
 @check("error")
 def key_repeated(file: File) -> Iterable[Hit]:
-    """One of the outermost keys stands twice.
+    """A key of the whole file, such as images, is written twice.
 
-    affects: Readers take the last one and drop the first without a word; df2coco refuses the file.
+    affects: Readers take the last one and drop the first, with no warning; df2coco refuses the file.
     cause: Files were joined as text.
     remedy: Join the two lists, or remove one.
     """
