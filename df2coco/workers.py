@@ -41,9 +41,21 @@ _Result = TypeVar("_Result")
 _AHEAD: Final = 2
 """Tasks dealt to a worker at a time: one in work, one waiting."""
 
-_MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": "33554432", "MALLOC_MMAP_THRESHOLD_": "33554432"}
+_KEPT: Final = 32 << 20
+_MALLOC: Final = {"MALLOC_TRIM_THRESHOLD_": str(_KEPT), "MALLOC_MMAP_THRESHOLD_": str(_KEPT)}
 """Keeps glibc from returning numpy's arrays to the system after every operation, to fetch them again for
 the next: that was a fifth of the time of drawing masks."""
+
+
+def keep_memory() -> None:
+    """Set `_MALLOC` for this process, whose work is not given to others."""
+    with suppress(AttributeError, OSError, TypeError):  # another C library, or none
+        import ctypes  # which takes a while
+
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(-1, _KEPT)  # M_TRIM_THRESHOLD
+        mallopt(-3, _KEPT)  # M_MMAP_THRESHOLD
+
 
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from df2coco.workers import _serve; _serve()"

@@ -16,7 +16,7 @@ from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES
 from df2coco.version import DOCS, __version__
-from df2coco.workers import available_cores
+from df2coco.workers import available_cores, keep_memory
 
 _SETTINGS: Final[dict[str, Any]] = {
     "cls": CommandGroup,
@@ -260,9 +260,13 @@ def run(
     When a password is missing and a person sits there, it is asked for.
     """
 
+    count = workers or available_cores()
+    if count == 1:
+        keep_memory()
+
     def attempt(password: str | None) -> _Result:
         with progress_bar(quiet=quiet) as progress:
-            return work(workers=workers or available_cores(), password=password, progress=progress)
+            return work(workers=count, password=password, progress=progress)
 
     try:
         return attempt(password)
