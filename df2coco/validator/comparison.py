@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -139,59 +140,31 @@ def places_in(path: Path, span: Span) -> "array[int]":
     return places
 
 
-def _base_name(name: Any) -> Any:
-    return name.rpartition("/")[2] if isinstance(name, str) else name
-
-
 @dataclass(frozen=True)
 class _Held:
     """What a file holds, as a worker needs it."""
 
     path: Path
     shape: ExpectedShape
-    by_id: dict[int, Entry]
-    """Its images by their ids,"""
-    by_name: dict[str, Entry]
-    """and by what they are called, where no other one is called so."""
+    images: dict[Any, Entry]
+    """By their ids, and by what they are called where no other one is called so."""
     numbers: dict[int, list[int]]
     """Image id -> its annotations."""
-    places: "array[int]"
-    """See `places_in`. Only what another process can find is not sent to it."""
-    annotations: list[Entry]
-    """All of them, where there are no places."""
     areas: list[int | None]
-    """Of masks, in pixels."""
+    """Of their masks, in pixels."""
+    places: "array[int]"
+    """See `places_in`; without them `annotations` has all."""
+    annotations: list[Entry]
 
-    @classmethod
-    def by(cls, file: File) -> "_Held":
-        by_id, columns = file.image_by_id, file.columns
-        names = [str(_base_name(entry.get("file_name"))) for entry in by_id.values()]
-        counts = Counter(names)
-        named = zip(names, by_id.values(), strict=True)
-        numbers: dict[int, list[int]] = {}
-        for number, image_id in enumerate(columns.image_ids):
-            numbers.setdefault(image_id, []).append(number)
-        return cls(
-            file.path,
-            shape_of(file),
-            by_id,
-            {name: entry for name, entry in named if counts[name] == 1},
-            numbers,
-            columns.places,
-            file.annotations,
-            columns.areas,
-        )
-
-    def image(self, record: ImageRecord | None) -> Entry | None:
+    def image(self, record: ImageRecord) -> Entry | None:
         """The one that stands for an image of the source."""
-        if record is None:
-            return None
-        return self.by_name.get(record.file_name) or self.by_id.get(record.image_id)
+        return self.images.get(record.file_name) or self.images.get(record.image_id)
 
-    def read(self, numbers: list[int]) -> list[Entry]:
-        """Some annotations."""
+    def read(self, image_ids: Iterable[int]) -> dict[int, Entry]:
+        """The annotations of some images, by their numbers."""
+        numbers = [number for each in image_ids for number in self.numbers.get(each, ())]
         if self.annotations:
-            return [self.annotations[number] for number in numbers]
+            return {number: self.annotations[number] for number in numbers}
         texts = []
         with self.path.open("rb", buffering=0) as stream:
             for number in numbers:
@@ -200,27 +173,16 @@ class _Held:
                 texts.append(stream.read(end - start))
         annotations: list[Entry] = parse(b"[%b]" % b",".join(texts))
         read_whole_numbers("annotations", annotations)
-        return annotations
+        return dict(zip(numbers, annotations, strict=True))
 
 
-# ---------------------------------------------------------------- image by image
-
-
-class _Compared(NamedTuple):
-    """What comparing one image has come to."""
-
-    hits: Hits
-    image: Hit | None = None
-    """It must be in the file,"""
-    image_id: int | None = None
-    """and is there."""
-    fields: frozenset[str] = frozenset()
-    """Those of the source, where the file may lack some."""
+def _base_name(name: Any) -> Any:
+    return name.rpartition("/")[2] if isinstance(name, str) else name
 
 
 def _compare(file: File) -> Hits:
     """Compare the whole file with its source."""
-    split, conversion = file.source, file.conversion
+    split, conversion, columns = file.source, file.conversion, file.columns
     assert split is not None
     reader = split.reader
     if conversion is not None and conversion.merged:
@@ -233,55 +195,62 @@ def _compare(file: File) -> Hits:
         reader = dataclasses.replace(reader, images=None)
     elif not file.document.get("info"):
         reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
-    held = _Held.by(file)
+    shape, by_id = shape_of(file), file.image_by_id
+    names = {key: str(_base_name(entry.get("file_name"))) for key, entry in by_id.items()}
+    counts = Counter(names.values())
+    by_name = {name: by_id[key] for key, name in names.items() if counts[name] == 1}
+    numbers: dict[int, list[int]] = {}
+    for number, image_id in enumerate(columns.image_ids):
+        numbers.setdefault(image_id, []).append(number)
+    held = _Held(
+        file.path,
+        shape,
+        {**by_id, **by_name},
+        numbers,
+        columns.areas,
+        columns.places,
+        file.annotations,
+    )
+    hits: Hits = defaultdict(list)
+    missing, seen = hits["source-image-missing"], set[int]()
     parts = map_images(
         partial(_compare_images, held),
         reader,
         split.entries,
         phase="comparing with the source",
+        # Annotations without places would have to be sent.
         workers=1 if file.annotations else file.workers,
         progress=file.progress,
     )
     with closing(parts):
-        return _put_together(held, (image for part in parts for image in part))
-
-
-def _put_together(held: _Held, images: Iterable[_Compared]) -> Hits:
-    hits: Hits = defaultdict(list)
-    fields: set[str] = set()
-    seen: set[int] = set()
-    shape, count = held.shape, 0
-    for image in images:
-        fields |= image.fields
-        if image.image is not None and (image.image_id is None or image.image_id in seen):
-            hits["source-image-missing"].append(image.image)
-            hits["source-unusable"] += image.hits.get("source-unusable", [])
-        else:
-            for code, places in image.hits.items():
-                hits[code] += places
-        if image.image_id is not None:
-            seen.add(image.image_id)
-        count += image.image is not None
-        if image.image is not None and count == shape.said.limit:
-            break
+        for expected, image_id, found in chain.from_iterable(parts):
+            is_missing = expected is not None and (image_id is None or image_id in seen)
+            for code, hit in found:
+                if code == "source-unusable" or not is_missing:
+                    hits[code].append(hit)
+            if expected is not None and is_missing:
+                missing.append(expected)
+            elif image_id is not None:
+                seen.add(image_id)
+            if expected is not None and len(seen) + len(missing) == shape.said.limit:
+                break
     hits["source-image-extra"] = [
-        Hit(image_id, str(entry.get("file_name")))
-        for image_id, entry in held.by_id.items()
-        if image_id not in seen
+        Hit(image_id, names[image_id]) for image_id in by_id if image_id not in seen
     ]
-    for name in (*OPTIONAL_FIELDS, "pair_id", "source"):
-        of = "images" if name == "source" else "annotations"
-        present = shape.image_fields if name == "source" else shape.annotation_fields
-        if present and name in fields - present:
-            hits["source-field-absent"].append(Hit(None, f"{of}[].{name}"))
+    hits["source-field-absent"] = sorted(set(hits["source-field-absent"]))
     return hits
+
+
+# ---------------------------------------------------------------- image by image
+
+_Compared: TypeAlias = tuple[Hit | None, int | None, list[tuple[str, Hit]]]
+"""An image that must be in the file, the id of the one that stands for it, and the hits of checks."""
 
 
 @no_collection()
 def _compare_images(held: _Held, images: list[ReadImage]) -> list[_Compared]:
-    entries = [held.image(image.record) for image in images]
-    numbers = [number for e in entries if e for number in held.numbers.get(e["id"], ())]
-    annotations = dict(zip(numbers, held.read(numbers), strict=True))
+    entries = [None if each.record is None else held.image(each.record) for each in images]
+    annotations = held.read(entry["id"] for entry in entries if entry is not None)
     return [
         _compare_image(held, image, entry, annotations)
         for image, entry in zip(images, entries, strict=True)
@@ -307,55 +276,49 @@ def _compare_image(
 ) -> _Compared:
     shape, record, file = held.shape, image.record, f"{image.entry.stem}.json"
     if record is None:
-        return _Compared({"source-unusable": [Hit(file)]})
+        return None, None, [("source-unusable", Hit(file))]
     bad = [n for n in record.notices if n.level == "error" or n.code == "item-ignored"]
-    hits: Hits = {"source-unusable": [Hit(file, str(notice)) for notice in bad]}
-    items = _selected(record, shape)
-    said = shape.said
+    hits = [("source-unusable", Hit(file, str(notice))) for notice in bad]
+    items, said = _selected(record, shape), shape.said
     is_part = any(each is not None for each in (said.sample, said.part, said.listed))
     if items is None or (entry is None and is_part):
-        return _Compared(hits)
+        return None, None, hits
+    here = Hit(record.image_id, record.file_name)
     if entry is None:
-        return _Compared(hits, Hit(record.image_id, record.file_name))
+        return here, None, hits
 
-    expected, image_fields, fields = expected_image(record, shape), None, None
+    numbers = held.numbers.get(entry["id"], [])
+    right = expected_image(record, shape)
+    rights = [expected_annotation(record, item, shape) for item in items]
+    image_fields = fields = None
     if shape.own:
-        expected["id"] = record.image_id
+        right["id"] = record.image_id
     else:
         # Another converter leaves fields out, and numbers images as it likes.
         entry = entry | {"file_name": _base_name(entry.get("file_name"))}
         image_fields, fields = shape.image_fields, shape.annotation_fields - _ONLY_OURS
-    hits["source-value"] = values = [
-        Hit(record.image_id, f"{file}: {text}", "image")
-        for text in _differences(expected, entry, image_fields)
-    ]
-    numbers = held.numbers.get(entry["id"], [])
-    rights = [expected_annotation(record, item, shape) for item in items]
+        absent = [f"images[].{name}" for name in {"source"} & right.keys() - image_fields]
+        names = set[str]().union(*rights) & {*OPTIONAL_FIELDS, "pair_id"}
+        absent += (f"annotations[].{name}" for name in names - fields if fields)
+        hits += (("source-field-absent", Hit(None, name)) for name in absent)
+    for text in _differences(right, entry, image_fields):
+        hits.append(("source-value", Hit(record.image_id, f"{file}: {text}", "image")))
     pairs = _match(rights, [annotations[n] for n in numbers], [item.key for item in items])
-    hits["source-item-missing"] = [
-        Hit(record.image_id, f"{file} {item.key}")
-        for place, item in enumerate(items)
-        if place not in pairs
-    ]
-    for place, other in sorted(pairs.items()):
-        number = numbers[other]
-        right, annotation = rights[place], annotations[number]
+    for place, (item, right) in enumerate(zip(items, rights, strict=True)):
+        if place not in pairs:
+            hits.append(("source-item-missing", Hit(record.image_id, f"{file} {item.key}")))
+            continue
+        number = numbers[pairs[place]]
+        annotation = annotations[number]
         right["area"] = expected_area(right, annotation, held.areas[number], shape)
-        values += (
-            Hit(identify(annotation, number), f"{file} {items[place].key}: {text}")
-            for text in _differences(right, annotation, fields)
-        )
-    hits["source-item-extra"] = [
-        Hit(
-            identify(annotations[number], number),
-            f"image {record.image_id}, {shorten(annotations[number].get('item', 'no item key'))}",
-        )
-        for other, number in enumerate(numbers)
-        if other not in pairs.values()
-    ]
-    all_fields = frozenset() if shape.own else frozenset(expected).union(*rights)
-    hits = {code: places for code, places in hits.items() if places}
-    return _Compared(hits, Hit(record.image_id, record.file_name), entry["id"], all_fields)
+        for text in _differences(right, annotation, fields):
+            hit = Hit(identify(annotation, number), f"{file} {item.key}: {text}")
+            hits.append(("source-value", hit))
+    for place in set(range(len(numbers))).difference(pairs.values()):
+        annotation = annotations[numbers[place]]
+        detail = f"image {record.image_id}, {shorten(annotation.get('item', 'no item key'))}"
+        hits.append(("source-item-extra", Hit(identify(annotation, numbers[place]), detail)))
+    return here, entry["id"], hits
 
 
 # ---------------------------------------------------------------- which annotation is which item

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from df2coco.coco.decoding import check_fields
-from df2coco.coco.lists import Cut, cut, read_text
+from df2coco.coco.lists import cut, read_text
 from df2coco.coco.reader import Loaded, index, no_collection
 from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
-from df2coco.layouts import AGGREGATED, NUM_AGGREGATED
-from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Hit, check, identify
-from df2coco.validator.file import File, Trip, names_of
+from df2coco.validator.file import File, Trip
 from df2coco.workers import in_background
 
 if TYPE_CHECKING:
@@ -107,36 +105,21 @@ def _sample(path: Path, most: int | None, folder: Path) -> Path:
     images = document["images"]
     if len(images) <= most:
         return path
-    chosen = [images[number * len(images) // most] for number in range(most)]
-    ids = {entry.get("id") for entry in chosen}
-    annotations = parts and _annotations_of(path, parts, ids)
-    if annotations is None:  # what Python's json alone reads, or lists in an unusual order
-        document = json.loads(path.read_bytes())
-        every = document.get("annotations", [])
-        annotations = [entry for entry in every if entry.get("image_id") in ids]
-        text = json.dumps({**document, "images": chosen, "annotations": annotations}).encode()
-    else:
-        text = msgspec.json.encode({**document, "images": chosen, "annotations": annotations})
+    document["images"] = [images[number * len(images) // most] for number in range(most)]
+    ids = {entry.get("id") for entry in document["images"]}
+    every = document.get("annotations", [])
+    document["annotations"] = [entry for entry in every if entry.get("image_id") in ids]
+    for span in parts.spans if parts else ():
+        text = read_text(path, span)
+        try:
+            entries = zip(_LINKS.decode(text), _TEXTS.decode(text), strict=True)
+        except msgspec.DecodeError:
+            return path  # not cut between two, as hardly ever
+        document["annotations"] += (e.copy() for link, e in entries if link.image_id in ids)
     sample = folder / "sample.json"
-    sample.write_bytes(text)
+    # Python's json alone knows NaN.
+    sample.write_bytes(msgspec.json.encode(document) if parts else json.dumps(document).encode())
     return sample
-
-
-def _annotations_of(path: Path, parts: Cut, ids: set[Any]) -> list[Any] | None:
-    """The annotations of some images, as they stand in the file; None where it was not cut right."""
-    annotations = []
-    try:
-        for span in parts.spans:
-            text = read_text(path, span)
-            wanted = [each.image_id in ids for each in _LINKS.decode(text)]
-            annotations += [
-                each.copy()
-                for each, is_wanted in zip(_TEXTS.decode(text), wanted, strict=True)
-                if is_wanted
-            ]
-    except msgspec.DecodeError:
-        return None
-    return annotations
 
 
 # ---------------------------------------------------------------- masks and scores
@@ -166,10 +149,13 @@ def _scored(coco: "COCO", path: Path) -> Trip:
         # An item without a labelled landmark is ignored, so that no result is a perfect one for it.
         ("landmarks", "keypoints", marked, [entry for entry in marked if entry["num_keypoints"]]),
     ):
-        groups = _sigmas(file, marked) if kind == "keypoints" else {(): None}
+        groups: dict[int, list[Any] | None] = {0: None}
+        if kind == "keypoints":
+            lengths = {entry["category_id"]: len(entry["keypoints"]) // 3 for entry in marked}
+            groups = {n: [key for key in lengths if lengths[key] == n] for n in lengths.values()}
         found = dict[Any, float]()
-        for sigmas, ids in groups.items():
-            score = partial(_scores, document, chosen, results, kind, sigmas, ids)
+        for landmarks, ids in groups.items():
+            score = partial(_scores, document, chosen, results, kind, landmarks, ids)
             perfect = dict(score(slice(-1, None)))
             if min(perfect.values(), default=1) < _PERFECT:
                 perfect = dict(score())
@@ -203,42 +189,19 @@ def _draw(
     return masks, hits
 
 
-def _sigmas(file: File, marked: list[Entry]) -> dict[tuple[float, ...], list[Any] | None]:
-    """OKS sigmas, and the categories that they are for.
-
-    There are as many as the annotations have landmarks, whatever the category names.
-    """
-    lengths = {entry["category_id"]: len(entry["keypoints"]) // 3 for entry in marked}
-    groups: dict[tuple[float, ...], Any] = {}
-    for entry in file.categories:
-        category = file.garments.get(entry["id"])
-        length = lengths.get(entry["id"], len(names_of(entry)))
-        if length == NUM_LANDMARKS:
-            sigmas: tuple[float, ...] = SIGMAS
-        elif length == NUM_AGGREGATED:
-            sigmas = AGGREGATED.sigmas
-        elif category is not None and length == category.num_landmarks:
-            sigmas = category.sigmas
-        else:
-            sigmas = (0.05,) * length  # a perfect result is perfect with any
-        if sigmas:
-            groups.setdefault(sigmas, []).append(entry["id"])
-    return groups
-
-
 def _scores(
     document: Entry,
     truth: list[Entry],
     results: list[Entry],
     kind: str,
-    sigmas: Sequence[float],
+    landmarks: int,
     category_ids: list[Any] | None,
     thresholds: slice = slice(None),
     most: int | None = None,
 ) -> Iterator[tuple[Any, float]]:
     """AP over all sizes of each category that occurs; of an image `most` results, or as many as COCO takes.
 
-    Whatever equals itself at the strictest of the thresholds does so at all others.
+    Whatever equals itself at the strictest of the thresholds does so at all others, and with any sigmas.
     """
     import numpy as np
     from pycocotools.cocoeval import COCOeval
@@ -255,7 +218,7 @@ def _scores(
     parameters.maxDets = parameters.maxDets[-1:] if most is None else [most]
     if category_ids is not None:
         parameters.catIds = category_ids
-        parameters.kpt_oks_sigmas = np.array(sigmas)
+        parameters.kpt_oks_sigmas = np.full(landmarks, 0.05)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
