@@ -195,3 +195,10 @@ def test_no_mask_takes_long(polygons: list[list[float]], is_drawn: bool) -> None
 def test_masks_of_a_batch_do_not_mix() -> None:
     masks = [Polygons(polygons, 100, 100) for polygons in [*CASES.values(), [], [star(300)]]]
     assert outlines(masks) == [outline(*mask) for mask in masks]
+
+
+def test_a_polygon_that_runs_twice_around_covers_nothing() -> None:
+    """As pycocotools fills it, even-odd."""
+    assert not decoded([square(10, 10, 60) * 2], 100, 100).any()
+    assert outline([square(10, 10, 60) * 2], 100, 100) == []
+    assert outline([square(10, 10, 60) * 3], 100, 100) != []

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 
@@ -11,9 +11,7 @@ _SMALLEST: Final = 1.0
 
 _MOST_POINTS: Final = 10_000
 _MOST_CROSSINGS: Final = 5_000
-_MOST_OWN_CROSSINGS: Final = 2_500
-"""Masks with more points, or whose edges meet more often, all or those of a polygon, take seconds and have no use as
-labels."""
+"""Masks with more points, or whose edges meet more often, take seconds and have no use as labels."""
 
 
 class Polygons(NamedTuple):
@@ -32,8 +30,7 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
     Separate parts and holes are joined to it by bridges of no width: a line there and the same line
     back. A polygon that crosses itself is filled as pycocotools fills it (even-odd). Parts run one way
     round and holes the other, so that both rules of filling give the same mask. [] where the polygons
-    cover nothing, None where they have more than 10,000 points, cross more than 5,000 times or themselves
-    more than 2,500 times.
+    cover nothing, None where they have more than 10,000 points or cross more than 5,000 times.
     Needs shapely.
     """
     drawn = [
@@ -54,9 +51,8 @@ def outline(segmentation: Sequence[Sequence[float]], width: int, height: int) ->
 
 
 def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
-    lengths = [len(polygon) // 2 for polygon in polygons]
-    num_points = sum(lengths)
-    if num_points > _MOST_POINTS or num_points**2 <= 2 * _MOST_OWN_CROSSINGS:
+    num_points = sum(map(len, polygons)) // 2
+    if num_points > _MOST_POINTS or num_points**2 <= 2 * _MOST_CROSSINGS:
         return num_points > _MOST_POINTS
     import numpy as np
     import shapely
@@ -65,14 +61,11 @@ def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
     ends = np.concatenate([np.stack([ring, np.roll(ring, -1, 0)], 1) for ring in rings])
     edges = shapely.linestrings(ends)
     tree = shapely.STRtree(edges)
-    ring_of = np.repeat(np.arange(len(lengths)), lengths)
     # Each edge meets itself, the one before and the one after; each crossing counts for both edges.
-    own, all_ = (3 * num_points + 2 * most for most in (_MOST_OWN_CROSSINGS, _MOST_CROSSINGS))
+    left = 3 * num_points + 2 * _MOST_CROSSINGS
     for start in range(0, num_points, 100):  # all at once could take GBs
-        one, other = tree.query(edges[start : start + 100], "intersects")
-        own -= np.count_nonzero(ring_of[start + one] == ring_of[other])
-        all_ -= len(one)
-        if own < 0 or all_ < 0:
+        left -= tree.query(edges[start : start + 100], "intersects").shape[1]
+        if left < 0:
             return True
     return False
 
@@ -93,8 +86,8 @@ def _rings(
     polygons = shapely.polygons(
         shapely.linearrings(np.array(numbers, float).reshape(-1, 2), indices=edge_of)
     )
-    invalid = ~shapely.is_valid(polygons)
-    polygons[invalid] = shapely.make_valid(polygons[invalid])  # even-odd
+    for number in np.flatnonzero(~shapely.is_valid(polygons)):
+        polygons[number] = _fill(polygons[number])
     groups = np.split(polygons, np.searchsorted(mask_of, np.arange(1, len(masks))))
     unions = np.array(
         [shapely.union_all(group) if len(group) > 1 else group[0] for group in groups]
@@ -118,6 +111,29 @@ def _rings(
     for ring, number in zip(rings[kept], mask_of[kept], strict=True):
         result[number].append(list(map(tuple, shapely.get_coordinates(ring)[:-1].tolist())))
     return result
+
+
+def _fill(polygon: Any) -> Any:
+    """A polygon that crosses itself as what it covers, even-odd, also where it runs the same way twice."""
+    import numpy as np
+    import shapely
+
+    line = shapely.get_exterior_ring(polygon)
+    faces = shapely.get_parts(shapely.polygonize([shapely.unary_union(line)]))
+    (ax, ay), (bx, by) = (
+        shapely.get_coordinates(line).T[:, :-1],
+        shapely.get_coordinates(line).T[:, 1:],
+    )
+    x, y = shapely.get_coordinates(shapely.point_on_surface(faces)).T[..., None]
+    odd = np.zeros(len(faces), bool)
+    step = 1_000_000 // len(ax) + 1
+    for first in range(0, len(faces), step):
+        some = slice(first, first + step)
+        # A ray to the right crosses the edges an odd number of times.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            right = x[some] < ax + (bx - ax) * (y[some] - ay) / (by - ay)
+        odd[some] = (((ay > y[some]) != (by > y[some])) & right).sum(1) % 2 == 1
+    return shapely.union_all(faces[odd])
 
 
 def _join(rings: list[list[Point]]) -> list[Point]:
