@@ -87,7 +87,7 @@ def check_list(option: str, value: object) -> None:
 
 
 def require(package: str, extra: str, user: str) -> Any:
-    """The module `package`, which comes with df2coco[`extra`]. Raises `MissingPackageError`; `user` needs it."""
+    """A module that `user` needs and an extra brings. Raises `MissingPackageError`."""
     try:
         return importlib.import_module(package)
     except ImportError:

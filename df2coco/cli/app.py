@@ -194,8 +194,8 @@ PasswordOption = Annotated[
     str | None,
     option(
         "TEXT",
-        "Password of encrypted archives; else that of the variable DF2COCO_PASSWORD, or it is asked for "
-        "on a terminal.",
+        "Password of encrypted archives; else that of the variable DF2COCO_PASSWORD, or it is asked "
+        "for on a terminal.",
         envvar="DF2COCO_PASSWORD",
         show_envvar=False,
     ),

@@ -1,6 +1,6 @@
-"""How commands take values, explain themselves and refuse: in our words, and without typer's validators.
+"""How commands take values, explain themselves and refuse: our words, and none of typer's validators.
 
-Some versions of typer check each value with pydantic, whose import takes longer than all the rest of the start.
+Some versions of typer check values with pydantic, whose import takes longer than the rest of the start.
 """
 
 import re

@@ -120,7 +120,7 @@ def draw(
 def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
     """Write the poster of the 13 landmark definitions to `out`, a `.png` or `.svg` file; the file.
 
-    With `slots` it has also each landmark's slot of the 294. Raises `OutputError` when it cannot be written.
+    With `slots` it has also each landmark's slot. Raises `OutputError` when it cannot be written.
     """
     from importlib.resources import files  # here, since it is slow to load
 

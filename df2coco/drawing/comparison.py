@@ -1,7 +1,4 @@
-"""One image's picture: its annotations, or annotations beside a model's results and what of them matches.
-
-Results match by COCO's rule, at one threshold.
-"""
+"""One image's picture: its annotations, perhaps beside a model's results, with what of them matches."""
 
 from __future__ import annotations
 

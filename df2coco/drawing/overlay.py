@@ -38,12 +38,10 @@ def draw_image(
     parts: Iterable[str] = USUAL_PARTS,
     size: int | None = None,
     predicted: bool = False,
-    whole: tuple[int, int] | None = None,
 ) -> Image:
     """A picture of `image` with its annotations, RGB.
 
-    `image` is what the annotations' pixels refer to, and stays as it is; if it was reduced, `whole` is its
-    width and height before. `categories` are the file's.
+    `image` is what the annotations' pixels refer to, and stays as it is; `categories` are the file's.
     `parts` chooses among the keys of `PARTS`. `size` is the picture's longer side in pixels; without it
     the picture is as large as the image, within 480 to 2400. With `predicted` the annotations are a
     model's results: `bbox`, `segmentation` (polygons or run-length), `keypoints`, with their `score`.
@@ -51,7 +49,7 @@ def draw_image(
     Raises `CocoFileError` for annotations that are not COCO.
     """
     drawables = read_drawables(annotations, categories, predicted=predicted)
-    return overlay(image, drawables, parts=parts, size=size, whole=whole)
+    return overlay(image, drawables, parts=parts, size=size)
 
 
 def picture_size(width: int, height: int, longer: int | None = None) -> tuple[int, int]:
@@ -69,7 +67,10 @@ def overlay(
     size: int | None = None,
     whole: tuple[int, int] | None = None,
 ) -> Image:
-    """A picture of `image` with `drawables` drawn over it, the first at the bottom; see `draw_image`."""
+    """A picture of `image` with `drawables` drawn over it, the first at the bottom; see `draw_image`.
+
+    If `image` was reduced, `whole` is the size that the drawables' pixels refer to.
+    """
     from PIL import Image, ImageDraw
 
     parts = frozenset(parts)
@@ -157,7 +158,7 @@ class _Grid(NamedTuple):
 
 
 def _tint(picture: Image, drawable: Drawable, grid: _Grid, fine: int, unit: float) -> None:
-    """Tint a mask's pixels, and more so those near its edge; `grid` is `fine` times as large as `picture`."""
+    """Tint a mask's pixels, more near its edge; `grid` is `fine` times as large as `picture`."""
     from PIL import ImageChops, ImageFilter, ImageOps
 
     mask, left, top = _mask(drawable, grid, fine)

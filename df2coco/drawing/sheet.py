@@ -97,7 +97,7 @@ def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
 
 
 def framed(picture: Image) -> Image:
-    """The picture with a hairline along its edge, so that photos with white borders have an end on paper."""
+    """The picture with a hairline along its edge, where photos with white borders end on paper."""
     from PIL import ImageDraw
 
     edge = (0, 0, picture.width - 1, picture.height - 1)

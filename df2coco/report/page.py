@@ -29,7 +29,7 @@ _HITS: Final = 5
 """Places that are shown of a finding."""
 
 _SCORED: Final = 200
-"""Images that go through pycocotools: more show hardly ever more, and would take most of the time."""
+"""Images that go through pycocotools: more would take most of the time."""
 
 _ROWS: Final = 100
 """Categories that are listed; the dataset has 13, other files may have thousands."""

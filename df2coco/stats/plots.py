@@ -28,7 +28,7 @@ _DPI: Final = 160
 
 
 def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
-    """Raise `MissingPackageError` or `OutputError` when no plot can be written at `path`; `inputs` are read."""
+    """Raise `OutputError` or `MissingPackageError` when no plot can be at `path`; `inputs` are read."""
     check_suffix(path, *PLOT_SUFFIXES)
     check_outputs([path], inputs)
     require("matplotlib", "plot", "a plot")
