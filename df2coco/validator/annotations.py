@@ -170,9 +170,20 @@ class Annotations:
 
         result = np.full((len(self.entries), 2), np.nan)
         marks = self.landmarks
+        points = list(zip(marks.x.tolist(), marks.y.tolist(), strict=True))
+        seen = marks.v.tolist()
         starts = np.flatnonzero(np.diff(marks.item, prepend=-1)).tolist()
         for start, end in pairwise([*starts, len(marks.item)]):
             polygons = self.outlines.polygons[marks.item[start]]
+            corners = {corner for p in polygons for corner in zip(p[0::2], p[1::2], strict=True)}
+            labelled = [
+                point for point, v in zip(points[start:end], seen[start:end], strict=True) if v
+            ]
+            if 2 * sum(map(corners.__contains__, labelled)) > len(labelled) >= _FEWEST:
+                # As nearly always in DeepFashion2.
+                enough = seen[start:end].count(2) >= _FEWEST
+                result[marks.item[start]] = 0, 0 if enough else np.nan
+                continue
             here = start + np.flatnonzero(marks.v[start:end] > 0)
             if len(here) >= _FEWEST and polygons:
                 from_outline, from_mask = distances(marks.x[here], marks.y[here], polygons)

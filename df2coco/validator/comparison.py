@@ -16,7 +16,7 @@ import msgspec
 from df2coco.boxes import iou
 from df2coco.coco.lists import Span, read_text
 from df2coco.coco.reader import no_collection, parse
-from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
+from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
@@ -195,7 +195,7 @@ def _compare(file: File) -> Hits:
         reader = dataclasses.replace(reader, images=None)
     elif not file.document.get("info"):
         reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
-    shape, by_id = shape_of(file), file.image_by_id
+    shape, by_id = shape_of(file), {e["id"]: e for e in file.images if is_id(e.get("id"))}
     names = {key: str(_base_name(entry.get("file_name"))) for key, entry in by_id.items()}
     counts = Counter(names.values())
     by_name = {name: by_id[key] for key, name in names.items() if counts[name] == 1}

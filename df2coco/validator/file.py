@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,10 +26,6 @@ Result = TypeVar("Result")
 
 def repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once; what cannot be compared is left out."""
-    values = list(values)
-    with contextlib.suppress(TypeError):
-        if len(set(values)) == len(values):
-            return []
     counts = Counter(value for value in values if isinstance(value, Hashable))
     return [value for value, count in counts.items() if count > 1]
 
@@ -162,35 +158,21 @@ class File:
     @cached_property
     def sizes(self) -> list[tuple[int, int] | None]:
         """(width, height) of each image in pixels; None where it has no usable ones."""
-        width, height = (FIELDS["images"][side] for side in ("width", "height"))
+        rule = FIELDS["images"]["width"]  # and the height's
         sizes: list[Any] = [(entry.get("width"), entry.get("height")) for entry in self.images]
-        if width.all_fit([size[0] for size in sizes]) and height.all_fit(
-            [size[1] for size in sizes]
-        ):
+        if rule.all_fit(list(chain.from_iterable(sizes))):
             return sizes
-        return [size if width.fits(size[0]) and height.fits(size[1]) else None for size in sizes]
-
-    @cached_property
-    def image_by_id(self) -> dict[int, Entry]:
-        """Where an id occurs twice, the last image, as in pycocotools."""
-        return {entry["id"]: entry for entry in self.images if is_id(entry.get("id"))}
+        return [size if rule.all_fit(list(size)) else None for size in sizes]
 
     @cached_property
     def header(self) -> Header:
-        others = (
-            entry.get("id")
-            for entry in (*self.images, *self.categories)
-            if not is_id(entry.get("id"))
-        )
+        pairs = zip(self.images, self.sizes, strict=True)
+        ids = [entry.get("id") for entry in (*self.images, *self.categories)]
         return Header(
-            {
-                entry["id"]: size
-                for entry, size in zip(self.images, self.sizes, strict=True)
-                if is_id(entry.get("id"))
-            },
+            {entry["id"]: size for entry, size in pairs if is_id(entry.get("id"))},
             {e["id"]: 3 * len(names_of(e)) for e in self.categories if is_id(e.get("id"))},
             self.garments,
-            frozenset(each for each in others if type(each) in (str, int, float)),
+            frozenset(n for n in ids if not is_id(n) and type(n) in (str, int, float)),
             self.conversion,
         )
 

@@ -1,7 +1,6 @@
 """Whether the file, its images and its categories are made as they must be, by the schema of COCO's fields."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
@@ -12,18 +11,14 @@ from df2coco.validator.checks import Found, Hit, check, identify
 from df2coco.validator.file import File, where
 
 
-def is_not_finite(value: Any) -> bool:
-    """It holds NaN or infinity, which has a finding of its own."""
-    return any(True for _ in find_not_finite(value))
-
-
 def misfits(entries: list[Entry], field: str, rule: Field) -> Iterator[Found]:
     """The values of a field that are not what the schema wants: number of the entry, and what it says."""
     values = column(entries, field, ...)
     if rule.all_fit([value for value in values if value is not ...]):
         return  # as nearly always
     for number, value in enumerate(values):
-        if value is not ... and not rule.fits(value) and not is_not_finite(value):
+        # NaN and infinity have a finding of their own.
+        if value is not ... and not rule.fits(value) and not any(find_not_finite(value)):
             yield number, f"{field} {shorten(value)}"
 
 
