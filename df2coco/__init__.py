@@ -13,6 +13,8 @@ Loaded when asked for, so that importing costs nothing that is not used:
 - `draw(coco_file, images, out)`, `write_report(coco_file, images, out)`: pictures, and a page.
 - `draw_image(image, annotations, categories)`: a picture for a notebook.
 - `split(path, folder, parts=...)`, `merge(paths, out)`: one COCO file into several, several into one.
+- `export_coco(sources, folder)`: a folder that stands alone, with its photos.
+- `export_table(path, out)`: one row an item, as CSV or Parquet.
 - `export_yolo(sources, folder)`, `export_roboflow(sources, folder)`: for tools that do not read one COCO file.
 - `CATEGORIES`: the 13 categories with their landmarks.
 - `Df2cocoError` and its children: all that is raised on purpose.

@@ -18,7 +18,9 @@ from df2coco.errors import PasswordError as PasswordError
 from df2coco.errors import SourceError as SourceError
 from df2coco.errors import WorkerError as WorkerError
 from df2coco.evaluation import evaluate as evaluate
+from df2coco.export import export_coco as export_coco
 from df2coco.export import export_roboflow as export_roboflow
+from df2coco.export import export_table as export_table
 from df2coco.export import export_yolo as export_yolo
 from df2coco.parser import ImageRecord as ImageRecord
 from df2coco.parser import Item as Item

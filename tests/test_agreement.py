@@ -27,7 +27,8 @@ from df2coco.converter.restore import restore
 from df2coco.drawing import draw
 from df2coco.errors import CocoFileError, Df2cocoError
 from df2coco.evaluation import ResultsError, evaluate
-from df2coco.export.roboflow import export_roboflow
+from df2coco.export.coco import export_coco, export_roboflow
+from df2coco.export.table import export_table
 from df2coco.export.yolo import export_yolo
 from df2coco.report import write_report
 from df2coco.stats import statistics
@@ -96,6 +97,8 @@ COMMANDS: dict[str, tuple[Any, Callable[[Place], Any]]] = {
         "boxes and landmarks",
         lambda p: export_yolo([p.path], p.new(), images=[p.photos], task="pose"),
     ),
+    "export coco": ("any", lambda p: export_coco([p.path], p.new(), images=[p.photos])),
+    "export table": ("table", lambda p: export_table(p.path, p.new(".csv"))),
     "export roboflow": ("boxes", lambda p: export_roboflow([p.path], p.new(), images=[p.photos])),
 }
 """Command -> its use of annotations, and how it is run."""

@@ -197,7 +197,7 @@ def test_the_package_gives_what_it_names(name: str) -> None:
 
 
 def test_dir_shows_what_is_meant_for_users() -> None:
-    assert len(df2coco.__all__) == 31
+    assert len(df2coco.__all__) == 33
     assert dir(df2coco) == sorted([*df2coco.__all__, "__version__"])
 
 

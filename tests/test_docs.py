@@ -110,7 +110,42 @@ def test_commands_print_what_a_page_shows(page: str, workplace: Path) -> None:
 @pytest.mark.posix
 def test_code_runs(page: str, workplace: Path) -> None:
     for code in python_blocks(TEXTS[page]):
-        subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=workplace, check=True)
+        # The second is pycocotools' own, in its mask.decode under numpy 2.
+        warnings = ("-W", "error", "-W", "ignore:__array__ implementation:DeprecationWarning")
+        subprocess.run([sys.executable, *warnings, "-c", code], cwd=workplace, check=True)
+
+
+@pytest.mark.posix
+def test_questions_are_answered_with_the_table(workplace: Path) -> None:
+    pytest.importorskip("duckdb")
+    (code,) = re.findall(
+        r"^```python\n(# needs duckdb\n.*?)^```", TEXTS["docs/looking.md"], re.M | re.S
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=workplace, check=True, capture_output=True, text=True)
+    hidden, pairs, largest = (
+        [[cell.strip() for cell in row.strip("│").split("│")] for row in rows]
+        for rows in (re.findall("^│.*│$", each, re.M) for each in result.stdout.split("\n\n"))
+        if rows
+    )
+    document = json.loads((workplace / "out.json").read_bytes())
+    images = {image["id"]: image for image in document["images"]}
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
+    shares: dict[str, list[float]] = {}
+    sizes = []
+    for each in document["annotations"]:
+        image = images[each["image_id"]]
+        sizes.append((each["bbox"][2] * each["bbox"][3] / image["width"] / image["height"], image))
+        if each["num_keypoints"]:
+            share = each["keypoints"][2::3].count(1) / each["num_keypoints"]
+            shares.setdefault(names[each["category_id"]], []).append(share)
+    most = max(shares, key=lambda name: sum(shares[name]) / len(shares[name]))
+    assert hidden[0] == ["category", "hidden"]
+    assert (hidden[2][0], len(hidden)) == (most, 2 + len(shares))  # below names and types
+    assert pairs[0] == ["pair_id", "style", "category", "photos"]
+    assert int(pairs[2][3]) >= 2
+    assert largest[2][0] == max(sizes, key=lambda each: each[0])[1]["file_name"]
+    assert len(largest) == 2 + 5
 
 
 @every_page

@@ -250,6 +250,11 @@ ON_TERMINAL = {
     "restore": ("restore", "{coco}", "{out}", "--force"),
     "split": ("split", "{coco}", "{out}", "--parts", "a=0.5,b=0.5"),
     "export": ("export", "yolo", "{coco}", "{out}", "--images", "{root}/train"),
+    "copies": (
+        *("export", "coco", "{coco}", "{out}", "--images", "{root}/train", "--photos", "copy"),
+        "--workers",
+        "2",
+    ),
     "draw": ("draw", "{coco}", "--images", "{root}/train", "--out", "{out}", "--sample", "20"),
     "merge": ("merge", "{coco}", "{other}", "{out}/merged.json"),
     "report": (
@@ -263,7 +268,7 @@ ON_TERMINAL = {
         "2",
     ),
 }
-REPLACES = ON_TERMINAL.keys() - {"export"}
+REPLACES = ON_TERMINAL.keys() - {"export", "copies"}
 """What writes to a folder with files in it."""
 KILLS = int(os.environ.get("DF2COCO_KILLS", "2"))
 """Of each signal and command."""

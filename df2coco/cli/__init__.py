@@ -62,7 +62,7 @@ COMMANDS: Final = {
     "restore": ("files", "Write the dataset's annotation files again, one per image."),
     "split": ("files", "Split one COCO file; photos of a garment stay together."),
     "merge": ("files", "Merge COCO files of several splits into one."),
-    "export": ("export", "Write the dataset folder that a training tool reads."),
+    "export": ("export", "Write the dataset as another tool reads it."),
     "stats": ("looking", "Print the numbers of a split."),
     "draw": ("looking", "Draw images with their boxes, masks and landmarks."),
     "skeletons": ("looking", "Draw a poster of the 13 landmark definitions."),

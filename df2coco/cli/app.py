@@ -56,6 +56,8 @@ _EXAMPLES: Final = {
     "restore": "df2coco restore validation.json annos",
     "split": "df2coco split train.json parts --parts train=0.9,test=0.1",
     "merge": "df2coco merge train.json validation.json all.json",
+    "export coco": "df2coco export coco train.json validation.json coco --photos copy",
+    "export table": "df2coco export table validation.json items.csv",
     "export yolo": "df2coco export yolo train.json validation.json yolo",
     "export roboflow": "df2coco export roboflow train.json validation.json dataset",
     "stats": "df2coco stats validation.zip",

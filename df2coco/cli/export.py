@@ -1,4 +1,4 @@
-"""`df2coco export yolo` and `export roboflow`."""
+"""`df2coco export coco`, `export yolo`, `export roboflow` and `export table`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,10 +11,19 @@ from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.converter.options import LAYOUTS, TASKS
 from df2coco.errors import counted
-from df2coco.export import NOTES, YOLO_TASKS, Exported, export_roboflow, export_yolo
+from df2coco.export import (
+    NOTES,
+    PHOTOS,
+    YOLO_TASKS,
+    Exported,
+    export_coco,
+    export_roboflow,
+    export_table,
+    export_yolo,
+)
 from df2coco.parser.records import NOTICES
 
-group = cli.command_group("export", "Write the dataset folder that a training tool reads.")
+group = cli.command_group("export", "Write the dataset as another tool reads it.")
 
 _PATHS = "SOURCE|COCO.json... DIR"
 PathsArgument = Annotated[
@@ -26,13 +35,15 @@ PathsArgument = Annotated[
         "The last one is the folder to write, which must be new or empty.",
     ),
 ]
-PhotosOption = Annotated[
+PhotoPlacesOption = Annotated[
     list[Path] | None,
     cli.option(
-        "DIR",
-        "Folder of the photos, once for each source in their order; found beside it when not given.",
+        "PATH",
+        "Folder or zip of the photos, once for each source in their order; found beside it when not given.",
     ),
 ]
+PhotosOption = Annotated[str, cli.choice("What the folder gets of photos.", PHOTOS)]
+TaskOption = Annotated[str, cli.choice("What the files hold, where SOURCE is converted.", TASKS)]
 LayoutOption = Annotated[
     str,
     cli.choice(
@@ -41,52 +52,84 @@ LayoutOption = Annotated[
 ]
 
 
+@cli.command("coco", group)
+def coco_command(
+    paths: PathsArgument,
+    task: TaskOption = "instances",
+    images: PhotoPlacesOption = None,
+    layout: LayoutOption = "unified",
+    photos: PhotosOption = "link",
+    workers: cli.WorkersOption = None,
+    password: cli.PasswordOption = None,
+    quiet: cli.QuietOption = False,
+) -> None:
+    """Write COCO files and their photos in one folder.
+
+    They are annotations/instances_train.json and train/000001.jpg. The photos are those of the file alone.
+    """
+    options = {"task": task, "layout": layout, "photos": photos, "images": images or []}
+    _export(export_coco, paths, options, workers=workers, password=password, quiet=quiet)
+
+
 @cli.command("yolo", group)
 def yolo_command(
     paths: PathsArgument,
     task: Annotated[str, cli.choice("What the labels are.", YOLO_TASKS)] = "detect",
-    images: PhotosOption = None,
+    images: PhotoPlacesOption = None,
     layout: LayoutOption = "unified",
     category: Annotated[
         str | None, cli.category_option("Only items of this category, as the one class.")
     ] = None,
+    photos: PhotosOption = "link",
     workers: cli.WorkersOption = None,
     password: cli.PasswordOption = None,
     quiet: cli.QuietOption = False,
 ) -> None:
     """Write images, labels and data.yaml for Ultralytics YOLO.
 
-    Photos are linked, not copied. Polygons of a mask become one outline; with --task pose data.yaml has
-    the mirror partners and the sigmas of the landmarks.
+    Polygons of a mask become one outline; with --task pose data.yaml has the mirror partners and the
+    sigmas of the landmarks.
     """
-    options = {"task": task, "layout": layout, "category": category, "images": images or []}
-    done = _export(export_yolo, paths, options, workers=workers, password=password, quiet=quiet)
-    if quiet:
-        return
-    for name, what in (("train", "Training"), ("val", "Training and scoring")):
-        if name not in (split.name for split in done.splits):
-            say(f"no images/{name}: {what.lower()} will need it. Export both splits together.")
-    say(f"  -> {paths[-1] / 'data.yaml'}")
+    options = {
+        "task": task,
+        "layout": layout,
+        "category": category,
+        "photos": photos,
+        "images": images or [],
+    }
+    _export(export_yolo, paths, options, workers=workers, password=password, quiet=quiet)
 
 
 @cli.command("roboflow", group)
 def roboflow_command(
     paths: PathsArgument,
-    task: Annotated[str, cli.choice("What the files hold.", TASKS)] = "instances",
-    images: PhotosOption = None,
+    task: TaskOption = "instances",
+    images: PhotoPlacesOption = None,
     layout: LayoutOption = "unified",
+    photos: PhotosOption = "link",
     workers: cli.WorkersOption = None,
     password: cli.PasswordOption = None,
     quiet: cli.QuietOption = False,
 ) -> None:
     """Write the folders that RF-DETR trains from.
 
-    They are train, valid and test, each with _annotations.coco.json beside links to the photos.
+    They are train, valid and test, each with _annotations.coco.json beside the photos.
     """
-    options = {"task": task, "layout": layout, "images": images or []}
+    options = {"task": task, "layout": layout, "photos": photos, "images": images or []}
     _export(export_roboflow, paths, options, workers=workers, password=password, quiet=quiet)
+
+
+@cli.command("table", group)
+def table_command(
+    coco: cli.CocoArgument,
+    out: Annotated[Path, cli.argument("OUT", "The .csv or .parquet file to write.")],
+    quiet: cli.QuietOption = False,
+) -> None:
+    """Write a row for each item, as CSV or Parquet."""
+    with cli.progress_bar(quiet=quiet) as progress:
+        rows = export_table(coco, out, progress=progress)
     if not quiet:
-        say(f"  -> {paths[-1]}")
+        say(f"{counted(rows, 'row')} -> {out}")
 
 
 def _export(
@@ -96,7 +139,7 @@ def _export(
     *,
     quiet: bool,
     **given: Any,
-) -> Exported:
+) -> None:
     """Export `paths` but the last into the last, and say what came of it."""
     *sources, folder = paths
     if not sources:
@@ -104,9 +147,16 @@ def _export(
             "name what to export, and then the folder to write.", param_hint=_PATHS
         )
     done = cli.run(partial(write, sources, folder, **options), quiet=quiet, **given)
-    for split in () if quiet else done.splits:
+    if quiet:
+        return
+    for split in done.splits:
         say(f"{split.name}: {counted(split.images, 'image')}, {counted(split.items, 'item')}")
         for code, count in sorted(split.notes.items()):
             sentence = NOTES[code] if code in NOTES else NOTICES[code].sentence
             say(f"  {code:<22}{count:>9,}  {sentence}")
-    return done
+    if write is export_yolo:
+        for name, what in (("train", "training"), ("val", "training and scoring")):
+            if name not in (split.name for split in done.splits):
+                say(f"no images/{name}: {what} will need it. Export both splits together.")
+        folder /= "data.yaml"
+    say(f"  -> {folder}")

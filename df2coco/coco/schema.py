@@ -233,6 +233,7 @@ USES: Final[Mapping[str, Use]] = {
     "keypoints": Use(("bbox", "keypoints"), unread=("segmentation",)),
     "keypoints of masks": Use(("bbox", "keypoints", "area", "segmentation")),
     "restore": Use(("bbox", "segmentation", "keypoints"), dataset=True),
+    "table": Use(("bbox",), unread=("segmentation",), dataset=True),
     "boxes": Use(("bbox",), unread=_LISTS),
     "boxes and masks": Use(("bbox", "segmentation"), unread=("keypoints",)),
     "boxes and landmarks": Use(("bbox", "keypoints"), unread=("segmentation",), whole=True),

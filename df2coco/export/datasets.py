@@ -6,23 +6,40 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.schema import invalid, missing, unknown_id
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
-from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError, check_list
-from df2coco.outputs import Outputs, check_folder
+from df2coco.errors import (
+    CocoFileError,
+    OptionError,
+    OutputError,
+    SourceError,
+    check_choice,
+    check_list,
+)
+from df2coco.outputs import Outputs, check_folder, reported_for
 from df2coco.parser.photos import Picture, Pictures, find_photos
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress
 from df2coco.split_names import split_of
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
-from df2coco.workers import check_workers
+from df2coco.workers import check_workers, map_ordered, worthwhile
+
+PhotosAs: TypeAlias = Literal["link", "copy"]
+
+PHOTOS: Final[Mapping[PhotosAs, str]] = {
+    "link": "links to where they are",
+    "copy": "copies, also out of archives",
+}
+
+_BATCH: Final = 32
+"""Photos that a worker copies at a time."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +141,7 @@ class Export:
     shape: Shape
     names: Mapping[str | None, str]
     """Our name of a split -> the tool's; None: it is not known."""
+    photos: PhotosAs
     workers: int
     password: str | None
     progress: Progress
@@ -134,6 +152,7 @@ class Export:
         check_list("sources", self.sources)
         check_list("images", self.images)
         check_workers(self.workers)
+        check_choice("photos", self.photos, PHOTOS)
         check_folder(self.folder)
         if self.images and len(self.images) != len(self.sources):
             text = f"{len(self.images)} folders of images for {len(self.sources)} sources."
@@ -153,7 +172,7 @@ class Export:
         """A folder to fill, whose content comes to `folder` when the block ends well, and the splits.
 
         Raises what `convert` raises, `OptionError` when two sources are the same split, `SourceError` when
-        the photos are not in a folder, `CocoFileError` when something in a file cannot be exported,
+        photos to link to lie in an archive, `CocoFileError` when something in a file cannot be exported,
         `ImageError` when a photo is missing, `OutputError` when `folder` lies among the photos.
         """
         with Outputs() as outputs:
@@ -198,12 +217,9 @@ class Export:
 
     def _pictures(self, path: Path, source: Path) -> Pictures:
         pictures = Pictures(path, self.password)
-        if not path.is_dir():
-            raise SourceError(
-                "its photos lie in an archive, and an export links to photos. Unpack them, and name "
-                "their folder with --images.",
-                file=source,
-            )
+        if self.photos == "link" and not path.is_dir():
+            text = "its photos lie in an archive, and nothing can link to them there. Pass --photos copy."
+            raise SourceError(text, file=source)
         return pictures
 
     def _check_splits(self, files: Sequence[_File]) -> None:
@@ -257,13 +273,34 @@ class Export:
         return Dataset(name, path, photos, file.pictures, categories, ids, file.notices)
 
     def put_photos(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> None:
-        """Make links to photos, each at its place below `work`. Raises `OutputError`.
+        """Link or copy photos, each to its place below `work`.
+
+        Raises `OutputError`, and for copies `ImageError` and `PasswordError`.
+        """
+        for folder in {os.path.dirname(place) for place in places}:
+            os.makedirs(work / folder, exist_ok=True)
+        put = self._linked if self.photos == "link" else self._copied
+        phase = f"{'linking' if self.photos == 'link' else 'copying'} photos of {dataset.name}"
+        for done in put(dataset, work, places):
+            self.progress(phase, done, len(places))
+
+    def _copied(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> Iterator[int]:
+        """Copy photos; gives how many are done."""
+        tasks = [(photo.picture, work / place) for place, photo in places.items()]
+        batches = [tasks[start : start + _BATCH] for start in range(0, len(tasks), _BATCH)]
+        copy = partial(_copy, dataset.pictures, self.folder)
+        workers = worthwhile(self.workers, len(batches))
+        done = 0
+        with contextlib.closing(map_ordered(copy, batches, workers=workers)) as results:
+            for number in results:
+                yield (done := done + number)
+
+    def _linked(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> Iterator[int]:
+        """Make links; gives how many are done.
 
         Relative ones, so that photos and links can move together. Where the system makes no such links
         (Windows asks for a right, and has drives), another name of the same file.
         """
-        for folder in {os.path.dirname(place) for place in places}:
-            os.makedirs(work / folder, exist_ok=True)
         starts: dict[tuple[str, str], str] = {}
         for number, (place, photo) in enumerate(places.items(), 1):
             inner, name = os.path.split(photo.picture.name)
@@ -274,7 +311,16 @@ class Export:
             picture = os.path.join(dataset.pictures.path, photo.picture.name)
             _make_link(picture, os.path.join(starts[key], name), os.path.join(work, place))
             if number % 256 == 0 or number == len(places):
-                self.progress(f"linking photos of {dataset.name}", number, len(places))
+                yield number
+
+
+def _copy(pictures: Pictures, folder: Path, tasks: Sequence[tuple[Picture, Path]]) -> int:
+    """Copy photos, each to a path of its own; how many. `folder` is what they will be in."""
+    for picture, path in tasks:
+        data = pictures.read(picture)
+        with reported_for(folder):
+            path.write_bytes(data)
+    return len(tasks)
 
 
 def _make_link(picture: str, path: str, link: str) -> None:

@@ -18,7 +18,7 @@ from df2coco.coco.decoding import find_garments
 from df2coco.coco.schema import Rle
 from df2coco.converter.options import LayoutName, Shape
 from df2coco.errors import CocoFileError, check_choice, require
-from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit
+from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit, PhotosAs
 from df2coco.export.yolo.data_yaml import data_yaml
 from df2coco.export.yolo.labels import YOLO_TASKS, LabelledItem, Slots, YoloTask, make_rows
 from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
@@ -47,6 +47,7 @@ def export_yolo(
     images: Sequence[str | Path] = (),
     layout: LayoutName = "unified",
     category: int | str | None = None,
+    photos: PhotosAs = "link",
     workers: int = 1,
     password: str | None = None,
     progress: Progress = no_progress,
@@ -55,9 +56,9 @@ def export_yolo(
 
     `sources` are COCO files, or anything that `convert` takes, which is then converted with `layout`
     first; train and validation together make one dataset. `task` is a key of `YOLO_TASKS`. `images` are
-    the folders of the photos, one for each source; without them they are looked for beside it.
-    `category`, an id or a name, exports the items of that category only, as class 0. `folder` must be new or
-    empty.
+    the folders or archives of the photos, one for each source; without them they are looked for beside it.
+    `category`, an id or a name, exports the items of that category only, as class 0. `photos` is a key of
+    `PHOTOS`: "copy" takes them out of archives, too. `folder` must be new or empty.
 
     Raises `OptionError` for options that cannot be, `OutputError` when `folder` cannot be written,
     `CocoFileError` and `SourceError` when a source cannot be read, `MissingPackageError` when shapely is
@@ -66,7 +67,7 @@ def export_yolo(
     check_choice("task", task, YOLO_TASKS)
     shape = Shape(task="keypoints" if task == "pose" else "instances", layout=layout)
     export = Export(
-        sources, Path(folder), images, shape, _NAMES, workers, password, progress, category
+        sources, Path(folder), images, shape, _NAMES, photos, workers, password, progress, category
     )
     if task == "segment":
         require("shapely", "yolo", "task segment")

@@ -1,0 +1,131 @@
+"""Folders that hold COCO files and their photos: as COCO's own users have them, and as Roboflow does."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from df2coco.coco.lists import read_parts
+from df2coco.coco.writer import Writer
+from df2coco.converter.options import LayoutName, Shape, Task
+from df2coco.errors import CocoFileError
+from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit, PhotosAs
+from df2coco.progress import Progress, no_progress
+from df2coco.split_names import SPLITS
+from df2coco.subsets.entries import others_of
+
+_NAMES: Final[Mapping[str | None, str]] = {None: "all", **{name: name for name in SPLITS}}
+_ROBOFLOW: Final[Mapping[str | None, str]] = {
+    "train": "train",
+    "validation": "valid",
+    "test": "test",
+    None: "train",
+}
+
+
+def export_coco(
+    sources: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    task: Task = "instances",
+    images: Sequence[str | Path] = (),
+    layout: LayoutName = "unified",
+    photos: PhotosAs = "link",
+    workers: int = 1,
+    password: str | None = None,
+    progress: Progress = no_progress,
+) -> Exported:
+    """Write a folder that stands alone: `annotations/instances_train.json`, and its photos in `train`.
+
+    `sources` are COCO files, or anything that `convert` takes, which is then converted with `task` and
+    `layout`. A file's `file_name`s begin below the folder of its photos, else it is copied as it is. A split
+    that no name tells is called "all". Everything else is as `export_yolo` has it.
+    """
+    shape = Shape(task=task, layout=layout)
+    export = Export(
+        sources, Path(folder), images, shape, _NAMES, photos, workers, password, progress
+    )
+    with export.datasets() as (work, datasets):
+        splits = [_write_coco(export, work, dataset) for dataset in datasets]
+    return Exported(tuple(splits), _class_names(datasets))
+
+
+def export_roboflow(
+    sources: Sequence[str | Path],
+    folder: str | Path,
+    *,
+    task: Task = "instances",
+    images: Sequence[str | Path] = (),
+    layout: LayoutName = "unified",
+    photos: PhotosAs = "link",
+    workers: int = 1,
+    password: str | None = None,
+    progress: Progress = no_progress,
+) -> Exported:
+    """Write `train`, `valid` and `test`, each with `_annotations.coco.json` beside its photos.
+
+    `sources` are COCO files, which are copied as they are, or anything that `convert` takes, which is
+    then converted with `task` and `layout`. Everything else is as `export_yolo` has it.
+    """
+    shape = Shape(task=task, layout=layout)
+    export = Export(
+        sources, Path(folder), images, shape, _ROBOFLOW, photos, workers, password, progress
+    )
+    with export.datasets() as (work, datasets):
+        splits = [_write_roboflow(export, work, dataset) for dataset in datasets]
+    return Exported(tuple(splits), _class_names(datasets))
+
+
+def _class_names(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    return tuple(str(entry["name"]) for each in datasets[:1] for entry in each.categories)
+
+
+def _write_coco(export: Export, work: Path, dataset: Dataset) -> ExportedSplit:
+    kind = "keypoints" if any("keypoints" in e for e in dataset.categories) else "instances"
+    parts = {image_id: photo.file_name.split("/") for image_id, photo in dataset.photos.items()}
+    shared = len(os.path.commonprefix([folders for *folders, _ in parts.values()]))  # noqa: RUF071 (lists)
+    names = {image_id: "/".join(own[shared:]) for image_id, own in parts.items()}
+    return _write(export, work, dataset, f"annotations/{kind}_{dataset.name}.json", "any", names)
+
+
+def _write_roboflow(export: Export, work: Path, dataset: Dataset) -> ExportedSplit:
+    names = {image_id: photo.file_name for image_id, photo in dataset.photos.items()}
+    file = f"{dataset.name}/_annotations.coco.json"
+    return _write(export, work, dataset, file, "boxes", names)
+
+
+def _write(
+    export: Export, work: Path, dataset: Dataset, file: str, use: str, names: Mapping[int, str]
+) -> ExportedSplit:
+    """The COCO file at `file`, and its photos in the split's folder, called `names` by their ids."""
+    places = {}
+    for image_id, photo in dataset.photos.items():
+        place = f"{dataset.name}/{names[image_id]}"
+        if place in places or place == file:
+            text = (
+                f"{photo.file_name} is the name of two files in {dataset.name}. Rename one of them."
+            )
+            raise CocoFileError(text, file=dataset.coco, field="images")
+        places[place] = photo
+    items = sum(map(len, dataset.annotations(use)))
+    os.makedirs(os.path.dirname(work / file), exist_ok=True)
+    _copy(dataset.coco, work / file, names)
+    export.put_photos(dataset, work, places)
+    return ExportedSplit(dataset.name, len(places), items, dataset.notices)
+
+
+def _copy(coco: Path, target: Path, names: Mapping[int, str]) -> None:
+    """Copy a COCO file whose images are called `names`: byte for byte where they are so already."""
+    document, parts = read_parts(coco)
+    if all(image["file_name"] == names[image["id"]] for image in document["images"]):
+        shutil.copyfile(coco, target)
+        return
+    info: Any = document.get("info")
+    head = info, document["categories"], target, others_of(document)
+    with open(target, "wb") as stream, Writer(stream, *head) as writer:
+        for annotations in parts:
+            writer.add_entries((), annotations)
+        images = ({**image, "file_name": names[image["id"]]} for image in document["images"])
+        writer.add_entries(images, ())
+        writer.close()
