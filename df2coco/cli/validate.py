@@ -48,7 +48,7 @@ def validate_command(
         str,
         cli.option(
             "N|all",
-            "Images that pycocotools loads, draws and scores against themselves, spread evenly.",
+            "Images that pycocotools draws and scores, with their annotations as results.",
         ),
     ] = str(SCORED_IMAGES),
     workers: cli.WorkersOption = None,

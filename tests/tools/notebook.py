@@ -33,7 +33,8 @@ def executed(text: str, folder: Path) -> str:
     import nbformat
 
     notebook = nbformat.reads(text, as_version=4)
-    client = nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}})
+    place = {"metadata": {"path": str(folder)}}
+    client = nbclient.NotebookClient(notebook, resources=place, coalesce_streams=True)
     client.execute()
     document = json.loads(nbformat.writes(notebook))
     for cell in document["cells"]:

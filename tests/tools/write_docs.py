@@ -76,7 +76,7 @@ def write_notebook() -> None:
     else:
         with workplace() as folder:
             new = executed(text, folder)
-        if printed(new) != printed(text) or not PICTURE.exists():
+        if printed(new) != printed(text) or picture_of(new) != PICTURE.read_bytes():
             NOTEBOOK.write_text(new)
             PICTURE.write_bytes(picture_of(new))
             text = new
