@@ -4,6 +4,7 @@ Facts about the format are from the dataset's README and from counting on real f
 `fixtures/README.md` for its quirks.
 """
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -39,23 +40,18 @@ MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""
 
 
-def parse_image_id(stem: str) -> int:
+def find_image_id(stem: str) -> int | None:
     """The image id that a file name without its suffix stands for: "000123" is 123.
 
-    Raises `SourceError` for anything but 1 to 18 decimal digits.
+    None for anything but 1 to 18 decimal digits.
     """
-    image_id = find_image_id(stem)
-    if image_id is None:
-        text = (
-            "the name is not a number, so it gives no image id. Name the files as the dataset does"
-        )
-        raise SourceError(f"{stem}: {text}: 000123.json, 000123.jpg.")
-    return image_id
-
-
-def find_image_id(stem: str) -> int | None:
-    """As `parse_image_id`; None for a name that is not a number."""
     return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else None
+
+
+def not_an_id(stem: str) -> str:
+    """What is wrong with a name that `find_image_id` refuses."""
+    text = "the name is not a number, so it gives no image id. Name the files as the dataset does"
+    return f"{stem}: {text}: 000123.json, 000123.jpg."
 
 
 def parse_annotation(
@@ -258,6 +254,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
+@functools.lru_cache(1000)
 def is_item_key(key: str) -> bool:
     """Whether a key of an annotation file is that of an item: "item1"."""
     return key.startswith("item") and key.isascii() and key[4:].isdecimal()

@@ -13,12 +13,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import IO, Any, Final, NamedTuple, Protocol, TypeAlias
 
 from df2coco.errors import PasswordError, SourceError
 from df2coco.file_kind import VOLUME, is_text_file, recognise_file
-
-_Result = TypeVar("_Result")
 
 
 class Member(NamedTuple):
@@ -60,6 +58,9 @@ class Files(Protocol):
 
 MISSING: Final = "is missing. Download or unpack it again."
 
+_BLOCK: Final = 1 << 16
+"""Bytes of a file that are read at first: hardly any annotation file has more."""
+
 # O_NONBLOCK: opening a FIFO must not wait for a writer.
 _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -72,41 +73,57 @@ class FolderFiles:
         self._prefix = os.path.join(path, "")
 
     def read(self, reference: str, size: int) -> tuple[bytes, bool]:
-        def start(descriptor: int, length: int) -> tuple[bytes, bool]:
-            return _read(descriptor, min(size, length)), length <= size
-
-        return self._ask(reference, start)
-
-    def ends(self, reference: str, size: int) -> tuple[bytes, bytes, int]:
-        def both(descriptor: int, length: int) -> tuple[bytes, bytes, int]:
-            first = _read(descriptor, min(size, length))
-            os.lseek(descriptor, max(length - size, 0), os.SEEK_SET)
-            return first, _read(descriptor, min(size, length)), length
-
-        return self._ask(reference, both)
-
-    def _ask(self, reference: str, question: Callable[[int, int], _Result]) -> _Result:
-        """The answer to a question about a file, asked with its descriptor and length."""
         try:
             descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
             try:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise SourceError("not a regular file. Remove it.")
-                return question(descriptor, status.st_size)
+                data = os.read(descriptor, min(size + 1, _BLOCK))
+                # What ends after its first bytes is a regular file; asking takes as long as reading.
+                if len(data) <= size and (not data or os.read(descriptor, 1)):
+                    os.lseek(descriptor, 0, os.SEEK_SET)
+                    data = _read(descriptor, min(size + 1, _length(descriptor)))
+                return data[:size], len(data) <= size
             finally:
                 os.close(descriptor)
-        except FileNotFoundError:
-            raise SourceError(MISSING) from None
         except OSError as error:
-            raise SourceError(f"cannot be read ({error.strerror}).") from None
+            raise _unreadable(error) from None
+
+    def ends(self, reference: str, size: int) -> tuple[bytes, bytes, int]:
+        try:
+            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
+            try:
+                length = _length(descriptor)
+                first = _read(descriptor, min(size, length))
+                os.lseek(descriptor, max(length - size, 0), os.SEEK_SET)
+                return first, _read(descriptor, min(size, length)), length
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise _unreadable(error) from None
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    data = os.read(descriptor, size)
+    data = b""
     while len(data) < size and (more := os.read(descriptor, size - len(data))):
         data += more
     return data
+
+
+def _length(descriptor: int) -> int:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(_NOT_REGULAR)
+    return status.st_size
+
+
+_NOT_REGULAR: Final = "not a regular file. Remove it."
+
+
+def _unreadable(error: OSError) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceError(MISSING)
+    if isinstance(error, IsADirectoryError):
+        return SourceError(_NOT_REGULAR)
+    return SourceError(f"cannot be read ({error.strerror}).")
 
 
 # ---------------------------------------------------------------- in an archive

@@ -20,7 +20,6 @@ from df2coco.parser.places import (
     kind_of,
     list_folder,
 )
-from df2coco.parser.reader import named
 from df2coco.split_names import SPLITS, spellings, split_called, split_of
 
 _Parts: TypeAlias = tuple[str, ...]
@@ -367,8 +366,10 @@ class Pictures:
         return ImageError(f"file_name {file_name!r} {text}", file=self.label)
 
     def _ask(self, question: Callable[[Files, Reference], _Result], picture: Picture) -> _Result:
-        with named(f"{self.label}/{picture.name}", ImageError):
+        try:
             return question(self._files, picture.reference)
+        except SourceError as error:
+            raise ImageError(error.text, file=f"{self.label}/{picture.name}") from None
 
     def _nearly(self, parts: _Parts) -> str | None:
         """The name of a picture in the same folder that differs in letter case, Unicode form, %20 or suffix."""

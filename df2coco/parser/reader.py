@@ -9,7 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from df2coco.errors import ImageError, SourceError, counted
-from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, parse_annotation, parse_image_id
+from df2coco.parser.annotation import (
+    MAX_ANNOTATION_BYTES,
+    find_image_id,
+    not_an_id,
+    parse_annotation,
+)
 from df2coco.parser.files import MISSING, Files, Reference
 from df2coco.parser.image_header import ImageHeader, read_image_header
 from df2coco.parser.records import ImageRecord, Notice
@@ -59,14 +64,19 @@ class Reader:
         header = None
         if self.annotations is None:
             header = self.header(entry)
-            with named(self._image_file(entry), ImageError):
-                image_id = parse_image_id(entry.stem)
+            image_id = find_image_id(entry.stem)
+            if image_id is None:
+                raise ImageError(not_an_id(entry.stem), file=self._image_file(entry))
             record = ImageRecord(image_id, entry.file_name, *self._size(header), None, None, ())
         else:
             file = self.annotation_file(entry)
-            with named(file):
+            try:
                 raw, _ = self.annotations.read(entry.annotation, MAX_ANNOTATION_BYTES + 1)
-                image_id = parse_image_id(entry.stem)
+            except SourceError as error:
+                raise SourceError(error.text, file=file) from None
+            image_id = find_image_id(entry.stem)
+            if image_id is None:
+                raise SourceError(not_an_id(entry.stem), file=file)
             if self.images is not None:
                 header = self.header(entry)
             record = parse_annotation(
@@ -92,24 +102,12 @@ class Reader:
     def header(self, entry: SplitEntry) -> ImageHeader:
         """Size and orientation of one image. Raises `ImageError`, `PasswordError`."""
         assert self.images is not None
-        with named(self._image_file(entry), ImageError):
+        try:
             if entry.image is None:
                 raise SourceError(MISSING)
             return read_image_header(self.images, entry.image)
-
-
-@dataclass
-class named:  # noqa: N801 (a function of a block)
-    """A `SourceError` in the block, which does not say of which file it is, becomes one of `file`."""
-
-    file: str
-    kind: type[SourceError] = SourceError
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, SourceError):
-            raise self.kind(error.text, file=self.file) from None
+        except SourceError as error:
+            raise ImageError(error.text, file=self._image_file(entry)) from None
 
 
 @dataclass(frozen=True)
