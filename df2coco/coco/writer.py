@@ -13,6 +13,9 @@ from msgspec.json import encode
 from df2coco.coco.schema import Entry
 from df2coco.outputs import reported_for
 
+OWN_KEYS: Final = ("info", "images", "annotations", "categories")
+"""Outermost keys whose values are given apart."""
+
 OPEN_ID: Final = orjson.Fragment(b"%d")
 """Stands for an annotation's `id`: the writer numbers them."""
 
@@ -50,7 +53,7 @@ class Writer:
         path: Path,
         others: Mapping[str, Any] | None = None,
     ) -> None:
-        """`stream` is what becomes the file at `path`; `others` are values of further outermost keys."""
+        """`stream` is what becomes the file at `path`; of `others` all but `OWN_KEYS` are written, too."""
         self.num_images = 0
         self.num_annotations = 0
         self._stream = stream
@@ -58,9 +61,10 @@ class Writer:
         # Beside the file, where there is room for it too, and not on a small /tmp.
         folder = os.path.dirname(os.path.realpath(path))
         self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=folder)  # noqa: SIM115
-        for name, value in {"info": info, "licenses": [], **(others or {})}.items():
-            start = b",\n" if name != "info" else b"{"
-            stream.write(b"%b%b:%b" % (start, encode(name), encode(value)))
+        stream.write(b'{"info":%b' % encode(info))
+        for name, value in {"licenses": [], **(others or {})}.items():
+            if name not in OWN_KEYS:
+                stream.write(b",\n%b:%b" % (encode(name), encode(value)))
         stream.write(
             b',\n"categories":[\n%b\n],\n"annotations":[' % b",\n".join(map(encode, categories))
         )

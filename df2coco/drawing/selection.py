@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import iter_list, read_parts
 from df2coco.coco.reader import Loaded, no_collection
-from df2coco.coco.results_document import as_list
+from df2coco.coco.results import as_list
 from df2coco.coco.schema import is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 

@@ -11,8 +11,7 @@ from msgspec import Struct
 from df2coco.boxes import Box, from_corners
 from df2coco.coco.lists import iter_list
 from df2coco.coco.reader import Loaded
-from df2coco.coco.results import ResultDecoder
-from df2coco.coco.results_document import as_list
+from df2coco.coco.results import ResultDecoder, as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import Df2cocoError, FaultError

@@ -8,12 +8,12 @@ from typing import Any, Final
 from df2coco.coco.info import SIZES_UNKNOWN, conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.schema import ALL_OR_NONE, Entry, check_known, is_address, is_id, is_outside
-from df2coco.coco.writer import Writer
+from df2coco.coco.writer import OWN_KEYS, Writer
 from df2coco.errors import CocoFileError, OptionError, check_list, shorten
 from df2coco.outputs import Outputs, check_outputs, check_suffix
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import split_of
-from df2coco.subsets.entries import others_of, pair_of
+from df2coco.subsets.split import pair_of
 
 _IMAGE: Final = {"id": "image ids", "pair_id": "pair ids", "license": "license ids"}
 _ANNOTATION: Final = {
@@ -338,7 +338,10 @@ def _agreed(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The licenses, the further outermost keys that are the same in all files, and the names of the rest."""
-    found = [others_of(each.document) for each in inputs]
+    found = [
+        {name: value for name, value in each.document.items() if name not in OWN_KEYS}
+        for each in inputs
+    ]
     same = _agreed(found) | {"licenses": _licenses(inputs)}
     return same, tuple(dict.fromkeys(name for each in found for name in each if name not in same))
 

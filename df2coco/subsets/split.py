@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import read_parts
-from df2coco.coco.schema import check_known
+from df2coco.coco.schema import Entry, check_known
 from df2coco.coco.writer import Writer
 from df2coco.errors import OptionError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.progress import Progress, no_progress
-from df2coco.subsets.entries import Pair, others_of, pair_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,9 @@ class Part:
     image_share: float
     category_shares: Mapping[str, float]
 
+
+Pair: TypeAlias = int | str
+"""A `pair_id`. DeepFashion2 has whole numbers."""
 
 Group: TypeAlias = tuple[str, Pair]
 """"pair" and a `pair_id`, or "image" and the id of an image without one."""
@@ -114,6 +116,15 @@ def split(
     ]
 
 
+def pair_of(entry: Entry) -> Pair | None:
+    """The `pair_id` of an image or annotation; None where it has none.
+
+    What is neither a whole number nor text becomes text, so that equal values stay equal.
+    """
+    found = entry.get("pair_id")
+    return found if found is None or type(found) in (int, str) else repr(found)
+
+
 def _join(links: Iterable[tuple[int, Pair | None]]) -> dict[int, Group]:
     """Image id -> its group, by which images and their items have which pairs."""
     joined: dict[Group, Group] = {}
@@ -167,7 +178,7 @@ def _write(
         writers = []
         for name, output in outputs.items():
             head = _info(document.get("info"), name), document["categories"], output
-            writer = Writer(files.open(output), *head, others_of(document))
+            writer = Writer(files.open(output), *head, document)
             writers.append(stack.enter_context(writer))
         done = 0
         for entries in read_parts(path, "any", as_objects=True)[1]:
