@@ -13,7 +13,6 @@ from df2coco.errors import CocoFileError
 from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit, PhotosAs
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import SPLITS
-from df2coco.subsets.entries import others_of
 
 _NAMES: Final[Mapping[str | None, str]] = {None: "all", **{name: name for name in SPLITS}}
 _ROBOFLOW: Final[Mapping[str | None, str]] = {
@@ -122,7 +121,7 @@ def _copy(coco: Path, target: Path, names: Mapping[int, str]) -> None:
         shutil.copyfile(coco, target)
         return
     info: Any = document.get("info")
-    head = info, document["categories"], target, others_of(document)
+    head = info, document["categories"], target, document
     with open(target, "wb") as stream, Writer(stream, *head) as writer:
         for annotations in parts:
             writer.add_entries((), annotations)
