@@ -47,7 +47,7 @@ def export_coco(
     )
     with export.datasets() as (work, datasets):
         splits = [_write_coco(export, work, dataset) for dataset in datasets]
-    return Exported(tuple(splits), _class_names(datasets))
+    return Exported(tuple(splits), datasets[0].class_names if datasets else ())
 
 
 def export_roboflow(
@@ -73,11 +73,7 @@ def export_roboflow(
     )
     with export.datasets() as (work, datasets):
         splits = [_write_roboflow(export, work, dataset) for dataset in datasets]
-    return Exported(tuple(splits), _class_names(datasets))
-
-
-def _class_names(datasets: Sequence[Dataset]) -> tuple[str, ...]:
-    return tuple(str(entry["name"]) for each in datasets[:1] for entry in each.categories)
+    return Exported(tuple(splits), datasets[0].class_names if datasets else ())
 
 
 def _write_coco(export: Export, work: Path, dataset: Dataset) -> ExportedSplit:

@@ -39,7 +39,7 @@ PHOTOS: Final[Mapping[PhotosAs, str]] = {
 }
 
 _BATCH: Final = 32
-"""Photos that a worker copies at a time."""
+"""Photos that are linked or copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ class Dataset:
     notices: Counter[str]
     """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return tuple(str(entry["name"]) for entry in self.categories)
+
     def annotations(self, use: str) -> Iterator[list[tuple[int, Any]]]:
         """The annotations as `use` needs them, each with its number, in parts.
 
@@ -112,18 +117,6 @@ class Dataset:
                     raise unknown_id("category_id", annotation.category_id, self.coco, number)
             yield numbered
             first += len(part)
-
-
-class _File(NamedTuple):
-    """A COCO file to export."""
-
-    split: str
-    """What says which split it is."""
-    coco: Path
-    pictures: Pictures
-    found: Mapping[str, Picture]
-    """By file name, those that are known already."""
-    notices: Counter[str]
 
 
 @dataclass(frozen=True)
@@ -177,22 +170,25 @@ class Export:
         """
         with Outputs() as outputs:
             work = outputs.folder(self.folder)
+            datasets: dict[str, Dataset] = {}
             with tempfile.TemporaryDirectory(dir=work) as converted:
-                files: list[_File] = []
                 for number, source in enumerate(map(Path, self.sources)):
                     photos = Path(self.images[number]) if self.images else None
-                    if source.suffix.lower() == ".json" and source.is_file():
-                        files.append(self._file(source, photos))
-                    else:
-                        files += self._converted(source, photos, Path(converted, str(number)))
-                self._check_splits(files)
-                yield work, [self._read(file) for file in files]
+                    for each in self._read_source(source, photos, Path(converted, str(number))):
+                        other = datasets.setdefault(each.name, each)
+                        if other is not each:
+                            raise OptionError(
+                                f"{other.coco.name}, {each.coco.name}: more than one source for the split "
+                                f"{each.name}. Put train, validation or test into the name of each file."
+                            )
+                yield work, list(datasets.values())
 
-    def _file(self, coco: Path, photos: Path | None) -> _File:
-        photos = photos or find_photos(coco, read_parts(coco)[0]["images"])
-        return _File(coco.stem, coco, self._pictures(photos, coco), {}, Counter())
-
-    def _converted(self, source: Path, photos: Path | None, out: Path) -> Iterator[_File]:
+    def _read_source(self, source: Path, photos: Path | None, out: Path) -> Iterator[Dataset]:
+        """The splits of a source, which is converted to `out` where it is no COCO file."""
+        if source.suffix.lower() == ".json" and source.is_file():
+            photos = photos or find_photos(source, read_parts(source)[0]["images"])
+            yield self._read(source.stem, source, self._pictures(photos, source), {}, Counter())
+            return
         splits = find_splits(source, photos, self.password)
         pictures = []
         for split in splits:
@@ -211,9 +207,9 @@ class Export:
             password=self.password,
             progress=self.progress,
         )
-        for split, its_pictures, done in zip(splits, pictures, summaries, strict=True):
+        for split, own, done in zip(splits, pictures, summaries, strict=True):
             found = {e.file_name: Picture(e.file_name, e.image) for e in split.entries if e.image}
-            yield _File(split.name, done.outputs[0], its_pictures, found, done.notice_counts)
+            yield self._read(split.name, done.outputs[0], own, found, done.notice_counts)
 
     def _pictures(self, path: Path, source: Path) -> Pictures:
         pictures = Pictures(path, self.password)
@@ -222,18 +218,15 @@ class Export:
             raise SourceError(text, file=source)
         return pictures
 
-    def _check_splits(self, files: Sequence[_File]) -> None:
-        names = [self.names[split_of(file.split)] for file in files]
-        for name, count in Counter(names).items():
-            if count > 1:
-                same = [f.coco.name for f, own in zip(files, names, strict=True) if own == name]
-                raise OptionError(
-                    f"{', '.join(same)}: more than one source for the split {name}. Put train, "
-                    "validation or test into the name of each file."
-                )
-
-    def _read(self, file: _File) -> Dataset:
-        path = file.coco
+    def _read(
+        self,
+        split: str,
+        path: Path,
+        pictures: Pictures,
+        found: Mapping[str, Picture],
+        notices: Counter[str],
+    ) -> Dataset:
+        """The COCO file at `path`; `found` are pictures that are known already, by file name."""
         document, _ = read_parts(path, "any")
         conversion = conversion_of(document.get("info"))
         if conversion is not None and not conversion.sizes_known:
@@ -251,11 +244,11 @@ class Export:
             if image["id"] in photos:
                 raise invalid(path, f"{where}.id", f"{image['id']} is there twice.")
             name = image["file_name"]
-            picture = file.found.get(name) or file.pictures.required(name)
+            picture = found.get(name) or pictures.required(name)
             name = str(PurePosixPath(name)) if "/" in name else name
             photos[image["id"]] = Photo(name, picture, image["width"], image["height"])
         folders = {os.path.dirname(photo.picture.name) for photo in photos.values()}
-        check_folder(self.folder, [file.pictures.path / folder for folder in folders])
+        check_folder(self.folder, [pictures.path / folder for folder in folders])
         categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
         for number, entry in enumerate(categories):
             if number and entry["id"] == categories[number - 1]["id"]:
@@ -269,57 +262,56 @@ class Export:
         if not categories:
             what = f"no category {only.name!r}" if only else "no categories"
             raise CocoFileError(f"has {what}. Name another file.", file=path)
-        name = self.names[split_of(file.split)]
-        return Dataset(name, path, photos, file.pictures, categories, ids, file.notices)
+        name = self.names[split_of(split)]
+        return Dataset(name, path, photos, pictures, categories, ids, notices)
 
     def put_photos(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> None:
         """Link or copy photos, each to its place below `work`.
 
         Raises `OutputError`, and for copies `ImageError` and `PasswordError`.
         """
-        for folder in {os.path.dirname(place) for place in places}:
+        for folder in {place.rpartition("/")[0] for place in places}:
             os.makedirs(work / folder, exist_ok=True)
-        put = self._linked if self.photos == "link" else self._copied
-        phase = f"{'linking' if self.photos == 'link' else 'copying'} photos of {dataset.name}"
-        for done in put(dataset, work, places):
-            self.progress(phase, done, len(places))
-
-    def _copied(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> Iterator[int]:
-        """Copy photos; gives how many are done."""
-        tasks = [(photo.picture, work / place) for place, photo in places.items()]
+        is_link = self.photos == "link"
+        tasks = [(photo.picture, place) for place, photo in places.items()]
         batches = [tasks[start : start + _BATCH] for start in range(0, len(tasks), _BATCH)]
-        copy = partial(_copy, dataset.pictures, self.folder)
-        workers = worthwhile(self.workers, len(batches))
-        done = 0
-        with contextlib.closing(map_ordered(copy, batches, workers=workers)) as results:
-            for number in results:
-                yield (done := done + number)
-
-    def _linked(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> Iterator[int]:
-        """Make links; gives how many are done.
-
-        Relative ones, so that photos and links can move together. Where the system makes no such links
-        (Windows asks for a right, and has drives), another name of the same file.
-        """
-        starts: dict[tuple[str, str], str] = {}
-        for number, (place, photo) in enumerate(places.items(), 1):
-            inner, name = os.path.split(photo.picture.name)
-            key = inner, os.path.dirname(place)
-            if key not in starts:
-                own, start = dataset.pictures.path / inner, self.folder / key[1]
-                starts[key] = _path_from(os.path.realpath(own), os.path.realpath(start))
-            picture = os.path.join(dataset.pictures.path, photo.picture.name)
-            _make_link(picture, os.path.join(starts[key], name), os.path.join(work, place))
-            if number % 256 == 0 or number == len(places):
-                yield number
+        put = partial(_link if is_link else _copy, dataset.pictures, self.folder, work)
+        workers = 1 if is_link else worthwhile(self.workers, len(batches))
+        phase, done = f"{'linking' if is_link else 'copying'} photos of {dataset.name}", 0
+        with contextlib.closing(map_ordered(put, batches, workers=workers)) as results:
+            for count in results:
+                done += count
+                self.progress(phase, done, len(places))
 
 
-def _copy(pictures: Pictures, folder: Path, tasks: Sequence[tuple[Picture, Path]]) -> int:
-    """Copy photos, each to a path of its own; how many. `folder` is what they will be in."""
-    for picture, path in tasks:
+_Tasks: TypeAlias = Sequence[tuple[Picture, str]]
+"""Photos, each with its place below a folder."""
+
+
+def _copy(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
+    """Copy photos into `work`, whose content comes to `folder`; how many."""
+    for picture, place in tasks:
         data = pictures.read(picture)
         with reported_for(folder):
-            path.write_bytes(data)
+            (work / place).write_bytes(data)
+    return len(tasks)
+
+
+def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
+    """Link them. Relatively, so that photos and links can move together.
+
+    Where the system makes no such links (Windows asks for a right, and has drives), another name of the
+    same file.
+    """
+    starts: dict[tuple[str, str], str] = {}
+    for picture, place in tasks:
+        inner, _, name = picture.name.rpartition("/")
+        key = inner, place.rpartition("/")[0]
+        if key not in starts:
+            own, start = pictures.path / inner, folder / key[1]
+            starts[key] = _path_from(os.path.realpath(own), os.path.realpath(start))
+        path = os.path.join(starts[key], name)
+        _make_link(f"{pictures.path}/{picture.name}", path, f"{work}/{place}")
     return len(tasks)
 
 

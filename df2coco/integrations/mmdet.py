@@ -18,12 +18,11 @@ METAINFO: Final[dict[str, Any]] = {
 """`classes`: the 13 names in label order. `palette`: red, green, blue (0 to 255) for each."""
 
 
-def source(layout: Layout = UNIFIED) -> str:
+def source(_: Layout = UNIFIED) -> str:
     """A config fragment: the dataset's part of a training config, to merge with a model's.
 
     MMDetection looks at no landmarks, so that all layouts have the same.
     """
-    del layout
     classes = "\n".join(f"        {literal(name)}," for name in METAINFO["classes"])
     palette = "\n".join(f"        {literal(color)}," for color in METAINFO["palette"])
     return _FRAGMENT.replace("@CLASSES@", classes).replace("@PALETTE@", palette)

@@ -87,13 +87,12 @@ def export_yolo(
 
 def _classes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
     """The names of the classes in label order, the same in all splits."""
-    names = [tuple(str(entry["name"]) for entry in each.categories) for each in datasets]
-    for dataset, found in zip(datasets, names, strict=True):
-        if found != names[0]:
-            first = datasets[0].coco.name
-            text = f"has other categories than {first}. All splits need the same ones."
+    first = datasets[0]
+    for dataset in datasets:
+        if dataset.class_names != first.class_names:
+            text = f"has other categories than {first.coco.name}. All splits need the same ones."
             raise CocoFileError(text, file=dataset.coco, field="categories")
-    return names[0]
+    return first.class_names
 
 
 def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layout, Slots]:
@@ -171,7 +170,8 @@ class _Split:
                     for row in rows:
                         text += row.text
                         items += bool(row.text)
-                        notes.update(row.notes)
+                        if row.notes:
+                            notes.update(row.notes)
                     self._append(labels, image_id, text)
                     written[image_id] = None
                 progress(phase, len(written), total)
