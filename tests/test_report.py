@@ -314,17 +314,22 @@ def test_what_cannot_be_done(
     assert {path: path.read_bytes() for path in split.rglob("*") if path.is_file()} == before
 
 
-def test_without_jinja2(
-    make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("packages", [["jinja2"], ["matplotlib"], ["matplotlib", "jinja2"]])
+def test_what_is_not_installed_is_asked_for_once(
+    make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, packages: list[str]
 ) -> None:
     split = make_split({1: make_annotation()})
     convert(split, tmp_path / "out.json")
-    monkeypatch.setitem(sys.modules, "jinja2", None)
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, None)
     result = run_command(
         "report", tmp_path / "out.json", "--images", split / "image", "--out", tmp_path / "r.html"
     )
     assert result.exit_code == 2
-    assert 'pip install "df2coco[report]"' in result.stderr
+    assert result.stderr == (
+        f"df2coco: a report needs {packages[0]}, which is not installed: "
+        'pip install "df2coco[report]".\n'
+    )
 
 
 # ---------------------------------------------------------------- strings of the data

@@ -56,12 +56,7 @@ def statistics(
     """
     if not isinstance(source, str | Path):
         return _of_coco(open_source(source, "COCO document"))
-    progress("looking for annotation files", 0, 0)
-    found = _find(Path(source), images, password)
-    if not isinstance(found, Path) and len(found) > 1:
-        names = ", ".join(split.name for split in found)
-        raise SourceError(f"here are {names}. Name one of them.", file=source)
-    return _each(found, workers, progress)[0]
+    return _all(source, images, workers, password, progress, most=1)[0]
 
 
 def split_statistics(
@@ -73,25 +68,29 @@ def split_statistics(
     progress: Progress = no_progress,
 ) -> list[SplitStatistics]:
     """As `statistics`, for each split at `source`, in the order train, validation, test, others by name."""
+    return _all(source, images, workers, password, progress)
+
+
+def _all(
+    source: str | Path,
+    images: str | Path | None,
+    workers: int,
+    password: str | None,
+    progress: Progress,
+    most: int | None = None,
+) -> list[SplitStatistics]:
+    source = Path(source)
     progress("looking for annotation files", 0, 0)
-    return _each(_find(Path(source), images, password), workers, progress)
-
-
-def _find(source: Path, images: str | Path | None, password: str | None) -> Path | list[Split]:
-    """A COCO file, or splits."""
-    if source.suffix.lower() == ".json" and not os.path.isdir(source):
-        return source
     kind = recognise_file(source) if os.path.isfile(source) else None
-    if kind is not None and kind.form:
-        return source
-    return find_splits(source, None if images is None else Path(images), password)
-
-
-def _each(found: Path | list[Split], workers: int, progress: Progress) -> list[SplitStatistics]:
-    if isinstance(found, Path):
-        progress(f"reading {found.name}", 0, 0)
-        return [_of_coco(Loaded(found))]
-    return [_of_split(split, workers, progress) for split in found]
+    is_json = source.suffix.lower() == ".json" and not os.path.isdir(source)
+    if is_json or (kind is not None and kind.form):
+        progress(f"reading {source.name}", 0, 0)
+        return [_of_coco(Loaded(source))]
+    splits = find_splits(source, None if images is None else Path(images), password)
+    if most is not None and len(splits) > most:
+        names = ", ".join(split.name for split in splits)
+        raise SourceError(f"here are {names}. Name one of them.", file=source)
+    return [_of_split(split, workers, progress) for split in splits]
 
 
 # ---------------------------------------------------------------- the dataset
