@@ -92,7 +92,7 @@ def read_whole(
         if document is None:
             document = parse_with_nan(raw)
             not_finite = list(find_not_finite(document))
-            if not not_finite:
+            if not not_finite and raw.strip() != b"null":
                 raise fault_of_json(source.path, raw)
     return check_document(source.path, document), not_finite, repeated_keys(raw)
 

@@ -17,7 +17,15 @@ from df2coco.drawing.drawables import PARTS, USUAL_PARTS
 from df2coco.drawing.photos import Photos
 from df2coco.drawing.selection import annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
-from df2coco.errors import OptionError, OutputError, check_choice, check_list, printable, shorten
+from df2coco.errors import (
+    CocoFileError,
+    OptionError,
+    OutputError,
+    check_choice,
+    check_list,
+    printable,
+    shorten,
+)
 from df2coco.outputs import (
     Outputs,
     atomic_write,
@@ -100,6 +108,8 @@ def draw(
         )
     ids = {image["id"] for image in chosen}
     annotations = annotations_of(coco, ids)
+    if not chosen:
+        raise CocoFileError("there is no image to draw.", file=coco)
     of_model = {} if results is None else results_of(results, ids, document, coco)
     style = Style(
         coco, len(document["images"]), document["categories"], photos, parts, results, min_score

@@ -37,10 +37,7 @@ def choose(
         sample = 0 if image_ids else DEFAULT_SAMPLE
     rest = [image for image_id, image in by_id.items() if image_id not in chosen]
     numbers = random.Random(seed).sample(range(len(rest)), min(sample, len(rest)))
-    result = [*chosen.values(), *(rest[number] for number in sorted(numbers))]
-    if not result:
-        raise CocoFileError("there is no image to draw.", file=path)
-    return result
+    return [*chosen.values(), *(rest[number] for number in sorted(numbers))]
 
 
 def annotations_of(path: Path, ids: Container[int]) -> _ByImage:
