@@ -115,7 +115,12 @@ def draw(
         coco, len(document["images"]), document["categories"], photos, parts, results, min_score
     )
     subjects = [
-        Subject(image, photos.find(image), annotations[image["id"]], of_model.get(image["id"], []))
+        Subject(
+            image,
+            photos.required(image.get("file_name")),
+            annotations[image["id"]],
+            of_model.get(image["id"], []),
+        )
         for image in chosen
     ]
     _check_out(out, [*inputs, *photos.places(subject.picture for subject in subjects)])

@@ -15,26 +15,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Photos:
-    """Opens images by the `file_name` of their COCO entry.
-
-    Raises `SourceError` when there is no folder or archive `images`. Pickled, it still opens what the
-    parent found.
-    """
-
-    def __init__(self, images: str | Path, password: str | None = None) -> None:
-        self._pictures = Pictures(images, password)
-
-    def find(self, image: Mapping[str, Any]) -> Picture:
-        """The picture of an entry of `images`. Raises `ImageError` when it is missing."""
-        return self._pictures.required(image.get("file_name"))
+class Photos(Pictures):
+    """Opens the pictures of the entries of `images`."""
 
     def places(self, pictures: Iterable[Picture]) -> set[Path]:
         """The archive, or the folders that these pictures lie in: there nothing must be written."""
-        path = self._pictures.path
-        if path.is_file():
-            return {path}
-        return {(path / picture.name).parent for picture in pictures}
+        if self.path.is_file():
+            return {self.path}
+        return {(self.path / picture.name).parent for picture in pictures}
 
     def open(
         self, image: Mapping[str, Any], picture: Picture | None = None, *, longer: int | None = None
@@ -43,29 +31,25 @@ class Photos:
 
         That is turned upright as EXIF says, unless only the stored pixels have the entry's size (the
         official converter's files). What is much larger than it will be drawn, `longer` pixels or what is
-        usual, is reduced. `picture` is what `find` gave, if it was asked.
+        usual, is reduced. `picture` is the entry's, if it is known.
         Raises `ImageError` when the image is missing, damaged or of another size, `PasswordError`.
         """
         from PIL import ImageOps
 
-        picture = picture or self.find(image)
+        picture = picture or self.required(image.get("file_name"))
         self.check_size(image, picture)
-        header = self._pictures.header(picture)
+        header, data = self.header(picture), self.read(picture)
         try:
-            drawn = picture_size(*header.stored_size, longer)
-            opened: Image = decode(self._pictures.read(picture), drawn)
-        except ImageError:
-            raise
+            opened: Image = decode(data, picture_size(*header.stored_size, longer))
         except SourceError as error:
-            file = f"{self._pictures.label}/{picture.name}"
-            raise ImageError(error.text, file=file) from None
+            raise ImageError(error.text, file=f"{self.label}/{picture.name}") from None
         if not _as_stored(header, image):
             ImageOps.exif_transpose(opened, in_place=True)
         return _on_white(opened)
 
     def size(self, image: Mapping[str, Any], picture: Picture | None = None) -> tuple[int, int]:
         """Width and height of an image as `open` turns it, from its header alone."""
-        header = self._pictures.header(picture or self.find(image))
+        header = self.header(picture or self.required(image.get("file_name")))
         return header.stored_size if _as_stored(header, image) else header.size
 
     def check_size(self, image: Mapping[str, Any], picture: Picture) -> None:
@@ -76,7 +60,7 @@ class Photos:
             raise ImageError(
                 f"is {width} x {height} pixels, and the file says {wanted[0]} x {wanted[1]}, so that boxes "
                 "would be drawn in wrong places. Name the folder of the right images.",
-                file=f"{self._pictures.label}/{picture.name}",
+                file=f"{self.label}/{picture.name}",
             )
 
 

@@ -82,20 +82,6 @@ def text_line(text: str, width: int, size: int) -> Image:
     return strip
 
 
-def stack(parts: Sequence[Image], gap: int, margin: int = 0) -> Image:
-    """Pictures under each other on paper."""
-    from PIL import Image
-
-    width = max(part.width for part in parts) + 2 * margin
-    height = sum(part.height for part in parts) + gap * (len(parts) - 1) + 2 * margin
-    sheet = Image.new("RGB", (width, height), BACKGROUND)
-    y = margin
-    for part in parts:
-        sheet.paste(part, (margin, y))
-        y += part.height + gap
-    return sheet
-
-
 def framed(picture: Image) -> Image:
     """The picture with a hairline along its edge, where photos with white borders end on paper."""
     from PIL import ImageDraw
@@ -127,11 +113,20 @@ def beside_room(room: tuple[int, int]) -> tuple[int, int]:
 
 def page(body: Image, title: str, keys: Collection[Key]) -> Image:
     """A picture or contact sheet with its title above and the legend below."""
+    from PIL import Image
+
     size = _text_size(body.width)
     parts = [text_line(title, body.width, size), body]
     if keys:
         parts.append(legend(keys, body.width, size))
-    return stack(parts, gap=size // 2, margin=size)
+    gap, margin = size // 2, size
+    height = sum(part.height + gap for part in parts) - gap + 2 * margin
+    paper = Image.new("RGB", (body.width + 2 * margin, height), BACKGROUND)
+    y = margin
+    for part in parts:
+        paper.paste(part, (margin, y))
+        y += part.height + gap
+    return paper
 
 
 def _text_size(width: int) -> int:
