@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import functools
 import os
@@ -20,7 +21,13 @@ from hypothesis import strategies as st
 
 from df2coco import workers as workers_module
 from df2coco.errors import SourceError, WorkerError
-from df2coco.workers import available_cores, in_background, map_ordered, worthwhile
+from df2coco.workers import (
+    available_cores,
+    in_background,
+    keep_memory,
+    map_ordered,
+    worthwhile,
+)
 from tests.conftest import MakeSplit
 from tests.samples import make_annotation, make_item
 from tests.worker_tasks import (
@@ -189,6 +196,20 @@ def test_a_function_that_exits_is_a_bug() -> None:
 )
 def test_few_tasks_start_few_processes(workers: int, tasks: int, expected: int) -> None:
     assert worthwhile(workers, tasks) == expected
+
+
+@pytest.mark.parametrize("error", [None, OSError, TypeError])
+def test_a_c_library_without_settings_is_no_fault(
+    error: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(name: None) -> object:
+        if error is not None:
+            raise error
+        return object()
+
+    keep_memory()
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    keep_memory()
 
 
 def test_there_is_a_core() -> None:

@@ -175,11 +175,12 @@ class Annotations:
         starts = np.flatnonzero(np.diff(marks.item, prepend=-1)).tolist()
         for start, end in pairwise([*starts, len(marks.item)]):
             polygons = self.outlines.polygons[marks.item[start]]
-            corners = {corner for p in polygons for corner in zip(p[0::2], p[1::2], strict=True)}
             labelled = [
                 point for point, v in zip(points[start:end], seen[start:end], strict=True) if v
             ]
-            if 2 * sum(map(corners.__contains__, labelled)) > len(labelled) >= _FEWEST:
+            corners = chain.from_iterable(zip(p[0::2], p[1::2], strict=True) for p in polygons)
+            shared = set(labelled).intersection(corners)
+            if 2 * sum(point in shared for point in labelled) > len(labelled) >= _FEWEST:
                 # As nearly always in DeepFashion2.
                 enough = seen[start:end].count(2) >= _FEWEST
                 result[marks.item[start]] = 0, 0 if enough else np.nan

@@ -62,27 +62,21 @@ _SMALL: Final = 4 << 20
 def _take(path: Path, most: int | None, folder: Path) -> Trip:
     from pycocotools.coco import COCO
 
+    fault, where = "does not load it", ""
     try:
         with no_collection(), contextlib.redirect_stdout(io.StringIO()):
             coco = COCO(_sample(path, most, folder))
-    except MemoryError:
-        raise
-    except Exception as error:
-        return _stopped(f"does not load it: {shorten(error)}")
-    try:
+        fault = "cannot score it"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pycocotools' own use of numpy
             return _scored(coco, path)
     except MemoryError:
         raise
     except CocoFileError as error:
-        return _stopped("may crash on the errors in it, so it was not scored", error.field)
+        fault, where = "may crash on the errors in it, so it was not scored", f" ({error.field})"
     except Exception as error:
-        return _stopped(f"cannot score it: {shorten(error)}")
-
-
-def _stopped(fault: str, where: str = "") -> Trip:
-    return Trip(fault, hits=(Hit(None, f"pycocotools {fault}{where and f' ({where})'}"),))
+        fault += f": {shorten(error)}"
+    return Trip(fault, hits=(Hit(None, f"pycocotools {fault}{where}"),))
 
 
 # ---------------------------------------------------------------- some of the images
