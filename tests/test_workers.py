@@ -202,7 +202,7 @@ def test_few_tasks_start_few_processes(workers: int, tasks: int, expected: int) 
 def test_a_c_library_without_settings_is_no_fault(
     error: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(name: None) -> object:
+    def load(_: None) -> object:
         if error is not None:
             raise error
         return object()
