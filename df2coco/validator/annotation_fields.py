@@ -18,16 +18,16 @@ def _misfits(part: Annotations, field: str) -> Iterator[Found]:
 def annotation_key_missing(file: File) -> Iterable[Hit]:
     """An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.
 
-    affects: Frameworks stop with a KeyError, for iscrowd and area COCOeval.
+    affects: Frameworks stop with a KeyError; without iscrowd or area, COCOeval does.
     cause: A converter left it out.
     remedy: Add the key; iscrowd is 0.
     """
     missing = file.columns.missing
-    no_crowds = len(missing) > 1 and all("iscrowd" in names for names in missing)
-    if no_crowds:
-        yield Hit(None, f"iscrowd of all {len(missing):,} annotations: LVIS has none by design")
+    by_all = {"iscrowd"} if len(missing) > 1 and all("iscrowd" in each for each in missing) else ()
+    for name in by_all:
+        yield Hit(None, f"{name} of all {len(missing):,} annotations: LVIS has none by design")
     for number, names in enumerate(missing):
-        if shown := [name for name in names if not (no_crowds and name == "iscrowd")]:
+        if shown := [name for name in names if name not in by_all]:
             yield file.annotation_hit(number, ", ".join(shown))
 
 

@@ -1,9 +1,8 @@
 """The polygons and the landmarks of some annotations, as arrays."""
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import chain
-from math import isfinite
+from math import inf
 from struct import pack
 from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
@@ -11,7 +10,7 @@ from zlib import crc32
 from df2coco.coco.schema import FIELDS, MAX_NUMBER
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
-from df2coco.taxonomy import CATEGORY_BY_ID, Category
+from df2coco.taxonomy import Category
 from df2coco.validator.checks import Found
 
 Array: TypeAlias = Any
@@ -95,7 +94,7 @@ def _fault_of_polygon(polygon: Any) -> str:
         return f"{len(polygon)} numbers"
     if not all(type(each) in (int, float) for each in polygon):
         return "not all are numbers"
-    return "too large" if abs(sum(polygon)) >= MAX_NUMBER**2 else ""
+    return "too large" if any(abs(each) >= MAX_NUMBER**2 for each in polygon) else ""
 
 
 def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[Any]:
@@ -190,7 +189,7 @@ def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landma
         for keypoints in column
     ]
     owns = [
-        None if category is None or length is None else _own_slots(category.id, length // 3)
+        None if category is None or length is None else own_slots(category, length // 3)
         for category, length in zip(garments, lengths, strict=True)
     ]
     usable, faults = _without_faults(
@@ -212,11 +211,6 @@ def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landma
     return Landmarks(item, slot, x, y, v, labelled, lengths, owns, totals, faults)
 
 
-@cache
-def _own_slots(category_id: int, count: int) -> Sequence[int] | None:
-    return own_slots(CATEGORY_BY_ID[category_id], count)
-
-
 _Core: TypeAlias = tuple[int, list[Any], range]
 """An annotation's position, its keypoints that are looked at, and their slots."""
 
@@ -231,8 +225,8 @@ def _without_faults(cores: list[_Core]) -> tuple[list[_Core], list[Found]]:
             usable.append((position, core, slots))
         elif wrong := [n for n in core if type(n) not in (int, float)]:
             faults.append((position, f"keypoints: {shorten(wrong[0])} is not a number"))
-        elif all(map(isfinite, core)):
-            faults.append((position, f"keypoints: {max(core, key=abs):g} is too large"))
+        elif large := [n for n in core if MAX_NUMBER < abs(n) < inf]:  # not finite: another finding
+            faults.append((position, f"keypoints: {shorten(large[0])} is too large"))
     return usable, faults
 
 

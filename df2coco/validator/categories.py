@@ -102,19 +102,6 @@ def category_numbered_from_0(file: File) -> Iterable[Hit]:
         yield Hit(None, f"{len(file.garments)} categories")
 
 
-@check("warning", about="category", garments=True)
-def category_spelling(file: File) -> Iterable[Hit]:
-    """A category has DeepFashion2's name in another spelling.
-
-    affects: MMDetection finds categories by name, and drops the items of all others silently.
-    cause: Names were capitalised, or blanks became underscores.
-    remedy: Use the dataset's names as they are, or give MMDetection's metainfo these.
-    """
-    for entry, category in _garment_entries(file):
-        if entry["name"] not in CATEGORY_BY_NAME:
-            yield Hit(entry["id"], f"{shorten(entry['name'])} for {category.name!r}")
-
-
 def _garment_entries(file: File) -> Iterator[tuple[Entry, Category]]:
     for entry in file.categories:
         category = same_name(entry.get("name"))
@@ -128,19 +115,20 @@ def _id(entry: Entry) -> Any:
 
 @check("warning", about="category", garments=True)
 def category_renamed(file: File) -> Iterable[Hit]:
-    """A DeepFashion2 category does not have the name that belongs to its id.
+    """A DeepFashion2 category does not have the name that belongs to its id, letter by letter.
 
     affects: MMDetection drops or mislabels items of names that its metainfo does not list.
-    cause: Names were edited, or ids were shuffled.
+    cause: Names were edited or spelled otherwise, or ids were shuffled.
     remedy: Use the dataset's names and ids 1 to 13 (df2coco metainfo prints them).
     """
     if not file.garments or _from_zero(file):
         return
     for number, entry in enumerate(file.categories):
-        expected = CATEGORY_BY_ID.get(_id(entry))
-        if "name" in entry and expected is not file.garments.get(_id(entry), ...):
+        name, expected = entry.get("name", ...), CATEGORY_BY_ID.get(_id(entry))
+        is_so = expected and same_name(name) is expected and name in CATEGORY_BY_NAME
+        if name is not ... and not is_so:
             right = f"expected {expected.name!r}" if expected else "there is no such category"
-            yield Hit(identify(entry, number), f"{shorten(entry['name'])}, {right}")
+            yield Hit(identify(entry, number), f"{shorten(name)}, {right}")
 
 
 @check("note", about="category", garments=True)

@@ -33,6 +33,17 @@ _BETTER: Final = 0.15
 _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
 
+_LEAVE: Final = 0.1
+"""By so much of its side landmarks may leave a box,"""
+_PIXELS: Final = 5.0
+"""and by so many pixels."""
+_SHRUNK: Final = 0.25
+_MOST: Final = 0.7
+"""With so many of them labelled, a garment's landmarks never fill less of its box."""
+_REVERSED: Final = 1.2
+"""So many times longer than in reverse order the edges of a skeleton never are (1.04 at most)."""
+_FEWEST_EDGES: Final = 6
+
 _UNKNOWN: Final = (math.nan, math.nan)
 
 
@@ -111,11 +122,6 @@ def _neighbours(image_ids: Sequence[Any], number: int) -> Iterator[int]:
 
 # ---------------------------------------------------------------- landmarks
 
-_LEAVE: Final = 0.1
-"""By so much of its side landmarks may leave a box,"""
-_PIXELS: Final = 5.0
-"""and by so many pixels."""
-
 
 def _outside(x: Array, y: Array, areas: Array) -> Array:
     """(M,): whether points lie outside of boxes (M, 4) x1, y1, x2, y2, by more than a margin."""
@@ -154,11 +160,6 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
             detail = "they fill only a small part of the box"
         cause = _cause_of_landmarks(part, position, x[here], y[here])
         yield position, detail + (f"; {cause}" if cause else "")
-
-
-_SHRUNK: Final = 0.25
-_MOST: Final = 0.7
-"""With so many of them labelled, a garment's landmarks never fill less of its box."""
 
 
 def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array) -> Array:
@@ -216,11 +217,6 @@ def landmarks_not_of_mask(file: File) -> Iterable[Hit]:
     for number in (far | beside).nonzero()[0].tolist():
         where = f"{off[number, 0]:.3g} pixels from the outline"
         yield file.annotation_hit(number, f"half of them lie at least {where}")
-
-
-_REVERSED: Final = 1.2
-"""So many times longer than in reverse order the edges of a skeleton never are (1.04 at most)."""
-_FEWEST_EDGES: Final = 6
 
 
 @check("warning", garments=True)

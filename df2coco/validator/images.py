@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import compress
 from typing import Any, Final
 
@@ -35,12 +35,18 @@ def file_name_duplicate(file: File) -> Iterable[Hit]:
     remedy: Put the split's folder into file_name.
     """
     twice = set(repeated(filter(None, map(_name, file.images))))
-    return where(file.images, lambda e: _name(e) in twice, lambda e: shorten(_name(e)))
+    return _named(file, twice.__contains__)
 
 
 def _name(image: Entry) -> str:
-    """ "" where it is not text."""
     return image["file_name"] if type(image.get("file_name")) is str else ""
+
+
+def _named(
+    file: File, wrong: Callable[[str], bool], detail: Callable[[str], str] = shorten
+) -> Iterator[Hit]:
+    """A hit for each image whose name is wrong."""
+    return where(file.images, lambda e: wrong(_name(e)), lambda e: detail(_name(e)))
 
 
 @check("error", about="image")
@@ -67,7 +73,7 @@ def file_name_address(file: File) -> Iterable[Hit]:
     cause: An annotation tool wrote where the picture lies in the network.
     remedy: Download the pictures, and write their names relative to the image folder.
     """
-    return where(file.images, lambda e: is_address(_name(e)), lambda e: shorten(_name(e)))
+    return _named(file, is_address)
 
 
 @check("warning", about="image")
@@ -78,11 +84,7 @@ def file_name_backslash(file: File) -> Iterable[Hit]:
     cause: The file was written on Windows.
     remedy: Write / for folders.
     """
-    return where(
-        file.images,
-        lambda e: "\\" in _name(e) and not is_outside(_name(e)),
-        lambda e: shorten(_name(e)),
-    )
+    return _named(file, lambda name: "\\" in name and not is_outside(name))
 
 
 @check("note", about="image")
@@ -93,11 +95,7 @@ def file_name_unicode(file: File) -> Iterable[Hit]:
     cause: The names were listed on a Mac.
     remedy: Write file_name exactly as the files are named; NFC for both is safest.
     """
-    return where(
-        file.images,
-        lambda e: not unicodedata.is_normalized("NFC", _name(e)),
-        lambda e: ascii(_name(e)),
-    )
+    return _named(file, lambda name: not unicodedata.is_normalized("NFC", name), ascii)
 
 
 @check("note", about="image")
@@ -109,10 +107,24 @@ def image_without_annotations(file: File) -> Iterable[Hit]:
     remedy: Nothing to do, if that is meant.
     """
     unused = file.header.sizes.keys() - {*file.columns.image_ids}
-    return where(file.images, lambda e: is_id(e.get("id")) and e["id"] in unused, lambda _: "")
+    return where(file.images, lambda e: is_id(e.get("id")) and e["id"] in unused)
 
 
 # ---------------------------------------------------------------- annotations over images
+
+_PIXEL: Final = 1.01
+_SAME: Final = 0.9
+"""Boxes of one item have at least this IoU: of tiny items a pixel is much."""
+_ROUNDED: Final = 0.01
+"""By so much of their sum the coordinates of one item may differ."""
+_NEXT: Final = 100
+"""Items are compared with so many others: more begin within a pixel in no real file."""
+
+_NEAR: Final = 0.02
+_FEWEST_NEAR: Final = 5
+_FAR: Final = 0.75
+"""In any dataset in which items of so many images come so near to the left and the upper border, one
+reaches further than this to the right or down."""
 
 
 @check("error", about="annotation")
@@ -128,11 +140,6 @@ def annotation_id_duplicate(file: File) -> Iterable[Hit]:
     return same_ids("annotations", ids, lambda n: f"of image {columns.image_ids[n]}")
 
 
-_MOST_ITEMS: Final = 100
-_MOST_LANDMARKS: Final = 20
-"""COCOeval's maxDets."""
-
-
 @check("warning", about="image")
 def items_too_many(file: File) -> Iterable[Hit]:
     """An image has more items of a category than COCOeval looks at: 100, or 20 with landmarks.
@@ -144,9 +151,9 @@ def items_too_many(file: File) -> Iterable[Hit]:
     columns = file.columns
     pairs = [*zip(columns.image_ids, columns.category_ids, strict=True)]
     labelled = map(all, zip(columns.counted, columns.labelled, strict=True))
-    for chosen, most, what in (
-        (columns.counted, _MOST_ITEMS, "items"),
-        (labelled, _MOST_LANDMARKS, "items with landmarks"),
+    for chosen, most, what in (  # COCOeval's maxDets
+        (columns.counted, 100, "items"),
+        (labelled, 20, "items with landmarks"),
     ):
         for (image_id, category_id), count in Counter(compress(pairs, chosen)).items():
             if count > most and image_id is not None:
@@ -161,26 +168,15 @@ def crowds_only(file: File) -> Iterable[Hit]:
     cause: Masks were exported as RLEs with iscrowd 1, as CVAT does with brush masks.
     remedy: Write iscrowd 0 for single items.
     """
-    columns = file.columns
-    if file.garments or all(columns.counted):
+    ids = file.columns.category_ids
+    single = {*compress(ids, file.columns.counted)}
+    if file.garments or not ids:
         return  # DeepFashion2 has no crowds: `iscrowd-set`
-    if not any(columns.counted):
-        yield Hit(None, f"all {len(columns.ids):,} annotations")
-        return
-    pairs = zip(columns.category_ids, columns.counted, strict=True)
-    single = {category_id for category_id, counted in pairs if counted}
-    for category_id, count in Counter(columns.category_ids).items():
+    if not single:
+        yield Hit(None, f"all {len(ids):,} annotations")
+    for category_id, count in Counter(ids).items() if single else ():
         if count > 1 and category_id not in single:
             yield Hit(category_id, f"all {count:,} annotations", "category")
-
-
-_PIXEL: Final = 1.01
-_SAME: Final = 0.9
-"""Boxes of one item have at least this IoU: of tiny items a pixel is much."""
-_ROUNDED: Final = 0.01
-"""By so much of their sum the coordinates of one item may differ."""
-_NEXT: Final = 100
-"""Items are compared with so many others: more begin within a pixel in no real file."""
 
 
 @check("warning", about="annotation")
@@ -220,13 +216,6 @@ def item_repeated(file: File) -> Iterable[Hit]:
         yield file.annotation_hit(number, f"{nearly}the same as annotation {columns.ids[before]}")
 
 
-_NEAR: Final = 0.02
-_FEWEST_NEAR: Final = 5
-_FAR: Final = 0.75
-"""In any dataset in which items of so many images come so near to the left and the upper border, one
-reaches further than this to the right or down."""
-
-
 @check("warning")
 def sizes_too_large(file: File) -> Iterable[Hit]:
     """In none of the images an item comes near the right or the lower border.
@@ -252,12 +241,10 @@ def sizes_too_large(file: File) -> Iterable[Hit]:
         if notice is not None:
             yield Hit(None, notice.text)
     elif furthest <= _FAR:
-        near = [{ids[n] for n in np.flatnonzero(shares[:, side] <= _NEAR)} for side in (0, 1)]
-        if min(map(len, near)) >= _FEWEST_NEAR:
-            border = (
-                f"{len(near[0]):,} have one at the left border, {len(near[1]):,} at the upper one"
-            )
-            yield Hit(None, f"none of {len(reaches):,} reaches beyond {furthest:.0%}; {border}")
+        near = min(len({ids[n] for n in np.flatnonzero(side <= _NEAR)}) for side in shares.T[:2])
+        if near >= _FEWEST_NEAR:
+            text = f"in none of {len(reaches):,} images an item reaches beyond {furthest:.0%}"
+            yield Hit(None, f"{text}, in {near:,} or more to the left and to the upper border")
 
 
 @check("error", about="annotation")

@@ -8,6 +8,11 @@ from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Found, check
 
+_ROUNDING: Final = 0.01
+"""x + w of floats may miss the border by a rounding error."""
+_SLIP: Final = 3.0
+"""Drawn polygons leave the image by a fraction of a pixel; this much is not a slip any more."""
+
 
 @check("error")
 def annotation_id_zero(part: Annotations) -> Iterable[Found]:
@@ -122,10 +127,6 @@ def bbox_small(part: Annotations) -> Iterable[Found]:
     return part.where(small & ~part.in_fractions, "bbox")
 
 
-_ROUNDING: Final = 0.01
-"""x + w of floats may miss the border by a rounding error."""
-
-
 @check("warning")
 def bbox_outside(part: Annotations) -> Iterable[Found]:
     """A box reaches beyond its image.
@@ -198,10 +199,6 @@ def area_not_positive(part: Annotations) -> Iterable[Found]:
     return part.values_where("area", lambda area: type(area) in (int, float) and area <= 0)
 
 
-_SLIP: Final = 3.0
-"""Drawn polygons leave the image by a fraction of a pixel; this much is not a slip any more."""
-
-
 @check("warning")
 def polygon_outside(part: Annotations) -> Iterable[Found]:
     """A polygon leaves its image by more than 3 pixels.
@@ -225,11 +222,9 @@ def mask_empty(part: Annotations) -> Iterable[Found]:
     cause: A polygon without area, or outside the image.
     remedy: Correct the polygon, or remove the item.
     """
-    fractions = part.in_fractions
     for position, area in enumerate(part.areas):
-        if area == 0 and not fractions[position]:
-            outside = part.overshoot[position] > 1
-            yield position, "it lies outside the image" if outside else ""
+        if area == 0 and not part.in_fractions[position]:
+            yield position, "it lies outside the image" if part.overshoot[position] > 1 else ""
 
 
 def _explanations(part: Annotations) -> Iterator[tuple[int, float, int, float]]:
