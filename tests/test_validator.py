@@ -531,7 +531,8 @@ BARELY: list[tuple[str, str, Any]] = [
     ("box-not-of-mask", "clean", lambda d: [e.update(bbox=[e["bbox"][0] + 3.0, *e["bbox"][1:]]) for e in d["annotations"]]),
     ("box-not-of-mask", "pair", lambda d: padded(d, 14)),
     ("box-not-of-mask", "pair", lambda d: padded(d, 14, bbox=[0.0, 22.0, 88.0, 118.0])),
-    ("box-not-of-mask", "pair", lambda d: [copies(d, 9), [e.update(bbox=[*e["bbox"][:2], 60.0 + 2 * n, 90.0]) for n, e in enumerate(d["annotations"])]]),
+    ("box-not-of-mask", "pair", lambda d: [copies(d, 9), wider(d, [0, 0, 0, 0, 0, 0, 0, 5, 5, 5, 12])]),
+    ("box-not-of-mask", "pair", lambda d: [copies(d, 9), wider(d, [0, 0, 0, 0, 0, 12, 14, 16, 18, 20, 22])]),
     ("landmarks-not-of-mask", "pair", lambda d: outlined(d, None)),
     ("landmarks-not-of-mask", "pair", lambda d: outlined(d, lambda p: [(x + 3, y) for x, y in p])),
     ("landmarks-not-of-mask", "pair", lambda d: outlined(d, lambda p: [(90, 50)] * 10 + p[10:])),
@@ -539,10 +540,12 @@ BARELY: list[tuple[str, str, Any]] = [
     ("landmarks-not-of-mask", "pair", lambda d: outlined(d, None, lambda p: p[::-1])),
     ("landmarks-not-of-mask", "pair", lambda d: [shirts(d), outlined(d, lambda p: [(30, 100)] * len(p))]),
     ("landmarks-not-of-mask", "pair", lambda d: [shirts(d), copies(d, 5), points(d, lambda x, y: (x + 30, y), 6)]),
+    ("landmarks-not-of-mask", "pair", lambda d: [shirts(d), copies(d, 5), points(d, lambda x, y: (x + 45, y), 6), occluded(d, 6)]),
     ("landmarks-reversed", "pair", lambda d: flared(d)),
-    ("landmarks-reversed", "pair", lambda d: flared(d, reverse=True, landmarks=4)),
+    ("landmarks-reversed", "pair", lambda d: flared(d, reverse=True, landmarks=6)),
     ("landmarks-reversed", "pair", lambda d: [flared(d, reverse=True), d["categories"][0].update(name="hat")]),
     ("landmarks-reversed", "pair", lambda d: [flared(d), points(d, lambda x, y: (80 - x, y))]),
+    ("sizes-too-large", "pair", lambda d: [shirts(d), copies(d, 9), [e.update(bbox=[0.0, 0.0, 60.0, 130.0]) for e in d["annotations"]]]),
     ("sizes-too-large", "pair", lambda d: [shirts(d), copies(d, 9), [e.update(width=400, height=320) for e in d["images"]]]),
     ("crowds-only", "posed", lambda d: d["annotations"][0].update(iscrowd=1)),
     ("crowds-only", "posed", lambda d: [d["categories"].append({"id": 2, "name": "b"}), d["annotations"][0].update(category_id=2, iscrowd=1)]),
@@ -772,9 +775,19 @@ def padded(document: dict[str, Any], by: float, **changes: Any) -> None:
     copies(document, 5, **changes)
 
 
+def occluded(document: dict[str, Any], item: int) -> None:
+    """What is not seen of an item may lie outside of what is."""
+    document["annotations"][item]["keypoints"][2::3] = [1] * 25
+
+
 def shirts(document: dict[str, Any]) -> None:
     """No garment of DeepFashion2."""
     document["categories"][0]["name"] = "shirt"
+
+
+def wider(document: dict[str, Any], pixels: list[float]) -> None:
+    for each, by in zip(document["annotations"], pixels, strict=True):
+        each["bbox"] = [*each["bbox"][:2], 60.0 + by, 90.0]
 
 
 def outlined(document: dict[str, Any], landmarks: Any, mask: Any = None) -> None:
@@ -926,7 +939,7 @@ GROSS: list[tuple[str, Any, str]] = [
     ("box-not-of-mask", lambda d: [copies(d, 5), [e.update(bbox=[e["bbox"][0] + 10, 50.0, 60.0, 90.0]) for e in d["annotations"]]], "7 boxes lie 10, 10 pixels"),
     ("box-not-of-mask", lambda d: copies(d, 5, bbox=[40.0, 10.0, 90.0, 60.0]), "x and y exchanged"),
     ("box-not-of-mask", lambda d: copies(d, 5, bbox=[0.0, 20.0, 100.0, 130.0]), "off by 30 pixels"),
-    ("box-not-of-mask", lambda d: padded(d, 14, bbox=[25.0, 30.0, 80.0, 110.0]), "off by 35 pixels"),
+    ("box-not-of-mask", lambda d: padded(d, 14, bbox=[19.0, 30.0, 60.0, 105.0]), "off by 10 pixels"),
     ("landmarks-not-of-mask", lambda d: outlined(d, lambda p: [(x + 30, y) for x, y in p]), "pixels from the outline"),
     ("landmarks-not-of-mask", lambda d: outlined(d, lambda p: [(W - x, y) for x, y in p]), "pixels from the outline"),
     ("landmarks-not-of-mask", lambda d: outlined(d, lambda p: [(80 - x, y) for x, y in p]), "pixels from the outline"),

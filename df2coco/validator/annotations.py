@@ -186,7 +186,7 @@ class Annotations:
                 result[marks.item[start]] = 0, 0 if enough else np.nan
                 continue
             here = start + np.flatnonzero(marks.v[start:end] > 0)
-            if len(here) >= _FEWEST and polygons:
+            if len(here) >= _FEWEST and 0 < len(here) * sum(map(len, polygons)) < _MOST:
                 from_outline, from_mask = distances(marks.x[here], marks.y[here], polygons)
                 result[marks.item[start], 0] = np.median(from_outline)
                 visible = marks.v[here] == 2
@@ -232,5 +232,7 @@ def _packed(numbers: Array) -> array[float]:
 
 _FEWEST: Final = 4
 """Landmarks that say where the others are."""
+_MOST: Final = 1_000_000
+"""Of more pairs of a landmark and a polygon's number the distances take too much memory."""
 _REQUIRED: Final = dict.fromkeys(("id", "image_id", "category_id", "bbox", "area", "iscrowd"))
 """Keys that consumers need; in their order."""

@@ -32,6 +32,8 @@ _BETTER: Final = 0.15
 
 _FITS: Final = 0.7
 """What would explain it must fit with at least this IoU."""
+_EXPLAINED: Final = 1000
+"""For so many boxes that is looked for: it takes far longer than to find them."""
 
 _LEAVE: Final = 0.1
 """By so much of its side landmarks may leave a box,"""
@@ -88,11 +90,13 @@ def box_not_of_mask(file: File) -> Iterable[Hit]:
     if moved and 2 * alike > len(numbers):
         text = f"{alike:,} boxes lie {shift[0]:g}, {shift[1]:g} pixels from their masks"
         yield Hit(None, text)
-    for place in (wrong | (overlap < _APART)).nonzero()[0].tolist():
+    for count, place in enumerate((wrong | (overlap < _APART)).nonzero()[0].tolist()):
         x1, y1, x2, y2 = np.round(masks[place], 1).tolist()
         detail = f"bbox {np.round([each[place] for each in box], 1).tolist()}"
         detail += f", the mask lies from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
-        cause = _cause_of_box(file, int(numbers[place]), max(_FITS, overlap[place] + _BETTER))
+        fits, cause = max(_FITS, overlap[place] + _BETTER), ""
+        if count < _EXPLAINED:
+            cause = _cause_of_box(file, int(numbers[place]), fits)
         off = f"it is off by {np.abs(apart[place]).max():g} pixels"
         yield file.annotation_hit(int(numbers[place]), f"{detail}; {cause or off}")
 
@@ -233,9 +237,9 @@ def landmarks_reversed(part: Annotations) -> Iterable[Found]:
     for position, (category, own) in enumerate(zip(part.garment_of, marks.own, strict=True)):
         if category is not None and own is not None:
             groups[category.id, own].append(position)
-    slots = max([0, *(length or 0 for length in marks.lengths)]) // 3
+    slots = 1 + max((max(own) for _, own in groups), default=0)
     points = np.full((len(part.entries), slots, 2), np.nan)
-    chosen = marks.v > 0
+    chosen = (marks.v > 0) & (marks.slot < slots)
     points[marks.item[chosen], marks.slot[chosen]] = np.stack([marks.x, marks.y], axis=1)[chosen]
     for (category_id, own), positions in groups.items():
         starts, ends = np.array(CATEGORY_BY_ID[category_id].skeleton).T - 1
