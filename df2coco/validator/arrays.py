@@ -225,8 +225,9 @@ def _without_faults(cores: list[_Core]) -> tuple[list[_Core], list[Found]]:
             usable.append((position, core, slots))
         elif wrong := [n for n in core if type(n) not in (int, float)]:
             faults.append((position, f"keypoints: {shorten(wrong[0])} is not a number"))
-        elif large := [n for n in core if MAX_NUMBER < abs(n) < inf]:  # not finite: another finding
-            faults.append((position, f"keypoints: {shorten(large[0])} is too large"))
+        elif all(abs(n) < inf for n in core):  # what is not finite has another finding
+            largest = shorten(max(core, key=abs))
+            faults.append((position, f"keypoints: {largest} is too large"))
     return usable, faults
 
 
