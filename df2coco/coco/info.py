@@ -100,22 +100,12 @@ class Conversion:
     def as_json(self) -> dict[str, Any]:
         """The value of `info.df2coco`."""
         names = {name: [CATEGORY_BY_ID[c].name for c in members] for name, members in self.classes}
-        rare = {
-            "classes": names,
-            "exclude": list(self.exclude),
-            "where": list(self.where),
-            "listed": self.listed,
-        }
+        rare = {"classes": names} | {n: getattr(self, n) for n in ("exclude", "where", "listed")}
         sample = {} if self.sample is None else {"sample": self.sample, "seed": self.seed}
+        always = ("task", "layout", "landmarks", "area", "categories", "only", "limit")
         return {
             "version": __version__,
-            "task": self.task,
-            "layout": self.layout,
-            "landmarks": self.landmarks,
-            "area": self.area,
-            "categories": list(self.categories),
-            "only": self.only,
-            "limit": self.limit,
+            **{name: getattr(self, name) for name in always},
             **sample,
             **{name: value for name, value in rare.items() if value},
             "image_sizes": _FROM_IMAGES if self.sizes_known else SIZES_UNKNOWN,

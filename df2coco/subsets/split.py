@@ -62,9 +62,10 @@ def split(
     """Split the COCO file at `path` into `folder`/NAME.json, one file for each of `parts`.
 
     `parts` says what share of the images each part should get: {"train": 0.9, "test": 0.1}; they add up
-    to 1. All images of a `pair_id` stay together, since they show the same garments: it may be the image's
-    or one of its items', and an image with several joins them. An image without one is a group by itself. The 13 categories are balanced as far as whole groups allow. Ids and
-    categories stay as they are. The same file, parts and seed give the same files.
+    to 1. All images of a `pair_id` stay together, since they show the same garments: it may be the
+    image's or one of its items', and an image with several joins them. An image without one is a group by
+    itself. The categories are balanced as far as whole groups allow. Ids and categories stay as they are.
+    The same file, parts and seed give the same files.
 
     Raises `OptionError` for parts that make no sense, `CocoFileError` when the file cannot be read, and
     `OutputError` when the files cannot be written; then none of them has been.
