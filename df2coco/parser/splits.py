@@ -116,7 +116,7 @@ class _Search:
         self.passed_over: list[tuple[str, str]] = []
         """Archives and folders that look like the dataset's and are not read, each with the reason."""
         self.empty: SourceError | None = None
-        """A split has a folder for annotation files, and none in it."""
+        """The last split that has images, a folder for annotation files, and none in it."""
 
     def splits_at(self, source: Path, depth: int) -> list[Split]:
         """All splits in a folder or archive; the nearest to the top of it."""
@@ -136,7 +136,10 @@ class _Search:
         if splits:
             return splits
         if any(place.kind == "images" and place.images.files for place in places):
-            _reject_empty_annotations(places)
+            kinds = (place for place in places if place.kind == "annotations")
+            if (without := next((p for p in kinds if not p.annotations.files), None)) is not None:
+                self.empty = SourceError(_EMPTY, file=without.label)  # no test split
+                return []
             others = (Place(Folder(path), kind="annotations") for path in candidates.others)
             return self._splits_of([*places, *filter(_holds_annotations, others)])
         empty = [Path(place.path) for place in places if place.is_empty and not place.tree.archive]
@@ -211,21 +214,17 @@ class _Search:
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
         """The splits in the first of some places that has annotations, else in the first that has any."""
         found: list[Split] = []
-        empty: SourceError | None = None
-        taken = group[0]
+        before, taken = self.empty, group[0]
         for path in group:
-            try:
-                splits = self.splits_at(path, depth)
-            except _EmptyAnnotationsError as error:
-                empty = error
-                continue
+            splits = self.splits_at(path, depth)
             annotated = any(split.reader.annotations is not None for split in splits)
             if annotated or not found:
                 found, taken = splits, path
             if annotated:
                 break
-        if empty is not None and not found:
-            self.empty = self.empty or empty
+        if found:
+            self.empty = before
+        elif self.empty is not before:
             return []
         used = _used(found)
         for path in group:
@@ -357,20 +356,6 @@ def _reject_same_ids(label: str, stems: Iterable[str]) -> None:
             raise SourceError(f"{label}: {other} and {stem} stand for one image id. Rename one.")
 
 
-def _reject_empty_annotations(places: list[Place]) -> None:
-    for place in places:
-        if place.kind == "annotations" and not place.annotations.files:
-            raise _EmptyAnnotationsError(
-                "no annotation files in this folder. Unpack the archive again, or remove the folder "
-                "if these are images without annotations.",
-                file=place.label,
-            )
-
-
-class _EmptyAnnotationsError(SourceError):
-    """A folder for annotation files has none, so that its images would pass for a test split."""
-
-
 def _used(splits: list[Split]) -> set[Path]:
     """The folders and archives that are read, and all around them."""
     read = {Path(os.path.abspath(path)) for split in splits for path in split.folders}
@@ -382,6 +367,11 @@ def _holds_annotations(place: Place) -> bool:
     kind = place.first_file()[1] if place.annotations.numbered else None
     return kind is not None and kind.form == "annotation"
 
+
+_EMPTY: Final = (
+    "no annotation files in this folder. Unpack the archive again, or remove the folder "
+    "if these are images without annotations."
+)
 
 _LONG: Final = 10_000
 """Members of an archive whose directory takes a while to read: that is done only if there may be more."""
@@ -416,15 +406,16 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
     """What a folder is that holds another dataset, or this one in another form."""
     if {"anno", "img"} <= {name.lower() for name in names} or "list_bbox.txt" in names:
         return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
-    inner = [f"{name}/{n}" for name in names[:100] for n in _some_of(source / name)]
+    inner = [f"{name}/{n}" for name in names[:100] for n in list_folder(source / name)[:100]]
     for name in [*names, *inner]:
         if name.endswith((".parquet", ".arrow")):
             return (
                 f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, "
                 "or write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
             )
-    folders = ["", *names[:100], *(name for name in inner if "labels" in name.lower().split("/"))]
-    texts = (next((source / folder).glob("*.txt"), None) for folder in folders)
+    labels = [name for name in inner if "labels" in name.lower().split("/")]
+    deeper = (f"{name}/{n}" for name in labels for n in list_folder(source / name)[:1])
+    texts = [source / name for name in (*names, *inner, *deeper) if name.endswith(".txt")][:100]
     if {"data.yaml", "dataset.yaml"} & {*names} or any(map(_is_yolo_label, texts)):
         return (
             "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of DeepFashion2. "
@@ -433,12 +424,8 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
     return None
 
 
-def _is_yolo_label(path: Path | None) -> bool:
+def _is_yolo_label(path: Path) -> bool:
     try:
-        return path is not None and _YOLO_LABEL.match(path.read_bytes() + b"\n") is not None
+        return _YOLO_LABEL.match(path.read_bytes() + b"\n") is not None
     except OSError:
         return False
-
-
-def _some_of(folder: Path) -> list[str]:
-    return list_folder(folder)[:100] if folder.is_dir() else []
