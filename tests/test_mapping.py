@@ -10,8 +10,7 @@ import psutil
 import pytest
 
 from df2coco.errors import PasswordError, SourceError
-from df2coco.parser.mapping import ReadImage, map_images, read_image
-from df2coco.parser.reader import Split, SplitEntry
+from df2coco.parser.reader import ReadImage, Split, SplitEntry, map_images, read_image
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import no_progress
 from tests.conftest import write_split

@@ -290,7 +290,7 @@ def test_changes_are_found_by_any_number_of_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However the file is written, and whether or not it can be read in parts."""
-    monkeypatch.setattr("df2coco.parser.mapping._CHUNK", 1)
+    monkeypatch.setattr("df2coco.parser.reader._CHUNK", 1)
     out = tmp_path / "out.json"
     convert(validation, out)
     document = json.loads(out.read_text())

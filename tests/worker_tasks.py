@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from df2coco.errors import SourceError
-from df2coco.parser.mapping import ReadImage
+from df2coco.parser.reader import ReadImage
 
 
 def double(number: int) -> int:

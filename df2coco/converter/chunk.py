@@ -13,8 +13,7 @@ from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Block
 from df2coco.converter.encoder import Encoder, Measured, category_ids, make_encoder, measure
 from df2coco.converter.options import Selection, Shape
-from df2coco.parser.mapping import ReadImage
-from df2coco.parser.reader import Reader
+from df2coco.parser.reader import Reader, ReadImage
 from df2coco.parser.records import ImageRecord, Notice
 
 

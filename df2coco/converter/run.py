@@ -19,9 +19,8 @@ from df2coco.converter.summary import ConversionError, Summary, report_json
 from df2coco.errors import OptionError, OutputError, SourceError, check_choice, counted
 from df2coco.outputs import Outputs, atomic_write, check_outputs, check_suffix, refuse_stdout
 from df2coco.parser.annotation import find_image_id
-from df2coco.parser.mapping import map_images
 from df2coco.parser.photo_fit import judge_photos
-from df2coco.parser.reader import Split
+from df2coco.parser.reader import Split, map_images
 from df2coco.parser.records import EMPTYING, Notice, leaves_nothing
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress

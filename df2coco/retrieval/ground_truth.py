@@ -16,9 +16,8 @@ import orjson
 from df2coco.errors import SourceError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.parser.annotation import find_image_id
-from df2coco.parser.mapping import ReadImage, map_images
 from df2coco.parser.places import is_image_name
-from df2coco.parser.reader import Reader, Split
+from df2coco.parser.reader import Reader, ReadImage, Split, map_images
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress

@@ -21,9 +21,8 @@ from df2coco.errors import ImageError, SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
-from df2coco.parser.mapping import ReadImage, map_images, read_image
 from df2coco.parser.photo_fit import judge_photos
-from df2coco.parser.reader import Reader, Split
+from df2coco.parser.reader import Reader, ReadImage, Split, map_images, read_image
 from df2coco.parser.records import ImageRecord, Item, leaves_nothing
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress

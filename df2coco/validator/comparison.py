@@ -18,7 +18,7 @@ from df2coco.coco.lists import Span, read_text
 from df2coco.coco.reader import no_collection, parse
 from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
-from df2coco.parser.mapping import ReadImage, map_images
+from df2coco.parser.reader import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.validator.checks import Hit, Hits, check, identify
 from df2coco.validator.expectation import (

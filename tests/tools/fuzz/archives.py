@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from df2coco.parser.annotation import parse_annotation
-from df2coco.parser.mapping import read_image
 from df2coco.parser.photos import Pictures
+from df2coco.parser.reader import read_image
 from df2coco.parser.splits import find_splits
 from tests.samples import make_annotation, make_jpeg
 from tests.tools.fuzz.cases import Case, Outcome, Watch, fuzz
