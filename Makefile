@@ -14,7 +14,9 @@ demo: $(VENV)/installed
 	mkdir -p demo
 	$(BIN)/df2coco convert fixtures/validation/annos demo/keypoints_validation.json
 	$(BIN)/df2coco validate demo/keypoints_validation.json --against fixtures/validation/annos
-	@echo "The COCO file is demo/keypoints_validation.json; its images are in fixtures/validation/image."
+	@echo "The COCO file is demo/keypoints_validation.json; its images are in fixtures/validation/image. To look at it:"
+	@echo "  . $(BIN)/activate"
+	@echo "  df2coco report demo/keypoints_validation.json --images fixtures/validation/image --out demo/report.html"
 
 # What a change should not break, in less than a minute: all tests but those marked slow.
 quick: $(VENV)/tools

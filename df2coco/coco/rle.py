@@ -53,9 +53,9 @@ def _sums(texts: Sequence[bytes]) -> tuple[Any, Any, Any]:
     counts = np.diff(stops, prepend=0)
     pairs = (counts + 1) // 2
     first = np.cumsum(pairs) - pairs
-    runs = np.zeros(2 * pairs.sum(), np.int64)
-    runs[np.arange(numbers.size) + np.repeat(2 * first - (stops - counts), counts)] = numbers
-    runs = runs.reshape(-1, 2)
+    runs = np.zeros((int(pairs.sum()), 2), np.int64)
+    places = np.arange(numbers.size) + np.repeat(2 * first - (stops - counts), counts)
+    runs.reshape(-1)[places] = numbers
     # The differences begin in the second row, and those of zeros with the second row itself.
     alone = runs[first, 0]
     runs[first, 0] = 0

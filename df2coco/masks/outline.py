@@ -174,6 +174,6 @@ def _bridges(rings: list[list[Point]]) -> Iterator[tuple[int, int]]:
             here = ((points - points[:, number, None]) ** 2).sum(0)
             nearer = outside & (here < distance)
             distance[nearer], nearest[nearer] = here[nearer], number
-        there = int(np.where(outside, distance, np.inf).argmin())
+        there = int(np.argmin(np.where(outside, distance, np.inf)))
         joined = ring_of[there]
         yield int(nearest[there]), there
