@@ -296,11 +296,11 @@ class Pictures:
         for folder, name in self._candidates(_parts(file_name)):
             reference = self._tree.listing(folder).get(name)
             if reference is not None:
-                return Picture(_join(folder, name), reference)
+                return Picture(f"{folder}/{name}".lstrip("/"), reference)
         return None
 
-    def required(self, which: Picture | object) -> Picture:
-        """As `find`. Raises the `ImageError` of `missing`."""
+    def required(self, which: object) -> Picture:
+        """The `Picture` itself, or what a `file_name` means. Raises the `ImageError` of `missing`."""
         picture = which if isinstance(which, Picture) else self.find(which)
         if picture is None:
             raise self.missing(which)
@@ -322,27 +322,20 @@ class Pictures:
                     if folders:
                         yield "/".join((*root, *folders, inner)), name
 
-    def header(self, which: Picture | object) -> ImageHeader:
+    def header(self, which: object) -> ImageHeader:
         """Size and orientation of a `Picture` or of what a `file_name` means.
-
-        Raises `ImageError` when it is missing or is not a readable image, `PasswordError`.
-        """
-        return self._ask(read_image_header, self.required(which))
-
-    def read(self, which: Picture | object) -> bytes:
-        """All bytes of a `Picture` or of what a `file_name` means.
-
-        Raises `ImageError` when it is missing, cannot be read or is larger than `MAX_WHOLE`;
-        `PasswordError`.
-        """
-        return self._ask(_read_whole, self.required(which))
-
-    def find_cut(self, which: Picture | object) -> str | None:
-        """What shows that a picture is cut off; None when it has its end. As `df2coco.parser.image_header`.
 
         Raises `ImageError` when it is missing or cannot be read, `PasswordError`.
         """
-        return self._ask(find_cut, self.required(which))
+        return self._ask(read_image_header, which)
+
+    def read(self, which: object) -> bytes:
+        """All its bytes. Raises as `header`, also when these are more than `MAX_WHOLE`."""
+        return self._ask(_read_whole, which)
+
+    def find_cut(self, which: object) -> str | None:
+        """What shows that it is cut off; None when it has its end. Raises as `header`."""
+        return self._ask(find_cut, which)
 
     def missing(self, file_name: object) -> ImageError:
         """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one."""
@@ -365,7 +358,8 @@ class Pictures:
             text = "has backslashes, which only Windows takes for folders. Write / instead."
         return ImageError(f"file_name {file_name!r} {text}", file=self.label)
 
-    def _ask(self, question: Callable[[Files, Reference], _Result], picture: Picture) -> _Result:
+    def _ask(self, question: Callable[[Files, Reference], _Result], which: object) -> _Result:
+        picture = self.required(which)
         try:
             return question(self._files, picture.reference)
         except SourceError as error:
@@ -377,24 +371,19 @@ class Pictures:
         for folder, _ in self._candidates(parts):
             for name in self._tree.listing(folder):
                 if _folded(PurePosixPath(name).stem) == stem and is_image_name(name):
-                    return _join(folder, name)
+                    return f"{folder}/{name}".lstrip("/")
         return None
 
 
 def _read_whole(files: Files, reference: Reference) -> bytes:
     data, complete = files.read(reference, MAX_WHOLE)
     if not complete:
-        text = f"larger than {MAX_WHOLE >> 20} MB. Replace the picture."
-        raise SourceError(text)
+        raise SourceError(f"larger than {MAX_WHOLE >> 20} MB. Replace the picture.")
     return data
 
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unquote(name)).casefold()
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
 
 
 def _parts(file_name: object) -> _Parts:

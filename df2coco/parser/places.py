@@ -348,7 +348,7 @@ class Candidates(NamedTuple):
     """For each split the folders and archives that may hold it, the one to take first."""
     others: list[Path]
     """All other folders."""
-    passed_over: list[tuple[Path, str]]
+    passed_over: list[tuple[str, str]]
     """Archives that look like the dataset's and cannot be read or are not clear, each with the reason."""
 
 
@@ -372,7 +372,7 @@ def find_candidates(folder: Path, names: Iterable[str]) -> Candidates:
             found.others.append(path)
         elif _LOOKS_LIKE.search(name):
             reasons = [reason for pattern, reason in _UNREAD if pattern.search(name)]
-            found.passed_over.extend((path, reason) for reason in reasons[:1])
+            found.passed_over.extend((str(path), reason) for reason in reasons[:1])
     for split, group in groups.items():
         _sort(split, group, found)
     return found
@@ -401,4 +401,4 @@ def _sort(split: str, group: list[Path], found: Candidates) -> None:
                 f"not read: {others} may be the same or another part of {split}. Unpack all parts into one "
                 "folder, or name the one to read as SOURCE."
             )
-        found.passed_over.append((path, reason))
+        found.passed_over.append((str(path), reason))

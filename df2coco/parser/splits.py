@@ -57,8 +57,7 @@ def find_splits(
         raise SourceError("no such file or folder.", file=source)
     search = _Search(images, Trees(password))
     splits = search.splits_at(source, 0)
-    annotated = any(split.reader.annotations for split in splits)
-    if not annotated and (other := _other_dataset(source, list_folder(source))):
+    if not _annotated(splits) and (other := _other_dataset(source, list_folder(source))):
         raise SourceError(other, file=source)
     if not splits:
         raise search.empty or _nothing_found(source, search)
@@ -127,8 +126,7 @@ class _Search:
         own = Place(Folder(source, names=names))
         candidates = find_candidates(source, names)
         places = [place for path in candidates.places for place in self._places_at(path)]
-        for path, reason in candidates.passed_over:
-            self._pass_over([path], reason)
+        self.passed_over += candidates.passed_over
         splits = self._with_annotations([*places, own])
         if splits:
             return splits + self._beside(candidates.splits, splits, places, depth)
@@ -217,10 +215,9 @@ class _Search:
         before, taken = self.empty, group[0]
         for path in group:
             splits = self.splits_at(path, depth)
-            annotated = any(split.reader.annotations is not None for split in splits)
-            if annotated or not found:
+            if _annotated(splits) or not found:
                 found, taken = splits, path
-            if annotated:
+            if _annotated(splits):
                 break
         if found:
             self.empty = before
@@ -271,7 +268,7 @@ class _Search:
             except SourceError as error:
                 self._pass_over([error.file or folder], f"not read: {error.text}")
                 continue
-            if any(split.reader.annotations is not None for split in splits):
+            if _annotated(splits):
                 found += splits
         return found
 
@@ -354,6 +351,10 @@ def _reject_same_ids(label: str, stems: Iterable[str]) -> None:
         image_id = find_image_id(stem)
         if image_id is not None and (other := seen.setdefault(image_id, stem)) != stem:
             raise SourceError(f"{label}: {other} and {stem} stand for one image id. Rename one.")
+
+
+def _annotated(splits: list[Split]) -> bool:
+    return any(split.reader.annotations is not None for split in splits)
 
 
 def _used(splits: list[Split]) -> set[Path]:
