@@ -101,7 +101,7 @@ def union_areas(
 def _batches(
     segmentations: Sequence[Segmentation], sizes: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """Which items can be drawn together, start to stop; one that is too large for it stands alone."""
+    """Which items can be drawn together, start to stop; one that is too large stands alone."""
     start, share = 0, 0.0
     for number, (segmentation, (width, height)) in enumerate(
         zip(segmentations, sizes, strict=True)

@@ -219,7 +219,10 @@ def _is_known(key: str) -> bool:
     return key in Head.__struct_fields__ or is_item_key(key)
 
 
-_OTHER_KEYS: Final = "no key is one of an annotation file (source, pair_id, item1, item2 ...). Name the folder of DeepFashion2's own files."
+_OTHER_KEYS: Final = (
+    "no key is one of an annotation file (source, pair_id, item1, item2 ...). "
+    "Name the folder of DeepFashion2's own files."
+)
 
 
 def _not_json(raw: bytes, error: Exception) -> str:

@@ -1,9 +1,9 @@
 """Files as they are read: of a folder, or members of a zip archive without unpacking it.
 
-The standard library reads an archive's directory, once. Members are read here, also 384,000 of them, also
-encrypted: its `ZipFile` would read that directory again in every worker (seconds and hundreds of MB for
-`train.zip`), and its own decryption is pure Python: `fast-zip-decryption` does the same 27 times faster
-(`make bench`) and is used where it is installed.
+The standard library reads an archive's directory, once. Members are read here, also 384,000 of
+them, also encrypted: its `ZipFile` would read that directory again in every worker (seconds and
+hundreds of MB for `train.zip`), and its own decryption is pure Python: `fast-zip-decryption` does
+the same 27 times faster (`make bench`) and is used where it is installed.
 """
 
 import os

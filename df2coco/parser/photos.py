@@ -97,7 +97,7 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
 
 
 def _under_any_name(place: Place, trees: Trees) -> Iterator[Place]:
-    """All folders and archives of images beside annotation files and around them, but those of other splits."""
+    """All that holds images beside annotation files and around them, but that of other splits."""
     around, label = place.home, os.path.dirname(place.tree.label)
     for _ in range(2):
         names = [name for name in sorted(_listed(around))[:_MOST_NEAR] if name[0] != "."]
@@ -300,7 +300,7 @@ class Pictures:
         return None
 
     def required(self, which: object) -> Picture:
-        """The `Picture` itself, or what a `file_name` means. Raises the `ImageError` of `missing`."""
+        """The `Picture`, or what a `file_name` means. Raises the `ImageError` of `missing`."""
         picture = which if isinstance(which, Picture) else self.find(which)
         if picture is None:
             raise self.missing(which)

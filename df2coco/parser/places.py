@@ -1,4 +1,4 @@
-"""Places: the folders, on disk or in a zip archive, that hold annotation files or images, going by names alone."""
+"""Places: the folders, on disk or in a zip archive, that hold annotation files or images."""
 
 import os
 import re
@@ -256,7 +256,7 @@ class Place:
         return _choose(self.tree.listing(self._folder), IMAGE_SUFFIXES)
 
     def first_file(self) -> tuple[str, FileKind | None]:
-        """The first of its annotation files as messages name it, and what it is; not known in an archive."""
+        """The first of its annotation files, and what that is; not known in an archive."""
         if self.tree.archive:
             return self.label, None
         name = min(map(str, self.annotations.files.values()))

@@ -1,4 +1,4 @@
-"""Reading a split, image by image: here, or in chunks in several processes, in the order of the split."""
+"""Reading a split, image by image, here or in several processes, in the order of the split."""
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -127,7 +127,7 @@ class Split:
     unannotated: Sequence[str] = ()
     """Names of the images that have no annotation file, sorted."""
     doubles: Sequence[tuple[str, str]] = ()
-    """Files that are not taken, since another one has the same name but for the suffix; each with the notice's code."""
+    """Code and file: others of the same name but for the suffix are taken."""
     lacks_annotations: bool = False
     """Only images were found, though the dataset has annotations for a split of this name."""
     passed_over: list[tuple[str, str]] = field(default_factory=list)
