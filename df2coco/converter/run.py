@@ -152,21 +152,17 @@ def _listed_alone(
     """The splits with the images of a list alone, where there is one. Raises `SourceError`."""
     if not listed:
         return splits
-    ids = [[find_image_id(entry.stem) for entry in split.entries] for split in splits]
-    missing = sorted(set(listed).difference(*ids))
-    if missing:
-        some = ", ".join(f"{number:06d}" for number in missing[:5])
-        more = " ..." if len(missing) > 5 else ""
-        are = "are" if len(missing) > 1 else "is"
-        text = f"{counted(len(missing), 'image')} of the list {are} not there: {some}{more}. Correct it."
-        raise SourceError(text, file=source)
     wanted = frozenset(listed)
     shorter = [
-        replace(
-            split, entries=[e for e, own in zip(split.entries, each, strict=True) if own in wanted]
-        )
-        for split, each in zip(splits, ids, strict=True)
+        replace(split, entries=[e for e in split.entries if find_image_id(e.stem) in wanted])
+        for split in splits
     ]
+    found = (find_image_id(entry.stem) for split in shorter for entry in split.entries)
+    if missing := sorted(set(listed).difference(found)):
+        some = ", ".join(f"{number:06d}" for number in missing[:5]) + " ..." * (len(missing) > 5)
+        are = "are" if len(missing) > 1 else "is"
+        text = f"{counted(len(missing), 'image')} of the list {are} not there: {some}. Correct it."
+        raise SourceError(text, file=source)
     return [split for split in shorter if split.entries]
 
 
