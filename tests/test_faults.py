@@ -250,6 +250,7 @@ ON_TERMINAL = {
     "restore": ("restore", "{coco}", "{out}", "--force"),
     "split": ("split", "{coco}", "{out}", "--parts", "a=0.5,b=0.5"),
     "export": ("export", "yolo", "{coco}", "{out}", "--images", "{root}/train"),
+    "table": ("export", "table", "{coco}", "{out}/items.csv"),
     "copies": (
         *("export", "coco", "{coco}", "{out}", "--images", "{root}/train", "--photos", "copy"),
         "--workers",

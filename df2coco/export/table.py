@@ -59,7 +59,7 @@ def export_table(path: str | Path, out: str | Path, *, progress: Progress = no_p
             if len(waiting) == _ROWS:
                 write(waiting)
                 waiting = []
-                progress("writing rows", count, count + 1)  # how many there will be is not known
+                progress("writing rows", count, 0)  # how many there will be is not known
         write(waiting)
     return count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import kwcoco
@@ -10,8 +11,13 @@ import pytest
 import supervision
 import torch
 from torchmetrics.detection import MeanAveragePrecision
+from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
+from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+from torchvision.transforms.functional import pil_to_tensor
 
-from tests.trainers.conftest import Converted
+from df2coco.export import export_coco
+from tests.trainers.conftest import FIXTURES, Converted
+from tests.zipcrypto import write_encrypted_zip
 
 
 def test_supervision(converted: Converted) -> None:
@@ -56,3 +62,24 @@ def test_torchmetrics(converted: Converted, box_format: Any, perfect: bool) -> N
         }
         metric.update([{**target, "scores": torch.ones(len(truths))}], [target])
     assert (float(metric.compute()["map"]) == pytest.approx(1)) is perfect
+
+
+def test_torchvision_trains_on_what_came_out_of_an_encrypted_archive(tmp_path: Path) -> None:
+    paths = sorted((FIXTURES / "validation").glob("*/0000*.*"))
+    members = [(f"validation/{p.parent.name}/{p.name}", p.read_bytes()) for p in paths]
+    write_encrypted_zip(tmp_path / "validation.zip", members, "secret")
+    folder = tmp_path / "coco"
+    export_coco([tmp_path / "validation.zip"], folder, photos="copy", password="secret")
+    plain = CocoDetection(folder / "validation", folder / "annotations/instances_validation.json")
+    data = wrap_dataset_for_transforms_v2(plain, ["boxes", "labels"])
+    photos, targets = zip(*(data[number] for number in range(4)), strict=True)
+    model = ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=14
+    ).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    losses = model([pil_to_tensor(photo) / 255 for photo in photos], list(targets))
+    before = [parameter.detach().clone() for parameter in model.head.parameters()]
+    sum(losses.values()).backward()
+    optimizer.step()
+    assert all(map(torch.isfinite, losses.values()))
+    assert not all(map(torch.equal, before, model.head.parameters()))
