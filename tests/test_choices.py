@@ -168,7 +168,7 @@ def test_what_reads_files_reads_classes(merged: Path, tmp_path: Path) -> None:
         ('{"top": ["vest"], "top": ["sling"]}', "'top' is there twice"),
         ('{"top": ["vest"], "all": ["sling", "vest"]}', "vest is there twice, in 'top' and 'all'"),
         ('{"top": ["vest", "vest"]}', "vest is there twice, in 'top' and 'top'"),
-        ('{"top": ["long sleve top"]}', "sling dress. Did you mean long sleeve top?"),
+        ('{"top": ["long sleve top"]}', "sling dress. Did you mean long sleeve top"),
         ('{"top": ["hat"]}', "'hat' is not one of short sleeve top, "),
         ('{"top": [14]}', "14 is not one of short sleeve top, "),
         ('{"top": [true]}', "True is not one of short sleeve top, "),
