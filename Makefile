@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 
 WHEEL_TESTS := $(addprefix tests/test_,$(addsuffix .py,cli docs integrations plots poster report workers))
 
-.PHONY: demo quick test check bench fuzz pictures docs regenerate test-consumers test-dist test-elsewhere test-lowest test-wheel clean
+.PHONY: demo quick test check bench fuzz pictures docs regenerate test-consumers test-learning test-dist test-elsewhere test-lowest test-wheel clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -64,6 +64,11 @@ test-consumers:
 	.venv-consumers/bin/python -m pytest tests/consumers -o addopts="--import-mode=importlib"
 	bash tests/trainers/make_env.sh .venv-trainers
 	.venv-trainers/bin/python -m pytest tests/trainers -o addopts="--import-mode=importlib"
+
+# Models that learn a handful of drawn photos by heart, scored by df2coco evaluate: about 10 minutes, without weights.
+test-learning:
+	bash tests/trainers/make_env.sh .venv-trainers
+	.venv-trainers/bin/python -m pytest tests/trainers/learning.py -o addopts="--import-mode=importlib"
 
 # The lowest versions that pyproject.toml admits. LOWEST_TESTS chooses among the tests.
 test-lowest: $(UV)
