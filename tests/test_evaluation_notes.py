@@ -237,6 +237,7 @@ NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
         "in pixels of a 640 x 640 input",
     ),
     ("a third", ("bbox",), _boxes(lambda *box: [n / 3 for n in box]), "if multiplied by 3"),
+    ("nearly half", ("bbox",), _boxes(lambda *box: [0.501 * n for n in box]), "they are doubled"),
     (
         "target_sizes turned",
         ("bbox",),
@@ -272,6 +273,15 @@ NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
         ("keypoints",),
         lambda _, r: [e.update(keypoints=_in_first_slots(e)) for e in r],
         "from the first of the 294 slots",
+    ),
+    (
+        "landmarks in the first slots, of a third of the size",
+        ("keypoints",),
+        lambda _, r: [
+            _points(r, lambda x, y: (x / 3, y / 3)),
+            *(e.update(keypoints=_in_first_slots(e)) for e in r),
+        ],
+        "from the first of the 294 slots if multiplied by 3",
     ),
     (
         "polygons in fractions",
@@ -436,6 +446,25 @@ def test_results_of_one_image_prove_nothing(seed: int) -> None:
     for kind in KINDS:
         notes = evaluate(kind, document, results).notes  # type: ignore[arg-type]
         assert [note for note in notes if " fit " in note] == []
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _, r: [e.update(category_id=14 - e["category_id"]) for e in r],
+        _shift("category_id", 1),
+        _move,
+        _boxes(lambda *box: [n / 2 for n in box]),
+    ],
+)
+def test_one_image_explains_nothing_and_three_do(change: Change, count: int) -> None:
+    """All results are wrong in one way; in one image that may be by chance, in three it is not."""
+    document, results = _split()
+    results = results[:count]
+    change(document, results)
+    notes = evaluate("bbox", document, results).notes
+    assert bool([note for note in notes if " fit " in note]) == (count == 4), notes
 
 
 @pytest.mark.parametrize(("name", "what"), [("image_id", "image"), ("category_id", "category")])

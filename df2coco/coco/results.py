@@ -129,11 +129,19 @@ class ResultDecoder(Decoder):
             number = next((n for n in known if known[n] == value), min(known, default=None))
             example = "" if number is None else f" ({known[number]} is {number})"
             return f"a whole number{example}"
-        flat = name == "segmentation" and type(value) is list and list not in map(type, value)
-        return f"{self.fields[name].expected}{_FLAT if flat else ''}"
+        depth, inner = 0, value
+        while type(inner) is list and inner:
+            depth, inner = depth + 1, inner[0]
+        hint = _NESTING.get((name, depth), "") if type(inner) in (int, float) else ""
+        return f"{self.fields[name].expected}{hint}"
 
 
-_FLAT: Final = ". A polygon has to be in a list: [[x1, y1, x2, y2, ...]]"
+_NESTING: Final = {
+    ("segmentation", 1): ". A polygon has to be in a list: [[x1, y1, x2, y2, ...]]",
+    ("segmentation", 3): ". A polygon has no brackets around each point: [[x1, y1, x2, y2, ...]]",
+    ("keypoints", 2): " without brackets around them: [x1, y1, v1, x2, y2, v2, ...]",
+}
+"""Field and how deep its lists are -> what to write instead."""
 
 
 def _whole(value: Any) -> Any:

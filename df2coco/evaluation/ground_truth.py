@@ -250,7 +250,11 @@ def misfit_of_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) 
 def no_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
     """The fault of what is not a mask of an image of (width, height)."""
     value = shorten(mask.as_json() if isinstance(mask, Rle) else mask)
-    expected = f"an RLE of size [{size[1]}, {size[0]}] or polygons of 3 points or more"
+    expected = (
+        f"an RLE of size [{size[1]}, {size[0]}] (height, width) or polygons of 3 points or more"
+    )
+    if not isinstance(mask, Rle) and {*map(len, mask or ())} == {2}:
+        expected += " without brackets around each: [[x1, y1, x2, y2, ...]]"
     return f"{'missing' if mask is None else value}, expected {expected}."
 
 

@@ -17,7 +17,7 @@ _GOOD: Final = 0.5
 _MORE: Final = 0.15
 """By how much that mean must be better: the same results read in two ways that are both right differ less."""
 
-_PAIRS: Final = 3_000
+_PAIRS: Final = 2_000
 """Pairs of an item and a result that are compared: the first of a file, which are enough for a mean."""
 
 
@@ -180,7 +180,7 @@ def _of_landmarks(truth: GroundTruth, results: ModelResults, pairs: _Pairs, boxe
     import numpy as np
 
     labelled = np.array(truth.items.labelled)[pairs.item] > 0
-    chosen = np.flatnonzero(labelled & (pairs.step == 0))[: _PAIRS // 4]
+    chosen = np.flatnonzero(labelled & (pairs.step == 0))[: _PAIRS // 3]
     if not chosen.size:
         return ""
     pairs = pairs.where(chosen)

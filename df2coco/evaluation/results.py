@@ -17,7 +17,7 @@ from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import Df2cocoError, FaultError
 from df2coco.evaluation.ground_truth import GroundTruth, compress, misfit_of_mask, no_mask
 from df2coco.layouts import expected_numbers, own_landmarks
-from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
+from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS, Category
 
 
 class ResultsError(Df2cocoError):
@@ -245,7 +245,7 @@ class _ResultsReader:
             own = own_landmarks(result.keypoints, category)
             if own is None:
                 text = f"{len(result.keypoints)} numbers, {expected_numbers(category)}"
-                text += _others(len(result.keypoints), truth)
+                text += _hint(len(result.keypoints), category, truth)
                 yield index, FaultError("keypoints", text)
                 continue
             number = len(results.keypoints)
@@ -268,8 +268,9 @@ def _mask(result: Any, size: tuple[int, int]) -> dict[str, Any] | str:
         x, y, w, h = result.bbox
         mask = [[x, y, x, y + h, x + w, y + h, x + w, y]]
     fault = misfit_of_mask(mask, size)
-    counted_later = isinstance(mask, Rle) and isinstance(mask.counts, str)
-    if not fault and not counted_later and not is_drawable(mask):
+    if not fault and isinstance(mask, Rle) and isinstance(mask.counts, str):
+        return mask.as_json()
+    if not fault and not is_drawable(mask):
         fault = no_mask(mask, size)
     return fault or compress(mask, *size)
 
@@ -288,8 +289,10 @@ def around(numbers: list[float], step: int = 3) -> Box:
     return from_corners((min(xs), min(ys), max(xs), max(ys)))
 
 
-def _others(count: int, truth: GroundTruth) -> str:
-    """The categories of the ground truth that have so many numbers."""
+def _hint(count: int, category: Category, truth: GroundTruth) -> str:
+    """What so many numbers may be, which are not a category's."""
+    if count in (2 * NUM_LANDMARKS, 2 * category.num_landmarks):
+        return " These are x and y alone: write v = 2 behind each."
     names = [truth.names[n] for n, g in truth.garments.items() if 3 * g.num_landmarks == count]
     if not names:
         return ""
