@@ -10,7 +10,7 @@ from df2coco.cli import app as cli
 from df2coco.cli.streams import say
 from df2coco.drawing import PARTS, USUAL_PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import MIN_SCORE
-from df2coco.drawing.selection import DEFAULT_SAMPLE
+from df2coco.drawing.inputs import DEFAULT_SAMPLE
 
 CocoImagesOption = Annotated[
     Path | None,

@@ -10,7 +10,7 @@ Pillow is loaded by the first call, not by the import.
 
 from df2coco.drawing.batch import draw, draw_skeletons
 from df2coco.drawing.drawables import PARTS, USUAL_PARTS
+from df2coco.drawing.inputs import Photos
 from df2coco.drawing.overlay import draw_image
-from df2coco.drawing.photos import Photos
 
 __all__ = ["PARTS", "USUAL_PARTS", "Photos", "draw", "draw_image", "draw_skeletons"]

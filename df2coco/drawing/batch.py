@@ -14,8 +14,7 @@ from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import no_collection
 from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS, USUAL_PARTS
-from df2coco.drawing.photos import Photos
-from df2coco.drawing.selection import annotations_of, choose, results_of
+from df2coco.drawing.inputs import Photos, annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
 from df2coco.errors import (
     CocoFileError,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from df2coco.boxes import from_corners, iou
 from df2coco.drawing.drawables import PARTS, Drawable, read_drawables
+from df2coco.drawing.inputs import Photos
 from df2coco.drawing.overlay import overlay
-from df2coco.drawing.photos import Photos
 from df2coco.drawing.sheet import OCCLUDED, VISIBLE, Key, beside, beside_room, framed
 from df2coco.masks import compressed, union_mask
 from df2coco.parser.photos import Picture
