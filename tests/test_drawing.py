@@ -18,7 +18,7 @@ from hypothesis import given
 from PIL import Image, ImageChops, ImageColor
 from typer.testing import CliRunner
 
-import df2coco.cli.looking  # noqa: F401 (registers its commands)
+import df2coco.cli.draw  # noqa: F401 (registers its commands)
 from df2coco.cli.app import app
 from df2coco.converter.encoder import make_encoder
 from df2coco.converter.options import LAYOUTS, Shape

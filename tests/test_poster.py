@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageColor
 from typer.testing import CliRunner
 
-import df2coco.cli.looking  # noqa: F401 (registers its commands)
+import df2coco.cli.draw  # noqa: F401 (registers its commands)
 from df2coco.cli.app import app
 from df2coco.drawing import draw_skeletons
 from df2coco.errors import Df2cocoError

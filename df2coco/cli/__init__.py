@@ -64,8 +64,8 @@ COMMANDS: Final = {
     "merge": ("files", "Merge COCO files of several splits into one."),
     "export": ("export", "Write the dataset as another tool reads it."),
     "stats": ("looking", "Print the numbers of a split."),
-    "draw": ("looking", "Draw images with their boxes, masks and landmarks."),
-    "skeletons": ("looking", "Draw a poster of the 13 landmark definitions."),
+    "draw": ("draw", "Draw images with their boxes, masks and landmarks."),
+    "skeletons": ("draw", "Draw a poster of the 13 landmark definitions."),
     "report": ("looking", "Write one page of HTML about a COCO file."),
     "metainfo": ("metainfo", "Print the settings that a training framework needs."),
 }

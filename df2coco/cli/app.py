@@ -192,6 +192,10 @@ ImagesOption = Annotated[
     Path | None,
     option("PATH", "Folder or zip of the images; found beside the annotations when not given."),
 ]
+CocoImagesOption = Annotated[
+    Path | None,
+    option("PATH", "Folder or zip of the images; found beside COCO.json when not given."),
+]
 PasswordOption = Annotated[
     str | None,
     option(
