@@ -1,7 +1,6 @@
 """Whether the fields of annotations are what they must be, by the schema of COCO's fields."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.validator.annotations import Annotations
@@ -101,9 +100,10 @@ def polygon_malformed(part: Annotations) -> Iterable[Found]:
         too many, or coordinates far outside of any image.
     remedy: Write [[x1, y1, x2, y2, ...], ...], and leave out polygons of fewer than 3 points.
     """
-    nothing = part.values_where("segmentation", lambda value: value is None)
-    present = (found for found in nothing if "segmentation" in part.entries[found[0]])
-    return chain(part.outlines.faults, present)
+    yield from part.outlines.faults
+    for position, entry in enumerate(part.entries):
+        if entry.get("segmentation", ...) is None:
+            yield position, "segmentation None"
 
 
 @check("error")

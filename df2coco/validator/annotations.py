@@ -188,10 +188,10 @@ class Annotations:
             here = start + np.flatnonzero(marks.v[start:end] > 0)
             if len(here) >= _FEWEST and 0 < len(here) * sum(map(len, polygons)) < _MOST:
                 from_outline, from_mask = distances(marks.x[here], marks.y[here], polygons)
-                result[marks.item[start], 0] = np.median(from_outline)
-                visible = marks.v[here] == 2
-                if visible.sum() >= _FEWEST:
-                    result[marks.item[start], 1] = np.median(from_mask[visible])
+                result[marks.item[start], 0] = np.sort(from_outline)[len(here) // 2]
+                visible = np.sort(from_mask[marks.v[here] == 2])
+                if len(visible) >= _FEWEST:
+                    result[marks.item[start], 1] = visible[len(visible) // 2]
         return result
 
     def columns(self) -> Columns:

@@ -137,21 +137,20 @@ def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, A
     """(M,): how far points are from the outlines, and (M,) from what these enclose."""
     import numpy as np
 
-    points = np.stack([x, y], axis=1)
-    apart = np.full(len(points), np.inf)
-    inside = np.zeros(len(points), bool)
+    squares, inside = np.full(len(x), np.inf), np.zeros(len(x), bool)
     for polygon in polygons:
-        starts = np.reshape(polygon, (-1, 2))
-        edges = np.roll(starts, -1, axis=0) - starts
-        way = points[:, None] - starts
-        squares = (edges**2).sum(axis=1)
-        along = (way * edges).sum(axis=2) / np.where(squares > 0, squares, 1)
-        nearest = np.clip(along, 0, 1)[..., None] * edges
-        apart = np.minimum(apart, np.linalg.norm(way - nearest, axis=2).min(axis=1))
+        x1, y1 = np.reshape(polygon, (-1, 2)).T
+        wide, high = np.diff(x1, append=x1[0]), np.diff(y1, append=y1[0])
+        across, down = x[:, None] - x1, y[:, None] - y1
+        length = np.maximum(wide * wide + high * high, 1e-9)
+        along = np.minimum(np.maximum((across * wide + down * high) / length, 0), 1)
+        nearest = (across - along * wide) ** 2 + (down - along * high) ** 2
+        squares = np.minimum(squares, nearest.min(axis=1))
         # Whether an edge crosses the line from the point to the right.
-        crosses = (way[..., 1] < 0) != (way[..., 1] < edges[:, 1])
-        before = way[..., 0] * edges[:, 1] < way[..., 1] * edges[:, 0]
-        inside |= (crosses & (before == (edges[:, 1] > 0))).sum(axis=1) % 2 == 1
+        crosses = (down < 0) != (down < high)
+        before = across * high < down * wide
+        inside |= (crosses & (before == (high > 0))).sum(axis=1) % 2 == 1
+    apart = np.sqrt(squares)
     return apart, np.where(inside, 0, apart)
 
 

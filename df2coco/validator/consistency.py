@@ -238,7 +238,7 @@ def landmarks_reversed(part: Annotations) -> Iterable[Found]:
         if category is not None and own is not None:
             groups[category.id, own].append(position)
     slots = 1 + max((max(own) for _, own in groups), default=0)
-    points = np.full((len(part.entries), slots, 2), np.nan)
+    points = np.full((len(part.entries), slots, 2), np.nan, np.float32)
     chosen = (marks.v > 0) & (marks.slot < slots)
     points[marks.item[chosen], marks.slot[chosen]] = np.stack([marks.x, marks.y], axis=1)[chosen]
     for (category_id, own), positions in groups.items():

@@ -7,10 +7,10 @@ from itertools import compress
 from typing import Any, Final
 
 from df2coco.boxes import from_corners, ious
-from df2coco.coco.schema import FIELDS, Entry, is_address, is_id, is_outside
+from df2coco.coco.schema import FIELDS, column, is_address, is_id, is_outside
 from df2coco.errors import shorten, shown
 from df2coco.parser.photo_fit import judge_photos
-from df2coco.validator.checks import Hit, check
+from df2coco.validator.checks import Hit, check, identify
 from df2coco.validator.file import File, repeated, same_ids, where
 
 
@@ -34,19 +34,21 @@ def file_name_duplicate(file: File) -> Iterable[Hit]:
     cause: Splits were merged whose names repeat.
     remedy: Put the split's folder into file_name.
     """
-    twice = set(repeated(filter(None, map(_name, file.images))))
-    return _named(file, twice.__contains__)
+    twice = set(repeated(filter(None, file.once(_names))))
+    return _named(file, twice.__contains__) if twice else iter(())
 
 
-def _name(image: Entry) -> str:
-    return image["file_name"] if type(image.get("file_name")) is str else ""
+def _names(file: File) -> list[str]:
+    return [name if type(name) is str else "" for name in column(file.images, "file_name")]
 
 
 def _named(
     file: File, wrong: Callable[[str], bool], detail: Callable[[str], str] = shorten
 ) -> Iterator[Hit]:
     """A hit for each image whose name is wrong."""
-    return where(file.images, lambda e: wrong(_name(e)), lambda e: detail(_name(e)))
+    for number, name in enumerate(file.once(_names)):
+        if wrong(name):
+            yield Hit(identify(file.images[number], number), detail(name))
 
 
 @check("error", about="image")
