@@ -1,7 +1,7 @@
 """Results of a model in COCO's form, from what every framework has in hand: `Results`."""
 
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,6 +10,7 @@ from df2coco.boxes import from_corners
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import GroundTruthSource, open_source
+from df2coco.coco.results import image_finder
 from df2coco.errors import OptionError, shorten
 from df2coco.layouts import own_landmarks, own_slots
 from df2coco.outputs import atomic_write, check_outputs
@@ -40,19 +41,19 @@ class Results:
         self.entries: list[dict[str, Any]] = []
         self._file = source.path
         self._sizes = {i["id"]: (i.get("height"), i.get("width")) for i in document["images"]}
-        self._images = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
-        self._last_parts = {PurePath(name).name: number for name, number in self._images.items()}
+        names = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
+        self._find_image = image_finder(names)
         categories = sorted(document["categories"], key=lambda category: int(category["id"]))
         self._slots = {c["id"]: len(c.get("keypoints", ())) or NUM_LANDMARKS for c in categories}
         self._garments = find_garments(categories)
         ids = [c["id"] for c in categories]
         if labels is not None:
-            names = {same_name(c.get("name")) or c.get("name"): c["id"] for c in categories}
+            known = {same_name(c.get("name")) or c.get("name"): c["id"] for c in categories}
             for name in labels:
-                if (same_name(name) or name) not in names:
+                if (same_name(name) or name) not in known:
                     text = f"{shorten(name)} is not a category of {self._file}."
                     raise OptionError(text, field="labels")
-            ids = [names[same_name(name) or name] for name in labels]
+            ids = [known[same_name(name) or name] for name in labels]
         self._categories = dict(enumerate(ids, start=first_label))
 
     def add(
@@ -98,7 +99,9 @@ class Results:
             if masks is not None:
                 entry["segmentation"] = self._rle(arrays["masks"][number], image_id)
             if landmarks is not None:
-                entry["keypoints"] = self._keypoints(arrays["landmarks"][number], entry)
+                entry["keypoints"] = self._keypoints(
+                    arrays["landmarks"][number], entry["category_id"]
+                )
             entries.append(entry)
         self.entries += entries
 
@@ -111,16 +114,13 @@ class Results:
 
     def _image_id(self, photo: str | int) -> int:
         if isinstance(photo, int) or hasattr(photo, "item"):
-            if int(photo) in self._sizes:
-                return int(photo)
+            number = int(photo) if int(photo) in self._sizes else None
         else:
-            name = str(photo).replace("\\", "/")
-            number: int | None = self._images.get(
-                name, self._last_parts.get(name.rpartition("/")[2])
-            )
-            if number is not None:
-                return number
-        raise OptionError(f"{shorten(photo)} is not an image of {self._file}.", field="photo")
+            number = self._find_image(str(photo))
+        if number is None:
+            text = f"{shorten(photo)} is not an image of {self._file}."
+            raise OptionError(text, field="photo")
+        return number
 
     def _rle(self, mask: Any, image_id: int) -> dict[str, Any]:
         import numpy as np
@@ -134,24 +134,25 @@ class Results:
         rle = coco_mask.encode(np.asfortranarray(mask > 0.5, np.uint8))
         return {"size": list(mask.shape), "counts": rle["counts"].decode()}
 
-    def _keypoints(self, landmarks: Any, entry: dict[str, Any]) -> list[float]:
+    def _keypoints(self, landmarks: Any, category_id: int) -> list[float]:
         """Those of the category, in the slots of the file."""
-        garment = self._garments.get(entry["category_id"])
-        triples = [
-            [*map(float, row[:2]), float(row[2]) if len(row) > 2 else 1.0] for row in landmarks
-        ]
+        import numpy as np
+
+        triples = np.ones((len(landmarks), 3))  # v, where there is none
+        triples[:, : min(3, landmarks.shape[-1])] = landmarks[:, :3]
+        numbers: list[float] = triples.ravel().tolist()
+        garment = self._garments.get(category_id)
         if garment is None:
-            return [number for triple in triples for number in triple]
-        own = own_landmarks([number for triple in triples for number in triple], garment)
-        count = self._slots[entry["category_id"]]
-        slots = own_slots(garment, count)
+            return numbers
+        own = own_landmarks(numbers, garment)
+        slots = own_slots(garment, self._slots[category_id])
         if own is None or slots is None:
             text = f"{len(triples)} for {garment.name}, which has {garment.num_landmarks}."
             raise OptionError(text, field="landmarks")
-        result = [0.0] * (3 * count)
-        for place, slot in enumerate(slots):
-            result[3 * slot : 3 * slot + 3] = own[3 * place : 3 * place + 3]
-        return result
+        result = np.zeros((self._slots[category_id], 3))
+        result[list(slots)] = np.reshape(own, (-1, 3))
+        numbers = result.ravel().tolist()
+        return numbers
 
 
 def _array(value: Any) -> Any:

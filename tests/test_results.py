@@ -130,6 +130,18 @@ def test_what_does_not_fit_is_refused(
     assert len(results.entries) == 1
 
 
+def test_photos_of_one_name_in_two_folders_are_told_by_their_path() -> None:
+    names = ("user/1.jpg", "shop/1.jpg")
+    images = [{"id": n, "file_name": name} for n, name in enumerate(names, start=1)]
+    document = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "vest"}]}
+    results = Results(document)
+    results.add("shop\\1.jpg", **ONE)
+    assert results.entries[0]["image_id"] == 2
+    with pytest.raises(OptionError, match=r"photo: '1.jpg' is not an image of"):
+        results.add("1.jpg", **ONE)
+    Results({**document, "images": images[:1]}).add("photos/1.jpg", **ONE)
+
+
 def test_the_ground_truth_is_not_written_over(truth: Any) -> None:
     results = Results(truth[1])
     with pytest.raises(OutputError):

@@ -1,7 +1,7 @@
 """What the fields of a model's results must be, by kind."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final
 
@@ -213,18 +213,29 @@ def _with_score(annotation: dict[str, Any]) -> dict[str, Any]:
     return {**annotation, "score": attributes["score"]}
 
 
+def image_finder(images: Mapping[str, int]) -> Callable[[str], int | None]:
+    """File name or path -> image id, from ids by file_name: by the last part, too, where all differ in it."""
+    last = {PurePosixPath(name).name: number for name, number in images.items()}
+    last = last if len(last) == len(images) else {}
+
+    def find(name: str) -> int | None:
+        name = name.replace("\\", "/")
+        return images.get(name, last.get(PurePosixPath(name).name))
+
+    return find
+
+
 def _image_ids(
     entries: list[dict[str, Any]], images: Mapping[str, int], used: set[Any], path: Path
 ) -> dict[Any, int]:
     """Id in the document -> id in the ground truth."""
-    last = {PurePosixPath(name).name: number for name, number in images.items()}
-    last = last if len(last) == len(images) else {}
+    find = image_finder(images)
     ids = {}
     for entry in entries:
         name = entry.get("file_name")
         if type(name) is not str or not images:
             continue
-        number = images.get(name, last.get(PurePosixPath(name.replace("\\", "/")).name))
+        number = find(name)
         if number is not None:
             ids[entry["id"]] = number
         elif entry["id"] in used:
