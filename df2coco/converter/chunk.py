@@ -1,9 +1,10 @@
 """Some images of a split, from their files to finished JSON: what a worker does. And a sample of that."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from heapq import heappop, heappush
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,10 +12,20 @@ import msgspec
 from df2coco.coco.info import Condition
 from df2coco.coco.reader import no_collection
 from df2coco.coco.writer import Block
-from df2coco.converter.encoder import Encoder, Measured, category_ids, make_encoder, measure
+from df2coco.converter.encoder import Measured, category_ids, make_encoder, measure
 from df2coco.converter.options import Selection, Shape
 from df2coco.parser.reader import Reader, ReadImage
 from df2coco.parser.records import ImageRecord, Notice
+
+
+class Output(NamedTuple):
+    """One COCO file."""
+
+    path: Path
+    shape: Shape
+    """As `Shape.of_file` gives it."""
+    category_id: int | None = None
+    """Only this category's items, category and images."""
 
 
 class Job(NamedTuple):
@@ -22,8 +33,7 @@ class Job(NamedTuple):
 
     reader: Reader
     selection: Selection
-    outputs: tuple[tuple[Shape, int | None], ...]
-    """Of each file, its shape and the one category in it."""
+    outputs: Sequence[Output]
 
 
 class Converted(NamedTuple):
@@ -60,17 +70,14 @@ def _pair(image: ReadImage) -> str:
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
     chosen, left_out = _choose(job, [image.record for image in images])
     records = [record for record in chosen if record is not None]
-    numbers = category_ids(job.outputs[0][0])
-    measured = measure(records, count=any(shape.area == "mask" for shape, _ in job.outputs))
+    numbers = category_ids(job.outputs[0].shape)
+    measured = measure(records, count=any(each.shape.area == "mask" for each in job.outputs))
     return Converted(
         len(records),
         Counter(numbers[item.category_id] for record in records for item in record.items),
         left_out,
         _notices(job, images, chosen, measured),
-        [
-            _part(make_encoder(shape), category_id, records, measured)
-            for shape, category_id in job.outputs
-        ],
+        [_part(output, records, measured) for output in job.outputs],
         pair="",
         reaches=[
             image.record.reach
@@ -102,14 +109,14 @@ def _choose(
     job: Job, records: Iterable[ImageRecord | None]
 ) -> tuple[list[ImageRecord | None], int]:
     """The images with the chosen items alone, None for those left out; and how many items are in no class."""
-    selection, classes = job.selection, job.outputs[0][0].class_ids
+    selection, classes = job.selection, job.outputs[0].shape.class_ids
     tests = [Condition.read(text).holds for text in selection.where]
     if selection.categories or selection.exclude:
         wanted = frozenset(selection.category_ids)
         tests.append(lambda item: item.category_id in wanted)
     if job.reader.annotations is None or not (tests or classes or selection.only):
         return list(records), 0
-    named = category_ids(job.outputs[0][0])
+    named = category_ids(job.outputs[0].shape)
     chosen: list[ImageRecord | None] = []
     left_out = 0
     for record in records:
@@ -124,13 +131,9 @@ def _choose(
     return chosen, left_out
 
 
-def _part(
-    encoder: Encoder,
-    category_id: int | None,
-    records: list[ImageRecord],
-    measured: list[Measured],
-) -> Block:
+def _part(output: Output, records: list[ImageRecord], measured: list[Measured]) -> Block:
     """An output's images and annotations; with a category only its own, and the images that have one."""
+    encoder, category_id = make_encoder(output.shape), output.category_id
     images, annotations = [], []
     rest = iter(measured)
     for record in records:

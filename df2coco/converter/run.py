@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from df2coco.coco.writer import Writer
-from df2coco.converter.chunk import Converted, Job, convert_chunk, take_sample
+from df2coco.converter.chunk import Converted, Job, Output, convert_chunk, take_sample
 from df2coco.converter.encoder import make_encoder, make_info
 from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task
 from df2coco.converter.summary import ConversionError, Summary, report_json
@@ -28,16 +28,6 @@ from df2coco.taxonomy import CATEGORIES
 from df2coco.workers import check_workers
 
 # ---------------------------------------------------------------- the files
-
-
-class Output(NamedTuple):
-    """One COCO file."""
-
-    path: Path
-    shape: Shape
-    """As `Shape.of_file` gives it."""
-    category_id: int | None = None
-    """Only this category's items, category and images."""
 
 
 def _plan(
@@ -316,7 +306,7 @@ class _Run:
                 needs_landmarks=any(output.shape.task == "keypoints" for output in plan),
             ),
             selection,
-            tuple((output.shape, output.category_id) for output in plan),
+            plan,
         )
         return map_images(
             partial(convert_chunk, job),

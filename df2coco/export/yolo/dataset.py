@@ -115,9 +115,11 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
     if category is not None:
         own = own_slots(category, count)
         if own is not None:
-            return layout_of_category(category), Slots(count, tuple(own))
+            return layout_of_category(category), Slots(
+                count, {slot: place for place, slot in enumerate(own)}
+            )
     elif garments and count in whole:
-        return whole[count], Slots(count, tuple(range(count)))
+        return whole[count], Slots(count, {slot: slot for slot in range(count)})
     raise CocoFileError(
         f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas are unknown. "
         "Export boxes or masks.",

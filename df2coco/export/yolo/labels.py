@@ -6,6 +6,7 @@ each mask is one outline (`df2coco.masks.outline`).
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.masks.outline import Point, Polygons, outlines
@@ -34,8 +35,8 @@ class Slots(NamedTuple):
 
     total: int
     """How many slots its `keypoints` have."""
-    chosen: tuple[int, ...]
-    """Counted from 0, in the order of the labels."""
+    places: Mapping[int, int]
+    """Slot -> place among the labels, both from 0."""
 
 
 class LabelledItem(NamedTuple):
@@ -110,14 +111,14 @@ def _text(numbers: Sequence[float]) -> str:
 def _landmarks(numbers: Sequence[float], photo: tuple[int, int], slots: Slots) -> tuple[str, int]:
     """The text of the landmarks, and how many labelled ones lie outside the photo."""
     width, height = photo
-    visibilities = numbers[2::3]
-    texts = ["0 0 0"] * len(slots.chosen)
+    texts = ["0 0 0"] * len(slots.places)
     outside = 0
-    for place, slot in enumerate(slots.chosen):
-        if visibility := visibilities[slot]:
-            x, y = numbers[3 * slot : 3 * slot + 2]
-            if 0 <= x <= width and 0 <= y <= height:
-                texts[place] = f"{x / width:.7g} {y / height:.7g} {visibility:.0f}"
-            else:
-                outside += 1
+    for slot in compress(range(slots.total), numbers[2::3]):
+        if slot not in slots.places:
+            continue
+        x, y, visibility = numbers[3 * slot : 3 * slot + 3]
+        if 0 <= x <= width and 0 <= y <= height:
+            texts[slots.places[slot]] = f"{x / width:.7g} {y / height:.7g} {visibility:.0f}"
+        else:
+            outside += 1
     return " ".join(texts), outside
