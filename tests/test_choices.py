@@ -274,6 +274,7 @@ def test_a_note_that_says_nonsense_says_nothing(tmp_path: Path) -> None:
             {"where": ("size=1",)},
             "where: 'size' is not one of scale, occlusion, zoom_in, viewpoint",
         ),
+        ({"where": (3,)}, "where: '3' is not one of scale, occlusion"),
         ({"where": ("scale",)}, "where: '' is not a value of scale"),
         ({"where": ("scale=4",)}, r"'4' is not a value of scale \(1 small, 2 modest, 3 large\)"),
         ({"where": ("scale=1,",)}, "'' is not a value of scale"),

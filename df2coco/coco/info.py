@@ -25,7 +25,7 @@ class Condition(NamedTuple):
     @classmethod
     def read(cls, text: str) -> "Condition":
         """Raises `OptionError`."""
-        name, _, values = text.partition("=")
+        name, _, values = str(text).partition("=")
         if name not in ("style", *ATTRIBUTES):
             names = ", ".join((*ATTRIBUTES, "style"))
             raise OptionError(f"{shorten(name)} is not one of {names}.", field="where")
