@@ -223,7 +223,7 @@ def landmarks_not_of_mask(file: File) -> Iterable[Hit]:
         yield file.annotation_hit(number, f"half of them lie at least {where}")
 
 
-@check("warning", garments=True)
+@check("warning", garments=True, needs="masks")
 def landmarks_reversed(part: Annotations) -> Iterable[Found]:
     """The landmarks of a garment stand in reverse order.
 
