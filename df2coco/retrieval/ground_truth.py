@@ -148,23 +148,17 @@ def _read_split(
     phase = f"reading annotations of {split.name}"
     parts = map_images(find, reader, split.entries, phase=phase, workers=workers, progress=progress)
     with closing(parts):
-        for part in parts:
-            query += part.query
-            gallery += part.gallery
-            without_source += part.without_source
+        for own_query, own_gallery, unknown in parts:
+            query += own_query
+            gallery += own_gallery
+            without_source += unknown
     return query, gallery, without_source
 
 
-class _Found(NamedTuple):
-    """What some images come to."""
-
-    query: list[_Item]
-    gallery: list[_Item]
-    without_source: int
-    """Images that are on neither side since they do not say who took them."""
-
-
-def _find(chosen: Sequence[set[int] | None], reader: Reader, images: list[ReadImage]) -> _Found:
+def _find(
+    chosen: Sequence[set[int] | None], reader: Reader, images: list[ReadImage]
+) -> tuple[list[_Item], list[_Item], int]:
+    """The same of some images."""
     sides: tuple[list[_Item], list[_Item]] = ([], [])
     without_source = 0
     for image in images:
@@ -174,7 +168,7 @@ def _find(chosen: Sequence[set[int] | None], reader: Reader, images: list[ReadIm
             sides[side].extend(_items(record, reader.annotation_file(image.entry)))
         elif None in chosen and record.source is None:
             without_source += 1
-    return _Found(*sides, without_source)
+    return *sides, without_source
 
 
 def _side(record: ImageRecord, chosen: Sequence[set[int] | None]) -> int | None:
@@ -221,22 +215,17 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
             "is not text. Name a list of image names, one in each line.", file=path
         ) from None
     ids: set[int] = set()
-    unknown: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, start=1):
-        name = line.strip().replace("\\", "/").rpartition("/")[2]
-        if not line.strip():
-            continue
+    unknown: list[str] = []
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        name = line.replace("\\", "/").rpartition("/")[2]
         image_id = find_image_id(os.path.splitext(name)[0] if is_image_name(name) else name)
         if image_id is not None and image_id in stems:
             ids.add(image_id)
-        else:
-            unknown.append((number, line.strip()))
+        elif line:
+            unknown.append(f"line {number}: {shorten(line)}")
     if unknown:
-        number, name = unknown[0]
-        raise SourceError(
-            f"{path}: line {number}: {shorten(name)} is not an image of the split; {len(unknown):,} of "
-            f"{len(lines):,} lines are not."
-        )
+        text = f"{unknown[0]} is not an image of the split; {len(unknown):,} of {len(lines):,} lines are not."
+        raise SourceError(text, file=path)
     if not ids:
         raise SourceError("names no image.", file=path)
     return ids
@@ -278,16 +267,16 @@ def _write(
 
 
 def _query_entry(item: _Item, partners: Mapping[tuple[int, int], Any]) -> dict[str, Any]:
-    entry = {
+    # The attributes are not in the official file: for scores by attribute.
+    values = zip(ATTRIBUTES, item.values, strict=True)
+    return {
         "query_image_id": item.image_id,
         "style": item.style if (item.pair_id, item.style) in partners else 0,
         "cls": item.category_id,
         "pair_id": item.pair_id,
         "bbox": item.box,
+        **{name: value for name, value in values if value is not None},
     }
-    # Not in the official file: for scores by attribute.
-    values = zip(ATTRIBUTES, item.values, strict=True)
-    return {**entry, **{name: value for name, value in values if value is not None}}
 
 
 def _gallery_entry(item: _Item) -> dict[str, Any]:
@@ -300,11 +289,8 @@ def _gallery_entry(item: _Item) -> dict[str, Any]:
 
 
 def _write_list(stream: IO[bytes], entries: Iterable[dict[str, Any]]) -> None:
-    separator = b"[\n"
-    for entry in entries:
-        stream.write(separator + orjson.dumps(entry))
-        separator = b",\n"
-    stream.write(b"\n]\n" if separator == b",\n" else b"[]\n")
+    lines = b",\n".join(map(orjson.dumps, entries))
+    stream.write(b"[\n%b\n]\n" % lines if lines else b"[]\n")
 
 
 def _write_pairs(
