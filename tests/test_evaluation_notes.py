@@ -448,6 +448,14 @@ def test_results_of_one_image_prove_nothing(seed: int) -> None:
         assert [note for note in notes if " fit " in note] == []
 
 
+@pytest.mark.parametrize(("written", "noted"), [(5, True), (3, False)])
+def test_one_image_shows_a_model_of_one_category(written: int, noted: bool) -> None:
+    document, results = _split()
+    (mine,) = [r for r in results if r["category_id"] == 8]
+    notes = evaluate("bbox", document, [{**mine, "category_id": written}] * 2).notes
+    assert bool([note for note in notes if "--category NAME" in note]) == noted
+
+
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize(
     "change",
