@@ -36,7 +36,7 @@ check: $(VENV)/tools
 
 # About ten minutes, on a quiet machine; BENCH=--full adds a split of train's size and 100,000 results.
 bench: $(VENV)/tools
-	$(PIP) "faster-coco-eval>=1.6"
+	$(PIP) "faster-coco-eval>=1.6" panlabel
 	$(BIN)/python -m tests.tools.benchmark $(BENCH)
 
 fuzz: $(VENV)/tools

@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -121,6 +122,8 @@ class Row:
     """Of all cores, with children."""
     megabytes: float = 0
     output: bytes = b""
+    fresh: Path | None = None
+    """What the command makes, and must not find."""
 
     @property
     def is_slow(self) -> bool:
@@ -128,6 +131,7 @@ class Row:
 
     def run(self) -> None:
         """Run the command once, for its time."""
+        self._clear()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
             started = time.perf_counter()
             process = subprocess.Popen(self.command, stdout=out, stderr=errors)
@@ -149,10 +153,15 @@ class Row:
 
     def weigh(self) -> None:
         """Run the command once, for its memory: looking at processes takes a part of a core."""
+        self._clear()
         process = psutil.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None:
             self._look(process)
             time.sleep(0.01)
+
+    def _clear(self) -> None:
+        if self.fresh is not None:
+            shutil.rmtree(self.fresh, ignore_errors=True)
 
     def _look(self, process: psutil.Process) -> None:
         self.megabytes = max(self.megabytes, _resident(process) / 1e6)
@@ -289,24 +298,62 @@ def validation(split: Path, folder: Path, rounds: int) -> None:
         Row("pycocotools.COCO() alone", script(LOAD, path)),
         Row("df2coco validate", df2coco("validate", path)),
         Row("df2coco validate --quick", df2coco("validate", path, "--quick")),
+        Row("df2coco validate --against the split", df2coco("validate", path, "--against", split)),
+        Row("df2coco convert, for comparison", df2coco("convert", split, folder / "again.json")),
     ]
     table("Validation, 294 slots", rows, rounds)
 
 
 def other_commands(split: Path, folder: Path, rounds: int) -> None:
-    path, pictures = folder / "out.json", folder / "pictures"
+    path, few = folder / "keypoints_validation.json", folder / "few.json"
+    Row("convert", df2coco("convert", split, path, "--area", "mask")).run()
+    Row("convert", df2coco("convert", split, few, "--area", "mask", "--limit", "3000")).run()
+    photos, annos = split / "image", folder / "annos"
+    page, part = folder / "report.html", folder / "parts"
+    out = folder / "exported"
     rows = [
-        Row("df2coco stats of the split", df2coco("stats", split)),
-        Row("df2coco stats of the file", df2coco("stats", path)),
-        Row("df2coco restore", df2coco("restore", path, folder / "annos", "--force")),
-        Row(
-            "df2coco draw: 100 pictures",
-            df2coco(
-                "draw", path, "--images", split / "image", "--sample", "100", "--out", pictures
-            ),
+        Row("stats of the split", df2coco("stats", split)),
+        Row("stats of the file", df2coco("stats", path)),
+        Row("restore", df2coco("restore", path, annos), fresh=annos),
+        Row("split", df2coco("split", path, part, "--parts", "a=0.9,b=0.1"), fresh=part),
+        Row("merge", df2coco("merge", path, few, folder / "merged.json")),
+        Row("image-info", df2coco("image-info", photos, folder / "info.json")),
+        Row("retrieval", df2coco("retrieval", split, out), fresh=out),
+        Row("export table", df2coco("export", "table", path, folder / "items.csv")),
+        Row("draw 100 pictures", df2coco("draw", path, *_pictures(photos, folder / "drawn"))),
+        Row("report of 3,000 images", df2coco("report", few, "--images", photos, "--out", page)),
+        *(
+            Row(f"export {' '.join(words)}", _export(words, path, out, photos), fresh=out)
+            for words in (("coco",), ("yolo",), ("yolo", "--task", "pose"), ("yolo", "--task", "segment"))
         ),
-    ]
-    table("Other commands, 32,153 images", rows, rounds)
+    ]  # fmt: skip
+    table("Other commands of df2coco, 32,153 images", rows, rounds)
+    panlabel = shutil.which("panlabel", path=str(Path(PYTHON).parent))
+    if panlabel is not None:
+        labels = [panlabel, "convert", "--from", "coco", "--to", "yolo", "--allow-lossy"]
+        rows = [
+            Row("panlabel stats", [panlabel, "stats", "--format", "coco", str(path)]),
+            Row("df2coco stats", df2coco("stats", path)),
+            Row(
+                "panlabel convert --to yolo (labels alone)",
+                [*labels, "--input", str(path), "--output", str(out)],
+                fresh=out,
+            ),
+            Row(
+                "df2coco export yolo (with photos)",
+                _export(("yolo",), path, out, photos),
+                fresh=out,
+            ),
+        ]
+        table("panlabel, a compiled program, at what both do", rows, rounds)
+
+
+def _pictures(photos: Path, out: Path) -> list[str | Path]:
+    return ["--images", photos, "--sample", "100", "--out", out]
+
+
+def _export(words: Sequence[str], path: Path, out: Path, photos: Path) -> list[str]:
+    return df2coco("export", words[0], path, out, "--images", photos, *words[1:])
 
 
 def evaluation(folder: Path, rounds: int, images: int, results: int) -> None:
@@ -389,7 +436,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--full", action="store_true", help="also train size, and 100,000 results")
-    parser.add_argument("--only", nargs="*", default=[*STEPS, "evaluation"], metavar="STEP")
+    parser.add_argument(
+        "--only", nargs="*", default=[*STEPS, "evaluation", "growth"], metavar="STEP"
+    )
     options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as name:
@@ -401,9 +450,11 @@ def main() -> None:
                 measure(split, folder, options.rounds)
         if "evaluation" in options.only:
             evaluation(folder, options.rounds, 6_139, 20_000)
+        if "growth" in options.only:
+            growth(folder, (3_000, 32_153))
         if options.full:
             evaluation(folder, 1, 32_153, 100_000)
-            growth(folder, (5_000, 32_153, 192_000))
+            growth(folder, (192_000,))
 
 
 if __name__ == "__main__":
