@@ -79,8 +79,9 @@ class FolderFiles:
                 data = os.read(descriptor, min(size + 1, _BLOCK))
                 # What ends after its first bytes is a regular file; asking takes as long as reading.
                 if len(data) <= size and (not data or os.read(descriptor, 1)):
+                    length = _length(descriptor)
                     os.lseek(descriptor, 0, os.SEEK_SET)
-                    data = _read(descriptor, min(size + 1, _length(descriptor)))
+                    data = _read(descriptor, min(size + 1, length))
                 return data[:size], len(data) <= size
             finally:
                 os.close(descriptor)
