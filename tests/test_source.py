@@ -513,7 +513,10 @@ class TestNothingIgnoredInSilence:
     def test_photos_under_any_name_are_named_and_not_taken(
         self, tmp_path: Path, annotations: str, photos: list[str], named: list[str]
     ) -> None:
-        root = fill(tmp_path, *(f"{annotations}/00000{number}.json" for number in (1, 2)))
+        # Two folders below what other tests write: photos one folder up are named, too.
+        root = tmp_path / "data/here"
+        root.mkdir(parents=True)
+        fill(root, *(f"{annotations}/00000{number}.json" for number in (1, 2)))
         for path in photos:
             archive, inside, member = path.rpartition("!")
             if inside:
