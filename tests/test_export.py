@@ -22,7 +22,7 @@ from df2coco.converter.run import convert
 from df2coco.errors import CocoFileError, Df2cocoError, OptionError
 from df2coco.export import export_roboflow, export_yolo
 from df2coco.layouts import SHARED, layout_of_category
-from df2coco.masks.outline import outline
+from df2coco.masks.outline import Polygons, outlines
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from tests.samples import make_jpeg
 
@@ -802,5 +802,7 @@ def test_class_names_are_escaped_as_yaml_asks_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [[], [1, 2], [1, 1, 2, 2], [1, 1, 9, 1, 9, 9, 1]])
 def test_what_is_no_polygon_is_left_out_of_an_outline(bad: list[float]) -> None:
     good = [5.0, 5, 25, 5, 25, 35, 5, 35]
-    assert outline([bad, good], 60, 80) == outline([good], 60, 80)
-    assert outline([bad], 60, 80) == []
+    masks = [Polygons(polygons, 60, 80) for polygons in ([bad, good], [good], [bad])]
+    both, alone, nothing = outlines(masks)
+    assert both == alone
+    assert nothing == []

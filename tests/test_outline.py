@@ -14,9 +14,13 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from df2coco.masks import union_mask
-from df2coco.masks.outline import Polygons, outline, outlines
+from df2coco.masks.outline import Point, Polygons, outlines
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+
+
+def outline(polygons: Sequence[Sequence[float]], width: int, height: int) -> list[Point] | None:
+    return outlines([Polygons(polygons, width, height)])[0]
 
 
 def square(x: float, y: float, side: float) -> list[float]:
@@ -190,6 +194,14 @@ def test_no_mask_takes_long(polygons: list[list[float]], is_drawn: bool) -> None
     if points is not None:
         expected, given = decoded(polygons, 1000, 1000), filled(points, 1000, 1000)
         assert (expected & given).sum() / (expected | given).sum() > 0.95
+
+
+def test_a_part_beyond_the_whole_outline_is_kept() -> None:
+    """Parts that the largest covers are dropped, those that leave it by a pixel are not."""
+    inside = outline(WHOLE_AND_PARTS, 100, 100) or []
+    assert sorted(inside) == sorted(outline(WHOLE_AND_PARTS[:1], 100, 100) or [])
+    beyond = outline([WHOLE_AND_PARTS[0], square(41, 41, 30)], 100, 100) or []
+    assert (71, 71) in beyond
 
 
 def test_masks_of_a_batch_do_not_mix() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
@@ -40,14 +41,9 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
     ]
     simple = [not _is_too_complex(polygons) for polygons in drawn]
     chosen = [number for number, is_simple in enumerate(simple) if is_simple and drawn[number]]
-    rings = _rings([drawn[number] for number in chosen], [masks[number][1:] for number in chosen])
+    rings = _rings([masks[number]._replace(segmentation=drawn[number]) for number in chosen])
     joined = dict(zip(chosen, map(_join, rings), strict=True))
     return [joined.get(number, []) if ok else None for number, ok in enumerate(simple)]
-
-
-def outline(segmentation: Sequence[Sequence[float]], width: int, height: int) -> list[Point] | None:
-    """As `outlines`, of one mask."""
-    return outlines([Polygons(segmentation, width, height)])[0]
 
 
 def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
@@ -70,33 +66,19 @@ def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
     return False
 
 
-def _rings(
-    masks: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
-) -> list[list[list[Point]]]:
+def _rings(masks: Sequence[Polygons]) -> list[list[list[Point]]]:
     """The borders of each mask's union: of each part, and of each hole."""
     if not masks:
         return []
     import numpy as np
     import shapely
 
-    mask_of = np.repeat(np.arange(len(masks)), list(map(len, masks)))
-    lengths = [len(polygon) // 2 for polygons in masks for polygon in polygons]
-    numbers = [n for polygons in masks for polygon in polygons for n in polygon]
-    edge_of = np.repeat(np.arange(len(lengths)), lengths)
-    polygons = shapely.polygons(
-        shapely.linearrings(np.array(numbers, float).reshape(-1, 2), indices=edge_of)
-    )
-    for number in np.flatnonzero(~shapely.is_valid(polygons)):
-        polygons[number] = _fill(polygons[number])
-    groups = np.split(polygons, np.searchsorted(mask_of, np.arange(1, len(masks))))
-    unions = np.array(
-        [shapely.union_all(group) if len(group) > 1 else group[0] for group in groups]
-    )
+    unions = _unions([mask.segmentation for mask in masks])
     left, top, right, bottom = shapely.bounds(unions).T
-    width, height = np.array(sizes).T
+    width, height = np.array([mask[1:] for mask in masks]).T
     outside = (left < 0) | (top < 0) | (right > width) | (bottom > height)
-    for number in np.flatnonzero(outside).tolist():
-        unions[number] = shapely.intersection(unions[number], shapely.box(0, 0, *sizes[number]))
+    boxes = shapely.box(0, 0, width[outside], height[outside])
+    unions[outside] = shapely.intersection(unions[outside], boxes)
     # A collection may hold points and lines too, where a polygon is flat.
     parts, mask_of = shapely.get_parts(unions, return_index=True)
     areas = shapely.area(parts)
@@ -107,43 +89,56 @@ def _rings(
     mask_of = mask_of[kept][part_of]
     is_hole = np.diff(part_of, prepend=-1) == 0
     kept = ~is_hole | (shapely.area(shapely.polygons(rings)) >= _SMALLEST)
+    points = zip(*shapely.get_coordinates(rings[kept]).T.tolist(), strict=True)
     result: list[list[list[Point]]] = [[] for _ in masks]
-    for ring, number in zip(rings[kept], mask_of[kept], strict=True):
-        result[number].append(list(map(tuple, shapely.get_coordinates(ring)[:-1].tolist())))
+    for number, length in zip(mask_of[kept], shapely.get_num_points(rings[kept]), strict=True):
+        result[number].append(list(islice(points, length))[:-1])
     return result
 
 
-def _fill(polygon: Any) -> Any:
-    """A polygon that crosses itself as what it covers, even-odd, also where it runs the same way twice."""
+def _unions(masks: Sequence[Sequence[Sequence[float]]]) -> Any:
+    """What each mask's polygons cover; None where they cover nothing."""
     import numpy as np
     import shapely
 
-    line = shapely.get_exterior_ring(polygon)
-    faces = shapely.get_parts(shapely.polygonize([shapely.unary_union(line)]))
-    (ax, ay), (bx, by) = (
-        shapely.get_coordinates(line).T[:, :-1],
-        shapely.get_coordinates(line).T[:, 1:],
-    )
-    x, y = shapely.get_coordinates(shapely.point_on_surface(faces)).T[..., None]
-    odd = np.zeros(len(faces), bool)
-    step = 1_000_000 // len(ax) + 1
-    for first in range(0, len(faces), step):
-        some = slice(first, first + step)
-        # A ray to the right crosses the edges an odd number of times.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            right = x[some] < ax + (bx - ax) * (y[some] - ay) / (by - ay)
-        odd[some] = (((ay > y[some]) != (by > y[some])) & right).sum(1) % 2 == 1
-    return shapely.union_all(faces[odd])
+    mask_of = np.repeat(np.arange(len(masks)), list(map(len, masks)))
+    lengths = [len(polygon) // 2 for polygons in masks for polygon in polygons]
+    numbers = [n for polygons in masks for polygon in polygons for n in polygon]
+    points = np.array(numbers, float).reshape(-1, 2)
+    rings = shapely.linearrings(points, indices=np.repeat(np.arange(len(lengths)), lengths))
+    polygons = shapely.polygons(rings)
+    crossed = ~shapely.is_valid(polygons)
+    # Those that cross themselves become their faces that are inside, even-odd: shapely counts the edges
+    # which a ray from a point meets, also those that run the same way twice.
+    lines = shapely.union_all(rings[crossed, None], axis=1)
+    faces, face_of = shapely.get_parts(shapely.polygonize(lines[:, None]), return_index=True)
+    shapely.prepare(polygons[crossed])
+    odd = shapely.intersects(polygons[crossed][face_of], shapely.point_on_surface(faces))
+    parts = np.concatenate([polygons[~crossed], faces[odd]])
+    mask_of = np.concatenate([mask_of[~crossed], mask_of[crossed][face_of[odd]]])
+    # In most masks the largest part covers the others: they are the whole outline and its pieces.
+    order = np.lexsort((-shapely.area(parts), mask_of))
+    parts, mask_of = parts[order], mask_of[order]
+    first = np.searchsorted(mask_of, mask_of)
+    kept = first == np.arange(len(parts))
+    kept[~kept] = ~shapely.covers(parts[first[~kept]], parts[~kept])
+    unions = np.full(len(masks), None)
+    shapely.multipolygons(parts[kept], indices=mask_of[kept], out=unions)
+    several = np.bincount(mask_of[kept], minlength=len(masks)) > 1
+    unions[several] = shapely.union_all(unions[several, None], axis=1)
+    return unions
 
 
 def _join(rings: list[list[Point]]) -> list[Point]:
     """One ring out of several, by the shortest bridges between points that join them all."""
     points = [point for ring in rings for point in ring]
+    if len(rings) < 2 and len(set(points)) == len(points):
+        return points
     after: list[int] = []
     for ring in rings:
         start = len(after)
         after += [*range(start + 1, start + len(ring)), start]
-    for here, there in _bridges(rings) if len(rings) > 1 else ():
+    for here, there in _bridges(rings):
         # Over to a copy of the one point, around its ring, and back to a copy of the other.
         points += [points[there], points[here]]
         after += [after[there], after[here]]
@@ -164,16 +159,21 @@ def _bridges(rings: list[list[Point]]) -> Iterator[tuple[int, int]]:
 
     points = np.concatenate(rings).T
     ring_of = np.repeat(np.arange(len(rings)), list(map(len, rings)))
-    outside = np.ones(len(ring_of), bool)
-    # Of each point outside, how near the rings are that are joined, and at which of their points.
+    # The points outside, how near the rings are that are joined, and at which of their points.
+    outside = np.arange(len(ring_of))
     distance, nearest = np.full(len(ring_of), np.inf), np.zeros(len(ring_of), int)
     joined = 0
     for _ in rings[1:]:
-        outside[ring_of == joined] = False
-        for number in np.flatnonzero(ring_of == joined).tolist():
-            here = ((points - points[:, number, None]) ** 2).sum(0)
-            nearer = outside & (here < distance)
-            distance[nearer], nearest[nearer] = here[nearer], number
-        there = int(np.argmin(np.where(outside, distance, np.inf)))
-        joined = ring_of[there]
-        yield int(nearest[there]), there
+        kept = ring_of[outside] != joined
+        outside, distance, nearest = outside[kept], distance[kept], nearest[kept]
+        others = points[:, None, outside]
+        own = np.flatnonzero(ring_of == joined)
+        for start in range(0, len(own), 100):  # all at once could take GBs
+            some = own[start : start + 100]
+            apart = ((points[:, some, None] - others) ** 2).sum(0)
+            nearer = apart.min(0) < distance
+            distance[nearer] = apart[:, nearer].min(0)
+            nearest[nearer] = some[apart[:, nearer].argmin(0)]
+        best = distance.argmin()
+        joined = ring_of[outside[best]]
+        yield int(nearest[best]), int(outside[best])

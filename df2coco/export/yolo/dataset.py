@@ -35,7 +35,7 @@ _USES: Final[Mapping[YoloTask, str]] = {
 }
 """Task -> what it needs of an annotation."""
 
-_BATCH: Final = 32
+_BATCH: Final = 128
 """Items a task of a worker."""
 
 

@@ -105,7 +105,7 @@ def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> 
 
 def _text(numbers: Sequence[float]) -> str:
     """Seven digits: Ultralytics reads them as 32-bit floats, which have no more."""
-    return " ".join([f"{number:.7g}" for number in numbers])
+    return " ".join(["%.7g"] * len(numbers)) % tuple(numbers)
 
 
 def _landmarks(numbers: Sequence[float], photo: tuple[int, int], slots: Slots) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pycocotools import mask as coco_mask
 
 from df2coco.masks import union_mask
-from df2coco.masks.outline import outline
+from df2coco.masks.outline import Polygons, outlines
 from tests.tools.fuzz.cases import Case, Outcome, Watch, fuzz
 from tests.tools.mutations import encode
 
@@ -68,14 +68,14 @@ def _pairs(polygon: list[float]) -> list[tuple[float, float]]:
 
 
 def outline_batch(seed: int, numbers: range) -> Iterator[Case]:
-    outline([[0, 0, 9, 0, 9, 9]], 20, 20)  # imports are not the first case's
+    outlines([Polygons([[0, 0, 9, 0, 9, 9]], 20, 20)])  # imports are not the first case's
     for number in numbers:
         polygons = outline_case(number, seed)
         watch = Watch(number, encode(polygons))
         rings: list[Any] = []
 
         def work(polygons: list[list[float]] = polygons, rings: list[Any] = rings) -> None:
-            rings.append(outline(polygons, _SIDE, _SIDE))
+            rings += outlines([Polygons(polygons, _SIDE, _SIDE)])
 
         done = watch.run(work)
         if done and rings[0] is not None:
