@@ -208,7 +208,8 @@ def parse(raw: bytes) -> Any:
     """The value of a JSON text; None when it is not JSON. Integers of more than 64 bits stay what they are."""
     try:
         value = msgspec.json.decode(raw)
-        if b"\\ud" in raw or b"\\uD" in raw:
+        # One byte is looked for in a tenth of the time of two.
+        if b"\\" in raw and (b"\\ud" in raw or b"\\uD" in raw):
             msgspec.json.encode(value)  # half of a surrogate pair is no character
         return value
     except (msgspec.DecodeError, UnicodeError, RecursionError):

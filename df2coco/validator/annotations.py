@@ -19,7 +19,6 @@ from df2coco.validator.arrays import (
     Array,
     Landmarks,
     Outlines,
-    as_array,
     distances,
     read_landmarks,
     read_outlines,
@@ -56,7 +55,7 @@ class Annotations:
         import numpy as np
 
         pairs = [size or (np.nan, np.nan) for size in self.sizes]
-        widths, heights = as_array(list(chain.from_iterable(pairs))).reshape(-1, 2).T
+        widths, heights = np.fromiter(chain.from_iterable(pairs), float).reshape(-1, 2).T
         return widths, heights
 
     @cached_property
@@ -68,7 +67,7 @@ class Annotations:
         if not rule.all_fit(boxes):
             nothing = [np.nan] * 4
             boxes = [box if rule.fits(box) else nothing for box in boxes]
-        return as_array(list(chain.from_iterable(boxes))).reshape(-1, 4)
+        return np.fromiter(chain.from_iterable(boxes), float).reshape(-1, 4)
 
     @cached_property
     def corners(self) -> Array:

@@ -84,7 +84,9 @@ def box_not_of_mask(file: File) -> Iterable[Hit]:
     wrong |= _unlike_most((-larger).max(axis=1, initial=-np.inf))
     # Near the image's corner, a box written as corners is not far from the right one.
     wrong |= (as_corners > _CLOSE) & (as_corners > overlap + _BETTER)
-    shift = np.median(apart, axis=0) if len(numbers) > _FEWEST else np.zeros(4)
+    shift = np.zeros(4)
+    if len(numbers) > _FEWEST:  # the median; numpy's own loads 10,000 more lines
+        shift = np.sort(apart, axis=0)[[(len(numbers) - 1) // 2, len(numbers) // 2]].mean(axis=0)
     alike = int((np.abs(apart - shift) <= _FIT).all(axis=1).sum())
     moved = np.abs(shift[:2] - shift[2:]).max() <= 1 and np.abs(shift).max() > _SHIFTED
     if moved and 2 * alike > len(numbers):
@@ -151,7 +153,9 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     chosen = marks.v > 0
     item, x, y = marks.item[chosen], marks.x[chosen], marks.y[chosen]
     beside = _outside(x, y, corners[item])
-    beside &= _outside(x, y, extents[item]) | ~np.isfinite(extents[item, 0])
+    item_beside = item[beside]  # few, so that only these are looked at further
+    masks = extents[item_beside]
+    beside[beside] = _outside(x[beside], y[beside], masks) | ~np.isfinite(masks[:, 0])
     outside = np.bincount(item[beside], minlength=len(corners))
     labelled = np.bincount(item, minlength=len(corners))
     # A person's hand may be far from what is seen of the person; a garment's landmarks are on it.

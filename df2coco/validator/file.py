@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 def repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once; what cannot be compared is left out."""
-    counts = Counter(value for value in values if isinstance(value, Hashable))
+    counts = Counter(value for value in values if type(value) not in (list, dict))
     return [value for value, count in counts.items() if count > 1]
 
 
@@ -196,7 +196,7 @@ def same_ids(name: str, ids: list[Any], about: Callable[[int], str]) -> Iterator
     """A hit for each id that several entries of the list `name` have: where these stand."""
     places: dict[Any, list[int]] = {each: [] for each in repeated(ids) if each is not None}
     for number, each in enumerate(ids) if places else ():
-        if isinstance(each, Hashable) and each in places:
+        if type(each) not in (list, dict) and each in places:
             places[each].append(number)
     for each, numbers in places.items():
         first = [f"{name}[{number}] {about(number)}" for number in numbers[:3]]

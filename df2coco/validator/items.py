@@ -157,7 +157,7 @@ def bbox_integers(part: Annotations) -> Iterable[Found]:
     """
     fits = FIELDS["annotations"]["bbox"].fits
     return part.values_where(
-        "bbox", lambda box: type(box) is list and all(type(n) is int for n in box) and fits(box)
+        "bbox", lambda box: type(box) is list and {*map(type, box)} == {int} and fits(box)
     )
 
 

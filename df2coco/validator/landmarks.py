@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from df2coco.errors import shorten
+from df2coco.taxonomy import NUM_LANDMARKS
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.arrays import Array
 from df2coco.validator.checks import Found, Hit, check
@@ -194,13 +195,14 @@ def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
     import numpy as np
 
     marks = part.landmarks
-    is_own = np.ones(len(marks.item), bool)
-    for own in {each for each in marks.own if each is not None}:
-        here = np.array([each == own for each in marks.own], bool)[marks.item]
-        is_own[here] = np.isin(marks.slot[here], own)
+    rows = {own: row for row, own in enumerate(dict.fromkeys(marks.own))}
+    is_own = np.zeros((len(rows), max(NUM_LANDMARKS, 1 + marks.slot.max(initial=0))), bool)
+    for own, row in rows.items():
+        is_own[row, slice(None) if own is None else own] = True
+    row_of = np.array([rows[own] for own in marks.own], np.intp)
 
     def detail(number: int) -> str:
         own = marks.own[marks.item[number]] or range(0)
         return f"landmark {marks.slot[number] + 1}, its own are {own[0] + 1} to {own[-1] + 1}"
 
-    return _first_of(part, (marks.v != 0) & ~is_own, detail)
+    return _first_of(part, (marks.v != 0) & ~is_own[row_of[marks.item], marks.slot], detail)
