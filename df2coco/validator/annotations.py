@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any, Final
 
 from df2coco.boxes import to_corners
@@ -167,30 +167,26 @@ class Annotations:
         """
         import numpy as np
 
-        result = np.full((len(self.entries), 2), np.nan)
-        marks = self.landmarks
-        points = list(zip(marks.x.tolist(), marks.y.tolist(), strict=True))
-        seen = marks.v.tolist()
-        starts = np.flatnonzero(np.diff(marks.item, prepend=-1)).tolist()
-        for start, end in pairwise([*starts, len(marks.item)]):
-            polygons = self.outlines.polygons[marks.item[start]]
-            labelled = [
-                point for point, v in zip(points[start:end], seen[start:end], strict=True) if v
-            ]
-            corners = chain.from_iterable(zip(p[0::2], p[1::2], strict=True) for p in polygons)
-            shared = set(labelled).intersection(corners)
-            if 2 * sum(point in shared for point in labelled) > len(labelled) >= _FEWEST:
-                # As nearly always in DeepFashion2.
-                enough = seen[start:end].count(2) >= _FEWEST
-                result[marks.item[start]] = 0, 0 if enough else np.nan
-                continue
-            here = start + np.flatnonzero(marks.v[start:end] > 0)
-            if len(here) >= _FEWEST and 0 < len(here) * sum(map(len, polygons)) < _MOST:
-                from_outline, from_mask = distances(marks.x[here], marks.y[here], polygons)
-                result[marks.item[start], 0] = np.sort(from_outline)[len(here) // 2]
-                visible = np.sort(from_mask[marks.v[here] == 2])
-                if len(visible) >= _FEWEST:
-                    result[marks.item[start], 1] = visible[len(visible) // 2]
+        marks, count = self.landmarks, len(self.entries)
+        item, x, y, v = (each[marks.v > 0] for each in (marks.item, marks.x, marks.y, marks.v))
+        shared = np.isin(_marked(item, x, y), _marked(*self.outlines.corners))
+        labelled, visible, on_corners = (
+            np.bincount(item[chosen], minlength=count) for chosen in (v > 0, v == 2, shared)
+        )
+        result = np.full((count, 2), np.nan)
+        # As nearly always in DeepFashion2.
+        most = (2 * on_corners > labelled) & (labelled >= _FEWEST)
+        result[most, 0] = result[most & (visible >= _FEWEST), 1] = 0
+        ends = np.cumsum(labelled)
+        for position in np.flatnonzero(~most & (labelled >= _FEWEST)).tolist():
+            here = slice(ends[position] - labelled[position], ends[position])
+            polygons = self.outlines.polygons[position]
+            if 0 < labelled[position] * sum(map(len, polygons)) < _MOST:
+                from_outline, from_mask = distances(x[here], y[here], polygons)
+                result[position, 0] = np.sort(from_outline)[labelled[position] // 2]
+                if visible[position] >= _FEWEST:
+                    seen = from_mask[v[here] == 2]
+                    result[position, 1] = np.sort(seen)[visible[position] // 2]
         return result
 
     def columns(self) -> Columns:
@@ -223,6 +219,11 @@ class Annotations:
             _packed(np.column_stack([*sums, equal])),
             _packed(np.full((len(has), 2), np.nan) if self.quick else self.strays),
         )
+
+
+def _marked(item: Array, x: Array, y: Array) -> Array:
+    """(M,): a number for each point of an item, which other points have only by a rare chance."""
+    return item * 2718.281828459045 + x * 1.4142135623730951 + y * 1.7320508075688772
 
 
 def _packed(numbers: Array) -> array[float]:

@@ -32,6 +32,8 @@ class Outlines(NamedTuple):
     integers: list[int]
     """All numbers of a polygon are written as integers."""
     faults: list[Found]
+    corners: Array = ()
+    """(3, K): the position of the annotation, x and y of each corner of the polygons."""
 
 
 def read_outlines(segmentations: list[Any]) -> Outlines:
@@ -55,8 +57,7 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
         outlines.polygons.append(polygons)
         if any(type(polygon[0]) is int and type(sum(polygon)) is int for polygon in polygons):
             outlines.integers.append(position)
-    _measure(outlines)
-    return outlines
+    return outlines._replace(corners=_measure(outlines))
 
 
 def _are_even(lengths: set[int]) -> bool:
@@ -109,13 +110,13 @@ def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[
     return []
 
 
-def _measure(outlines: Outlines) -> None:
-    """Fill in extents and totals."""
+def _measure(outlines: Outlines) -> Array:
+    """Fill in extents and totals; the corners."""
     import numpy as np
 
     items = [position for position, polygons in enumerate(outlines.polygons) if polygons]
     if not items:
-        return
+        return np.empty((3, 0))
     drawn = [outlines.polygons[position] for position in items]
     sizes = np.array([sum(map(len, polygons)) for polygons in drawn])
     firsts = np.cumsum(sizes) - sizes
@@ -123,6 +124,7 @@ def _measure(outlines: Outlines) -> None:
     outlines.totals[items] = np.add.reduceat(numbers, firsts)
     for place, edge in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
         outlines.extents[items, place] = edge.reduceat(numbers[place % 2 :: 2], firsts // 2)
+    return np.stack([np.repeat(items, sizes // 2), numbers[0::2], numbers[1::2]])
 
 
 def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, Array]:
@@ -132,7 +134,7 @@ def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, A
     squares, inside = np.full(len(x), np.inf), np.zeros(len(x), bool)
     for polygon in polygons:
         x1, y1 = np.reshape(polygon, (-1, 2)).T
-        wide, high = np.diff(x1, append=x1[0]), np.diff(y1, append=y1[0])
+        wide, high = np.reshape(np.subtract(polygon[2:] + polygon[:2], polygon), (-1, 2)).T
         across, down = x[:, None] - x1, y[:, None] - y1
         length = np.maximum(wide * wide + high * high, 1e-9)
         along = np.minimum(np.maximum((across * wide + down * high) / length, 0), 1)
