@@ -36,7 +36,7 @@ def find_image_place(place: Place, places: list[Place], trees: Trees) -> Place |
     if place.images.numbered:
         return place
     words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix)), ""))
-    names = [f"{word}_{name}" if word else name for word in words for name in IMAGE_FOLDERS]
+    names = [*_image_folders(filter(None, words)), *IMAGE_FOLDERS]
     others = [p for p in places if p is not place and p.images.files]
     beside = [p for p in others if p.photo_name in names and p.around in (place.around, place.path)]
     # The exact letter case first.
@@ -133,8 +133,7 @@ def _near(place: Place, empty: Place | None, trees: Trees) -> Iterator[Place]:
     if not place.tree.archive and not kind_of(place.name)[1]:  # not val_annos, but val/annos
         around, label = around.parent, os.path.dirname(label) if label else ".."
     words = spellings(place.split)
-    wanted = [*(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS), *words]
-    beside = _called([*wanted, *IMAGE_FOLDERS], _listed(around))
+    beside = _called([*_image_folders(words), *words, *IMAGE_FOLDERS], _listed(around))
     for photos in _open_near(around, beside, label, place.split, trees):
         if photos.split == place.split:
             yield photos
@@ -162,6 +161,12 @@ def _open_near(
         if os.path.isdir(folder / name) or name.lower().endswith(".zip"):
             with suppress(SourceError):
                 yield image_place(folder / name, split, trees, os.path.join(label, name))
+
+
+def _image_folders(words: Iterable[str]) -> Iterator[str]:
+    """What the folders of images of a split are called that words mean, as `kind_of` knows them."""
+    forms = [form for sep in "_- " for form in (f"{{0}}{sep}{{1}}", f"{{1}}{sep}{{0}}")]
+    return (form.format(word, name) for word in words for name in IMAGE_FOLDERS for form in forms)
 
 
 def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
@@ -231,7 +236,7 @@ def find_photos(coco: Path, images: Sequence[Any]) -> Path:
     archives. Raises `SourceError` when there is none.
     """
     words = [coco.stem.rpartition("_")[2].lower(), *spellings(split_of(coco.stem))]
-    names = [*words, *(f"{word}_{name}" for word in words for name in IMAGE_FOLDERS)]
+    names = [*words, *_image_folders(words)]
     around = [coco.parent]
     if kind_of(coco.parent.absolute().name)[0] == "annotations":
         around.append(coco.parent.parent if coco.parent.name else coco.parent / "..")

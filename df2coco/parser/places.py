@@ -34,20 +34,24 @@ IMAGE_SUFFIXES: Final = (
 ARCHIVE_NAME: Final = re.compile(
     r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
 )
+_SPLIT: Final = "(train|val|valid|validation|test)"
 _KIND: Final = re.compile(
-    rf"(?:(.+)_)?(?:(annos?|annots?|annotations?)|{'|'.join(IMAGE_FOLDERS)})", re.IGNORECASE
+    rf"(?:(.+)_|{_SPLIT}[- ])?(?:(annos?|annots?|annotations?)|{'|'.join(IMAGE_FOLDERS)})(?:[-_ ]{_SPLIT})?",
+    re.IGNORECASE,
 )
 _UNSAFE: Final = re.compile(r"[^\w.\- ]")
 _LONGEST_NAME: Final = 80
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """What a folder of that name holds, and of which split: ("annotations", "val") for "val_annos".
+    """What a folder of that name holds, and of which split: ("annotations", "val") for "val_annos", "annos-val".
 
     "annotations" and "images" are what it may hold; ("", "") is for all other names.
     """
     match = _KIND.fullmatch(name)
-    return ("annotations" if match[2] else "images", match[1] or "") if match else ("", "")
+    if match is None:
+        return "", ""
+    return "annotations" if match[3] else "images", match[1] or match[2] or match[4] or ""
 
 
 def is_image_name(name: str) -> bool:
