@@ -48,6 +48,8 @@ class TestFolders:
             ("val_annos", "val_imags"),
             ("val_annos", "images"),
             ("train_annos", "train_images"),
+            ("train-annotations", "train-image"),
+            ("annos_val", "images_val"),
         ],
     )
     @pytest.mark.parametrize("named", ["the annotations", "the folder around"])
@@ -69,6 +71,8 @@ class TestFolders:
         assert find_splits(tmp_path / "validation" / "annos")[0].name == "validation"
         assert find_splits(tmp_path / "b" / "val_annos")[0].name == "validation"
         assert find_splits(tmp_path / "mine")[0].name == "mine"
+        for name, split in ("annos-val", "validation"), ("old-annos", "old-annos"):
+            assert find_splits(fill(tmp_path, *numbered(name)) / name)[0].name == split
 
     def test_entries_are_sorted_and_droppings_left_out(self, tmp_path: Path) -> None:
         numbers = [10, 2, 33, 1]
@@ -538,6 +542,7 @@ class TestNothingIgnoredInSilence:
             (["train_annos", "train_images", "test_images"], ["test_images"]),
             (["train/annos", "train/image", "train/pictures"], []),
             (["train_annos", "train_images", "val_annos", "val_images"], []),
+            (["train-annos", "train-images", "annos_val", "images val"], []),
         ],
     )
     def test_photos_beside_that_are_not_taken_are_named(
@@ -652,7 +657,13 @@ class TestNothingIgnoredInSilence:
             ("data/train-0.parquet README.md", "data/train-0.parquet is a table, as Hugging Face"),
             ("train/data-0.arrow train/state.txt", "train/data-0.arrow is a table"),
             ("data.yaml labels/train/1.txt", "a dataset in the form of YOLO"),
+            (
+                "Benchmark/Anno/list_attr.txt Benchmark/Img/a.txt",
+                "this is DeepFashion, the dataset b",
+            ),
+            ("Anno_coarse/list_category.txt", "this is DeepFashion, the dataset before"),
             ("data/notes.txt Img/a.txt", "no annotation files found"),
+            ("Anno/notes.txt", "no annotation files "),
         ],
     )
     def test_other_datasets_and_forms_are_named(
@@ -660,6 +671,13 @@ class TestNothingIgnoredInSilence:
     ) -> None:
         with pytest.raises(SourceError, match=says):
             find_splits(fill(tmp_path, *files.split()))
+
+    def test_an_empty_label_of_yolo_says_nothing(self, tmp_path: Path) -> None:
+        root = fill(tmp_path, "labels/train/1.txt", "labels/train/2.txt", "images/train/1.jpg")
+        (root / "labels/train/1.txt").write_text("")
+        (root / "labels/train/2.txt").write_text("0 0.5 0.5 0.25 0.25")
+        with pytest.raises(SourceError, match="a dataset in the form of YOLO"):
+            find_splits(root)
 
     def test_an_archive_of_any_name_is_named(self, tmp_path: Path) -> None:
         pack(fill(tmp_path / "root/x/train", *SPLIT), tmp_path / "root/archive.zip")
@@ -709,6 +727,9 @@ class TestNothingIgnoredInSilence:
         with pytest.raises(SourceError, match=r"no images found.*, as test/image\.$"):
             image_info(root, tmp_path / "out.json")
         assert image_info(root / "test/image", tmp_path / "out.json").images == 1
+        (root / "test").rename(root / "test_images")
+        with pytest.raises(SourceError, match=r"no images found.*, as test_images\.$"):
+            image_info(root, tmp_path / "out.json")
 
     def test_the_remedy_of_a_tar_is_printed_once(self, tmp_path: Path) -> None:
         with tarfile.open(tmp_path / "train.tar", "w") as target:

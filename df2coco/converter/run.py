@@ -173,9 +173,8 @@ def image_info(
     progress("looking for images", 0, 0)
     split = find_images(Path(images), password)
     if not split.entries:
-        there = [
-            name for name in ("test/image", "test.zip", "test") if (Path(images) / name).exists()
-        ]
+        names = ("test/image", "test.zip", "test_image*", "test")
+        there = [str(p.relative_to(images)) for name in names for p in Path(images).glob(name)]
         text = (
             f"no images found. Name their folder or archive{f', as {there[0]}' if there else ''}."
         )

@@ -405,9 +405,10 @@ _YOLO_LABEL: Final = re.compile(rb"\s*\d+( [\d.e-]+){4,}\s")
 
 def _other_dataset(source: Path, names: list[str]) -> str | None:
     """What a folder is that holds another dataset, or this one in another form."""
-    if {"anno", "img"} <= {name.lower() for name in names} or "list_bbox.txt" in names:
-        return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
     inner = [f"{name}/{n}" for name in names[:100] for n in list_folder(source / name)[:100]]
+    ends = {name.rpartition("/")[2].lower() for name in (*names, *inner)}
+    if {"anno", "img"} <= ends or ends & {"anno_coarse", "anno_fine", "list_bbox.txt"}:
+        return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
     for name in [*names, *inner]:
         if name.endswith((".parquet", ".arrow")):
             return (
@@ -415,7 +416,7 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
                 "or write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
             )
     labels = [name for name in inner if "labels" in name.lower().split("/")]
-    deeper = (f"{name}/{n}" for name in labels for n in list_folder(source / name)[:1])
+    deeper = (f"{name}/{n}" for name in labels for n in list_folder(source / name)[:20])
     texts = [source / name for name in (*names, *inner, *deeper) if name.endswith(".txt")][:100]
     if {"data.yaml", "dataset.yaml"} & {*names} or any(map(_is_yolo_label, texts)):
         return (
