@@ -924,11 +924,13 @@ def test_results_in_files_that_are_none(tmp_path: Path) -> None:
     document, _ = _split()
     labels = tmp_path / "labels"
     labels.mkdir()
-    with pytest.raises(CocoFileError, match=r"is a folder\. Name"):
-        evaluate("bbox", document, labels)
+    for folder in labels, tmp_path:
+        with pytest.raises(CocoFileError, match=r"is a folder\. Name"):
+            evaluate("bbox", document, folder)
     (labels / "000001.txt").write_text("3 0.5 0.5 0.1 0.1 0.9\n")
-    with pytest.raises(CocoFileError, match="a folder of text files, as YOLO"):
-        evaluate("bbox", document, labels)
+    for folder in labels, tmp_path:
+        with pytest.raises(CocoFileError, match="a folder of text files, as YOLO"):
+            evaluate("bbox", document, folder)
     weights = tmp_path / "instances_predictions.pth"
     for name, message in (("archive/data.pkl", "a file of PyTorch"), ("a.json", "a zip archive")):
         with zipfile.ZipFile(weights, "w") as archive:

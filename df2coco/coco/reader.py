@@ -120,7 +120,7 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
     try:
         if path.exists() and not path.is_file():
             text = f"is {'a folder' if path.is_dir() else 'not a regular file'}. Name a COCO file."
-            if any(path.glob("*.txt")):
+            if any(any(path.glob(names)) for names in ("*.txt", "labels/*.txt")):
                 text = "is a folder of text files, as YOLO writes them. Name a JSON file; yolo val "
                 text += "save_json=True writes predictions.json."
             raise CocoFileError(text, file=path)

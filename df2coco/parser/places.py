@@ -36,7 +36,8 @@ ARCHIVE_NAME: Final = re.compile(
 )
 _SPLIT: Final = "(train|val|valid|validation|test)"
 _KIND: Final = re.compile(
-    rf"(?:(.+)_|{_SPLIT}[- ])?(?:(annos?|annots?|annotations?)|{'|'.join(IMAGE_FOLDERS)})(?:[-_ ]{_SPLIT})?",
+    rf"(?:(.+)_|{_SPLIT}[- ])?(?:(annos?|annots?|annotations?)|{'|'.join(IMAGE_FOLDERS)})"
+    rf"(?:[-_ ]{_SPLIT})?",
     re.IGNORECASE,
 )
 _UNSAFE: Final = re.compile(r"[^\w.\- ]")
@@ -44,7 +45,7 @@ _LONGEST_NAME: Final = 80
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """What a folder of that name holds, and of which split: ("annotations", "val") for "val_annos", "annos-val".
+    """What a folder of that name holds, and of which split: ("annotations", "val") for "annos-val".
 
     "annotations" and "images" are what it may hold; ("", "") is for all other names.
     """
