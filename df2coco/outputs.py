@@ -39,8 +39,8 @@ def check_outputs(
     read = list(inputs)
     seen: dict[object, Path] = {}
     for path in outputs:
-        with reported_for(path), tempfile.TemporaryFile(dir=_check_place(path, make_folders)):
-            pass
+        with reported_for(path):
+            _try_to_write(_check_place(path, make_folders))
         _check_unread(path, read)
         if seen.setdefault(_identity(_target(path)), path) is not path:
             raise OutputError("is named for two outputs. Name two files.", file=path)
@@ -68,8 +68,13 @@ def check_folder(
             place = _check_place(folder, make_folders)
         elif not replace and any(not name.startswith(".") for name in os.listdir(place)):
             raise OutputError(f"holds files already. {remedy}", file=folder)
-        with tempfile.TemporaryFile(dir=place):
-            pass
+        _try_to_write(place)
+
+
+def _try_to_write(folder: Path) -> None:
+    # Where the disk has no files without a name, a signal must not leave the name behind.
+    with _signals_wait(), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _target(path: Path) -> Path:
@@ -254,6 +259,7 @@ class Outputs:
                 if kind is None:
                     with _signals_wait():
                         self._finish()
+                        self._discard()  # here too: no signal may come between the two
             finally:
                 with _signals_wait():
                     self._discard()

@@ -8,9 +8,9 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -109,6 +109,21 @@ class TestGuard:
         check_suffix(Path("out.JSON"), ".json")
         with pytest.raises(OutputError, match=r"must end with \.png or \.svg\. Choose another"):
             check_suffix(Path(name), ".png", ".svg")
+
+    def test_a_check_that_is_interrupted_leaves_nothing(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        @contextmanager
+        def with_a_name(dir: Path) -> Iterator[None]:  # as on disks without unnamed files
+            (dir / "probe").touch()
+            os.kill(os.getpid(), signal.SIGINT)
+            (dir / "probe").unlink()
+            yield
+
+        monkeypatch.setattr("tempfile.TemporaryFile", with_a_name)
+        with pytest.raises(KeyboardInterrupt):
+            check_outputs([place / "out.json"])
+        assert not (place / "probe").exists()
 
     def test_missing_folders_where_they_are_made(self, place: Path) -> None:
         check_outputs([place / "a/b/out.json"], make_folders=True)
@@ -326,6 +341,23 @@ class TestGroup:
         assert came == [["new", "new/two.json", "one.json"]]
         if number == signal.SIGINT:
             assert str(caught.value) == "all files are written"
+
+    def test_a_signal_comes_when_nothing_is_left_to_take_away(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        replace, came = os.replace, []
+
+        def interrupted(one: Path, other: Path) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            replace(one, other)
+
+        monkeypatch.setattr(os, "replace", interrupted)
+        before = signal.signal(signal.SIGTERM, lambda *_: came.append(below(tmp_path)))
+        try:
+            fill(tmp_path)  # its work lies inside of it
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert came == [FILLED]
 
     def test_in_another_thread(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor() as pool:
