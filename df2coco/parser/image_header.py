@@ -25,7 +25,7 @@ _MOST_PIXELS: Final = 178_956_970
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 """What is opened: for others Pillow may start programs, as Ghostscript for EPS."""
 
-_MOST_MEMORY: Final = 400 << 20
+_MOST_MEMORY: Final = 320 << 20
 _BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
 """Format -> bytes a pixel while Pillow decodes it, where these are more than 4."""
 
