@@ -153,6 +153,24 @@ def test_names_that_lead_elsewhere(files: Mapping[str, Path], tmp_path: Path) ->
         )
 
 
+@pytest.mark.parametrize("photos", ["link", "copy"])
+def test_a_photo_that_is_a_folder(photos: Any, files: Mapping[str, Path], tmp_path: Path) -> None:
+    images = tmp_path / "image"
+    shutil.copytree(SPLIT / "image", images)
+    photo = images / "000003.jpg"
+    photo.rename(images / "other.jpg")
+    photo.symlink_to("other.jpg")
+    export_coco([files["instances"]], tmp_path / "link", images=[images], photos=photos)
+    assert (tmp_path / "link" / "validation" / "000003.jpg").read_bytes() == PHOTOS["000003.jpg"]
+    photo.unlink()
+    photo.mkdir()
+    refused(
+        lambda: export_coco([files["instances"]], tmp_path / "out", images=[images], photos=photos),
+        tmp_path,
+        "image/000003.jpg: not a regular file. Remove it.",
+    )
+
+
 def test_one_photo_for_two_images(files: Mapping[str, Path], tmp_path: Path) -> None:
     def repeat(document: dict[str, Any]) -> None:
         document["images"][1]["file_name"] = "./000001.jpg"

@@ -305,13 +305,16 @@ def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
     """
     starts: dict[tuple[str, str], str] = {}
     for picture, place in tasks:
+        source = f"{pictures.path}/{picture.name}"
+        if not os.path.isfile(source):
+            pictures.read(picture)  # raises, and says why
         inner, _, name = picture.name.rpartition("/")
         key = inner, place.rpartition("/")[0]
         if key not in starts:
             own, start = pictures.path / inner, folder / key[1]
             starts[key] = _path_from(os.path.realpath(own), os.path.realpath(start))
         path = os.path.join(starts[key], name)
-        _make_link(f"{pictures.path}/{picture.name}", path, f"{work}/{place}")
+        _make_link(source, path, f"{work}/{place}")
     return len(tasks)
 
 
