@@ -90,8 +90,10 @@ def require(package: str, extra: str, user: str) -> Any:
     """A module that `user` needs and an extra brings. Raises `MissingPackageError`."""
     try:
         return importlib.import_module(package)
-    except ImportError:
-        text = f'needs {package}, which is not installed: pip install "df2coco[{extra}]".'
+    except ImportError as error:
+        is_missing = isinstance(error, ModuleNotFoundError)
+        why = "is not installed" if is_missing else f"cannot be loaded ({error})"
+        text = f'needs {package}, which {why}: pip install "df2coco[{extra}]".'
         raise MissingPackageError(f"{user} {text}") from None
 
 

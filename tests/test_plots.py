@@ -271,3 +271,14 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingPackageError, match=r'pip install "df2coco\[plot\]"'):
         check_plot(tmp_path / "plot.png")
+
+
+def test_a_matplotlib_that_cannot_be_loaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: str) -> None:
+        raise ImportError("failed to map segment")
+
+    monkeypatch.setattr("importlib.import_module", fail)
+    with pytest.raises(MissingPackageError, match=r"cannot be loaded \(failed to map segment\)"):
+        check_plot(tmp_path / "plot.png")
