@@ -259,8 +259,10 @@ def _parts(buffer: Buffer, span: Span, read_part: Read) -> Iterator[list[Any] | 
     """The elements of a list in parts; at last None if it cannot be read."""
     start, end = span
     for cut_up in (_guessed_spans, _counted_spans):
-        comma = _COMMA.match(buffer, start) if start > span.start else None
-        for own in cut_up(buffer, comma.end() if comma else start, end):
+        if start > span.start and (comma := _COMMA.match(buffer, start)):
+            start = comma.end()
+            del comma  # it holds the mapping, and the reading may be given up
+        for own in cut_up(buffer, start, end):
             part = read_part(b"[%b]" % buffer[own.start : own.end])
             if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
                 # Let the system take back the memory of what has been read.
