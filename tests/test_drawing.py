@@ -647,6 +647,13 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def test_pictures_in_a_folder_are_counted(coco: Path, validation: Path, tmp_path: Path) -> None:
+    for sample, says in (1, "1 picture in"), (2, "2 pictures in"):
+        out = tmp_path / str(sample)
+        result = run("draw", coco, "--images", validation, "--out", out, "--sample", sample)
+        assert result.stderr.splitlines()[-1] == f"{says} {out}"
+
+
 def test_one_image_is_the_picture_with_title_and_legend(
     coco: Path, validation: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from df2coco.cli.streams import say
 from df2coco.drawing import PARTS, USUAL_PARTS, draw, draw_skeletons
 from df2coco.drawing.batch import MIN_SCORE
 from df2coco.drawing.inputs import DEFAULT_SAMPLE
+from df2coco.errors import counted
 
 
 @cli.command("draw")
@@ -75,7 +76,7 @@ def draw_command(
     )
     paths = cli.run(work, workers=workers, password=password, quiet=quiet)
     if not quiet:
-        say(f"{len(paths)} pictures in {out}" if out.is_dir() else f"-> {out}")
+        say(f"{counted(len(paths), 'picture')} in {out}" if out.is_dir() else f"-> {out}")
 
 
 @cli.command("skeletons")
