@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,14 @@ def real() -> Path:
 
 
 MakeSplit = Callable[..., Path]
+
+
+def copy_tree(source: Path, target: Path) -> Path:
+    """A copy that may be written to, also of fixtures that may not."""
+    shutil.copytree(source, target)
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return target
 
 
 def write_split(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from df2coco import (
 from df2coco import split as split_file
 from df2coco.drawing import draw
 from df2coco.errors import CocoFileError, Df2cocoError, OptionError
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, copy_tree
 from tests.test_cli import run
 
 SPLIT = FIXTURES / "validation"
@@ -111,8 +110,8 @@ def test_what_is_in_no_class_is_counted(tmp_path: Path, whole: dict[str, Any]) -
 
 def test_a_folder_gets_instances_alone(tmp_path: Path) -> None:
     root = tmp_path / "data"
-    shutil.copytree(SPLIT, root / "validation")
-    shutil.copytree(SPLIT / "image", root / "test" / "image")
+    copy_tree(SPLIT, root / "validation")
+    copy_tree(SPLIT / "image", root / "test" / "image")
     convert(root, tmp_path / "out", shape=Shape(classes=CLASSES))
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "instances_validation.json",
@@ -339,9 +338,9 @@ def test_lists_that_cannot_be(text: str, message: str, tmp_path: Path) -> None:
 
 
 def test_a_list_may_name_images_of_one_split_alone(tmp_path: Path) -> None:
-    shutil.copytree(SPLIT, tmp_path / "data" / "validation")
+    copy_tree(SPLIT, tmp_path / "data" / "validation")
     train = tmp_path / "data" / "train"
-    shutil.copytree(SPLIT, train)
+    copy_tree(SPLIT, train)
     for path in (train / "annos" / "000001.json", train / "image" / "000001.jpg"):
         path.unlink()
     (done,) = convert(tmp_path / "data", tmp_path / "out", selection=Selection(listed=(1,)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from df2coco.parser.annotation import parse_annotation
 from df2coco.parser.records import ImageRecord
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, LANDMARK_NAMES, NUM_LANDMARKS
 from df2coco.validator import validate
-from tests.conftest import MakeSplit, run_command, write_split
+from tests.conftest import MakeSplit, copy_tree, run_command, write_split
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 
@@ -272,7 +271,7 @@ class TestOptions:
         assert len(document["images"]) == sum(i["source"] == only for i in everything["images"])
 
     def test_a_selection_needs_no_images(self, validation: Path, tmp_path: Path) -> None:
-        shutil.copytree(validation / "annos", tmp_path / "annos")
+        copy_tree(validation / "annos", tmp_path / "annos")
         documents = [
             converted(source, tmp_path / "o.json", only="user", categories=(8, 9))
             for source in (validation, tmp_path / "annos")
@@ -959,7 +958,7 @@ class TestSample:
 
     def test_errors_outside_the_sample_count(self, validation: Path, tmp_path: Path) -> None:
         source = tmp_path / "annos"
-        shutil.copytree(validation / "annos", source)
+        copy_tree(validation / "annos", source)
         sample = {
             f"{i['id']:06d}.json"
             for i in converted(source, tmp_path / "o.json", sample=1)["images"]

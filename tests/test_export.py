@@ -24,6 +24,7 @@ from df2coco.export import export_roboflow, export_yolo
 from df2coco.layouts import SHARED, layout_of_category
 from df2coco.masks.outline import Polygons, outlines
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
+from tests.conftest import copy_tree
 from tests.samples import make_jpeg
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -523,7 +524,7 @@ def test_photos_that_cannot_be_linked(files: Mapping[str, Path], tmp_path: Path)
     archive = zipped(tmp_path)
     (tmp_path / "alone").mkdir()
     alone = Path(shutil.copy(files["instances"], tmp_path / "alone"))
-    shutil.copytree(SPLIT / "annos", tmp_path / "no" / "annos")
+    copy_tree(SPLIT / "annos", tmp_path / "no" / "annos")
     for source, images, message in (
         (archive, [], "its photos lie in an archive"),
         (tmp_path / "no", [], "no photos were found"),
@@ -547,7 +548,7 @@ def test_photos_where_the_system_makes_no_links(
 
     for name in absent:
         monkeypatch.setattr(os, name, refuse)
-    shutil.copytree(SPLIT, tmp_path / "data" / "validation")  # on one disk
+    copy_tree(SPLIT, tmp_path / "data" / "validation")  # on one disk
     out = tmp_path / "yolo"
     if "link" in absent:  # never a copy
         refused(lambda: export_yolo([tmp_path / "data"], out), tmp_path, "cannot be a link to")

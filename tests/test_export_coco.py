@@ -14,7 +14,7 @@ import pytest
 
 from df2coco import Selection, Shape, convert, export_coco, export_roboflow, export_yolo, load
 from df2coco.errors import Df2cocoError, ImageError, OptionError, OutputError, PasswordError
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, copy_tree
 from tests.test_cli import run
 from tests.test_export import changed, dataset_root, refused, tree
 from tests.zipcrypto import write_encrypted_zip
@@ -156,7 +156,7 @@ def test_names_that_lead_elsewhere(files: Mapping[str, Path], tmp_path: Path) ->
 @pytest.mark.parametrize("photos", ["link", "copy"])
 def test_a_photo_that_is_a_folder(photos: Any, files: Mapping[str, Path], tmp_path: Path) -> None:
     images = tmp_path / "image"
-    shutil.copytree(SPLIT / "image", images)
+    copy_tree(SPLIT / "image", images)
     photo = images / "000003.jpg"
     photo.rename(images / "other.jpg")
     photo.symlink_to("other.jpg")
@@ -183,7 +183,7 @@ def test_one_photo_for_two_images(files: Mapping[str, Path], tmp_path: Path) -> 
 
 def test_folders_that_cannot_be_written(files: Mapping[str, Path], tmp_path: Path) -> None:
     data = tmp_path / "data"
-    shutil.copytree(SPLIT / "image", data)
+    copy_tree(SPLIT / "image", data)
     for folder, message in (
         (data, "holds files already"),
         (data / "out", "which is read"),

@@ -20,7 +20,7 @@ from df2coco.report import write_report
 from df2coco.validator import validate
 from df2coco.version import DOCS
 from tests.browser import Browser
-from tests.conftest import MakeSplit, run_command
+from tests.conftest import MakeSplit, copy_tree, run_command
 from tests.samples import asked, make_annotation, make_jpeg
 
 pytest.importorskip("matplotlib")
@@ -162,7 +162,7 @@ def test_a_file_of_the_official_converter(validation: Path, tmp_path: Path) -> N
 def test_images_that_cannot_be_opened_are_reported(
     folder: Path, validation: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(validation / "image", tmp_path / "image")
+    copy_tree(validation / "image", tmp_path / "image")
     (tmp_path / "image/000001.jpg").unlink()
     (tmp_path / "image/000002.jpg").write_bytes(b"\xff\xd8 no picture")
     out = tmp_path / "report.html"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from df2coco.converter.run import convert
 from df2coco.converter.summary import ConversionError
 from df2coco.errors import CocoFileError, Df2cocoError, OutputError
 from df2coco.taxonomy import CATEGORIES
+from tests.conftest import copy_tree
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 HEIGHT, WIDTH = 120, 100
@@ -69,7 +69,7 @@ def test_fixtures_convert_to_the_same_bytes_again(
         pytest.skip("sizes were found by the items that are left out")
     source = validation if with_images else tmp_path / "elsewhere"
     if not with_images:
-        shutil.copytree(validation / "annos", source)
+        copy_tree(validation / "annos", source)
     images = validation / "image" if with_images else None
     assert any(there_and_back(source, tmp_path, options, images).iterdir())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from df2coco.parser.item import corners_fault
 from df2coco.parser.records import Fields
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
+from tests.conftest import copy_tree
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
@@ -137,7 +137,7 @@ def test_encrypted_zip(validation: Path, tmp_path: Path) -> None:
 
 
 def test_no_images(validation: Path, tmp_path: Path) -> None:
-    annos = shutil.copytree(validation / "annos", tmp_path / "annos")
+    annos = copy_tree(validation / "annos", tmp_path / "annos")
     out = tmp_path / "out.json"
     convert(annos, out)
     for source in (None, annos, validation):  # sizes were not known, and are not compared
@@ -147,7 +147,7 @@ def test_no_images(validation: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_used_is_not_expected(validation: Path, tmp_path: Path) -> None:
-    source = shutil.copytree(validation, tmp_path / "validation")
+    source = copy_tree(validation, tmp_path / "validation")
     first, second = sorted((source / "annos").iterdir())[:2]
     content = json.loads(first.read_text())
     key = next(key for key in content if key.startswith("item"))
@@ -164,7 +164,7 @@ def test_what_cannot_be_used_is_not_expected(validation: Path, tmp_path: Path) -
 
 def test_root_of_several_splits(validation: Path, tmp_path: Path) -> None:
     for name in ("train", "validation"):
-        shutil.copytree(validation, tmp_path / "root" / name)
+        copy_tree(validation, tmp_path / "root" / name)
     convert(tmp_path / "root", tmp_path / "out")
     assert (
         told(validate(tmp_path / "out" / "keypoints_train.json", against=tmp_path / "root")) == []

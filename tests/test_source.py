@@ -21,6 +21,7 @@ from df2coco.errors import PasswordError, SourceError
 from df2coco.parser import files
 from df2coco.parser.reader import read_split
 from df2coco.parser.splits import find_images, find_splits
+from tests.conftest import copy_tree
 from tests.samples import make_annotation, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
@@ -874,7 +875,7 @@ class TestArchives:
             if kind == "zip":
                 pack(validation / inside, tmp_path / f"{name}.zip")
             else:
-                shutil.copytree(validation / inside, tmp_path / name)
+                copy_tree(validation / inside, tmp_path / name)
         suffix = {"zip": ".zip", "folder": ""}
         where = tmp_path / f"val_images{suffix[images]}"
         convert(
@@ -899,7 +900,7 @@ class TestArchives:
         self, validation: Path, tmp_path: Path
     ) -> None:
         root = tmp_path / "root"
-        shutil.copytree(validation / "image", root / "train" / "image")
+        copy_tree(validation / "image", root / "train" / "image")
         pack(validation, root / "train.zip", prefix="train/")
         (summary,) = convert(root, tmp_path / "out")
         assert summary.outputs[0].name == "instances_train.json"

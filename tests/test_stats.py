@@ -21,7 +21,7 @@ from df2coco.stats import SplitStatistics, quantile, split_statistics, statistic
 from df2coco.stats.tally import CountedCategory, ItemFacts, Tally
 from df2coco.stats.values import gaps
 from df2coco.taxonomy import CATEGORIES
-from tests.conftest import MakeSplit, run_command
+from tests.conftest import MakeSplit, copy_tree, run_command
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 
 
@@ -186,7 +186,7 @@ def test_a_file_without_landmarks(validation: Path, tmp_path: Path) -> None:
 
 def test_images_without_annotations(validation: Path, tmp_path: Path) -> None:
     folder = tmp_path / "test"
-    shutil.copytree(validation / "image", folder / "image")
+    copy_tree(validation / "image", folder / "image")
     image_info(folder, tmp_path / "out.json")
     found = statistics(folder)
     assert (found.images, found.items) == (len(list((folder / "image").iterdir())), 0)
@@ -197,7 +197,7 @@ def test_images_without_annotations(validation: Path, tmp_path: Path) -> None:
 
 
 def test_without_images_sizes_are_not_told(validation: Path, tmp_path: Path) -> None:
-    shutil.copytree(validation / "annos", tmp_path / "annos")
+    copy_tree(validation / "annos", tmp_path / "annos")
     found = statistics(tmp_path / "annos")
     convert(tmp_path / "annos", tmp_path / "out.json")
     assert found.image_sizes == ()

@@ -26,6 +26,7 @@ from df2coco.errors import CocoFileError
 from df2coco.parser.records import NOTICES
 from df2coco.validator import CHECKS, LEVELS, Hit, Report, checks, validate
 from df2coco.validator.file import File
+from tests.conftest import copy_tree
 from tests.tools.documents import check_pages, checks_index
 
 NAN = float("nan")
@@ -1305,7 +1306,7 @@ def test_equal_ids_are_shown_by_their_places(clean: dict[str, Any], tmp_path: Pa
 def test_each_file_is_compared_with_its_split(tmp_path: Path) -> None:
     files = {}
     for split in ("train", "validation"):
-        shutil.copytree(FINDINGS / "source", tmp_path / "root" / split)
+        copy_tree(FINDINGS / "source", tmp_path / "root" / split)
         files[split] = tmp_path / f"keypoints_{split}.json"
         shutil.copy(CLEAN, files[split])
     first = next((tmp_path / "root" / "validation" / "annos").iterdir())
