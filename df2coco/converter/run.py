@@ -338,5 +338,5 @@ _NO_IMAGES: Final = (
 _NO_SELECTION: Final = (
     "images without annotations: --only, --category, --exclude and --where cannot choose among them"
 )
-_NOTHING_LEFT: Final = "--category, --exclude, --where, --classes and --only leave no image"
+_NOTHING_LEFT: Final = "the chosen categories, classes, values or source leave no image"
 _NOTHING_USABLE: Final = "nothing is left that can be used"
