@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from PIL import Image
 
@@ -21,6 +22,9 @@ from df2coco.parser.image_header import HeaderTooShortError, ImageHeader, read_h
 from df2coco.parser.photos import Pictures
 from tests.samples import asked, make_annotation, make_item, make_jpeg
 from tests.tools.fuzz.cases import Case, Outcome, Watch, fuzz
+
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""Pillow takes some mutations for formats that nobody has photos in."""
 
 
 @functools.cache
@@ -89,7 +93,7 @@ def header_by_pillow(data: bytes) -> ImageHeader | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
                 try:
                     value = image.getexif().get(0x0112, 1)
                 except Exception:
