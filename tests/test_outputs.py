@@ -121,8 +121,13 @@ class TestGuard:
             yield
 
         monkeypatch.setattr("tempfile.TemporaryFile", with_a_name)
-        with pytest.raises(KeyboardInterrupt):
-            check_outputs([place / "out.json"])
+        # A shell's background jobs ignore Ctrl-C.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                check_outputs([place / "out.json"])
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert not (place / "probe").exists()
 
     def test_missing_folders_where_they_are_made(self, place: Path) -> None:

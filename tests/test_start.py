@@ -94,7 +94,7 @@ def test_what_is_required_stands_without_braces() -> None:
     assert "convert [OPTIONS] SOURCE OUT\n" in result.stdout
 
 
-WRONG_USE = {
+WRONG_USE: dict[str, str | tuple[str, ...]] = {
     "convrt": "there is no command convrt. Did you mean convert? See",
     "convrt --help": "there is no command convrt. Did you mean convert? See",
     "train": "there is no command train. See",
@@ -103,9 +103,18 @@ WRONG_USE = {
     "convert in out --limt 3": "No such option: --limt",
     "convert": "Missing argument 'SOURCE'. See",
     "draw in.json": "Missing option '--out'. See",
-    "convert in out --limit 0": "--limit: 0 is less than 1. See",
-    "convert in out --seed x": "--seed: 'x' is not a whole number. See",
-    "draw in.json --out x.png --min-score high": "--min-score: 'high' is not a number. See",
+    "convert in out --limit 0": (
+        "--limit: 0 is less than 1. See",
+        "--limit: 0 is not in the range x>=1. See",
+    ),
+    "convert in out --seed x": (
+        "--seed: 'x' is not a whole number. See",
+        "--seed: 'x' is not a valid integer. See",
+    ),
+    "draw in.json --out x.png --min-score high": (
+        "--min-score: 'high' is not a number. See",
+        "--min-score: 'high' is not a valid float. See",
+    ),
     "convert in out --task boxes": "--task: 'boxes' is none of keypoints, instances. See",
     "metainfo torch": "FRAMEWORK: 'torch' is none of detectron2, mmdet, mmpose, ultralytics. See",
     "export yolo in.json": "SOURCE|COCO.json... DIR: name what to export",
@@ -117,7 +126,10 @@ WRONG_USE = {
 def test_wrong_use_is_one_line(line: str) -> None:
     result = CliRunner().invoke(app, line.split(), prog_name="df2coco")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"df2coco: {WRONG_USE[line]}")
+    words = WRONG_USE[line]
+    # Older versions of typer look at numbers themselves, and say it in their own words.
+    alternatives = (words,) if isinstance(words, str) else words
+    assert result.stderr.removeprefix("df2coco: ").startswith(alternatives)
     assert result.stderr.count("\n") == 1
     if result.stderr.count("See"):
         words = [word for word in line.split() if word in ("export", "yolo", *COMMANDS)]
