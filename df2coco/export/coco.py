@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,9 +45,7 @@ def export_coco(
     export = Export(
         sources, Path(folder), images, shape, _NAMES, photos, workers, password, progress
     )
-    with export.datasets() as (work, datasets):
-        splits = [_write_coco(export, work, dataset) for dataset in datasets]
-    return Exported(tuple(splits), datasets[0].class_names if datasets else ())
+    return _run(export, _write_coco)
 
 
 def export_roboflow(
@@ -71,8 +69,12 @@ def export_roboflow(
     export = Export(
         sources, Path(folder), images, shape, _ROBOFLOW, photos, workers, password, progress
     )
+    return _run(export, _write_roboflow)
+
+
+def _run(export: Export, write: Callable[[Export, Path, Dataset], ExportedSplit]) -> Exported:
     with export.datasets() as (work, datasets):
-        splits = [_write_roboflow(export, work, dataset) for dataset in datasets]
+        splits = [write(export, work, dataset) for dataset in datasets]
     return Exported(tuple(splits), datasets[0].class_names if datasets else ())
 
 
