@@ -278,6 +278,27 @@ def test_a_key_that_nobody_reads_may_hold_any_integer(
         run(place)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1E+400", "1e99"])
+@pytest.mark.parametrize("entries", ["images", "annotations", "categories"])
+def test_a_key_that_nobody_reads_may_not_be_infinite(
+    entries: str, number: str, base: dict[str, Any], validation: Path, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, validation / "image")
+    document = copy.deepcopy(base)
+    document[entries][0]["hash"] = "NUMBER"
+    place.path.write_text(json.dumps(document).replace('"NUMBER"', number))
+    is_right = number == "1e99"
+    codes = {f.check.code for f in validate(place.path).findings}
+    assert ("not-finite" not in codes) == is_right
+    for _, run in (COMMANDS | SLOW).values():
+        with (
+            contextlib.nullcontext()
+            if is_right
+            else pytest.raises(CocoFileError, match=rf"{entries}\[0\].hash: an infinite number")
+        ):
+            run(place)
+
+
 @pytest.mark.parametrize("value", [0, 1.0, "1", {}, [1.5], ["1"], [None], [-1], True])
 def test_float_polygons_of_another_type(value: Any, base: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "mutated.json"

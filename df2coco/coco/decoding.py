@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from df2coco.coco.reader import has_huge, parse
 from df2coco.coco.schema import (
     DATASET_FIELDS,
     FIELDS,
@@ -60,6 +61,8 @@ class Decoder:
 
     def decode(self, raw: bytes) -> list[Any] | None:
         """The entries in the JSON text of a list; None where one of them has to be looked at."""
+        if has_huge(raw) and parse(raw) is None:
+            return None  # in a field that is not decoded
         try:
             entries: list[Any] = self._decode(raw)
             for entry in entries if self._numbers else ():

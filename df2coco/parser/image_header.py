@@ -95,6 +95,7 @@ def read_image_header(files: Files, reference: Reference) -> ImageHeader:
 def decode(data: bytes, drawn: tuple[int, int] | None = None) -> Any:
     """The pixels of an image as Pillow's `Image`; much larger than it will be `drawn`, it is reduced.
 
+    Without `drawn` it is as small as its format can decode it: what is damaged is damaged at any size.
     Raises `SourceError` for what cannot be decoded, or takes more memory than there may be.
     """
     read_header(data[: _header_limit(data)], complete=True)
@@ -104,7 +105,7 @@ def decode(data: bytes, drawn: tuple[int, int] | None = None) -> Any:
             image = _open(data)
             width, height = image.size
             room = (2 * drawn[0], 2 * drawn[1]) if drawn else image.size
-            image.draft(None, room)  # JPEG decodes to 1/2, 1/4, 1/8
+            image.draft(None, room if drawn else (1, 1))  # JPEG decodes to 1/2, 1/4, 1/8
             a_pixel = _BYTES.get(image.format, 4)
             a_pixel += 4 * image.has_transparency_data  # of a copy that can be reduced
             needed = image.width * image.height * a_pixel
