@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from heapq import heappop, heappush
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,7 +52,7 @@ class Converted(NamedTuple):
     reaches: list[float]
     """Of each image that was read, chosen or not: see `ImageRecord.reach`."""
     pair: str
-    """What the images of a pair have in common; "" for several images."""
+    """What the images of a pair have in common: that of the first image."""
 
 
 @no_collection()
@@ -59,12 +61,7 @@ def convert_chunk(job: Job, images: list[ReadImage]) -> list[Converted]:
     if job.selection.limit is None and job.selection.sample is None:
         return [_convert(job, images)]
     # Any of them may be the last, or be chosen without the others.
-    return [_convert(job, [image])._replace(pair=_pair(image)) for image in images]
-
-
-def _pair(image: ReadImage) -> str:
-    pair_id = None if image.record is None else image.record.pair_id
-    return f"image {image.entry.stem}" if pair_id is None else f"pair {pair_id}"
+    return [_convert(job, [image]) for image in images]
 
 
 def _convert(job: Job, images: list[ReadImage]) -> Converted:
@@ -72,18 +69,16 @@ def _convert(job: Job, images: list[ReadImage]) -> Converted:
     records = [record for record in chosen if record is not None]
     numbers = category_ids(job.outputs[0].shape)
     measured = measure(records, count=any(each.shape.area == "mask" for each in job.outputs))
+    reaches = (image.record.reach for image in images if image.record is not None)
+    pair_id = None if images[0].record is None else images[0].record.pair_id
     return Converted(
         len(records),
         Counter(numbers[item.category_id] for record in records for item in record.items),
         left_out,
         _notices(job, images, chosen, measured),
         [_part(output, records, measured) for output in job.outputs],
-        pair="",
-        reaches=[
-            image.record.reach
-            for image in images
-            if image.record is not None and image.record.reach is not None
-        ],
+        [reach for reach in reaches if reach is not None],
+        f"image {images[0].entry.stem}" if pair_id is None else f"pair {pair_id}",
     )
 
 
@@ -98,11 +93,9 @@ def _notices(
         for item in () if record is None else record.items:
             if not next(rest).pixels:
                 file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
-                notices.append(Notice("area-from-box", file, field, _FROM_BOX))
+                text = "the polygons cover no pixel; area is the box's"
+                notices.append(Notice("area-from-box", file, field, text))
     return notices
-
-
-_FROM_BOX: Final = "the polygons cover no pixel; area is the box's"
 
 
 def _choose(
@@ -166,12 +159,8 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
     held = 0
     limit = 1 << 64
     for number, image in enumerate(converted):
-        yield image._replace(
-            images=0,
-            items_per_category={},
-            left_out=0,
-            blocks=[Block.join((), ())] * len(image.blocks),
-        )
+        empty = [Block.join((), ())] * len(image.blocks)
+        yield Converted(0, {}, 0, image.notices, empty, image.reaches, image.pair)
         digest = blake2b(f"{seed}:{image.pair}".encode(), digest_size=8).digest()
         rank = int.from_bytes(digest, "big")
         if not image.images or rank >= limit:
@@ -183,8 +172,5 @@ def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterato
         while held - len(waiting[-ranks[0]]) >= size:
             limit = -heappop(ranks)
             held -= len(waiting.pop(limit))
-    chosen = sorted(
-        (pair for pairs in waiting.values() for pair in pairs), key=lambda pair: pair[0]
-    )
-    for _, image in chosen:
+    for _, image in sorted(chain.from_iterable(waiting.values()), key=itemgetter(0)):
         yield image._replace(notices=[])

@@ -44,7 +44,7 @@ def measure(records: Sequence[ImageRecord], *, count: bool) -> list[Measured]:
 
 
 def _polygons(polygons: list[list[Number]]) -> tuple[bytes, list[int]]:
-    """JSON of polygons with all numbers as floats, and `Measured.float_polygons`."""
+    """`Measured.segmentation` and `Measured.float_polygons`."""
     text = orjson.dumps(polygons)
     if b"." not in text and b"e" not in text:
         # All are integers: changing the text costs a tenth of making the numbers anew.
@@ -80,8 +80,7 @@ class Encoder:
         return [self._category(c) for c in CATEGORIES if only in (None, c.id)]
 
     def _category(self, category: Category) -> Entry:
-        entry: Entry
-        entry = {"id": category.id, "name": category.name, "supercategory": "clothes"}
+        entry: Entry = {"id": category.id, "name": category.name, "supercategory": "clothes"}
         if self._has_keypoints:
             slots = self._slots[category.id]
             entry["keypoints"] = list(self._names[category.id])
@@ -90,12 +89,8 @@ class Encoder:
 
     def image(self, record: ImageRecord) -> bytes:
         """JSON of a record's image."""
-        image: dict[str, Any] = {
-            "id": record.image_id,
-            "file_name": record.file_name,
-            "width": record.width,
-            "height": record.height,
-        }
+        image: dict[str, Any] = {"id": record.image_id, "file_name": record.file_name}
+        image |= {"width": record.width, "height": record.height}
         own = {"source": record.source, "pair_id": record.pair_id}
         return orjson.dumps(image | {name: v for name, v in own.items() if v is not None})
 
@@ -148,9 +143,7 @@ def _box(corners: tuple[Number, Number, Number, Number]) -> bytes:
 def _attributes(*values: int | None) -> bytes:
     """JSON of the attributes that are not None, each behind a comma."""
     named = zip(("style", *ATTRIBUTES), values, strict=True)
-    return b"".join(
-        b',"%b":%d' % (name.encode(), value) for name, value in named if value is not None
-    )
+    return "".join(f',"{name}":{value}' for name, value in named if value is not None).encode()
 
 
 def _placement(slots: Sequence[int], count: int) -> Callable[[list[Number]], tuple[bytes, ...]]:
@@ -180,17 +173,10 @@ class OfficialEncoder(Encoder):
         }
 
     def image(self, record: ImageRecord) -> bytes:
-        image = {
-            "coco_url": "",
-            "date_captured": "",
-            "file_name": record.file_name,
-            "flickr_url": "",
-            "id": record.image_id,
-            "license": 0,
-            "width": record.width,
-            "height": record.height,
-        }
-        return orjson.dumps(image)
+        image: dict[str, Any]
+        image = {"coco_url": "", "date_captured": "", "file_name": record.file_name}
+        image |= {"flickr_url": "", "id": record.image_id, "license": 0}
+        return orjson.dumps(image | {"width": record.width, "height": record.height})
 
     def annotation(self, record: ImageRecord, item: Item, _: Measured) -> bytes:
         box = from_corners(item.bounding_box)
@@ -232,18 +218,9 @@ def make_info(shape: Shape, selection: Selection, *, sizes_known: bool) -> dict[
     """
     if shape.preset == "official":
         return {}
-    conversion = Conversion(
-        shape.task,
-        shape.layout,
-        shape.landmarks,
-        shape.area,
-        **dataclasses.asdict(selection) | {"listed": len(selection.listed) or None},
-        classes=tuple(shape.class_ids.items()),
-        sizes_known=sizes_known,
-    )
-    return {
-        "description": "DeepFashion2 in COCO format",
-        "version": __version__,
-        "contributor": "df2coco",
-        "df2coco": conversion.as_json(),
-    }
+    options = dataclasses.asdict(shape) | dataclasses.asdict(selection)
+    del options["preset"]
+    options |= {"listed": len(selection.listed) or None, "classes": shape.classes or ()}
+    conversion = Conversion(**options, sizes_known=sizes_known)
+    info = {"description": "DeepFashion2 in COCO format", "version": __version__}
+    return info | {"contributor": "df2coco", "df2coco": conversion.as_json()}

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.coco.info import Condition
 from df2coco.coco.schema import is_id
-from df2coco.errors import OptionError, check_choice, did_you_mean, shorten
+from df2coco.errors import OptionError, check_choice, check_list, did_you_mean, shorten
 from df2coco.parser.annotation import find_image_id
 from df2coco.taxonomy import (
     CATEGORIES,
@@ -62,6 +62,8 @@ _PRESETS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Preset -> the value that it gives to each other field of `Shape`."""
 
+Classes: TypeAlias = Mapping[str, Iterable[int | str]] | tuple[tuple[str, tuple[int, ...]], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -88,38 +90,29 @@ class Selection:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, read in (
-            ("categories", _category_id),
-            ("exclude", _category_id),
-            ("listed", _image_id),
-        ):
-            ids = {read(given, name) for given in _listed(name, getattr(self, name))}
-            object.__setattr__(self, name, tuple(sorted(ids)))
-        object.__setattr__(self, "where", tuple(_listed("where", self.where)))
+        for name in ("categories", "exclude", "listed", "where"):
+            given = getattr(self, name)
+            check_list(name, given)
+            if name != "where":
+                read = _image_id if name == "listed" else _category_id
+                given = sorted({read(each, name) for each in given})
+            object.__setattr__(self, name, tuple(given))
         for text in self.where:
             Condition.read(text)
         check_choice("only", self.only, (None, *SOURCES))
         for name in ("limit", "sample"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
-                raise OptionError(
-                    f"{shorten(value)} is not a number of images, 1 or more.", field=name
-                )
+                text = f"{shorten(value)} is not a number of images, 1 or more."
+                raise OptionError(text, field=name)
         if self.limit is not None and self.sample is not None:
             raise OptionError("does not go with limit. Leave one of them out.", field="sample")
-        if type(self.seed) is not int:
-            raise OptionError(f"{shorten(self.seed)} is not a whole number.", field="seed")
 
     @property
     def category_ids(self) -> tuple[int, ...]:
         """The ids of all categories that are left."""
         chosen = self.categories or CATEGORY_BY_ID
         return tuple(c for c in CATEGORY_BY_ID if c in chosen and c not in self.exclude)
-
-    @property
-    def without_items(self) -> "Selection":
-        """The same for images without annotations: what chooses by them is left out."""
-        return dataclasses.replace(self, categories=(), exclude=(), where=(), only=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,35 +135,29 @@ class Shape:
     landmarks: LandmarkChoice = "all"
     area: AreaKind | None = None
     preset: PresetName | None = None
-    classes: Mapping[str, Iterable[int | str]] | tuple[tuple[str, tuple[int, ...]], ...] | None = (
-        None
-    )
+    classes: Classes | None = None
 
     def __post_init__(self) -> None:
-        choices = [each for each in dataclasses.fields(self) if each.name in _TABLES]
-        for field in choices:
-            optional = () if field.default else (None,)
-            check_choice(field.name, getattr(self, field.name), (*optional, *_TABLES[field.name]))
+        check_choice("preset", self.preset, (None, *PRESETS))
         fixed = _PRESETS[self.preset] if self.preset else {}
-        for field in choices:
+        for field in [each for each in dataclasses.fields(self) if each.name in _TABLES]:
             given = getattr(self, field.name)
+            optional = () if field.default else (None,)
+            check_choice(field.name, given, (*optional, *_TABLES[field.name]))
             value = fixed.get(field.name, given)
             if given not in (field.default, value):
-                raise OptionError(
-                    f"{shorten(given)} does not go with preset {self.preset}, which has {value}. "
-                    "Leave one of them out.",
-                    field=field.name,
-                )
+                text = f"{shorten(given)} does not go with preset {self.preset}, which has {value}."
+                raise OptionError(f"{text} Leave one of them out.", field=field.name)
             object.__setattr__(self, field.name, value)
         if self.classes is not None:
             if self.preset:
                 raise OptionError(f"does not go with preset {self.preset}.", field="classes")
             if self.task == "keypoints":
-                raise OptionError(
+                text = (
                     "keypoints does not go with classes: the landmarks of garments that become one "
-                    "have no common definition. Leave one of them out.",
-                    field="task",
+                    "have no common definition. Leave one of them out."
                 )
+                raise OptionError(text, field="task")
             object.__setattr__(self, "task", "instances")
             object.__setattr__(self, "classes", _read_classes(self.classes))
 
@@ -189,15 +176,8 @@ _TABLES: Final[Mapping[str, Mapping[Any, str]]] = {
     "layout": LAYOUTS,
     "landmarks": LANDMARKS,
     "area": AREAS,
-    "preset": PRESETS,
 }
 """Field of `Shape` -> its values."""
-
-
-def _listed(name: str, given: object) -> Iterable[Any]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise OptionError(f"{shorten(given)} is not a list of names or ids.", field=name)
-    return given
 
 
 def _category_id(given: object, option: str) -> int:
@@ -233,7 +213,8 @@ def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
         if type(name) is not str or not name.strip() or name in classes:
             fault = "is there twice" if name in classes else "is no name"
             raise OptionError(f"{shorten(name)} {fault}. Give each class its own.", field="classes")
-        ids = [_category_id(member, "classes") for member in _listed("classes", members)]
+        check_list("classes", members)
+        ids = [_category_id(member, "classes") for member in members]
         if not ids:
             text = f"{shorten(name)} has no category. Name some, or leave it out."
             raise OptionError(text, field="classes")

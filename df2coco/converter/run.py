@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from df2coco.coco.writer import Writer
 from df2coco.converter.chunk import Converted, Job, Output, convert_chunk, take_sample
@@ -24,7 +24,7 @@ from df2coco.parser.reader import Split, map_images
 from df2coco.parser.records import EMPTYING, Notice, leaves_nothing
 from df2coco.parser.splits import find_images, find_splits
 from df2coco.progress import Progress, no_progress
-from df2coco.taxonomy import CATEGORIES
+from df2coco.taxonomy import CATEGORIES, Category
 from df2coco.workers import check_workers
 
 # ---------------------------------------------------------------- the files
@@ -40,12 +40,13 @@ def _plan(
         if per_category and shape.classes:
             text = "is not for the files of --per-category, which have landmarks. Leave one of them out."
             raise OptionError(text, field="classes")
-        return [_family(split, out, selection, shape, per_category) for split in splits]
+        own = [c for c in CATEGORIES if per_category and c.id in selection.category_ids]
+        return [_family(split, out, shape, own) for split in splits]
     if per_category:
-        raise OutputError(
-            "--per-category writes a file of each category. Name a folder instead of a .json file.",
-            file=out,
+        text = (
+            "--per-category writes a file of each category. Name a folder instead of a .json file."
         )
+        raise OutputError(text, file=out)
     if len(splits) > 1:
         names = ", ".join(split.name for split in splits)
         raise OutputError(f"one file for several splits ({names}). Name a folder.", file=out)
@@ -57,38 +58,28 @@ def _plan(
     return [[Output(out, shape.of_file(shape.task or "keypoints"))]]
 
 
-_SUFFIX: Final = re.compile(r"\.[A-Za-z]\w{0,7}")
-"""What looks like the end of a file's name; that of a folder may have dots, too: coco-v1.2."""
-
-
 def _is_folder(out: Path) -> bool:
     """Whether OUT names a folder; else it is a .json file. Raises `OutputError` for anything else."""
     refuse_stdout(out)
-    if os.path.isdir(out):
-        return True
-    suffix = out.suffix
-    if suffix.lower() == ".json":
-        return False
-    if _SUFFIX.fullmatch(suffix):
-        raise OutputError(
+    if out.suffix.lower() == ".json" or os.path.isdir(out):
+        return os.path.isdir(out)
+    if re.fullmatch(r"\.[A-Za-z]\w{0,7}", out.suffix):  # coco-v1.2 is the name of a folder
+        text = (
             "is not the name of a .json file. Name one, or a folder (a folder whose name looks "
-            "like a file's must be there already).",
-            file=out,
+            "like a file's must be there already)."
         )
+        raise OutputError(text, file=out)
     return True
 
 
-def _family(
-    split: Split, folder: Path, selection: Selection, shape: Shape, per_category: bool
-) -> list[Output]:
+def _family(split: Split, folder: Path, shape: Shape, own: Iterable[Category]) -> list[Output]:
+    """The files of a split in a folder; each category of `own` has one, too."""
     if split.reader.annotations is None:
         bare = Shape(classes=shape.classes).of_file("instances")
         return [Output(folder / f"image_info_{split.name}.json", bare)]
     tasks: tuple[Task, ...] = (shape.task,) if shape.task else ("instances", "keypoints")
     outputs = [Output(folder / f"{task}_{split.name}.json", shape.of_file(task)) for task in tasks]
-    for category in CATEGORIES if per_category else ():
-        if category.id not in selection.category_ids:
-            continue
+    for category in own:
         name = f"deepfashion2_{category.official_name}_{split.name}.json"
         outputs.append(Output(folder / split.name / name, shape.of_file("keypoints"), category.id))
     return outputs
@@ -131,29 +122,26 @@ def convert(
     run = _Run(selection, on_error, workers, keep_notices, report, progress)
     makes_folders = _is_folder(out)
     progress("looking for annotation files", 0, 0)
-    splits = _listed_alone(find_splits(source, images, password), selection.listed, source)
+    splits = find_splits(source, images, password)
+    if selection.listed:
+        splits = _listed_alone(splits, frozenset(selection.listed), source)
     plans = _plan(splits, out, selection, shape, per_category=per_category)
     return run.convert(splits, plans, makes_folders=makes_folders)
 
 
-def _listed_alone(
-    splits: list[Split], listed: Sequence[int | str], source: str | Path
-) -> list[Split]:
-    """The splits with the images of a list alone, where there is one. Raises `SourceError`."""
-    if not listed:
-        return splits
-    wanted = frozenset(listed)
-    shorter = [
-        replace(split, entries=[e for e in split.entries if find_image_id(e.stem) in wanted])
+def _listed_alone(splits: list[Split], listed: frozenset[Any], source: str | Path) -> list[Split]:
+    """The splits with the images of a list alone. Raises `SourceError`."""
+    splits = [
+        replace(split, entries=[e for e in split.entries if find_image_id(e.stem) in listed])
         for split in splits
     ]
-    found = (find_image_id(entry.stem) for split in shorter for entry in split.entries)
-    if missing := sorted(set(listed).difference(found)):
+    found = (find_image_id(entry.stem) for split in splits for entry in split.entries)
+    if missing := sorted(listed.difference(found)):
         some = ", ".join(f"{number:06d}" for number in missing[:5]) + " ..." * (len(missing) > 5)
         are = "are" if len(missing) > 1 else "is"
         text = f"{counted(len(missing), 'image')} of the list {are} not there: {some}. Correct it."
         raise SourceError(text, file=source)
-    return [split for split in shorter if split.entries]
+    return [split for split in splits if split.entries]
 
 
 def image_info(
@@ -175,10 +163,8 @@ def image_info(
     if not split.entries:
         names = ("test/image", "test.zip", "test_image*", "test")
         there = [str(p.relative_to(images)) for name in names for p in Path(images).glob(name)]
-        text = (
-            f"no images found. Name their folder or archive{f', as {there[0]}' if there else ''}."
-        )
-        raise SourceError(text, file=images)
+        hint = f", as {there[0]}" if there else ""
+        raise SourceError(f"no images found. Name their folder or archive{hint}.", file=images)
     output = Output(Path(out), Shape().of_file("instances"))
     (summary,) = run.convert([split], [[output]], makes_folders=False)
     return summary
@@ -203,10 +189,6 @@ class _Run:
         """Whether nothing is to be written, since something cannot be used."""
         return self.on_error == "fail" and any(summary.errors for summary in summaries)
 
-    def _note(self, summary: Summary, notices: Iterable[Notice]) -> None:
-        for notice in notices:
-            summary.note(notice, keep=self.keep_notices or self.report is not None)
-
     def convert(
         self, splits: Sequence[Split], plans: Sequence[list[Output]], *, makes_folders: bool
     ) -> list[Summary]:
@@ -220,20 +202,16 @@ class _Run:
         check_outputs([*paths, *reports], read, make_folders=makes_folders)
         try:
             with Outputs() as outputs:
-                summaries = [
-                    self._convert(split, plan, outputs)
-                    for split, plan in zip(splits, plans, strict=True)
-                ]
+                summaries = list(map(partial(self._convert, outputs), splits, plans))
                 empty = [s for s in summaries if "nothing-left" in s.notice_counts]
-                if self._fails(*summaries) or len(empty) == len(summaries):
-                    for summary in summaries:
-                        summary.clear()
+                is_void = self._fails(*summaries) or len(empty) == len(summaries)
+                for summary in summaries if is_void else empty:
+                    summary.clear()
+                if is_void:
                     raise ConversionError(summaries)
                 for summary in empty:  # the other splits are what was asked for
-                    for path in summary.outputs:
-                        outputs.drop(path)
-                    summary.outputs.clear()
-                    summary.clear()
+                    while summary.outputs:
+                        outputs.drop(summary.outputs.pop())
                 for path in reports:
                     outputs.open(path).write(report_json(summaries))
         except ConversionError as error:
@@ -243,21 +221,23 @@ class _Run:
             raise
         return summaries
 
-    def _convert(self, split: Split, plan: Sequence[Output], outputs: Outputs) -> Summary:
+    def _convert(self, outputs: Outputs, split: Split, plan: Sequence[Output]) -> Summary:
         """Convert one split; only notices count once something cannot be used that has to be."""
-        selection = self._selection(split)
-        classes = plan[0].shape.class_ids
+        selection, classes = self.selection, plan[0].shape.class_ids
+        if split.reader.annotations is None:
+            selection = replace(selection, categories=(), exclude=(), where=(), only=None)
         summary = Summary(split.name, [output.path for output in plan])
         summary.names = dict(enumerate(classes, 1)) or summary.names
         summary.subset = bool(classes) or selection != Selection()
-        self._note(summary, self._notices(split))
+        keep = self.keep_notices or self.report is not None
+        for notice in self._notices(split, selection):
+            summary.note(notice, keep=keep)
         reaches = array("d")
         with ExitStack() as stack:
             writers = []
+            sizes_known = split.reader.images is not None
             for output in plan:
-                info = make_info(
-                    output.shape, selection, sizes_known=split.reader.images is not None
-                )
+                info = make_info(output.shape, selection, sizes_known=sizes_known)
                 categories = make_encoder(output.shape).categories(output.category_id)
                 writer = Writer(outputs.open(output.path), info, categories, output.path)
                 writers.append(stack.enter_context(writer))
@@ -267,7 +247,8 @@ class _Run:
                 results = take_sample(results, selection.sample, selection.seed)
             for converted in results:
                 reaches.extend(converted.reaches)
-                self._note(summary, converted.notices)
+                for notice in converted.notices:
+                    summary.note(notice, keep=keep)
                 if self._fails(summary):
                     continue  # only more errors are of interest
                 summary.images += converted.images
@@ -282,61 +263,46 @@ class _Run:
         summary.items = sum(summary.items_per_category.values())
         if other_photos := judge_photos(reaches):
             summary.note(other_photos, keep=True)
-        annotated = split.reader.annotations is not None
-        if not self._fails(summary):
-            written = summary.items if annotated else summary.images
-            if leaves_nothing(summary.notice_counts, written):
-                first = next(notice for notice in summary.notices if notice.code in EMPTYING)
-                text = f"{_NOTHING_USABLE} ({first})"
-                summary.note(Notice("nothing-left", "", "", text), keep=True)
-            elif summary.subset and not summary.images:
-                summary.note(Notice("nothing-left", "", "", _NOTHING_LEFT), keep=True)
+        if not self._fails(summary) and (text := _why_empty(split, summary)):
+            summary.note(Notice("nothing-left", "", "", text), keep=True)
         return summary
+
+    def _notices(self, split: Split, selection: Selection) -> Iterable[Notice]:
+        """What is worth knowing before the first image."""
+        if split.reader.images is None:
+            text = (
+                "no images found, so width and height are the smallest that hold the annotations: "
+                f"good for evaluation, wrong for training. {split.where_photos_are()}"
+            )
+            yield Notice("no-images", "", "", text)
+        if selection != self.selection:
+            those = "--only, --category, --exclude and --where"
+            text = f"images without annotations: {those} cannot choose among them"
+            yield Notice("selection-ignored", split.reader.images_label, "", text)
+        yield from split.notices()
 
     def _chunks(
         self, split: Split, plan: Sequence[Output], selection: Selection
     ) -> Generator[list[Converted], None, None]:
         """What the images of a split give for each file of its plan. Close the generator to end early."""
-        job = Job(
-            # The official converter's file has sizes as stored.
-            replace(
-                split.reader,
-                stored_size=plan[0].shape.preset == "official",
-                needs_landmarks=any(output.shape.task == "keypoints" for output in plan),
-            ),
-            selection,
-            plan,
+        reader = replace(
+            split.reader,
+            stored_size=plan[0].shape.preset == "official",  # whose file has sizes as stored
+            needs_landmarks=any(output.shape.task == "keypoints" for output in plan),
         )
+        work = partial(convert_chunk, Job(reader, selection, plan))
+        phase = f"converting {split.name}" if reader.annotations else "reading image headers"
         return map_images(
-            partial(convert_chunk, job),
-            job.reader,
-            split.entries,
-            phase=f"converting {split.name}" if job.reader.annotations else "reading image headers",
-            workers=self.workers,
-            progress=self.progress,
+            work, reader, split.entries, phase=phase, workers=self.workers, progress=self.progress
         )
 
-    def _selection(self, split: Split) -> Selection:
-        """What of the selection makes sense for the split."""
-        if split.reader.annotations is not None:
-            return self.selection
-        return self.selection.without_items
 
-    def _notices(self, split: Split) -> Iterable[Notice]:
-        """What is worth knowing before the first image."""
-        if split.reader.images is None:
-            yield Notice("no-images", "", "", f"{_NO_IMAGES} {split.where_photos_are()}")
-        if self._selection(split) != self.selection:
-            yield Notice("selection-ignored", split.reader.images_label, "", _NO_SELECTION)
-        yield from split.notices()
-
-
-_NO_IMAGES: Final = (
-    "no images found, so width and height are the smallest that hold the annotations: "
-    "good for evaluation, wrong for training."
-)
-_NO_SELECTION: Final = (
-    "images without annotations: --only, --category, --exclude and --where cannot choose among them"
-)
-_NOTHING_LEFT: Final = "the chosen categories, classes, values or source leave no image"
-_NOTHING_USABLE: Final = "nothing is left that can be used"
+def _why_empty(split: Split, summary: Summary) -> str:
+    """Why nothing is left of a split; "" when something is."""
+    written = summary.images if split.reader.annotations is None else summary.items
+    if leaves_nothing(summary.notice_counts, written):
+        first = next(notice for notice in summary.notices if notice.code in EMPTYING)
+        return f"nothing is left that can be used ({first})"
+    if summary.subset and not summary.images:
+        return "the chosen categories, classes, values or source leave no image"
+    return ""

@@ -12,9 +12,6 @@ from df2coco.errors import SourceError, counted, printable
 from df2coco.parser.records import Notice
 from df2coco.taxonomy import CATEGORIES
 
-_SHOWN: Final = 5
-"""Notices of a kind that a summary keeps when not all are asked for."""
-
 
 @dataclass
 class Summary:
@@ -51,19 +48,19 @@ class Summary:
     def note(self, notice: Notice, *, keep: bool) -> None:
         """Count a notice, and keep it if `keep` or if it is among the first of its code."""
         self.notice_counts[notice.code] += 1
-        shown = 1 if notice.code == "category-name" else _SHOWN  # a habit of the whole source
+        shown = 1 if notice.code == "category-name" else 5  # a habit of the whole source
         if keep or self.notice_counts[notice.code] <= shown:
             self.notices.append(notice)
-
-    def clear(self) -> None:
-        """Count nothing as written; the notices stay."""
-        self.images = self.items = self.left_out = 0
-        self.items_per_category.clear()
 
     def faults(self) -> str:
         """What cannot be used, for a message: "2 annotation files, 1 item"."""
         counts = ((self.notice_counts[code], what) for code, what in _UNUSABLE.items())
         return ", ".join(counted(count, what) for count, what in counts if count)
+
+    def clear(self) -> None:
+        """Count nothing as written; the notices stay."""
+        self.images = self.items = self.left_out = 0
+        self.items_per_category.clear()
 
 
 _UNUSABLE: Final = {"bad-file": "annotation file", "bad-image": "image", "bad-item": "item"}
@@ -74,19 +71,19 @@ class ConversionError(SourceError):
     """Something in the source cannot be used, and it was not allowed to leave it out."""
 
     def __init__(self, summaries: Sequence[Summary]) -> None:
-        empty = [
-            f"{s.split}: {n.text}" for s in summaries for n in s.notices if n.code == "nothing-left"
-        ]
-        faults = "; ".join(f"{s.split}: {s.faults()}" for s in summaries if s.errors)
-        text = (
-            f"{faults} cannot be used, so nothing was written. "
-            "Fix them, or pass --on-error skip to leave them out."
-        )
-        if empty:
-            text = f"{'; '.join(empty)}, so nothing was written. Correct that, or leave it out."
-        super().__init__(text)
+        notices = [(s.split, notice) for s in summaries for notice in s.notices]
+        what = [f"{split}: {n.text}" for split, n in notices if n.code == "nothing-left"]
+        remedy = "Correct that, or leave it out."
+        if not what:
+            what = [f"{s.split}: {s.faults()}" for s in summaries if s.errors]
+            what[-1] += " cannot be used"
+            remedy = "Fix them, or pass --on-error skip to leave them out."
+        super().__init__(f"{'; '.join(what)}, so nothing was written. {remedy}")
         self.summaries = list(summaries)
         """One a split, with or without faults."""
+
+
+_REPORTED: Final = ("level", "code", "file", "field", "text")
 
 
 def report_json(summaries: Sequence[Summary]) -> bytes:
@@ -102,13 +99,8 @@ def report_json(summaries: Sequence[Summary]) -> bytes:
             **({"items_in_no_class": summary.left_out} if summary.left_out else {}),
             "counts": dict(sorted(summary.notice_counts.items())),
             "notices": [
-                {
-                    "level": notice.level,
-                    "code": notice.code,
-                    "file": printable(notice.file),  # names of files need not be text
-                    "field": notice.field,
-                    "text": printable(notice.text),
-                }
+                # Names of files need not be text.
+                {name: printable(getattr(notice, name)) for name in _REPORTED}
                 for notice in summary.notices
             ],
         }
