@@ -25,18 +25,11 @@ from typing import Any
 
 from df2coco.version import __version__ as __version__
 
-
-def _public_names() -> dict[str, str]:
-    """Name -> its module, of the lines "from MODULE import NAME as NAME" in `__init__.pyi`.
-
-    Type checkers and editors read that list, and so do we: there is no other.
-    """
-    stub = __loader__.get_data(f"{__path__[0]}/__init__.pyi").decode()
-    lines = (line.split() for line in stub.splitlines() if line.startswith("from "))
-    return {words[3]: words[1] for words in lines if words[3] != "__version__"}
-
-
-_HOMES = _public_names()
+# Name -> its module, of the lines "from MODULE import NAME as NAME" in `__init__.pyi`.
+# Type checkers and editors read that list, and so do we: there is no other.
+_STUB = __loader__.get_data(f"{__path__[0]}/__init__.pyi").decode()
+_LINES = (line.split() for line in _STUB.splitlines() if line.startswith("from "))
+_HOMES = {words[3]: words[1] for words in _LINES if words[3] != "__version__"}
 __all__ = sorted(_HOMES)
 
 

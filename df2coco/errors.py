@@ -131,12 +131,9 @@ def printable(text: str) -> str:
     """`text` on one line and without characters that a terminal would act on."""
     if text.isprintable():
         return text
-    # A byte of a file's name that is not UTF-8 is a lone surrogate in Python.
-    return "".join(
-        c
-        if c.isprintable()
-        else f"\\x{ord(c) - 0xDC00:02x}"
-        if "\udc80" <= c <= "\udcff"
-        else c.encode("unicode_escape", "backslashreplace").decode()
-        for c in text
-    )
+    text = text.translate(_BYTES)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_BYTES = {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
+"""A byte of a file's name that is not UTF-8 is a lone surrogate in Python."""

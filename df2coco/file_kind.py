@@ -24,7 +24,7 @@ class FileKind(NamedTuple):
 
 _UNPACK: Final = "Unpack it and name the folder."
 _REPLACE: Final = "Replace it, or name another file or folder."
-_SIGNATURES: Final[tuple[tuple[int, bytes, FileKind], ...]] = (
+_SIGNATURES: Final[tuple[tuple[int, bytes | tuple[bytes, ...], FileKind], ...]] = (
     # where, the bytes there, what that is
     (0, b"Rar!\x1a\x07", FileKind("a rar archive", _UNPACK)),
     (0, b"7z\xbc\xaf\x27\x1c", FileKind("a 7z archive", _UNPACK)),
@@ -34,12 +34,15 @@ _SIGNATURES: Final[tuple[tuple[int, bytes, FileKind], ...]] = (
     (0, b"\x28\xb5\x2f\xfd", FileKind("a zstd archive", _UNPACK)),
     (0, b"\xff\xd8\xff", FileKind("a JPEG image", _REPLACE)),
     (0, b"\x89PNG\r\n\x1a\n", FileKind("a PNG image", _REPLACE)),
-    (4, b"ftyphei", FileKind("a HEIC file", "Convert it to JPEG.")),
-    (4, b"ftypmif1", FileKind("a HEIC file", "Convert it to JPEG.")),
+    (4, (b"ftyphei", b"ftypmif1"), FileKind("a HEIC file", "Convert it to JPEG.")),
     (0, b"version https://git-lfs", FileKind("a pointer of Git LFS", "Download the file itself: git lfs pull.")),
     (0, b"%PDF", FileKind("a PDF document", _REPLACE)),
     (0, b"PAR1", FileKind("a parquet table", _REPLACE)),
     (0, b"\x89HDF\r\n", FileKind("an HDF5 file", _REPLACE)),
+    (0, (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"),
+        FileKind("a Python pickle", "Name a folder of 000001.json files.")),
+    (0, (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0["),
+        FileKind("text in UTF-16", "Save it as UTF-8.")),
 )  # fmt: skip
 
 _WEB_PAGE: Final = FileKind(
@@ -56,8 +59,6 @@ VOLUME: Final = FileKind(
 )
 _TAR_GZ: Final = FileKind("a compressed tar archive", _UNPACK)
 _GZIP: Final = FileKind("compressed with gzip", "Unpack it with gunzip.")
-_UTF_16: Final = FileKind("text in UTF-16", "Save it as UTF-8.")
-_PICKLE: Final = FileKind("a Python pickle", "Name a folder of 000001.json files.")
 _TORCH: Final = FileKind(
     "a file of PyTorch (weights, or predictions as Detectron2 writes beside coco_instances_results.json)",
     _REPLACE,
@@ -100,10 +101,6 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
         return _TORCH
     if data.startswith(b"\x1f\x8b"):
         return _TAR_GZ if name.lower().endswith((".tar.gz", ".tgz")) else _GZIP
-    if data.startswith((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5")):
-        return _PICKLE
-    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{", b"[\0", b"\0[")):
-        return _UTF_16
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _PAGE.match(text):
         return _WEB_PAGE
