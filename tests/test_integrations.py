@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from df2coco.cli.app import app
-from df2coco.cli.metainfo import FRAMEWORKS
+from df2coco.cli.export import FRAMEWORKS
 from df2coco.export.yolo import data_yaml
 from df2coco.integrations import detectron2, mmdet, mmpose
 from df2coco.layouts import AGGREGATED, SHARED

@@ -141,7 +141,7 @@ def test_a_command_under_nohup_outlives_its_terminal(make_split: MakeSplit, tmp_
     script = (
         "import os, signal, sys; from df2coco.cli import main\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "import df2coco.converter.run as run\n"
+        "import df2coco.converter as run\n"
         "convert = run.convert\n"
         "run.convert = lambda *a, **k: (os.kill(os.getpid(), signal.SIGHUP), convert(*a, **k))[1]\n"
         f"sys.argv = ['df2coco', 'convert', {str(split)!r}, {str(tmp_path / 'out.json')!r}]\n"

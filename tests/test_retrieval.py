@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-import df2coco.cli.retrieval  # noqa: F401
+import df2coco.cli.evaluate  # noqa: F401
 from df2coco.cli.app import app
 from df2coco.errors import SourceError
 from df2coco.retrieval import PAIR_COLUMNS, evaluate_retrieval, write_retrieval

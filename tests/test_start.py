@@ -399,7 +399,6 @@ class TestEnds:
         script = (
             "import sys, df2coco.cli, df2coco.cli.app as app\n"
             "def broken(): raise ZeroDivisionError('ours')\n"
-            "df2coco.cli.list_command = None\n"
             "app.app = broken\n"
             "sys.argv = ['df2coco', 'stats']\n"
             "df2coco.cli.main()"

@@ -1228,7 +1228,7 @@ def test_several_files_are_examined() -> None:
 
 
 def test_explain_knows_every_code() -> None:
-    importlib.import_module("df2coco.cli.explain")
+    importlib.import_module("df2coco.cli.validate")
     for check in CHECKS:
         result = CliRunner().invoke(app, ["explain", check.code])
         assert result.exit_code == 0
@@ -1242,7 +1242,7 @@ def test_explain_knows_every_code() -> None:
 
 
 def test_explain_knows_the_notices_of_convert_and_lists_all() -> None:
-    importlib.import_module("df2coco.cli.explain")
+    importlib.import_module("df2coco.cli.validate")
     codes = [*(check.code for check in CHECKS), *NOTICES]
     assert [
         line.strip()

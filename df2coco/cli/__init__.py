@@ -1,7 +1,9 @@
-"""The command line: each module here is a group of commands that read options and call the library."""
+"""The command line: how it starts and ends. Each module here is a group of commands, which call the library."""
 
 import contextlib
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -10,55 +12,19 @@ from collections.abc import Iterable
 from functools import partial
 from threading import Timer
 from types import FrameType
-from typing import Final
+from typing import Any, Final, NoReturn
 
-from df2coco.cli.streams import guard_streams, say
+from df2coco.errors import printable
 
-__all__ = ["COMMANDS", "load_commands", "main"]
-
-
-def main() -> None:
-    """The console script."""
-    # A thread for each core costs more than all that numpy computes here.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for number in _ENDINGS:
-        if signal.getsignal(number) == signal.SIG_DFL:  # nohup lets SIGHUP be ignored
-            signal.signal(number, _terminate)
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
-    guard_streams()
-    try:
-        _run_and_flush()
-    except (KeyboardInterrupt, SystemExit) as end:
-        if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
-            raise
-        # Not by Python: having interrupted an import, it would end itself by the signal.
-        os._exit(_INTERRUPTED)
-
-
-_INTERRUPTED: Final = 130
-
-
-def _run_and_flush() -> None:
-    try:
-        _run(sys.argv[1:])
-    except Exception:
-        traceback.print_exc()
-        say("df2coco: this is a fault of df2coco. Please report it with the lines above.")
-        sys.exit(2)
-    finally:
-        sys.stdout.flush()
-        for number in (signal.SIGINT, *_ENDINGS):
-            signal.signal(number, signal.SIG_IGN)  # all is done or undone, and the exit code known
-
+__all__ = ["COMMANDS", "load_commands", "main", "say"]
 
 COMMANDS: Final = {
     "convert": ("convert", "Convert DeepFashion2 annotations to COCO."),
     "image-info": ("convert", "Write a COCO file without annotations, for the test split."),
     "validate": ("validate", "Report what is wrong with COCO files, and who is affected."),
-    "explain": ("explain", "Explain a finding of validate, or a notice of convert."),
+    "explain": ("validate", "Explain a finding of validate, or a notice of convert."),
     "evaluate": ("evaluate", "Score results as the DeepFashion2 benchmarks do."),
-    "retrieval": ("retrieval", "Write the ground truth of consumer-to-shop retrieval."),
+    "retrieval": ("evaluate", "Write the ground truth of consumer-to-shop retrieval."),
     "restore": ("files", "Write the dataset's annotation files again, one per image."),
     "split": ("files", "Split one COCO file; photos of a garment stay together."),
     "merge": ("files", "Merge COCO files of several splits into one."),
@@ -67,12 +33,45 @@ COMMANDS: Final = {
     "draw": ("draw", "Draw images with their boxes, masks and landmarks."),
     "skeletons": ("draw", "Draw a poster of the 13 landmark definitions."),
     "report": ("looking", "Write one page of HTML about a COCO file."),
-    "metainfo": ("metainfo", "Print the settings that a training framework needs."),
+    "metainfo": ("export", "Print the settings that a training framework needs."),
 }
 """The module of each command and the first line of its help (at most 60 characters), in the order of the list.
 
 That list needs no module then: importing all of them would double its time.
 """
+
+_INTERRUPTED: Final = 130
+_ENDINGS: Final = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+]
+"""Signals that ask for an end: also when the terminal is closed, on POSIX and on Windows."""
+
+
+def main() -> None:
+    """The console script."""
+    # A thread for each core costs more than all that numpy computes here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for number in (signal.SIGINT, *_ENDINGS):
+        # Nothing where it is ignored: nohup does that to SIGHUP.
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
+    _guard_streams()
+    try:
+        try:
+            _run(sys.argv[1:])
+        except Exception:
+            traceback.print_exc()
+            say("df2coco: this is a fault of df2coco. Please report it with the lines above.")
+            sys.exit(2)
+        finally:
+            sys.stdout.flush()
+            for number in (signal.SIGINT, *_ENDINGS):
+                signal.signal(number, signal.SIG_IGN)  # all is done or undone, the exit code known
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
+            raise
+        # Not by Python: having interrupted an import, it would end itself by the signal.
+        os._exit(_INTERRUPTED)
 
 
 def load_commands(names: Iterable[str] = COMMANDS) -> None:
@@ -82,44 +81,114 @@ def load_commands(names: Iterable[str] = COMMANDS) -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    from df2coco.cli.app import app, list_command
+    from df2coco.cli.app import app
 
     named = [name for name in arguments if name in COMMANDS]
     if named or "_DF2COCO_COMPLETE" in os.environ:
         load_commands(named or COMMANDS)
     else:
         for name, (_, summary) in COMMANDS.items():
-            list_command(name, summary)
+            app.command(name, help=summary)(lambda: None)
     app()
 
 
-_ENDINGS: Final = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
-]
-"""Signals that ask for an end: also when the terminal is closed, on POSIX and on Windows."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    if not _comes_again(number, frame):
-        raise KeyboardInterrupt
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    if _comes_again(number, frame):
-        return
-    with contextlib.suppress(OSError):
-        os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
-    sys.exit(128 + number)  # as an exception, so that temporary files and workers go
-
-
-def _comes_again(number: int, frame: FrameType | None) -> bool:
-    """Whether a signal came in a `__del__`, which swallows what is raised there; if so, it is sent again."""
+def _end(number: int, frame: FrameType | None) -> None:
+    """End by an exception, so that temporary files and workers go."""
     while frame is not None and frame.f_code.co_name != "__del__":
         frame = frame.f_back
-    if frame is None:
-        return False
-    send = signal.raise_signal if os.name == "nt" else partial(os.kill, os.getpid())
-    timer = Timer(0.01, send, (number,))
-    timer.daemon = True
-    timer.start()
-    return True
+    if frame is not None:  # which swallows what is raised in it: so once more, later
+        send = signal.raise_signal if os.name == "nt" else partial(os.kill, os.getpid())
+        timer = Timer(0.01, send, (number,))
+        timer.daemon = True
+        timer.start()
+    elif number == signal.SIGINT:
+        raise KeyboardInterrupt
+    else:
+        with contextlib.suppress(OSError):
+            os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
+        sys.exit(128 + number)
+
+
+# ---------------------------------------------------------------- standard streams
+
+
+def say(line: str = "") -> None:
+    """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
+    else:
+        print(printable(line), file=sys.stderr)
+
+
+def _guard_streams() -> None:
+    """Make writing to stdout end in one line and an exit code when it fails, and stderr never fail.
+
+    Streams that were closed at the start are opened on nothing, so that no file gets their number.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # It takes the lowest free number, which is the one that was closed.
+            stream = io.TextIOWrapper(io.FileIO(os.devnull, mode), encoding="utf-8")
+            setattr(sys, name, _ClosedStdout(stream.detach(), "utf-8") if number == 1 else stream)
+        elif number and type(stream) is io.TextIOWrapper:
+            kind = _Stdout if number == 1 else _Stderr
+            options: dict[str, Any] = {
+                "encoding": stream.encoding,
+                "errors": "backslashreplace",  # names of files need not be text
+                "line_buffering": stream.line_buffering,
+                "write_through": stream.write_through,
+            }
+            if number == 1 and not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
+                # Data in a file or pipe is the same on every system.
+                options |= {"encoding": "utf-8", "newline": "\n"}
+            guarded = kind(stream.detach(), **options)
+            setattr(sys, name, guarded)
+            setattr(sys, f"__{name}__", guarded)
+
+
+class _Stderr(io.TextIOWrapper):
+    """What cannot be shown is lost: there is no other place to say so."""
+
+    number = 2
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            self.fail(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self.fail(error)
+
+    def fail(self, _: OSError) -> None:
+        """Let all that follows go nowhere: the interpreter flushes once more at its end."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.number)
+        os.close(nowhere)
+
+
+class _Stdout(_Stderr):
+    """What cannot be printed ends the program: it was the result."""
+
+    number = 1
+
+    def fail(self, error: OSError) -> NoReturn:
+        super().fail(error)
+        # Windows has no broken pipes: it calls them invalid.
+        if error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL):
+            sys.exit(141)  # nobody reads any more, as the shell says it: 128 + SIGPIPE
+        say(f"df2coco: standard output cannot be written ({error.strerror}).")
+        sys.exit(2)
+
+
+class _ClosedStdout(_Stdout):
+    def write(self, text: str) -> int:
+        if text:
+            say("df2coco: standard output is closed, so the result cannot be printed.")
+            sys.exit(2)
+        return 0

@@ -1,4 +1,4 @@
-"""What all commands share: the typer app, the error boundary, options built from tables, the bar."""
+"""What all commands share: the typer app, the error boundary, options, the progress bar."""
 
 import functools
 import os
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
-from df2coco.cli.streams import say
+from df2coco.cli import say
 from df2coco.cli.values import Command, CommandGroup
 from df2coco.errors import Df2cocoError, OptionError, PasswordError, printable
 from df2coco.progress import Progress, no_progress
@@ -68,7 +68,6 @@ _EXAMPLES: Final = {
 }
 """The last lines of each command's help."""
 
-
 _OPTIONS: Final = {"categories": "category", "folders": "folder", "listed": "list"}
 """A parameter of the library, which takes a list -> the option that may be repeated."""
 
@@ -101,10 +100,8 @@ def command(
             except MemoryError:
                 fail("out of memory.")
             except ImportError as error:
-                if (
-                    "failed to map" not in str(error)
-                    and "cannot allocate" not in str(error).lower()
-                ):
+                reason = str(error).lower()
+                if "failed to map" not in reason and "cannot allocate" not in reason:
                     raise
                 fail("out of memory: a package could not be loaded. Allow more (ulimit -v).")
             except RecursionError:
@@ -120,11 +117,6 @@ def command(
     return register
 
 
-def list_command(name: str, summary: str) -> None:
-    """Make a command appear in the list of commands, where that is all that is asked for."""
-    app.command(name, help=summary)(lambda: None)
-
-
 def fail(message: str, *, code: int = 2) -> NoReturn:
     """One line on stderr and the exit code."""
     say(f"df2coco: {printable(message)}")
@@ -132,8 +124,18 @@ def fail(message: str, *, code: int = 2) -> NoReturn:
 
 
 def argument(metavar: str, help: str, **kwargs: Any) -> Any:
-    """A positional argument."""
-    return typer.Argument(metavar=metavar, help=help, show_default=False, **kwargs)
+    """A positional argument. Nothing here looks whether a file may be read: the library says it better."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False, readable=False, **kwargs)
+
+
+def option(metavar: str, help: str, *names: str, **kwargs: Any) -> Any:
+    """An option with a value; without `names` it is called as the parameter."""
+    return typer.Option(*names, metavar=metavar, help=help, readable=False, **kwargs)
+
+
+def flag(name: str, help: str, **kwargs: Any) -> Any:
+    """An option without a value."""
+    return typer.Option(name, help=help, **kwargs)
 
 
 def category_option(help: str) -> Any:
@@ -141,26 +143,10 @@ def category_option(help: str) -> Any:
     return option("NAME", help, autocompletion=lambda: [c.name for c in CATEGORIES])
 
 
-def option(metavar: str, help: str, **kwargs: Any) -> Any:
-    """An option with a value."""
-    return typer.Option(metavar=metavar, help=help, **kwargs)
-
-
-def flag(name: str, help: str) -> Any:
-    """An option without a value."""
-    return typer.Option(name, help=help)
-
-
 def choice(help: str, table: Mapping[str, str] | Sequence[str], **kwargs: Any) -> Any:
     """An option whose values are the keys of `table`, which its help explains."""
     text = f"{help} {explained(table)}." if isinstance(table, Mapping) else help
-    return option(
-        "|".join(table),
-        text.strip(),
-        callback=one_of(table),
-        autocompletion=lambda: list(table),
-        **kwargs,
-    )
+    return option("|".join(table), text, **one_of(table), **kwargs)
 
 
 def explained(table: Mapping[str, str]) -> str:
@@ -168,15 +154,15 @@ def explained(table: Mapping[str, str]) -> str:
     return "; ".join(f"{key}: {text}" for key, text in table.items())
 
 
-def one_of(table: Collection[str]) -> Callable[[str | None], str | None]:
-    """A check of a value that is given: it is in `table`."""
+def one_of(table: Collection[str]) -> dict[str, Any]:
+    """What makes typer check that a value is in `table`, and complete it."""
 
     def check(value: str | None) -> str | None:
         if value is not None and value not in table:
             raise typer.BadParameter(f"{value!r} is none of {', '.join(table)}")
         return value
 
-    return check
+    return {"callback": check, "autocompletion": lambda: list(table)}
 
 
 CocoArgument = Annotated[Path, argument("COCO.json", "A COCO file of any origin.")]
@@ -220,6 +206,8 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     if quiet or not sys.stderr.isatty():
         yield no_progress
         return
+    from tqdm import tqdm
+
     shown, bar = "", None
 
     def show(phase: str, done: int, total: int) -> None:
@@ -227,7 +215,17 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
         if bar is None or phase != shown:
             if bar is not None:
                 bar.close()
-            shown, bar = phase, _new_bar(phase, total)
+            shown, bar = (
+                phase,
+                tqdm(
+                    desc=printable(phase),
+                    total=total or None,
+                    bar_format=_BAR if total else "{desc} ...",
+                    dynamic_ncols=True,
+                    leave=False,
+                    file=sys.stderr,
+                ),
+            )
         bar.update(done - bar.n)
         if total and done == total:
             bar.refresh()  # tqdm draws ten times a second, which would leave 99 % standing
@@ -240,39 +238,28 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
 
 
 _BAR: Final = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
-
-
-def _new_bar(phase: str, total: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        desc=printable(phase),
-        total=total or None,
-        bar_format=_BAR if total else "{desc} ...",
-        dynamic_ncols=True,
-        leave=False,
-        file=sys.stderr,
-    )
-
-
 _Result = TypeVar("_Result")
 
 
 def run(
-    work: Callable[..., _Result], *, workers: int | None, password: str | None, quiet: bool
+    work: Callable[..., _Result],
+    *arguments: Any,
+    workers: int | None,
+    password: str | None,
+    quiet: bool,
+    **options: Any,
 ) -> _Result:
-    """`work` with the processes, the password and the progress bar that a command has.
+    """`work(*arguments, **options)` with the processes, the password and the progress bar of a command.
 
     When a password is missing and a person sits there, it is asked for.
     """
-
     count = workers or available_cores()
     if count == 1:
         keep_memory()
 
     def attempt(password: str | None) -> _Result:
         with progress_bar(quiet=quiet) as progress:
-            return work(workers=count, password=password, progress=progress)
+            return work(*arguments, workers=count, password=password, progress=progress, **options)
 
     try:
         return attempt(password)
@@ -306,10 +293,7 @@ def _print_version(value: bool) -> None:
 @app.callback()
 def _root(
     _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
+        bool, flag("--version", "Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     pass  # the option does it

@@ -3,208 +3,182 @@
 import json
 import time
 from collections.abc import Callable, Container
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-import typer
-
-from df2coco.cli import app as cli
-from df2coco.cli.streams import say
-from df2coco.converter.options import (
-    AREAS,
-    LANDMARKS,
-    LAYOUTS,
-    ON_ERROR,
-    PRESETS,
-    TASKS,
-    OnError,
-    Selection,
-    Shape,
-)
-from df2coco.converter.run import convert, image_info
-from df2coco.converter.summary import ConversionError, Summary
+from df2coco.cli import app, say
+from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
+from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS, ON_ERROR, PRESETS, TASKS
 from df2coco.errors import OptionError, counted, printable
 from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import SOURCES
 
 
-@cli.command("convert")
+@app.command("convert")
 def convert_command(
-    source: cli.SourceArgument,
+    source: app.SourceArgument,
     out: Annotated[
         Path,
-        cli.argument(
+        app.argument(
             "OUT",
             "A .json file, or a folder for instances_<split>.json and keypoints_<split>.json in one pass.",
         ),
     ],
-    images: cli.ImagesOption = None,
+    images: app.ImagesOption = None,
     task: Annotated[
-        str | None, cli.choice("What to write.", TASKS, show_default="keypoints")
+        str | None, app.choice("What to write.", TASKS, show_default="keypoints")
     ] = None,
     layout: Annotated[
-        str | None, cli.choice("The slots of keypoints.", LAYOUTS, show_default="unified")
+        str | None, app.choice("The slots of keypoints.", LAYOUTS, show_default="unified")
     ] = None,
     landmarks: Annotated[
-        str | None, cli.choice("Which landmarks count.", LANDMARKS, show_default="all")
+        str | None, app.choice("Which landmarks count.", LANDMARKS, show_default="all")
     ] = None,
     area: Annotated[
         str | None,
-        cli.choice("What area is.", AREAS, show_default="box for keypoints, mask for instances"),
+        app.choice("What area is.", AREAS, show_default="box for keypoints, mask for instances"),
     ] = None,
     preset: Annotated[
-        str | None, cli.choice("A fixed set of options.", PRESETS, show_default=False)
+        str | None, app.choice("A fixed set of options.", PRESETS, show_default=False)
     ] = None,
     classes: Annotated[
         Path | None,
-        cli.option(
+        app.option(
             "FILE",
             "JSON of the file's categories, and which of the dataset's each is made of: "
             '{"top": ["vest", "sling"], ...}. All others are left out.',
         ),
     ] = None,
     category: Annotated[
-        list[str] | None, cli.category_option("Only items of this category; may be repeated.")
+        list[str] | None, app.category_option("Only items of this category; may be repeated.")
     ] = None,
     exclude: Annotated[
-        list[str] | None, cli.category_option("No items of this category; may be repeated.")
+        list[str] | None, app.category_option("No items of this category; may be repeated.")
     ] = None,
     where: Annotated[
         list[str] | None,
-        cli.option(
+        app.option(
             "NAME=VALUES",
             "Only items with these values of scale, occlusion, zoom_in, viewpoint or style, as "
             "scale=2,3 or style=1-; may be repeated.",
         ),
     ] = None,
     only: Annotated[
-        str | None, cli.choice("Only images from users or from shops.", SOURCES, show_default=False)
+        str | None, app.choice("Only images from users or from shops.", SOURCES, show_default=False)
     ] = None,
     listed: Annotated[
         Path | None,
-        typer.Option(
-            "--list", metavar="FILE", help="Only these images: a name or number a line, # comments."
-        ),
+        app.option("FILE", "Only these images: a name or number a line, # comments.", "--list"),
     ] = None,
-    limit: Annotated[int | None, cli.option("N", "Only the first N images.", min=1)] = None,
+    limit: Annotated[int | None, app.option("N", "Only the first N images.", min=1)] = None,
     sample: Annotated[
         int | None,
-        cli.option(
+        app.option(
             "N",
             "Only N images, or a few more: a random sample, in which all photos of a pair_id "
             "(of the same garments) stay together.",
             min=1,
         ),
     ] = None,
-    seed: Annotated[int, cli.option("N", "Another number gives another sample.")] = 0,
+    seed: Annotated[int, app.option("N", "Another number gives another sample.")] = 0,
     per_category: Annotated[
         bool,
-        cli.flag("--per-category", "Also write MMPose's file of each category; OUT is a folder."),
+        app.flag("--per-category", "Also write MMPose's file of each category; OUT is a folder."),
     ] = False,
-    on_error: Annotated[str, cli.choice("When something cannot be used.", ON_ERROR)] = "fail",
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
+    on_error: Annotated[str, app.choice("When something cannot be used.", ON_ERROR)] = "fail",
+    workers: app.WorkersOption = None,
+    password: app.PasswordOption = None,
     report: Annotated[
-        Path | None, cli.option("FILE", "Write all that was dropped, repaired or noticed as JSON.")
+        Path | None, app.option("FILE", "Write all that was dropped, repaired or noticed as JSON.")
     ] = None,
-    quiet: cli.QuietOption = False,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
-    shape = _shape(classes, task=task, layout=layout, landmarks=landmarks, area=area, preset=preset)
-    selection = Selection(
-        categories=tuple(category or ()),
-        exclude=tuple(exclude or ()),
-        where=tuple(where or ()),
-        only=cast(Any, only),
-        listed=() if listed is None else _names_in(listed),
-        limit=limit,
-        sample=sample,
-        seed=seed,
-    )
-    work = partial(
+    chosen: Any = {"categories": category or (), "exclude": exclude or (), "where": where or ()}
+    chosen |= {"only": only, "limit": limit, "sample": sample, "seed": seed}
+    shape = {"task": task, "layout": layout, "landmarks": landmarks, "area": area, "preset": preset}
+    _run(
         convert,
         source,
         out,
         images=images,
-        selection=selection,
-        shape=shape,
+        selection=Selection(**chosen, listed=() if listed is None else _names_in(listed)),
+        shape=_shape(classes, shape),
         per_category=per_category,
-        on_error=cast(OnError, on_error),
+        on_error=on_error,
+        workers=workers,
+        password=password,
         report=report,
+        quiet=quiet,
     )
-    _run(work, workers, password, quiet)
 
 
-@cli.command("image-info")
+@app.command("image-info")
 def image_info_command(
-    images: Annotated[Path, cli.argument("IMAGES", "A folder or zip of 000001.jpg files.")],
-    out: Annotated[Path, cli.argument("OUT", "The .json file to write.")],
-    on_error: Annotated[str, cli.choice("When an image cannot be used.", ON_ERROR)] = "fail",
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
+    images: Annotated[Path, app.argument("IMAGES", "A folder or zip of 000001.jpg files.")],
+    out: Annotated[Path, app.argument("OUT", "The .json file to write.")],
+    on_error: Annotated[str, app.choice("When an image cannot be used.", ON_ERROR)] = "fail",
+    workers: app.WorkersOption = None,
+    password: app.PasswordOption = None,
     report: Annotated[
-        Path | None, cli.option("FILE", "Write all that was noticed as JSON.")
+        Path | None, app.option("FILE", "Write all that was noticed as JSON.")
     ] = None,
-    quiet: cli.QuietOption = False,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Write a COCO file without annotations, for the test split."""
-
-    def work(**given: Any) -> list[Summary]:
-        return [image_info(images, out, on_error=cast(OnError, on_error), report=report, **given)]
-
-    _run(work, workers, password, quiet)
+    options: Any = {
+        "on_error": on_error,
+        "workers": workers,
+        "password": password,
+        "report": report,
+    }
+    _run(image_info, images, out, **options, quiet=quiet)
 
 
 def _names_in(path: Path) -> tuple[str, ...]:
     """What the lines of a list name."""
     lines = path.read_text("utf-8-sig", "replace").splitlines()
-    names = [line.partition("#")[0].strip() for line in lines]
-    if not any(names):
+    names = tuple(name for line in lines if (name := line.partition("#")[0].strip()))
+    if not names:
         raise OptionError(f"{path} names no image. Write one a line.", field="listed")
-    return tuple(filter(None, names))
+    return names
 
 
-def _classes_in(path: Path) -> Any:
-    """The classes of a JSON file, as pairs: an object may hold a name twice."""
-    try:
-        return json.loads(path.read_bytes(), object_pairs_hook=tuple)
-    except ValueError as error:
-        raise OptionError(f"{path} is not JSON ({error}).", field="classes") from None
-
-
-def _shape(classes: Path | None, **options: str | None) -> Shape:
+def _shape(classes: Path | None, options: dict[str, str | None]) -> Shape:
     given: Any = {name: value for name, value in options.items() if value is not None}
     if classes is not None:
-        given["classes"] = _classes_in(classes)
-    if given.get("task") == "instances" or classes is not None:
+        try:  # as pairs: an object may hold a name twice
+            given["classes"] = json.loads(classes.read_bytes(), object_pairs_hook=tuple)
+        except ValueError as error:
+            raise OptionError(f"{classes} is not JSON ({error}).", field="classes") from None
+    if classes is not None or given.get("task") == "instances":
         for name in ("layout", "landmarks"):
             if name in given:
                 raise OptionError("task instances has no landmarks. Leave it out.", field=name)
     return Shape(**given)
 
 
-def _run(
-    work: Callable[..., list[Summary]], workers: int | None, password: str | None, quiet: bool
-) -> None:
+def _run(work: Callable[..., Any], *arguments: Any, quiet: bool, **options: Any) -> None:
     """Do it, and say what came of it."""
     started = time.monotonic()
     try:
-        summaries = cli.run(work, workers=workers, password=password, quiet=quiet)
+        done = app.run(work, *arguments, quiet=quiet, **options)
     except ConversionError as error:
         for summary in error.summaries:
             _say_notices(summary)
         raise
     if quiet:
         return
+    summaries = [done] if isinstance(done, Summary) else done
     for summary in summaries:
         _say_summary(summary, _say_notices(summary))
     say(f"{time.monotonic() - started:.1f} seconds")
     if any(summary.notice_counts["no-images"] for summary in summaries):
-        say(_WITH_PHOTOS)
+        say(
+            "To train, convert again with the photos: the same command and --images PATH, their folder or zip."
+        )
 
 
-_WITH_PHOTOS = "To train, convert again with the photos: the same command and --images PATH, their folder or zip."
 _SHOWN = 10
 
 

@@ -1,29 +1,29 @@
-"""`df2coco evaluate bbox`, `segm`, `keypoints` and `retrieval`."""
+"""`df2coco evaluate bbox`, `segm`, `keypoints` and `retrieval`, and `df2coco retrieval`."""
 
 import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from df2coco.cli import app as cli
-from df2coco.cli.streams import say
+from df2coco.cli import app, say
+from df2coco.errors import counted
 from df2coco.evaluation import evaluate
 from df2coco.evaluation.detection import COUNTED_LANDMARKS, OKS_AREAS, Attribute, Kind
 from df2coco.evaluation.engines import ENGINES
-from df2coco.retrieval import evaluate_retrieval
+from df2coco.retrieval import evaluate_retrieval, write_retrieval
 from df2coco.taxonomy import ATTRIBUTES
 
-group = cli.command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
+group = app.command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
 
 GroundTruthArgument = Annotated[
     Path,
-    cli.argument(
+    app.argument(
         "GT", "The ground truth: a COCO file of df2coco convert or of the official converter."
     ),
 ]
 
 
 def _results(fields: str) -> Any:
-    return cli.argument(
+    return app.argument(
         "RESULTS",
         f"A JSON list of {{image_id, category_id, {fields}, score}}; image_id of 000001.jpg is 1.",
     )
@@ -31,11 +31,11 @@ def _results(fields: str) -> Any:
 
 def _by(help: str) -> Any:
     text = f"Also the numbers of each value of an attribute{help}"
-    return cli.choice(text, tuple(ATTRIBUTES), show_default=False)
+    return app.choice(text, tuple(ATTRIBUTES), show_default=False)
 
 
 PerCategoryOption = Annotated[
-    bool, cli.flag("--per-category", "Also the numbers of each category.")
+    bool, app.flag("--per-category", "Also the numbers of each category.")
 ]
 ByOption = Annotated[
     str | None,
@@ -46,14 +46,14 @@ ByOption = Annotated[
 ]
 CategoryOption = Annotated[
     str | None,
-    cli.category_option(
+    app.category_option(
         "Score the items of this category, and take all results for its, whatever category_id they have: "
         "those of a model of one category.",
     ),
 ]
 EngineOption = Annotated[
     str | None,
-    cli.choice(
+    app.choice(
         "What matches results to items; both give the same numbers.",
         tuple(ENGINES),
         show_default="hotcoco where it is installed",
@@ -62,7 +62,7 @@ EngineOption = Annotated[
 
 
 def _detection_command(kind: Kind, fields: str, summary: str) -> None:
-    @cli.command(kind, group, help=summary)
+    @app.command(kind, group, help=summary)
     def detection_command(
         ground_truth: GroundTruthArgument,
         results: Annotated[Path, _results(fields)],
@@ -70,11 +70,13 @@ def _detection_command(kind: Kind, fields: str, summary: str) -> None:
         by: ByOption = None,
         category: CategoryOption = None,
         engine: EngineOption = None,
-        as_json: cli.JsonOption = False,
-        quiet: cli.QuietOption = False,
+        as_json: app.JsonOption = False,
+        quiet: app.QuietOption = False,
     ) -> None:
-        options = {"by": by, "category": category, "engine": engine}
-        _evaluate(kind, ground_truth, results, options, per_category, as_json, quiet)
+        options: Any = {"by": by, "category": category, "engine": engine}
+        with app.progress_bar(quiet=quiet) as progress:
+            evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
+        _show(evaluation, per_category, as_json, quiet)
 
 
 _detection_command(
@@ -85,37 +87,39 @@ _detection_command(
 )
 
 
-@cli.command("keypoints", group)
+@app.command("keypoints", group)
 def keypoints_command(
     ground_truth: GroundTruthArgument,
     results: Annotated[
         Path, _results("keypoints (x, y, v of all 294 or of the category's own), bbox (optional)")
     ],
-    landmarks: Annotated[str, cli.choice("Which landmarks count.", COUNTED_LANDMARKS)] = "all",
-    oks_area: Annotated[str, cli.choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
+    landmarks: Annotated[str, app.choice("Which landmarks count.", COUNTED_LANDMARKS)] = "all",
+    oks_area: Annotated[str, app.choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
     per_category: PerCategoryOption = False,
     by: ByOption = None,
     category: CategoryOption = None,
     engine: EngineOption = None,
-    as_json: cli.JsonOption = False,
-    quiet: cli.QuietOption = False,
+    as_json: app.JsonOption = False,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Landmark estimation: COCO's average precision by OKS.
 
     The sigmas are the official ones. The benchmark has two numbers: of all labelled landmarks, and with --landmarks visible.
     """
-    options = {"by": by, "category": category, "engine": engine}
+    options: Any = {"by": by, "category": category, "engine": engine}
     options |= {"landmarks": landmarks, "oks_area": oks_area}
-    _evaluate("keypoints", ground_truth, results, options, per_category, as_json, quiet)
+    with app.progress_bar(quiet=quiet) as progress:
+        evaluation = evaluate("keypoints", ground_truth, results, **options, progress=progress)
+    _show(evaluation, per_category, as_json, quiet)
 
 
-@cli.command("retrieval", group)
-def retrieval_command(
-    query: Annotated[Path, cli.argument("QUERY", "<split>_query.json of df2coco retrieval.")],
-    gallery: Annotated[Path, cli.argument("GALLERY", "<split>_gallery.json of df2coco retrieval.")],
+@app.command("retrieval", group)
+def evaluate_retrieval_command(
+    query: Annotated[Path, app.argument("QUERY", "<split>_query.json of df2coco retrieval.")],
+    gallery: Annotated[Path, app.argument("GALLERY", "<split>_gallery.json of df2coco retrieval.")],
     results: Annotated[
         Path,
-        cli.argument(
+        app.argument(
             "RESULTS",
             "A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
             "gallery_image_id, gallery_bbox}, the last two lists of up to 20 answers.",
@@ -123,33 +127,68 @@ def retrieval_command(
     ],
     per_category: PerCategoryOption = False,
     by: Annotated[str | None, _by(" of the query items.")] = None,
-    as_json: cli.JsonOption = False,
-    quiet: cli.QuietOption = False,
+    as_json: app.JsonOption = False,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
     evaluation = evaluate_retrieval(query, gallery, results, by=cast("Attribute | None", by))
     _show(evaluation, per_category, as_json, quiet)
 
 
-def _evaluate(
-    kind: Kind,
-    ground_truth: Path,
-    results: Path,
-    options: dict[str, Any],
-    per_category: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    with cli.progress_bar(quiet=quiet) as progress:
-        evaluation = evaluate(kind, ground_truth, results, **options, progress=progress)
-    _show(evaluation, per_category, as_json, quiet)
-
-
 def _show(evaluation: Any, per_category: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
-        cli.print_json(evaluation.as_json(per_category=per_category))
+        app.print_json(evaluation.as_json(per_category=per_category))
     else:
         print(evaluation.as_text(per_category=per_category))
     sys.stdout.flush()  # the notes come last, also where both streams go to one file
     for note in () if quiet else evaluation.notes:
         say(f"note: {note}")
+
+
+ListOption = Annotated[
+    Path | None,
+    app.option(
+        "FILE",
+        "Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
+        "Without it query images are the users' photos, gallery images the shops'.",
+        show_default=False,
+    ),
+]
+
+
+@app.command("retrieval")
+def retrieval_command(
+    source: app.SourceArgument,
+    out: Annotated[
+        Path,
+        app.argument(
+            "OUT_DIR",
+            "The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv.",
+        ),
+    ],
+    query_list: ListOption = None,
+    gallery_list: ListOption = None,
+    workers: app.WorkersOption = None,
+    password: app.PasswordOption = None,
+    quiet: app.QuietOption = False,
+) -> None:
+    """Write the ground truth of consumer-to-shop retrieval.
+
+    That is query items, gallery items, and all positive pairs. The pairs are the items of a query and a gallery image with the same pair_id and style. Query items
+    whose style no gallery item has are written with style 0, which means that they have no partner.
+    """
+    options: Any = {"query_list": query_list, "gallery_list": gallery_list, "workers": workers}
+    summaries = app.run(write_retrieval, source, out, **options, password=password, quiet=quiet)
+    for summary in () if quiet else summaries:
+        say(f"{summary.split}: {counted(summary.pairs, 'pair')}")
+        say(f"  query    {summary.query_images:>8,} images {summary.query_items:>8,} items")
+        say(f"  gallery  {summary.gallery_images:>8,} images {summary.gallery_items:>8,} items")
+        say(f"  scored: {counted(summary.scored, 'query item')} with a partner")
+        if summary.without_partner:
+            alone = counted(summary.without_partner, "query item")
+            say(f"  {alone} with a style but no partner: written with style 0")
+        if summary.without_source:
+            say(f"  {counted(summary.without_source, 'image')} without a source (user or shop):")
+            say("  left out. Name them by --query-list and --gallery-list.")
+        for path in summary.outputs:
+            say(f"  -> {path}")

@@ -1,14 +1,13 @@
-"""`df2coco export coco`, `export yolo`, `export roboflow` and `export table`."""
+"""`df2coco export coco`, `export yolo`, `export roboflow` and `export table`, and `df2coco metainfo`."""
 
+import importlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from df2coco.cli import app as cli
-from df2coco.cli.streams import say
+from df2coco.cli import app, say
 from df2coco.converter.options import LAYOUTS, TASKS
 from df2coco.errors import counted
 from df2coco.export import (
@@ -21,14 +20,16 @@ from df2coco.export import (
     export_table,
     export_yolo,
 )
+from df2coco.layouts import SHARED
+from df2coco.outputs import atomic_write
 from df2coco.parser.records import NOTICES
 
-group = cli.command_group("export", "Write the dataset as another tool reads it.")
+group = app.command_group("export", "Write the dataset as another tool reads it.")
 
 _PATHS = "SOURCE|COCO.json... DIR"
 PathsArgument = Annotated[
     list[Path],
-    cli.argument(
+    app.argument(
         _PATHS,
         "Files that df2coco convert wrote (train and validation together make one dataset), or "
         "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
@@ -37,108 +38,96 @@ PathsArgument = Annotated[
 ]
 PhotoPlacesOption = Annotated[
     list[Path] | None,
-    cli.option(
+    app.option(
         "PATH",
         "Folder or zip of the photos, once for each source in their order; found beside it when not given.",
     ),
 ]
-PhotosOption = Annotated[str, cli.choice("What the folder gets of photos.", PHOTOS)]
-TaskOption = Annotated[str, cli.choice("What the files hold, where SOURCE is converted.", TASKS)]
+PhotosOption = Annotated[str, app.choice("What the folder gets of photos.", PHOTOS)]
+TaskOption = Annotated[str, app.choice("What the files hold, where SOURCE is converted.", TASKS)]
 LayoutOption = Annotated[
     str,
-    cli.choice(
+    app.choice(
         "The slots of landmarks, where SOURCE is converted; COCO.json has its own.", LAYOUTS
     ),
 ]
 
 
-@cli.command("coco", group)
-def coco_command(
-    paths: PathsArgument,
-    task: TaskOption = "instances",
-    images: PhotoPlacesOption = None,
-    layout: LayoutOption = "unified",
-    photos: PhotosOption = "link",
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
-    quiet: cli.QuietOption = False,
-) -> None:
+def _coco_command(name: str, write: Callable[..., Exported], help: str) -> None:
+    @app.command(name, group, help=help)
+    def coco_command(
+        paths: PathsArgument,
+        task: TaskOption = "instances",
+        images: PhotoPlacesOption = None,
+        layout: LayoutOption = "unified",
+        photos: PhotosOption = "link",
+        workers: app.WorkersOption = None,
+        password: app.PasswordOption = None,
+        quiet: app.QuietOption = False,
+    ) -> None:
+        options: Any = {"task": task, "layout": layout, "photos": photos, "images": images or []}
+        _export(write, paths, **options, workers=workers, password=password, quiet=quiet)
+
+
+_coco_command(
+    "coco",
+    export_coco,
     """Write COCO files and their photos in one folder.
 
     They are annotations/instances_train.json and train/000001.jpg. The photos are those of the file alone.
-    """
-    options = {"task": task, "layout": layout, "photos": photos, "images": images or []}
-    _export(export_coco, paths, options, workers=workers, password=password, quiet=quiet)
+    """,
+)
 
 
-@cli.command("yolo", group)
+@app.command("yolo", group)
 def yolo_command(
     paths: PathsArgument,
-    task: Annotated[str, cli.choice("What the labels are.", YOLO_TASKS)] = "detect",
+    task: Annotated[str, app.choice("What the labels are.", YOLO_TASKS)] = "detect",
     images: PhotoPlacesOption = None,
     layout: LayoutOption = "unified",
     category: Annotated[
-        str | None, cli.category_option("Only items of this category, as the one class.")
+        str | None, app.category_option("Only items of this category, as the one class.")
     ] = None,
     photos: PhotosOption = "link",
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
-    quiet: cli.QuietOption = False,
+    workers: app.WorkersOption = None,
+    password: app.PasswordOption = None,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Write images, labels and data.yaml for Ultralytics YOLO.
 
     Polygons of a mask become one outline; with --task pose data.yaml has the mirror partners and the
     sigmas of the landmarks.
     """
-    options = {
-        "task": task,
-        "layout": layout,
-        "category": category,
-        "photos": photos,
-        "images": images or [],
-    }
-    _export(export_yolo, paths, options, workers=workers, password=password, quiet=quiet)
+    options: Any = {"task": task, "layout": layout, "photos": photos, "images": images or []}
+    options |= {"category": category, "workers": workers, "password": password}
+    _export(export_yolo, paths, **options, quiet=quiet)
 
 
-@cli.command("roboflow", group)
-def roboflow_command(
-    paths: PathsArgument,
-    task: TaskOption = "instances",
-    images: PhotoPlacesOption = None,
-    layout: LayoutOption = "unified",
-    photos: PhotosOption = "link",
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
-    quiet: cli.QuietOption = False,
-) -> None:
+_coco_command(
+    "roboflow",
+    export_roboflow,
     """Write the folders that RF-DETR trains from.
 
     They are train, valid and test, each with _annotations.coco.json beside the photos.
-    """
-    options = {"task": task, "layout": layout, "photos": photos, "images": images or []}
-    _export(export_roboflow, paths, options, workers=workers, password=password, quiet=quiet)
+    """,
+)
 
 
-@cli.command("table", group)
+@app.command("table", group)
 def table_command(
-    coco: cli.CocoArgument,
-    out: Annotated[Path, cli.argument("OUT", "The .csv or .parquet file to write.")],
-    quiet: cli.QuietOption = False,
+    coco: app.CocoArgument,
+    out: Annotated[Path, app.argument("OUT", "The .csv or .parquet file to write.")],
+    quiet: app.QuietOption = False,
 ) -> None:
     """Write a row for each item, as CSV or Parquet."""
-    with cli.progress_bar(quiet=quiet) as progress:
+    with app.progress_bar(quiet=quiet) as progress:
         rows = export_table(coco, out, progress=progress)
     if not quiet:
         say(f"{counted(rows, 'row')} -> {out}")
 
 
 def _export(
-    write: Callable[..., Exported],
-    paths: list[Path],
-    options: dict[str, Any],
-    *,
-    quiet: bool,
-    **given: Any,
+    write: Callable[..., Exported], paths: list[Path], *, quiet: bool, **options: Any
 ) -> None:
     """Export `paths` but the last into the last, and say what came of it."""
     *sources, folder = paths
@@ -146,7 +135,7 @@ def _export(
         raise typer.BadParameter(
             "name what to export, and then the folder to write.", param_hint=_PATHS
         )
-    done = cli.run(partial(write, sources, folder, **options), quiet=quiet, **given)
+    done = app.run(write, sources, folder, **options, quiet=quiet)
     if quiet:
         return
     for split in done.splits:
@@ -160,3 +149,50 @@ def _export(
                 say(f"no images/{name}: {what} will need it. Export both splits together.")
         folder /= "data.yaml"
     say(f"  -> {folder}")
+
+
+FRAMEWORKS: Final = {
+    "detectron2": "a module with register() and add_config()",
+    "mmdet": "a config fragment with metainfo, datasets and evaluator",
+    "mmpose": "a dataset_info for metainfo=dict(from_file=...)",
+    "ultralytics": "the data.yaml of a YOLO dataset with landmarks",
+}
+"""Framework -> what is printed."""
+
+_MODULES: Final = {"ultralytics": "export.yolo.data_yaml"}
+"""Those of the others are in `integrations`; each has a function `source(layout)`."""
+
+
+@app.command("metainfo")
+def metainfo_command(
+    framework: Annotated[
+        str,
+        app.argument(
+            "FRAMEWORK",
+            f"{app.explained(FRAMEWORKS)}.",
+            **app.one_of(FRAMEWORKS),
+        ),
+    ],
+    layout: Annotated[
+        str,
+        app.choice(
+            "The layout of the file.",
+            {name: f"{len(shared.names)} slots" for name, shared in SHARED.items()},
+        ),
+    ] = "unified",
+    out: Annotated[Path | None, app.option("FILE", "Write it there rather than to stdout.")] = None,
+    quiet: app.QuietOption = False,
+) -> None:
+    """Print the settings that a training framework needs.
+
+    They are a file that the framework loads as it is.
+    """
+    module = _MODULES.get(framework, f"integrations.{framework}")
+    settings = importlib.import_module(f"df2coco.{module}").source(SHARED[layout])
+    if out is None:
+        print(settings, end="")
+        return
+    with atomic_write(out) as stream:
+        stream.write(settings.encode())
+    if not quiet:
+        say(f"-> {out}")

@@ -3,24 +3,23 @@
 from pathlib import Path
 from typing import Annotated
 
-from df2coco.cli import app as cli
-from df2coco.cli.streams import say
+from df2coco.cli import app, say
 from df2coco.errors import OptionError, counted, shorten
 
 
-@cli.command("split")
+@app.command("split")
 def split_command(
-    path: Annotated[Path, cli.argument("COCO.json", "A COCO file.")],
+    path: Annotated[Path, app.argument("COCO.json", "A COCO file.")],
     folder: Annotated[
         Path,
-        cli.argument("DIR", "The folder for the files, one for each part: DIR/train.json."),
+        app.argument("DIR", "The folder for the files, one for each part: DIR/train.json."),
     ],
     parts: Annotated[
         str,
-        cli.option("NAME=SHARE,...", "The parts and their shares, which add up to 1."),
+        app.option("NAME=SHARE,...", "The parts and their shares, which add up to 1."),
     ] = "train=0.9,test=0.1",
-    seed: Annotated[int, cli.option("N", "Another number gives other parts.")] = 0,
-    quiet: cli.QuietOption = False,
+    seed: Annotated[int, app.option("N", "Another number gives other parts.")] = 0,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Split one COCO file; photos of a garment stay together.
 
@@ -29,7 +28,7 @@ def split_command(
     """
     from df2coco.subsets import split
 
-    with cli.progress_bar(quiet=quiet) as progress:
+    with app.progress_bar(quiet=quiet) as progress:
         done = split(path, folder, parts=_parse_parts(parts), seed=seed, progress=progress)
     if quiet:
         return
@@ -55,33 +54,32 @@ def _parse_parts(text: str) -> dict[str, float]:
         try:
             number = float(share)
         except ValueError:
-            raise OptionError(
-                f"{shorten(part)} is not NAME=SHARE. Example: train=0.9,test=0.1", field="parts"
-            ) from None
+            text = f"{shorten(part)} is not NAME=SHARE. Example: train=0.9,test=0.1"
+            raise OptionError(text, field="parts") from None
         if name in parts:
             raise OptionError(f"{name} is there twice.", field="parts")
         parts[name] = number
     return parts
 
 
-@cli.command("merge")
+@app.command("merge")
 def merge_command(
     paths: Annotated[
         list[Path],
-        cli.argument("FILE.json... OUT.json", "Two COCO files or more, and the file to write."),
+        app.argument("FILE.json... OUT.json", "Two COCO files or more, and the file to write."),
     ],
     folder: Annotated[
         list[str] | None,
-        cli.option(
+        app.option(
             "FOLDER",
             "What to put before the file names of a file, once for each file; by default the "
             "split's name and image (train/image), where names collide.",
         ),
     ] = None,
     by_name: Annotated[
-        bool, cli.flag("--by-name", "Join other categories too: the file gets those of all.")
+        bool, app.flag("--by-name", "Join other categories too: the file gets those of all.")
     ] = False,
-    quiet: cli.QuietOption = False,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Merge COCO files of several splits into one.
 
@@ -92,7 +90,7 @@ def merge_command(
     from df2coco.subsets import merge
 
     *inputs, out = paths
-    with cli.progress_bar(quiet=quiet) as progress:
+    with app.progress_bar(quiet=quiet) as progress:
         done = merge(inputs, out, folders=folder or (), by_name=by_name, progress=progress)
     if quiet:
         return
@@ -106,24 +104,24 @@ def merge_command(
     say(f"{counted(done.images, 'image')}, {counted(done.annotations, 'annotation')} -> {out}")
 
 
-@cli.command("restore")
+@app.command("restore")
 def restore_command(
     path: Annotated[
         Path,
-        cli.argument("COCO.json", "A COCO file with landmarks (--task keypoints)."),
+        app.argument("COCO.json", "A COCO file with landmarks (--task keypoints)."),
     ],
     folder: Annotated[
         Path,
-        cli.argument("ANNOS_DIR", "The folder for the annotation files; its parent must be there."),
+        app.argument("ANNOS_DIR", "The folder for the annotation files; its parent must be there."),
     ],
     force: Annotated[
         bool,
-        cli.flag(
+        app.flag(
             "--force",
             "Write to a folder that has files in it: the same names are replaced, others stay.",
         ),
     ] = False,
-    quiet: cli.QuietOption = False,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Write the dataset's annotation files again, one per image.
 
@@ -131,7 +129,7 @@ def restore_command(
     """
     from df2coco.converter.restore import restore
 
-    with cli.progress_bar(quiet=quiet) as progress:
+    with app.progress_bar(quiet=quiet) as progress:
         done = restore(
             path,
             folder,

@@ -1,36 +1,34 @@
 """`df2coco stats` and `df2coco report`."""
 
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from df2coco.cli import app as cli
-from df2coco.cli.streams import say
+from df2coco.cli import app, say
 
 
-@cli.command("stats")
+@app.command("stats")
 def stats_command(
     source: Annotated[
         Path,
-        cli.argument(
+        app.argument(
             "SOURCE",
             "What convert takes: a folder of annotation files, a split folder, a zip of either, a "
             "dataset root (one table for each split); or a COCO file, df2coco's or another's.",
         ),
     ],
-    images: cli.ImagesOption = None,
+    images: app.ImagesOption = None,
     plot: Annotated[
         Path | None,
-        cli.option(
+        app.option(
             "FILE",
             "Also draw a picture: .png, .pdf or .svg; with several splits one for each, its name "
             "in the file's.",
         ),
     ] = None,
-    as_json: cli.JsonOption = False,
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
-    quiet: cli.QuietOption = False,
+    as_json: app.JsonOption = False,
+    workers: app.WorkersOption = None,
+    password: app.PasswordOption = None,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Print the numbers of a split.
 
@@ -42,10 +40,10 @@ def stats_command(
         from df2coco.stats.plots import check_plot
 
         check_plot(plot, [path for path in (source, images) if path])
-    work = partial(split_statistics, source, images=images)
-    splits = cli.run(work, workers=workers, password=password, quiet=quiet)
+    options: Any = {"images": images, "workers": workers, "password": password}
+    splits = app.run(split_statistics, source, **options, quiet=quiet)
     if as_json:
-        cli.print_json([numbers.as_json() for numbers in splits])
+        app.print_json([numbers.as_json() for numbers in splits])
     else:
         print("\n\n\n".join(map(str, splits)))
     if plot is not None:
@@ -56,15 +54,15 @@ def stats_command(
                 say(f"-> {path}")
 
 
-@cli.command("report")
+@app.command("report")
 def report_command(
-    path: cli.CocoArgument,
-    out: Annotated[Path, cli.option("FILE", "The .html file to write.", show_default=False)],
-    images: cli.CocoImagesOption = None,
-    examples: Annotated[int, cli.option("N", "Items to show, of every category.", min=0)] = 60,
-    workers: cli.WorkersOption = None,
-    password: cli.PasswordOption = None,
-    quiet: cli.QuietOption = False,
+    path: app.CocoArgument,
+    out: Annotated[Path, app.option("FILE", "The .html file to write.", show_default=False)],
+    images: app.CocoImagesOption = None,
+    examples: Annotated[int, app.option("N", "Items to show, of every category.", min=0)] = 60,
+    workers: app.WorkersOption = None,
+    password: app.PasswordOption = None,
+    quiet: app.QuietOption = False,
 ) -> None:
     """Write one page of HTML about a COCO file.
 
@@ -72,7 +70,7 @@ def report_command(
     """
     from df2coco.report import write_report
 
-    work = partial(write_report, path, images, out, examples=examples)
-    cli.run(work, workers=workers, password=password, quiet=quiet)
+    options: Any = {"examples": examples, "workers": workers, "password": password}
+    app.run(write_report, path, images, out, **options, quiet=quiet)
     if not quiet:
         say(f"-> {out}")

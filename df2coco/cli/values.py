@@ -5,16 +5,18 @@ Some versions of typer check values with pydantic, whose import takes longer tha
 
 import re
 import sys
-from collections.abc import Callable
-from functools import partial
+from types import SimpleNamespace
 from typing import Any, Final, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from df2coco.cli.streams import say
-from df2coco.errors import did_you_mean, printable, shorten
+from df2coco.cli import say
+from df2coco.errors import did_you_mean, shorten
 from df2coco.version import DOCS
+
+_USAGE_ERROR: Final[Any] = typer.BadParameter.__base__
+_KINDS: Final = {int: "a whole number", float: "a number"}
 
 
 class Command(TyperCommand):
@@ -22,11 +24,11 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """`[OPTIONS] SOURCE OUT`."""
-        return ["[OPTIONS]", *(metavar_of(p) for p in self.params if not _is_option(p))]
+        return ["[OPTIONS]", *(_metavar_of(p) for p in self.params if not _is_option(p))]
 
     def get_params(self, ctx: Any) -> Any:
         """All parameters, `--help` among them."""
-        return _spare_validators(super().get_params(ctx))
+        return _with_own_values(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The parts on arguments and options."""
@@ -50,7 +52,7 @@ class CommandGroup(TyperGroup):
 
     def get_params(self, ctx: Any) -> Any:
         """All parameters, `--help` among them."""
-        return _spare_validators(super().get_params(ctx))
+        return _with_own_values(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is asked for."""
@@ -64,30 +66,23 @@ class CommandGroup(TyperGroup):
         """Run a command; wrong use is one line on stderr, as other errors are."""
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
-        except UsageError as error:
+        except _USAGE_ERROR as error:
+            code = 2
             if type(error).__name__ == "NoArgsIsHelpError":
                 error.show()
             else:
-                say(f"df2coco: {_one_line(error)}")
-            code = 2
+                text = re.sub("^Invalid value for '?(.*?)'?: ", r"\1: ", error.format_message())
+                text += "" if text.endswith((".", "?")) else "."
+                see = f" See {error.ctx.command_path} --help." if error.ctx else ""
+                say(f"df2coco: {text}{see}")
         sys.exit(code or 0)
-
-
-UsageError: Final[Any] = typer.BadParameter.__base__
-"""All that is wrong use."""
-
-
-def _one_line(error: Any) -> str:
-    text = re.sub("^Invalid value for '?(.*?)'?: ", r"\1: ", error.format_message())
-    text += "" if text.endswith((".", "?")) else "."
-    return printable(f"{text} See {error.ctx.command_path} --help." if error.ctx else text)
 
 
 def _is_option(parameter: Any) -> bool:
     return bool(parameter.param_type_name == "option")
 
 
-def metavar_of(parameter: Any) -> str:
+def _metavar_of(parameter: Any) -> str:
     """What stands for a value: "PATH"; "" for flags."""
     if getattr(parameter, "is_flag", False):
         return ""
@@ -103,40 +98,21 @@ def described(parameter: Any) -> tuple[str, str]:
         default = parameter.show_default
     if parameter.show_default and type(default) in (str, int, float):
         text += f" Default: {default}."
-    return f"{names} {metavar_of(parameter)}".strip(), text
+    return f"{names} {_metavar_of(parameter)}".strip(), text
 
 
-# ---------------------------------------------------------------- values
-
-
-def _spare_validators(parameters: list[Any]) -> list[Any]:
-    for parameter in parameters:
-        if hasattr(getattr(parameter, "type", None), "readable"):  # in older versions of typer
-            parameter.type.readable = False  # the library says in one line what may not be read
-        own = parameter.process_value
-        # Not for older versions of typer, which check without pydantic; and once.
-        if hasattr(parameter, "type_descriptor") and not isinstance(own, partial):
-            parameter.process_value = partial(_process, parameter, own)
+def _with_own_values(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:  # versions of typer without pydantic never ask for this
+        parameter.get_runtime_param = lambda: SimpleNamespace(coerce=_coerce)
     return parameters
 
 
-def _process(parameter: Any, own: Callable[[Any, Any], Any], context: Any, value: Any) -> Any:
-    """What `own(context, value)` gives."""
-    many = parameter.multiple or parameter.nargs == -1
-    if value is None or value == ():
-        if parameter.required:
-            return own(context, value)  # says that it is missing
-        converted: Any = () if many else None
-    else:
-        kind = parameter.type_descriptor.annotation
-        convert = partial(_converted, parameter, context, get_args(kind)[0] if many else kind)
-        converted = list(map(convert, value)) if many else convert(value)
-    if parameter.callback is None:
-        return converted
-    return parameter.callback(context, parameter, converted)
-
-
-_KINDS: Final = {int: "a whole number", float: "a number"}
+def _coerce(value: Any, param: Any, ctx: Any) -> Any:
+    """The value or values that a parameter gets for the texts of the command line."""
+    kind = param.type_descriptor.annotation
+    if param.multiple or param.nargs == -1:
+        return [_converted(param, ctx, get_args(kind)[0], each) for each in value or ()]
+    return None if value is None else _converted(param, ctx, kind, value)
 
 
 def _converted(parameter: Any, context: Any, kind: Any, value: Any) -> Any:
