@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
@@ -23,12 +23,12 @@ from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.parser.reader import Reader, ReadImage, Split, map_images, read_image
-from df2coco.parser.records import ImageRecord, Item, leaves_nothing
+from df2coco.parser.records import ImageRecord, leaves_nothing
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.releases import RELEASES
 from df2coco.split_names import split_of
-from df2coco.stats.tally import CountedCategory, ItemFacts, Tally
+from df2coco.stats.tally import Counts, ImageFacts, ItemFacts, count, statistics_of
 from df2coco.stats.values import SplitStatistics
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, SOURCES
 
@@ -96,11 +96,10 @@ def _all(
 
 
 def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics:
-    tally = Tally()
-    tally.notices.update(notice.code for notice in split.notices())
-    count = partial(_count_images, split.reader)
+    counts: Counts = defaultdict(Counter)
+    counts["notices"].update(notice.code for notice in split.notices())
     parts = map_images(
-        count,
+        partial(_count_images, split.reader),
         split.reader,
         split.entries,
         phase=f"counting {split.name}",
@@ -109,144 +108,120 @@ def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics
     )
     with closing(parts):
         for part in parts:
-            tally.merge(part)
-    left = tally.items.total() if split.reader.annotations else len(tally.ids)
-    if leaves_nothing(tally.notices, left):
-        counts = ", ".join(f"{code}: {count:,}" for code, count in sorted(tally.notices.items()))
-        text = f"nothing is left that can be counted ({counts}). convert says more of each."
+            for name, counter in part.items():
+                counts[name].update(counter)
+    notices, images = counts["notices"], counts["images"].total()
+    if leaves_nothing(notices, counts["kinds"].total() if split.reader.annotations else images):
+        said = ", ".join(f"{code}: {number:,}" for code, number in sorted(notices.items()))
+        text = f"nothing is left that can be counted ({said}). convert says more of each."
         raise SourceError(text, file=split.label)
-    if judge_photos(tally.reaches) is not None:
-        tally.notices["other-photos"] += 1
-    categories = [CountedCategory(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
-    return tally.statistics(split.name, _released_split(split.name, len(tally.ids)), categories)
+    if judge_photos(list(counts["reaches"].elements())) is not None:
+        notices["other-photos"] += 1
+    categories = [(c.id, c.name, c.num_landmarks) for c in CATEGORIES]
+    return statistics_of(counts, split.name, _released_split(split.name, images), categories)
 
 
-def _count_images(reader: Reader, images: list[ReadImage]) -> Tally:
-    tally = Tally()
-    records: list[tuple[ImageRecord, bool]] = []
+def _count_images(reader: Reader, images: list[ReadImage]) -> Counts:
+    counts: Counts = defaultdict(Counter)
+    records: list[tuple[ImageRecord, ImageFacts]] = []
     for image in images:
         sizes_known = reader.images is not None
-        tally.notices.update(notice.code for notice in image.notices)
+        counts["notices"].update(notice.code for notice in image.notices)
         if isinstance(image.error, ImageError) and reader.annotations is not None:
             # Its items count all the same.
             sizes_known = False
             image = read_image(dataclasses.replace(reader, images=None), image.entry)
-            tally.notices.update(notice.code for notice in image.notices)
-        if image.record is not None:
-            records.append((image.record, sizes_known))
+            counts["notices"].update(notice.code for notice in image.notices)
+        if (record := image.record) is not None:
+            size = (record.width, record.height) if sizes_known else None
+            records.append((record, ImageFacts(record.image_id, size, record.source)))
+            counts["reaches"].update(() if record.reach is None else (record.reach,))
     # All masks together: one by one they take three times as long.
-    sizes = [(record.width, record.height) for record, _ in records for _ in record.items]
-    masks = [item.segmentation for record, _ in records for item in record.items]
-    pixels = iter(union_areas(masks, sizes))
-    for record, sizes_known in records:
-        if record.reach is not None:
-            tally.reaches.append(record.reach)
-        items = [_item_facts(item, record, next(pixels)) for item in record.items]
-        size = (record.width, record.height) if sizes_known else None
-        tally.add_image(record.image_id, size, record.source, items)
-    return tally
-
-
-def _item_facts(item: Item, record: ImageRecord, pixels: int) -> ItemFacts:
-    x1, y1, x2, y2 = item.bounding_box
-    box = x2 - x1, y2 - y1
-    visible = item.landmarks[2::3].count(2)
-    area = area_or_box(pixels, item.bounding_box)
-    return ItemFacts(
-        item.category_id,
-        box,
-        area,
-        True,
-        (visible, item.num_labelled - visible),
-        record.pair_id,
-        item.style,
-        (item.scale, item.occlusion, item.zoom_in, item.viewpoint),
-    )
+    owners = [(item, *owner) for owner in records for item in owner[0].items]
+    sizes = [(record.width, record.height) for _, record, _ in owners]
+    areas = union_areas([item.segmentation for item, _, _ in owners], sizes)
+    facts = []
+    for (item, record, its_image), pixels in zip(owners, areas, strict=True):
+        x1, y1, x2, y2 = box = item.bounding_box
+        visible = item.landmarks[2::3].count(2)
+        facts.append(
+            ItemFacts(
+                its_image,
+                item.category_id,
+                (x2 - x1) * (y2 - y1),
+                area_or_box(pixels, box),
+                True,
+                (visible, item.num_labelled - visible),
+                record.pair_id,
+                item.style,
+                (item.scale, item.occlusion, item.zoom_in, item.viewpoint),
+            )
+        )
+    count(counts, [image for _, image in records], facts)
+    return counts
 
 
 # ---------------------------------------------------------------- a COCO file
 
 
-def _annotation_facts(annotation: Any) -> ItemFacts:
-    """What is counted of an annotation."""
-    _, _, width, height = annotation.bbox or (0, 0, 0, 0)
-    area, keypoints = annotation.area, annotation.keypoints
-    points = None
-    if keypoints is not None:
-        visibility = keypoints[2::3]
-        points = visibility.count(2), visibility.count(1)
-    return ItemFacts(
-        annotation.category_id,
-        (max(0, width), max(0, height)),
-        area if area is not None and 0 <= area <= _MAX_AREA else None,
-        bytes(annotation.segmentation).translate(None, b" \t\r\n") not in _NOTHING,
-        points,
-        _integer(annotation.pair_id),
-        _integer(annotation.style),
-        [value if value in (1, 2, 3) else None for value in map(_integer, _attributes(annotation))],
-    )
-
-
-_NOTHING: Final = (b"", b"[]", b"null", b"{}")
-"""What is no segmentation, in JSON."""
-
+_NO_MASK: Final = re.compile(rb"\s*(\[\s*\]|\{\s*\}|null)?\s*")
 _MAX_AREA: Final = 1 << 53
-
-_attributes: Final = attrgetter(*ATTRIBUTES)
-
-
-def _integer(value: Any) -> int | None:
-    return value if type(value) is int else None
+_NUMBERS: Final = attrgetter("pair_id", "style", *ATTRIBUTES)
 
 
 def _of_coco(loaded: Loaded) -> SplitStatistics:
-    by_image: defaultdict[int, list[ItemFacts]] = defaultdict(list)
-    path = loaded.path
     document, parts = read_parts(loaded, "stats")
-    for annotation in itertools.chain.from_iterable(parts):
-        by_image[annotation.image_id].append(_annotation_facts(annotation))
-    if all(_is_of_box(item) for items in by_image.values() for item in items):
-        for image_id, items in by_image.items():
-            by_image[image_id] = [item._replace(area=None) for item in items]
     made = conversion_of(document.get("info")) or Conversion()
-    tally = Tally()
+    images = []
     for image in document["images"]:
-        size = (image.get("width"), image.get("height")) if made.sizes_known else None
-        source = image.get("source")
-        tally.add_image(
-            image["id"],
-            size if size and all(size) else None,
-            source if source in SOURCES else None,
-            by_image.pop(image["id"], []),
-        )
-    for items in by_image.values():  # of images that the file does not have
-        for item in items:
-            tally.add_item(item, None, None)
+        size, source = (image.get("width"), image.get("height")), image.get("source")
+        known_size = size if made.sizes_known and all(size) else None
+        images.append(ImageFacts(image["id"], known_size, source if source in SOURCES else None))
+    by_id = {image.id: image for image in reversed(images)}
+    counts: Counts = defaultdict(Counter)
+    count(counts, images, ())
+    has_areas = False
+    for part in parts:
+        items = [_item_facts(annotation, by_id) for annotation in part]
+        has_areas |= any(i.area is not None and abs(i.area - i.box) >= 0.5 for i in items)
+        count(counts, (), items)
+    if not has_areas:
+        counts["mask_shares"].clear()  # they are the boxes'
+    garments = find_garments(document["categories"])
+    categories = []
+    for category in document["categories"]:
+        number, landmarks = category["id"], len(category.get("keypoints", ()))
+        own = own_slots(garments[number], landmarks) if number in garments else None
+        name = category.get("name", str(number))
+        categories.append((number, name, landmarks if own is None else len(own)))
     # A file of one category is a subset too, whoever wrote it; a merged one is of no one split.
-    subset = made.is_subset or made.merged or len(document["categories"]) != len(CATEGORIES)
-    split = None if subset else _released_split(path.stem, len(document["images"]))
-    categories = _counted_categories(document["categories"])
-    return tally.statistics(path.stem, split, categories)
+    subset = made.is_subset or made.merged or len(categories) != len(CATEGORIES)
+    name = loaded.path.stem
+    split = None if subset else _released_split(name, len(images))
+    return statistics_of(counts, name, split, categories)
 
 
-def _is_of_box(item: ItemFacts) -> bool:
-    """Whether the area is the box's, or not known."""
-    return item.area is None or abs(item.area - item.box[0] * item.box[1]) < 0.5
+def _item_facts(annotation: Any, images: Mapping[int, ImageFacts]) -> ItemFacts:
+    _, _, width, height = annotation.bbox or (0, 0, 0, 0)
+    number, area, points = annotation.image_id, annotation.area, None
+    if annotation.keypoints is not None:
+        visibility = annotation.keypoints[2::3]
+        points = visibility.count(2), visibility.count(1)
+    pair_id, style, *attributes = [v if type(v) is int else None for v in _NUMBERS(annotation)]
+    return ItemFacts(
+        images.get(number) or ImageFacts(number, None, None),  # the file may not have the image
+        annotation.category_id,
+        max(0, width) * max(0, height),
+        area if area is not None and 0 <= area <= _MAX_AREA else None,
+        not _NO_MASK.fullmatch(annotation.segmentation),
+        points,
+        pair_id,
+        style,
+        tuple(attributes),
+    )
 
 
 def _released_split(name: str, images: int) -> str | None:
     """The released split that a name means ("keypoints_validation"), or else the number of images."""
     same = (split for split, release in RELEASES.items() if release.images == images)
     return split_of(name) or next(same, None)
-
-
-def _counted_categories(categories: list[dict[str, Any]]) -> list[CountedCategory]:
-    """The categories with the numbers of landmarks that are their own, in every layout."""
-    garments = find_garments(categories)
-    counted = []
-    for category in categories:
-        count, garment = len(category.get("keypoints", ())), garments.get(category["id"])
-        own = None if garment is None else own_slots(garment, count)
-        name = category.get("name", str(category["id"]))
-        counted.append(CountedCategory(category["id"], name, count if own is None else len(own)))
-    return counted

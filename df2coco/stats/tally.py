@@ -1,197 +1,151 @@
-"""Counting: images and items go in one by one, tallies of parts add up, a split's statistics come out."""
+"""Counting: facts of images and items become counts, those of parts add up and give a split's statistics."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from df2coco.errors import printable
 from df2coco.releases import RELEASES
 from df2coco.stats.values import CategoryStatistics, SplitStatistics, gaps
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
+Counts: TypeAlias = defaultdict[str, Counter[Any]]
+"""What is counted -> value -> how often: see `count`."""
 
-class CountedCategory(NamedTuple):
-    """A category of the split or file."""
+
+class ImageFacts(NamedTuple):
+    """What is counted of an image; None: it is not known."""
 
     id: int
-    name: str
-    num_landmarks: int
+    size: tuple[int, int] | None
+    """Width and height in pixels."""
+    source: str | None
 
 
 class ItemFacts(NamedTuple):
-    """What is counted of an item."""
+    """What is counted of an item; None: it is not known."""
 
+    image: ImageFacts
     category_id: int
-    box: tuple[float, float]
-    """Width and height in pixels."""
+    box: float
+    """Pixels of the box."""
     area: float | None
-    """Pixels of the mask; None when not known."""
+    """Pixels of the mask."""
     has_mask: bool
     points: tuple[int, int] | None
     """Visible and occluded landmarks; None when the item has no field for them."""
     pair_id: int | None
     style: int | None
-    attributes: Sequence[int | None]
-    """In the order of `ATTRIBUTES`; 1, 2, 3 or None."""
+    attributes: tuple[int | None, ...]
+    """In the order of `ATTRIBUTES`; 1, 2 or 3, and all else is as good as None."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts of a part of a split."""
-
-    ids: list[int] = field(default_factory=list)
-    items: Counter[int] = field(default_factory=Counter)
-    """Category id -> items."""
-    with_landmarks: Counter[int] = field(default_factory=Counter)
-    """Category id -> items that have the field."""
-    visible: Counter[int] = field(default_factory=Counter)
-    occluded: Counter[int] = field(default_factory=Counter)
-    labelled_items: int = 0
-    masks: int = 0
-    images_per_source: Counter[str] = field(default_factory=Counter)
-    items_per_source: Counter[str] = field(default_factory=Counter)
-    styles: Counter[tuple[str, int | None, int]] = field(default_factory=Counter)
-    """Source, pair_id, style > 0 -> items."""
-    with_style: int = 0
-    attributes: Counter[tuple[str, int]] = field(default_factory=Counter)
-    items_per_image: Counter[int] = field(default_factory=Counter)
-    image_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    box_sizes: Counter[int] = field(default_factory=Counter)
-    box_shares: Counter[int] = field(default_factory=Counter)
-    mask_shares: Counter[int] = field(default_factory=Counter)
-    notices: Counter[str] = field(default_factory=Counter)
-    reaches: list[float] = field(default_factory=list)
-    """See `ImageRecord.reach`."""
-
-    def add_image(
-        self,
-        image_id: int,
-        size: tuple[int, int] | None,
-        source: str | None,
-        items: Sequence[ItemFacts],
-    ) -> None:
-        """Count an image and its items; `size` is its width and height, None when not known."""
-        self.ids.append(image_id)
-        self.items_per_image[len(items)] += 1
-        if size is not None:
-            self.image_sizes[size] += 1
-        if source is not None:
-            self.images_per_source[source] += 1
-            self.items_per_source[source] += len(items)
-        for item in items:
-            self.add_item(item, size, source)
-
-    def add_item(self, item: ItemFacts, size: tuple[int, int] | None, source: str | None) -> None:
-        """Count an item by itself; see `add_image`."""
-        self.items[item.category_id] += 1
-        self.masks += item.has_mask
-        if item.points is not None:
-            self.with_landmarks[item.category_id] += 1
-            self.visible[item.category_id] += item.points[0]
-            self.occluded[item.category_id] += item.points[1]
-            self.labelled_items += any(item.points)
-        if item.style is not None:
-            self.with_style += 1
-            if item.style > 0 and source is not None:
-                self.styles[source, item.pair_id, item.style] += 1
-        for name, value in zip(ATTRIBUTES, item.attributes, strict=True):
-            if value is not None:
-                self.attributes[name, value] += 1
-        box_area = item.box[0] * item.box[1]
-        if box_area > 0:
-            self.box_sizes[round(math.sqrt(box_area))] += 1
-            if size is not None:
-                self.box_shares[round(100 * box_area / (size[0] * size[1]))] += 1
-            if item.area is not None:
-                self.mask_shares[round(100 * item.area / box_area)] += 1
-
-    def merge(self, other: Tally) -> None:
-        """Add what another tally counted."""
-        for name in self.__slots__:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if isinstance(mine, Counter):
-                mine.update(theirs)
-            else:
-                mine += theirs  # a list grows where it is
-                setattr(self, name, mine)
-
-    def statistics(
-        self, name: str, split: str | None, categories: Iterable[CountedCategory]
-    ) -> SplitStatistics:
-        """The statistics of a split; `split` is the released split that it seems to be."""
-        release = RELEASES.get(split or "")
-        if release is None or len(self.ids) < release.images / 2:
-            split = release = None  # somebody's sample
-        pairs, query_items, unpaired_query_items = self._pairs()
-        return SplitStatistics(
-            name=printable(name),
-            split=split,
-            images=len(self.ids),
-            items=self.items.total(),
-            landmarks=self.labelled_items if self.with_landmarks else None,
-            masks=self.masks,
-            pairs=pairs,
-            query_items=query_items,
-            unpaired_query_items=unpaired_query_items,
-            gallery_items=self.items_per_source["shop"] if self.images_per_source else None,
-            categories=self._categories(categories),
-            attributes={
-                name: (counts[0], counts[1], counts[2])
-                for name in ATTRIBUTES
-                if any(counts := [self.attributes[name, value] for value in (1, 2, 3)])
-            },
-            images_per_source=_in_order(self.images_per_source),
-            items_per_source=_in_order(self.items_per_source),
-            items_per_image=_sorted(self.items_per_image),
-            image_sizes=tuple(
-                (w, h, n)
-                for (w, h), n in sorted(self.image_sizes.items(), key=lambda e: (-e[1], e[0]))
-            ),
-            box_sizes=_sorted(self.box_sizes),
-            box_shares=_sorted(self.box_shares),
-            mask_shares=_sorted(self.mask_shares),
-            missing_images=gaps(self.ids, release.images) if release else (),
-            notices=dict(sorted(self.notices.items())),
-        )
-
-    def _pairs(self) -> tuple[int, int, int] | tuple[None, None, None]:
-        """Pairs, user items in one, and user items with style > 0 in none."""
-        if not self.with_style or not self.images_per_source:
-            return None, None, None
-        pairs = queries = unpaired = 0
-        for (source, pair_id, style), users in self.styles.items():
-            if source == "user":
-                shops = 0 if pair_id is None else self.styles["shop", pair_id, style]
-                pairs += users * shops
-                queries += users if shops else 0
-                unpaired += 0 if shops else users
-        return pairs, queries, unpaired
-
-    def _categories(self, entries: Iterable[CountedCategory]) -> tuple[CategoryStatistics, ...]:
-        known = list(entries)
-        unknown = sorted(set(self.items) - {entry.id for entry in known})
-        known += [CountedCategory(number, f"(unknown category {number})", 0) for number in unknown]
-        return tuple(
-            CategoryStatistics(
-                number,
-                name,
-                items=self.items[number],
-                num_landmarks=landmarks,
-                visible=(visible := self.visible[number]),
-                occluded=(occluded := self.occluded[number]),
-                unlabelled=max(0, self.with_landmarks[number] * landmarks - visible - occluded),
-            )
-            for number, name, landmarks in known
-        )
+def count(counts: Counts, images: Sequence[ImageFacts], items: Sequence[ItemFacts]) -> None:
+    """Count images and items, many at once: a Counter takes them in half of the time of one by one."""
+    boxes = [(item.box, item.area, item.image.size) for item in items if item.box > 0]
+    counts["images"].update(image.id for image in images)
+    counts["sizes"].update(image.size for image in images if image.size is not None)
+    counts["sources"].update(image.source for image in images if image.source is not None)
+    counts["items_of_image"].update(item.image.id for item in items)
+    counts["kinds"].update((item.category_id, item.has_mask, item.points) for item in items)
+    counts["garments"].update((item.image.source, item.pair_id, item.style) for item in items)
+    counts["attributes"].update(item.attributes for item in items)
+    counts["box_sizes"].update(round(math.sqrt(box)) for box, _, _ in boxes)
+    shares = (round(100 * box / (size[0] * size[1])) for box, _, size in boxes if size is not None)
+    counts["box_shares"].update(shares)
+    counts["mask_shares"].update(
+        round(100 * area / box) for box, area, _ in boxes if area is not None
+    )
 
 
-def _sorted(counter: Mapping[int, int]) -> dict[int, int]:
+def statistics_of(
+    counts: Counts, name: str, split: str | None, categories: Iterable[tuple[int, str, int]]
+) -> SplitStatistics:
+    """The statistics of a split; `split` is the released split that it seems to be.
+
+    `categories` are those of the split: id, name, number of landmarks.
+    """
+    images, sources, kinds = counts["images"], counts["sources"], counts["kinds"]
+    release = RELEASES.get(split or "")
+    if release is None or images.total() < release.images / 2:
+        split = release = None  # somebody's sample
+    items_per_source: Counter[str] = Counter()
+    for (source, _, _), items in counts["garments"].items():
+        items_per_source[source] += items
+    attributes = {name: [0, 0, 0] for name in ATTRIBUTES}
+    for values, items in counts["attributes"].items():
+        for attribute, value in zip(ATTRIBUTES, values, strict=True):
+            if value in (1, 2, 3):
+                attributes[attribute][value - 1] += items
+    labelled = [any(points) * items for (_, _, points), items in kinds.items() if points]
+    per_image = Counter(counts["items_of_image"][number] for number in images)
+    pairs, query_items, unpaired_query_items = _pairs(counts)
+    return SplitStatistics(
+        name=printable(name),
+        split=split,
+        images=images.total(),
+        items=kinds.total(),
+        landmarks=sum(labelled) if labelled else None,
+        masks=sum(items for (_, has_mask, _), items in kinds.items() if has_mask),
+        pairs=pairs,
+        query_items=query_items,
+        unpaired_query_items=unpaired_query_items,
+        gallery_items=items_per_source["shop"] if sources else None,
+        categories=_categories(kinds, list(categories)),
+        attributes={name: (a, b, c) for name, (a, b, c) in attributes.items() if a or b or c},
+        images_per_source={name: sources[name] for name in SOURCES if sources},
+        items_per_source={name: items_per_source[name] for name in SOURCES if sources},
+        # Of images of one id all but one have no items.
+        items_per_image=_sorted(per_image + Counter({0: images.total() - len(images)})),
+        image_sizes=tuple(
+            sorted(((w, h, n) for (w, h), n in counts["sizes"].items()), key=lambda s: (-s[2], s))
+        ),
+        box_sizes=_sorted(counts["box_sizes"]),
+        box_shares=_sorted(counts["box_shares"]),
+        mask_shares=_sorted(counts["mask_shares"]),
+        missing_images=gaps(images, release.images) if release else (),
+        notices=_sorted(counts["notices"]),
+    )
+
+
+def _sorted(counter: Counter[Any]) -> dict[Any, int]:
     return dict(sorted(counter.items()))
 
 
-def _in_order(counter: Mapping[str, int]) -> dict[str, int]:
-    return {source: counter.get(source, 0) for source in SOURCES} if counter else {}
+def _pairs(counts: Counts) -> tuple[int, int, int] | tuple[None, None, None]:
+    """Pairs, user items in one, and user items with style > 0 in none."""
+    garments = counts["garments"]
+    if not counts["sources"] or all(style is None for _, _, style in garments):
+        return None, None, None
+    pairs = queries = unpaired = 0
+    for (source, pair_id, style), users in garments.items():
+        if source == "user" and style is not None and style > 0:
+            shops = 0 if pair_id is None else garments["shop", pair_id, style]
+            pairs += users * shops
+            queries += users if shops else 0
+            unpaired += 0 if shops else users
+    return pairs, queries, unpaired
+
+
+def _categories(
+    kinds: Counter[Any], known: list[tuple[int, str, int]]
+) -> tuple[CategoryStatistics, ...]:
+    """The items and landmarks of each category."""
+    totals: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for (number, _, points), items in kinds.items():
+        visible, occluded = points or (0, 0)
+        more = items, (points is not None) * items, visible * items, occluded * items
+        totals[number] = [a + b for a, b in zip(totals[number], more, strict=True)]
+    unknown = sorted(totals.keys() - {number for number, _, _ in known})
+    known += [(number, f"(unknown category {number})", 0) for number in unknown]
+    categories = []
+    for number, name, landmarks in known:
+        items, with_points, visible, occluded = totals[number]
+        rest = max(0, with_points * landmarks - visible - occluded)
+        categories.append(
+            CategoryStatistics(number, name, items, landmarks, visible, occluded, rest)
+        )
+    return tuple(categories)
