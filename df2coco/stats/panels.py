@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from df2coco.errors import cut_text, printable
 from df2coco.stats.text import percent
 from df2coco.stats.values import POINTS, CategoryStatistics, Histogram, SplitStatistics, quantile
-from df2coco.taxonomy import ATTRIBUTES, SOURCES
+from df2coco.taxonomy import ATTRIBUTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,14 +71,9 @@ def _categories(axes: Axes, numbers: SplitStatistics) -> None:
     counts = [category.items for category in shown]
     axes.barh(range(len(shown)), counts, color=BAR, height=0.78)
     for row, count in enumerate(counts):
-        label = f" {count:,}  ({percent(count, numbers.items)})"
-        axes.text(count, row, label, va="center")
+        axes.text(count, row, f" {count:,}  ({percent(count, numbers.items)})", va="center")
     _rows(axes, shown)
     axes.set_xlim(0, 1.3 * max(counts))
-
-
-def _describe_categories(numbers: SplitStatistics) -> str:
-    return _listed((c.name, f"{c.items:,}") for c in _shown(numbers))
 
 
 def _points(category: CategoryStatistics) -> int:
@@ -98,11 +93,6 @@ def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
 
 
-def _describe_visibility(numbers: SplitStatistics) -> str:
-    total = numbers.total
-    return _listed((part, percent(getattr(total, part), _points(total))) for part in POINTS)
-
-
 # ---------------------------------------------------------------- shares
 
 
@@ -115,14 +105,12 @@ def _shares(axes: Axes, rows: Mapping[str, Mapping[str, int]]) -> None:
         for number, ((name, count), color) in enumerate(zip(parts.items(), colors, strict=True)):
             axes.barh(row, count / total, left=left, color=color, height=0.34)
             left += count / total
-            x = number / 3
-            axes.plot(x + 0.012, row + 0.42, "s", color=color, markersize=6.5, clip_on=False)
-            label = f"{name} {percent(count, total)}"
-            axes.text(x + 0.035, row + 0.42, label, va="center_baseline")
+            x, y = number / 3, row + 0.42
+            axes.plot(x + 0.012, y, "s", color=color, markersize=6.5, clip_on=False)
+            axes.text(x + 0.035, y, f"{name} {percent(count, total)}", va="center_baseline")
     _bare(axes)
     axes.set_yticks(range(len(rows)), rows)
-    axes.set_ylim(len(rows) - 0.3, -0.3)
-    axes.set_xlim(0, 1)
+    axes.set(ylim=(len(rows) - 0.3, -0.3), xlim=(0, 1))
 
 
 def _attribute_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
@@ -132,13 +120,9 @@ def _attribute_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
     }
 
 
-def _source_rows(numbers: SplitStatistics) -> dict[str, dict[str, int]]:
+def _source_rows(numbers: SplitStatistics) -> dict[str, Mapping[str, int]]:
     rows = {"images": numbers.images_per_source, "items": numbers.items_per_source}
-    return {
-        what: {source: counts[source] for source in SOURCES}
-        for what, counts in rows.items()
-        if any(counts.values())
-    }
+    return {what: counts for what, counts in rows.items() if any(counts.values())}
 
 
 def _shares_panel(
@@ -150,31 +134,25 @@ def _shares_panel(
             for what, parts in rows(numbers).items()
         )
 
-    return Panel(
-        title,
-        rows,
-        lambda n: 0.4 + 0.72 * len(rows(n)),
-        lambda axes, n: _shares(axes, rows(n)),
-        describe,
-    )
+    def height(numbers: SplitStatistics) -> float:
+        return 0.4 + 0.72 * len(rows(numbers))
+
+    return Panel(title, rows, height, lambda axes, n: _shares(axes, rows(n)), describe)
 
 
 # ---------------------------------------------------------------- distributions
 
 
-def _bars(axes: Axes, histogram: Histogram, *, label: str, bins: int) -> None:
-    """A histogram in at most so many bins of a round width; the median as a line."""
-    low, high = min(histogram), max(histogram)
-    step = _round_up((high - low + 1) / bins)
+def _bars(axes: Axes, histogram: Histogram, label: str, bins: int) -> None:
+    """A histogram in at most so many bins, whose width is 1, 2, 5, 10, 20, ...; the median as a line."""
+    width = (max(histogram) - min(histogram) + 1) / bins
+    power = 10 ** math.floor(math.log10(max(1, width)))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= width)
     counts: Counter[int] = Counter()
     for value, count in histogram.items():
         counts[value // step] += count
-    axes.bar(
-        [step * (number + 0.5) for number in counts],
-        list(counts.values()),
-        width=0.92 * step,
-        color=BAR,
-    )
+    middles = [step * (number + 0.5) for number in counts]
+    axes.bar(middles, list(counts.values()), width=0.92 * step, color=BAR)
     median = quantile(histogram, 0.5)
     axes.axvline(median, color=axes.xaxis.label.get_color(), linewidth=1, linestyle=(0, (4, 3)))
     axes.text(median, 1.0, f" median {median:,}", transform=axes.get_xaxis_transform(), va="top")
@@ -184,16 +162,10 @@ def _bars(axes: Axes, histogram: Histogram, *, label: str, bins: int) -> None:
     axes.margins(y=0.16)
 
 
-def _round_up(width: float) -> int:
-    """The next of 1, 2, 5, 10, 20, ..."""
-    power = 10 ** math.floor(math.log10(max(1, width)))
-    return int(next(power * digit for digit in (1, 2, 5, 10) if power * digit >= width))
-
-
 def _items_per_image(axes: Axes, numbers: SplitStatistics) -> None:
     histogram = numbers.items_per_image
     if max(histogram) > 12:
-        _bars(axes, histogram, label="items of an image", bins=24)
+        _bars(axes, histogram, "items of an image", 24)
         return
     values = range(min(histogram), max(histogram) + 1)
     counts = [histogram.get(value, 0) for value in values]
@@ -202,10 +174,8 @@ def _items_per_image(axes: Axes, numbers: SplitStatistics) -> None:
         label = f"{count:,}\n{percent(count, numbers.images)}"
         axes.text(value, count, label, ha="center", va="bottom", linespacing=1.05)
     _bare(axes)
-    axes.set_xticks(values)
-    axes.set_yticks([])
+    axes.set(xticks=values, yticks=[], ylim=(0, 1.3 * max(counts)))
     axes.set_xlim(min(values) - 0.6, max(max(values), min(values) + 4) + 0.6)
-    axes.set_ylim(0, 1.3 * max(counts))
 
 
 def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
@@ -214,17 +184,15 @@ def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
     widths, heights, counts = zip(*sizes, strict=True)
     areas = [max(4, 420 * count / most) for count in counts]
     axes.scatter(widths, heights, s=areas, color=BAR, alpha=0.55, linewidths=0)
-    across, down = _most_of(numbers.image_sides(0)), _most_of(numbers.image_sides(1))
-    axes.set_xlim(across)
-    axes.set_ylim(down)
+    (left, right), (top, bottom) = (_most_of(numbers.image_sides(axis)) for axis in (0, 1))
     outside = sum(
         count
         for width, height, count in numbers.image_sizes
-        if not (across[0] <= width <= across[1] and down[0] <= height <= down[1])
+        if not (left <= width <= right and top <= height <= bottom)
     )
     beyond = f"; {percent(outside, numbers.images)} are beyond" if outside else ""
-    axes.set_xlabel(f"width, pixels (larger dots: more images{beyond})")
-    axes.set_ylabel("height, pixels")
+    label = f"width, pixels (larger dots: more images{beyond})"
+    axes.set(xlim=(left, right), ylim=(top, bottom), xlabel=label, ylabel="height, pixels")
     width, height, count = sizes[0]
     label = f"most often {width:,} x {height:,}: {percent(count, numbers.images)}"
     axes.text(1, 1.02, label, transform=axes.transAxes, ha="right", va="bottom")
@@ -237,21 +205,18 @@ def _most_of(histogram: Histogram) -> tuple[float, float]:
     return max(0, low - margin), high + margin
 
 
-def _describe_histogram(histogram: Histogram) -> str:
-    low, median, high = (f"{quantile(histogram, share):,}" for share in (0.05, 0.5, 0.95))
-    return f"median {median}; 90 % lie between {low} and {high}"
-
-
 def _histogram_panel(title: str, name: str, label: str, bins: int) -> Panel:
     """The panel of a field that is a histogram."""
     histogram: Callable[[SplitStatistics], Histogram] = attrgetter(name)
-    return Panel(
-        title,
-        histogram,
-        lambda _: 2.2,
-        lambda axes, n: _bars(axes, histogram(n), label=label, bins=bins),
-        lambda n: _describe_histogram(histogram(n)),
-    )
+
+    def describe(numbers: SplitStatistics) -> str:
+        low, median, high = (f"{quantile(histogram(numbers), at):,}" for at in (0.05, 0.5, 0.95))
+        return f"median {median}; 90 % lie between {low} and {high}"
+
+    def draw(axes: Axes, numbers: SplitStatistics) -> None:
+        _bars(axes, histogram(numbers), label, bins)
+
+    return Panel(title, histogram, lambda _: 2.2, draw, describe)
 
 
 def _listed(pairs: Any) -> str:
@@ -264,7 +229,7 @@ PANELS: Final[Mapping[str, Panel]] = {
         lambda n: n.items and n.categories,
         lambda n: 0.5 + 0.235 * len(_shown(n)),
         _categories,
-        _describe_categories,
+        lambda n: _listed((c.name, f"{c.items:,}") for c in _shown(n)),
     ),
     "attributes": _shares_panel("Scale, occlusion, zoom-in, viewpoint", _attribute_rows),
     "sources": _shares_panel("User and shop", _source_rows),
@@ -273,7 +238,7 @@ PANELS: Final[Mapping[str, Panel]] = {
         lambda n: _points(n.total),
         lambda n: 1.0 + 0.235 * len(_shown(n)),
         _visibility,
-        _describe_visibility,
+        lambda n: _listed((p, percent(getattr(n.total, p), _points(n.total))) for p in POINTS),
     ),
     "items_per_image": Panel(
         "Items per image",
@@ -291,12 +256,8 @@ PANELS: Final[Mapping[str, Panel]] = {
             "most often " + _listed((f"{w} x {h}:", f"{c:,}") for w, h, c in n.image_sizes[:5])
         ),
     ),
-    "box_sizes": _histogram_panel(
-        "Box sizes", "box_sizes", "root of width x height, pixels", bins=24
-    ),
-    "box_shares": _histogram_panel(
-        "Box area in its image", "box_shares", "% of the image", bins=20
-    ),
-    "mask_shares": _histogram_panel("Mask area in its box", "mask_shares", "% of the box", bins=20),
+    "box_sizes": _histogram_panel("Box sizes", "box_sizes", "root of width x height, pixels", 24),
+    "box_shares": _histogram_panel("Box area in its image", "box_shares", "% of the image", 20),
+    "mask_shares": _histogram_panel("Mask area in its box", "mask_shares", "% of the box", 20),
 }
 """Name -> chart, in the order in which a page shows them."""

@@ -127,21 +127,14 @@ def _bytes(figure: Figure, format: str) -> bytes:
         warnings.simplefilter("ignore")  # about letters of names that the font does not have
         figure.savefig(buffer, format=format, metadata=_METADATA[format])
     data = buffer.getvalue()
-    return _with_plain_ids(data) if format == "svg" else data
-
-
-def _with_plain_ids(svg: bytes) -> bytes:
-    """The same picture, its hashed ids replaced by numbers in the order of the file.
-
-    matplotlib hashes coordinates in full, whose last bit the layout's solver leaves to chance.
-    """
-    hashed = re.findall(rb' id="([a-z][0-9a-f]{10})"', svg)
+    if format != "svg":
+        return data
+    # matplotlib hashes coordinates in full, whose last bit the layout's solver leaves to chance: instead
+    # of hashes, ids are numbers in the order of the file.
+    hashed = re.findall(rb' id="([a-z][0-9a-f]{10})"', data)
     numbers = {name: b"i%d" % number for number, name in enumerate(dict.fromkeys(hashed))}
-
-    def plain(match: re.Match[bytes]) -> bytes:
-        return match[1] + numbers.get(match[2], match[2])
-
-    return re.sub(rb'( id="|ref="#|url\(#)([a-z][0-9a-f]{10})\b', plain, svg)
+    pattern = rb'( id="|ref="#|url\(#)([a-z][0-9a-f]{10})\b'
+    return re.sub(pattern, lambda match: match[1] + numbers.get(match[2], match[2]), data)
 
 
 _HEAD: Final = 0.6

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from df2coco.errors import counted, cut_text, printable
@@ -26,28 +27,15 @@ def text_table(numbers: SplitStatistics) -> Iterator[str]:
     """The lines of the table of one split."""
     title = cut_text(printable(numbers.name), 39)
     yield f"{title}: {counted(numbers.images, 'image')}, {counted(numbers.items, 'item')}"
-    for part in (_comparison, _categories, _attributes, _distributions, _remarks):
-        lines = list(part(numbers))
+    wrapped = (textwrap.wrap(each, _WIDTH, subsequent_indent="  ") for each in remarks(numbers))
+    tables = (part(numbers) for part in (_comparison, _categories, _attributes, _distributions))
+    for lines in map(list, (*tables, chain.from_iterable(wrapped))):
         yield from ["", *lines] if lines else ()
 
 
 def percent(count: int, total: int) -> str:
     """A share with one decimal: "24.0 %"; "-" of nothing."""
     return f"{100 * count / total:.1f} %" if total else "-"
-
-
-def _absent(numbers: SplitStatistics) -> list[str]:
-    """What the input does not have: "user and shop", ..."""
-    no_items = not numbers.items  # then there is nothing of theirs to miss
-    present = {
-        "user and shop": numbers.images_per_source,
-        "pairs": no_items or numbers.pairs is not None,
-        "landmarks": no_items or numbers.landmarks is not None,
-        **{name: no_items or name in numbers.attributes for name in ATTRIBUTES},
-        "mask areas": no_items or numbers.mask_shares or numbers.masks,
-        "image sizes": numbers.image_sizes,
-    }
-    return [what for what, is_there in present.items() if not is_there]
 
 
 def _comparison(numbers: SplitStatistics) -> Iterator[str]:
@@ -121,13 +109,21 @@ def _distributions(numbers: SplitStatistics) -> Iterator[str]:
 def remarks(numbers: SplitStatistics) -> Iterator[str]:
     """Sentences: what the input does not have, what was wrong with it, what of a release is missing."""
     if numbers.unpaired_query_items:
-        yield (
-            f"User items with a style > 0 that no shop item here shares: {numbers.unpaired_query_items:,}."
-        )
+        unpaired = f"{numbers.unpaired_query_items:,}"
+        yield f"User items with a style > 0 that no shop item here shares: {unpaired}."
     unknown = numbers.images - sum(numbers.images_per_source.values())
     if unknown and numbers.images_per_source:
         yield f"Images without a source (user or shop): {unknown:,}."
-    if missing := _absent(numbers):
+    no_items = not numbers.items  # then there is nothing of theirs to miss
+    present = {
+        "user and shop": numbers.images_per_source,
+        "pairs": no_items or numbers.pairs is not None,
+        "landmarks": no_items or numbers.landmarks is not None,
+        **{name: no_items or name in numbers.attributes for name in ATTRIBUTES},
+        "mask areas": no_items or numbers.mask_shares or numbers.masks,
+        "image sizes": numbers.image_sizes,
+    }
+    if missing := [what for what, is_there in present.items() if not is_there]:
         yield f"Not in the input: {', '.join(missing)}."
     if numbers.masks and not numbers.mask_shares:
         yield (
@@ -137,8 +133,3 @@ def remarks(numbers: SplitStatistics) -> Iterator[str]:
     for code, count in numbers.notices.items():
         yield f"{NOTICES[code].level}: {count:,} x {code}: {NOTICES[code].sentence}."
     yield from map(printable, numbers.missing())
-
-
-def _remarks(numbers: SplitStatistics) -> Iterator[str]:
-    for remark in remarks(numbers):
-        yield from textwrap.wrap(remark, _WIDTH, subsequent_indent="  ")

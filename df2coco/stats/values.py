@@ -17,6 +17,8 @@ Histogram = Mapping[int, int]
 POINTS: Final = ("visible", "occluded", "unlabelled")
 """What the points of landmarks are: fields of `CategoryStatistics`."""
 
+_GAPS_SHOWN: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class CategoryStatistics:
@@ -146,12 +148,18 @@ class SplitStatistics:
             return []
         lines = completeness(self.split, self.images, self.items)
         if self.missing_images:
-            lines.append(f"missing images: {_ranges(self.missing_images)}.")
+            ranges = [f"{a:06d}" if a == b else f"{a:06d}-{b:06d}" for a, b in self.missing_images]
+            more = len(ranges) - _GAPS_SHOWN
+            rest = f" and {more:,} more gaps" if more > 0 else ""
+            lines.append(f"missing images: {', '.join(ranges[:_GAPS_SHOWN])}{rest}.")
         expected = dict(enumerate(release.items_per_category, start=1))
         for category in sorted(self.categories, key=attrgetter("id")):
-            if category.items != expected.get(category.id, category.items):
-                difference = _difference(category.items, expected[category.id])
-                lines.append(f"{category.name}: {difference}.")
+            here, there = category.items, expected.get(category.id, category.items)
+            if here != there:
+                text = f"missing ({here:,} of {there:,})"
+                if here > there:
+                    text = f"more than the {there:,} released"
+                lines.append(f"{category.name}: {counted(abs(here - there), 'item')} {text}.")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -171,21 +179,6 @@ class CountRow(NamedTuple):
     here: int | None
     released: int | None
     paper: int | None
-
-
-_GAPS_SHOWN: Final = 8
-
-
-def _ranges(ranges: tuple[tuple[int, int], ...]) -> str:
-    texts = [f"{a:06d}" if a == b else f"{a:06d}-{b:06d}" for a, b in ranges[:_GAPS_SHOWN]]
-    more = len(ranges) - _GAPS_SHOWN
-    return ", ".join(texts) + (f" and {more:,} more gaps" if more > 0 else "")
-
-
-def _difference(here: int, released: int) -> str:
-    if here > released:
-        return f"{counted(here - released, 'item')} more than the {released:,} released"
-    return f"{counted(released - here, 'item')} missing ({here:,} of {released:,})"
 
 
 def gaps(numbers: Iterable[int], last: int) -> tuple[tuple[int, int], ...]:
