@@ -401,6 +401,48 @@ def test_a_label_away_from_its_box_has_a_line_to_it(monkeypatch: pytest.MonkeyPa
     assert colored(405, 385) == 0
 
 
+def slanted(kind: str) -> dict[str, Any]:
+    """An item whose drawn part fills no more than the lower right of the box around it, 100 to 500."""
+    corners = [480, 100, 500, 100, 500, 500, 100, 500, 100, 480]
+    if kind == "landmarks":
+        places = [[x, y, 2] for x, y in zip(corners[::2], corners[1::2], strict=True)]
+        return {"id": 1, "category_id": 1, "keypoints": [n for place in places for n in place]}
+    annotation = {
+        "id": 1,
+        "category_id": 1,
+        "bbox": [100, 100, 400, 400],
+        "segmentation": [corners],
+    }
+    if kind == "run-length":
+        from pycocotools import mask as coco_mask
+
+        annotation["segmentation"] = coco_mask.frPyObjects([corners], SIDE, SIDE)[0]
+    return annotation
+
+
+@pytest.mark.parametrize("kind", ["polygons", "run-length", "landmarks"])
+def test_a_label_away_from_its_mask_or_landmarks_has_a_line_to_them(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Though it touches the box around them, when that is not drawn."""
+    entry = {"id": 1, "name": "skirt-like", "keypoints": list("abcde"), "skeleton": []}
+
+    def changed(x: int, y: int) -> bool:
+        """Whether something is drawn in the empty part of the box, when the label is at x, y."""
+        monkeypatch.setattr(
+            "df2coco.drawing.overlay.place_labels",
+            lambda wishes, *_: [Rectangle(3 * x, 3 * y, 120, 60) for _ in wishes],
+        )
+        parts = ["landmarks"] if kind == "landmarks" else ["masks", "landmarks"]
+        picture = draw_image(grey(), [slanted(kind)], [entry], parts=parts)
+        there = picture.crop((150, 150, 270, 270))
+        return ImageChops.difference(there, grey(there.size)).getbbox() is not None
+
+    assert changed(105, 150)  # the box's upper left, where nothing is drawn
+    assert not changed(300, 400)  # on the item
+    assert not changed(460, 80)  # at its corner
+
+
 # ---------------------------------------------------------------- what cannot be drawn
 
 BAD = {

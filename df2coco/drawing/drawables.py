@@ -1,6 +1,6 @@
 """What of an annotation or of a model's result can be drawn: checked numbers, and the landmarks that count."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -70,10 +70,9 @@ class Drawable:
         if "masks" in parts:
             for polygon in self.polygons:
                 corners += zip(polygon[::2], polygon[1::2], strict=True)
-            if self.rle and self.box:
-                corners += [self.box[:2], self.box[2:]]
-            elif self.rle:
-                corners += [(0, 0), tuple(self.rle["size"][::-1])]
+            if self.rle:
+                box = self.box or (0, 0, *self.rle["size"][::-1])
+                corners += [box[:2], box[2:]]
         if "landmarks" in parts:
             corners += [landmark[:2] for landmark in self.landmarks.values()]
         if not corners:
@@ -103,6 +102,15 @@ _BARE_SHOULDERS: Final = frozenset({5, 6, 12, 13})
 """Vests and slings, whose necklines end on the shoulders."""
 
 
+_REQUIRED: Final = ("category_id",)
+_DRAWN: Final = FIELDS["annotations"]
+_PREDICTED: Final = {
+    **{name: _DRAWN[name] for name in ("category_id", "bbox", "segmentation", "keypoints")},
+    "score": Field(Score | None, "a number"),
+}
+"""What the fields of annotations and of results must be."""
+
+
 def read_drawables(
     annotations: Iterable[Mapping[str, Any]],
     categories: Iterable[Mapping[str, Any]],
@@ -116,104 +124,71 @@ def read_drawables(
     taken, since v has no meaning there, unless x = y = 0. A garment's landmarks may be in any layout,
     whatever the file's is. Raises `CocoFileError` for what is not COCO.
     """
-    reader = _DrawableReader(list(categories), predicted)
-    what = "result" if predicted else "annotation"
-    drawables = [
-        reader.read(annotation, f"{where}{what} {annotation.get('id', number)}")
-        for number, annotation in enumerate(annotations, start=1)
-    ]
-    return sorted(drawables, key=_size, reverse=True)
-
-
-def _size(drawable: Drawable) -> float:
-    x1, y1, x2, y2 = drawable.extent(PARTS) or (0, 0, 0, 0)
-    return (x2 - x1) * (y2 - y1)
-
-
-_REQUIRED: Final = ("category_id",)
-_DRAWN: Final = FIELDS["annotations"]
-_PREDICTED: Final = {
-    **{name: _DRAWN[name] for name in ("category_id", "bbox", "segmentation", "keypoints")},
-    "score": Field(Score | None, "a number"),
-}
-"""What the fields of annotations and of results must be."""
-
-
-class _DrawableReader:
-    """Reads the annotations of one file."""
-
-    def __init__(self, categories: list[Mapping[str, Any]], predicted: bool) -> None:
-        self._categories = {category.get("id"): category for category in categories}
-        self._garments = find_garments(categories)
-        self._predicted = predicted
-        self._fields = _PREDICTED if predicted else _DRAWN
-        self._struct = struct_of(self._fields, _REQUIRED)
-
-    def read(self, annotation: Mapping[str, Any], where: str) -> Drawable:
-        item = self._checked(annotation, where)
-        category = self._categories.get(item.category_id, {})
-        garment = self._garments.get(item.category_id)
+    entries = list(categories)
+    by_id, garments = {entry.get("id"): entry for entry in entries}, find_garments(entries)
+    what, fields = ("result", _PREDICTED) if predicted else ("annotation", _DRAWN)
+    struct = struct_of(fields, _REQUIRED)
+    drawables = []
+    for at, annotation in enumerate(annotations, start=1):
+        item = _checked(annotation, fields, struct, f"{where}{what} {annotation.get('id', at)}")
+        category, garment = by_id.get(item.category_id, {}), garments.get(item.category_id)
         # Over and over for ids beyond 13.
         color = (garment or CATEGORIES[(item.category_id - 1) % len(CATEGORIES)]).color
         numbers = item.keypoints or []
-        slots = None if garment is None else own_slots(garment, len(numbers) // 3)
-        edges: tuple[tuple[int, int], ...] = ()
-        if garment is not None and slots is not None:
-            edges = tuple((a - 1, b - 1) for a, b in garment.skeleton)
-        elif numbers:  # another dataset's landmarks
-            names = category.get("keypoints")
+        slots = own_slots(garment, len(numbers) // 3) if garment else None
+        skeleton: Any = garment and garment.skeleton
+        if slots is None:  # another dataset's landmarks
+            names, skeleton = category.get("keypoints"), category.get("skeleton")
             named = len(names) if isinstance(names, list) else 0
-            garment, slots = None, range(min(named, len(numbers) // 3))
-            edges = _edges(category.get("skeleton"), len(slots))
-        is_rle = isinstance(item.segmentation, Rle)
-        return Drawable(
-            category_id=item.category_id,
-            name=printable(str(category.get("name", f"category {item.category_id}"))),
-            garment=garment,
-            color=color,
-            score=item.score if self._predicted else None,
-            box=item.bbox and tuple(to_corners(item.bbox)),
-            polygons=() if is_rle else _polygons(item.segmentation),
-            rle=item.segmentation.as_json() if is_rle else None,
-            landmarks=self._landmarks(numbers, slots or ()),
-            edges=edges,
+            slots = range(min(named, len(numbers) // 3))
+            garment = None if numbers else garment
+            skeleton = skeleton if FIELDS["categories"]["skeleton"].fits(skeleton) else ()
+        points = ((n, numbers[3 * slot : 3 * slot + 3]) for n, slot in enumerate(slots))
+        inside = range(1, len(slots) + 1)
+        mask: Any = item.segmentation or ()
+        rle, polygons = (mask.as_json(), ()) if isinstance(mask, Rle) else (None, mask)
+        drawables.append(
+            Drawable(
+                category_id=item.category_id,
+                name=printable(str(category.get("name", f"category {item.category_id}"))),
+                garment=garment,
+                color=color,
+                score=item.score if predicted else None,
+                box=item.bbox and tuple(to_corners(item.bbox)),
+                # Fewer than three points enclose nothing; half of a point may be missing at the end.
+                polygons=tuple(tuple(p[: len(p) // 2 * 2]) for p in polygons if len(p) >= 6),
+                rle=rle,
+                landmarks={
+                    number: Landmark(x, y, predicted or v == 2)
+                    for number, (x, y, v) in points
+                    if (x or y if predicted else v > 0)
+                },
+                edges=tuple((a - 1, b - 1) for a, b in skeleton if a in inside and b in inside),
+            )
         )
 
-    def _checked(self, annotation: Mapping[str, Any], where: str) -> Any:
-        """The annotation as its declaration has it. Raises `CocoFileError`."""
-        # A model may have found nothing.
-        nothing: tuple[Any, ...] = (None, [], ()) if self._predicted else ()
-        names = [n for n in self._fields if n in annotation and annotation[n] not in nothing]
-        entry = {name: annotation[name] for name in names}
-        mask = entry.get("segmentation")
-        if isinstance(mask, dict) and isinstance(mask.get("counts"), bytes):
-            entry["segmentation"] = {**mask, "counts": mask["counts"].decode("ascii", "replace")}
-        name = misfit(entry, self._fields, _REQUIRED)
-        item = None if name else msgspec.convert(entry, self._struct)
-        if item is not None and item.bbox and min(item.bbox[2:]) < 0:
-            name = "bbox"
-        if name is not None:
-            text = f"{shown(annotation, name)}, expected {self._fields[name].expected}."
-            raise CocoFileError(f"{where}: {name}: {text}")
-        return item
+    def size(drawable: Drawable) -> float:
+        x1, y1, x2, y2 = drawable.extent(PARTS) or (0, 0, 0, 0)
+        return (x2 - x1) * (y2 - y1)
 
-    def _landmarks(self, numbers: Sequence[float], slots: Sequence[int]) -> dict[int, Landmark]:
-        landmarks = {}
-        for number, slot in enumerate(slots):
-            x, y, v = numbers[3 * slot : 3 * slot + 3]
-            if (x or y) if self._predicted else v > 0:
-                landmarks[number] = Landmark(x, y, self._predicted or v == 2)
-        return landmarks
+    return sorted(drawables, key=size, reverse=True)
 
 
-def _edges(skeleton: Any, count: int) -> tuple[tuple[int, int], ...]:
-    """The edges of a file's skeleton between landmarks that there are, from 0."""
-    if not FIELDS["categories"]["skeleton"].fits(skeleton):
-        return ()
-    inside = range(1, count + 1)
-    return tuple((a - 1, b - 1) for a, b in skeleton if a in inside and b in inside)
-
-
-def _polygons(mask: list[list[float]] | None) -> tuple[tuple[float, ...], ...]:
-    # Fewer than three points enclose nothing; the second half of a point may be missing.
-    return tuple(tuple(p[: len(p) // 2 * 2]) for p in mask or () if len(p) >= 6)
+def _checked(
+    annotation: Mapping[str, Any], fields: Mapping[str, Field], struct: type[Any], where: str
+) -> Any:
+    """The annotation as its declaration has it. Raises `CocoFileError`."""
+    # A model may have found nothing.
+    nothing: tuple[Any, ...] = (None, [], ()) if fields is _PREDICTED else ()
+    entry = {n: annotation[n] for n in fields if n in annotation and annotation[n] not in nothing}
+    mask = entry.get("segmentation")
+    if isinstance(mask, dict) and isinstance(mask.get("counts"), bytes):
+        entry["segmentation"] = {**mask, "counts": mask["counts"].decode("ascii", "replace")}
+    name = misfit(entry, fields, _REQUIRED)
+    item = None if name else msgspec.convert(entry, struct)
+    if item is not None and item.bbox and min(item.bbox[2:]) < 0:
+        name = "bbox"
+    if name is not None:
+        text = f"{shown(annotation, name)}, expected {fields[name].expected}."
+        raise CocoFileError(f"{where}: {name}: {text}")
+    return item

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -83,11 +83,10 @@ def overlay(
     # Drawn large and then reduced, which smooths every edge; the photo's pixels come out unchanged.
     fine = 3 if max(width, height) <= 1000 else 2
     across, down = width * fine, height * fine
-    grid = _Grid((across, down), (across / whole[0], down / whole[1]))
+    grid = _Grid((across, down), (across / whole[0], down / whole[1]), fine)
     unit = max(math.sqrt(width * height) / 700, THINNEST)
-    if "masks" in parts:
-        for drawable in drawables:
-            _tint(picture, drawable, grid, fine, unit)
+    for drawable in drawables if "masks" in parts else ():
+        _tint(picture, drawable, grid, unit)
     picture = picture.resize(grid.size, Image.Resampling.NEAREST)
     brush = _Brush(ImageDraw.Draw(picture), grid, fine * unit)
     for drawable in drawables:
@@ -95,9 +94,8 @@ def overlay(
             brush.box(drawable)
         if "landmarks" in parts:
             brush.landmarks(drawable)
-    if "numbers" in parts:
-        for drawable in drawables:
-            brush.numbers(drawable)
+    for drawable in drawables if "numbers" in parts else ():
+        brush.numbers(drawable)
     brush.labels(drawables, parts)
     return picture.reduce(fine)
 
@@ -140,6 +138,8 @@ class _Grid(NamedTuple):
     size: tuple[int, int]
     scale: tuple[float, float]
     """Canvas pixels to a pixel of the image, across and down."""
+    fine: int
+    """Canvas pixels to a pixel of the picture."""
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """A position on the canvas; far outside is as good as further outside."""
@@ -157,11 +157,11 @@ class _Grid(NamedTuple):
 # ---------------------------------------------------------------- masks
 
 
-def _tint(picture: Image, drawable: Drawable, grid: _Grid, fine: int, unit: float) -> None:
-    """Tint a mask's pixels, more near its edge; `grid` is `fine` times as large as `picture`."""
+def _tint(picture: Image, drawable: Drawable, grid: _Grid, unit: float) -> None:
+    """Tint a mask's pixels, more near its edge."""
     from PIL import ImageChops, ImageFilter, ImageOps
 
-    mask, left, top = _mask(drawable, grid, fine)
+    mask, left, top = _mask(drawable, grid)
     inside = mask.getbbox()
     if inside is None:
         return
@@ -178,10 +178,11 @@ def _tint(picture: Image, drawable: Drawable, grid: _Grid, fine: int, unit: floa
     picture.paste(drawable.color, (left + inside[0], top + inside[1]), opacity)
 
 
-def _mask(drawable: Drawable, grid: _Grid, fine: int) -> tuple[Image, int, int]:
+def _mask(drawable: Drawable, grid: _Grid) -> tuple[Image, int, int]:
     """255 in the mask, with smooth edges, and where on the picture that begins."""
     from PIL import Image, ImageDraw
 
+    fine = grid.fine
     if drawable.rle:
         from pycocotools import mask as coco_mask
 
@@ -240,7 +241,7 @@ class _Brush:
         points = {slot: (self._pixel(m), m.visible) for slot, m in drawable.landmarks.items()}
         if not points:
             return
-        radius = self._radius(drawable.landmarks.values())
+        radius = self._radius(drawable)
         width, casing = max(0.62 * radius, self.unit), max(0.3 * radius, 0.6 * self.unit)
         color, around = drawable.color, casing_of(drawable.color)
         lines = [
@@ -257,9 +258,9 @@ class _Brush:
 
     def numbers(self, drawable: Drawable) -> None:
         """The number of each landmark beside it, from 1."""
+        room = 1.2 * self._radius(drawable)
         for number, landmark in drawable.landmarks.items():
             x, y = self._pixel(landmark)
-            room = 1.2 * self._radius(drawable.landmarks.values())
             self.draw.text(
                 (x + room, y - room),
                 f"{number + 1}",
@@ -270,12 +271,10 @@ class _Brush:
                 stroke_fill=drawable.color,
             )
 
-    def _radius(self, landmarks: Iterable[Landmark]) -> float:
+    def _radius(self, drawable: Drawable) -> float:
         """Smaller on small items, where landmarks lie close."""
-        xs, ys = zip(
-            *((m.x * self.grid.scale[0], m.y * self.grid.scale[1]) for m in landmarks), strict=True
-        )
-        extent = math.hypot(max(xs) - min(xs), max(ys) - min(ys))
+        x1, y1, x2, y2 = self.grid.corners(drawable.extent(["landmarks"]) or (0, 0, 0, 0))
+        extent = math.hypot(x2 - x1, y2 - y1)
         return min(4.2 * self.unit, max(extent / 42, 2.4 * self.unit))
 
     # ------------------------------------------------------------ labels
@@ -284,79 +283,72 @@ class _Brush:
         """Each item's name at its box, small items first: they have the fewest places."""
         size, pad = max(round(16 * self.unit), 1), round(4 * self.unit)
         height, edge = round(1.05 * size) + pad, 1.8 * self.unit
-        labels: list[tuple[str, str, Wish]] = []
+        labels: list[tuple[str, Drawable]] = []
+        wishes: list[Wish] = []
         for drawable in reversed(drawables):
-            extent = drawable.extent(parts)
-            if extent is None:
+            if (extent := drawable.extent(parts)) is not None:
+                rest = "" if drawable.score is None else f" {drawable.score:.2f}"
+                rest += f" ({drawable.note})" if drawable.note else ""
+                text = shortened(drawable.name, size, self.grid.size[0] - 2 * pad, rest)
+                width = math.ceil(font(size).getlength(text)) + 2 * pad
+                x1, y1, x2, y2 = self.grid.corners(extent)
+                wishes.append(Wish(width, height, (x1 - edge, y1, x2 + edge, y2)))
+                labels.append((text, drawable))
+        faces = [face for drawable in drawables if (face := drawable.face())]
+        obstacles = [Obstacle(around(self.grid.corners(face)), 8.0) for face in faces]
+        for drawable in drawables if "landmarks" in parts else ():
+            radius = self._radius(drawable)
+            for x, y in map(self._pixel, drawable.landmarks.values()):
+                disc = around((x - radius, y - radius, x + radius, y + radius))
+                obstacles.append(Obstacle(disc, 1.0))
+        places = place_labels(wishes, self.grid.size, obstacles)
+        outline, bold = max(1, round(0.6 * self.unit)), max(0, round(0.2 * self.unit))
+        for (text, drawable), wish, place in zip(labels, wishes, places, strict=True):
+            if place is None:
                 continue
-            rest = "" if drawable.score is None else f" {drawable.score:.2f}"
-            rest += f" ({drawable.note})" if drawable.note else ""
-            text = shortened(drawable.name, size, self.grid.size[0] - 2 * pad, rest)
-            width = math.ceil(font(size).getlength(text)) + 2 * pad
-            x1, y1, x2, y2 = self.grid.corners(extent)
-            wish = Wish(width, height, (x1 - edge, y1, x2 + edge, y2))
-            labels.append((text, drawable.color, wish))
-        wishes = [wish for _, _, wish in labels]
-        places = place_labels(wishes, self.grid.size, list(self._obstacles(drawables, parts)))
-        for (text, color, wish), place in zip(labels, places, strict=True):
-            if place is not None:
-                self._leader(place, wish, color)
-                self._label(text, color, place, size, pad)
+            self._leader(place, wish, drawable, parts)
+            x, y, width, height = place
+            corners, ink = (x, y, x + width - 1, y + height - 1), casing_of(drawable.color)
+            self.draw.rounded_rectangle(corners, pad, drawable.color, ink, outline)
+            middle = x + pad, y + height / 2
+            self.draw.text(middle, text, ink, font(size), anchor="lm", stroke_width=bold)
 
-    def _obstacles(
-        self, drawables: Sequence[Drawable], parts: frozenset[str]
-    ) -> Iterator[Obstacle]:
-        """What labels should keep off: faces most of all, and landmarks."""
-        for drawable in drawables:
-            face = drawable.face()
-            if face is not None:
-                yield Obstacle(around(self.grid.corners(face)), 8.0)
-        if "landmarks" in parts:
-            for drawable in drawables:
-                radius = self._radius(drawable.landmarks.values()) if drawable.landmarks else 0
-                for landmark in drawable.landmarks.values():
-                    x, y = self._pixel(landmark)
-                    place = around((x - radius, y - radius, x + radius, y + radius))
-                    yield Obstacle(place, 1.0)
-
-    def _leader(self, place: Rectangle, wish: Wish, color: str) -> None:
-        """A line from a label that does not touch its box to it."""
+    def _leader(
+        self, place: Rectangle, wish: Wish, drawable: Drawable, parts: frozenset[str]
+    ) -> None:
+        """A line from a label that is not at its item to the nearest of what is drawn of that."""
+        x, y = place.x + place.width / 2, place.y + place.height / 2
         x1, y1, x2, y2 = wish.box
-        start = place.x + place.width / 2, place.y + place.height / 2
-        end = min(max(start[0], x1), x2), min(max(start[1], y1), y2)
-        across, down = abs(start[0] - end[0]), abs(start[1] - end[1])
-        if across > place.width / 2 + self.unit or down > place.height / 2 + self.unit:
-            for ink, width in ((casing_of(color), 3.6), (color, 2.0)):
-                self.draw.line((*start, *end), fill=ink, width=max(1, round(width * self.unit)))
-
-    def _label(self, text: str, color: str, place: Rectangle, size: int, pad: int) -> None:
-        ink = casing_of(color)
-        x, y, width, height = place
-        self.draw.rounded_rectangle(
-            (x, y, x + width - 1, y + height - 1),
-            radius=pad,
-            fill=color,
-            outline=ink,
-            width=max(1, round(0.6 * self.unit)),
-        )
-        bold = max(0, round(0.2 * self.unit))
-        middle = (x + pad, y + height / 2)
-        self.draw.text(middle, text, ink, font(size), anchor="lm", stroke_width=bold)
+        end, near = (min(max(x, x1), x2), min(max(y, y1), y2)), self.unit
+        xs, ys = _shape(drawable, parts, self.grid)
+        if xs.size:
+            outside = abs(xs - x) - place.width / 2, abs(ys - y) - place.height / 2
+            nearest = (outside[0].clip(0) ** 2 + outside[1].clip(0) ** 2).argmin()
+            end, near = (float(xs[nearest]), float(ys[nearest])), place.height / 2
+        across, down = abs(x - end[0]) - place.width / 2, abs(y - end[1]) - place.height / 2
+        if max(across, down) > near:
+            for ink, width in ((casing_of(drawable.color), 3.6), (drawable.color, 2.0)):
+                self.draw.line((x, y, *end), fill=ink, width=max(1, round(width * self.unit)))
 
 
-def distinguish(drawables: Iterable[Drawable]) -> list[Drawable]:
-    """The same drawables; of those with one color the second, third, ... in another shade of it."""
-    seen: Counter[str] = Counter()
-    result = []
-    for drawable in drawables:
-        shades = _OF_DARK if casing_of(drawable.color) == "#ffffff" else _OF_LIGHT
-        number = drawable.shade
-        if number is None:
-            number = seen[drawable.color]
-            seen[drawable.color] += 1
-        color = _mixed(drawable.color, *shades[number % len(shades)])
-        result.append(replace(drawable, color=color))
-    return result
+def _shape(drawable: Drawable, parts: frozenset[str], grid: _Grid) -> tuple[Any, Any]:
+    """x and y of points on the canvas all over an item's mask, or else over what its landmarks enclose.
+
+    None of an item whose box is drawn: of a box that is not, large parts may be empty, or another item's.
+    """
+    import numpy as np
+
+    if "boxes" in parts and drawable.box:
+        return np.empty(0), np.empty(0)
+    if "masks" not in parts or not (drawable.polygons or drawable.rle):
+        outline = tuple(number for m in drawable.landmarks.values() for number in m[:2])
+        drawable = replace(
+            drawable, polygons=(2 * outline,), rle=None
+        )  # of one point there is none
+    step = 4 * grid.fine
+    mask, left, top = _mask(drawable, grid._replace(fine=step))
+    rows, columns = np.nonzero(np.asarray(mask))
+    return step * (left + columns + 0.5), step * (top + rows + 0.5)
 
 
 _OF_DARK: Final = ((0, 0.0), (255, 0.5), (0, 0.45), (255, 0.75))
@@ -364,6 +356,18 @@ _OF_LIGHT: Final = ((0, 0.0), (0, 0.35), (255, 0.6), (0, 0.6))
 """Shades of a color: mixed with so much black (0) or white (255)."""
 
 
-def _mixed(color: str, other: int, share: float) -> str:
-    parts = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(part + share * (other - part)):02x}" for part in parts)
+def distinguish(drawables: Iterable[Drawable]) -> list[Drawable]:
+    """The same drawables; of those with one color the second, third, ... in another shade of it."""
+    seen: Counter[str] = Counter()
+    result = []
+    for drawable in drawables:
+        color, number = drawable.color, drawable.shade
+        if number is None:
+            number = seen[color]
+            seen[color] += 1
+        shades = _OF_DARK if casing_of(color) == "#ffffff" else _OF_LIGHT
+        other, share = shades[number % len(shades)]
+        parts = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+        mixed = "#" + "".join(f"{round(part + share * (other - part)):02x}" for part in parts)
+        result.append(replace(drawable, color=mixed))
+    return result
