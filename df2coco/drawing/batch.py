@@ -44,12 +44,8 @@ MIN_SCORE: Final = 0.3
 MAX_ON_SHEET: Final = 200
 """A sheet of more pictures is too large for most viewers."""
 
-_AS_JPEG: Final = {"format": "JPEG", "quality": 90, "subsampling": 0}
-_SAVED_AS: Final[Mapping[str, Mapping[str, Any]]] = {
-    ".png": {"format": "PNG"},
-    ".jpg": _AS_JPEG,
-    ".jpeg": _AS_JPEG,
-}
+_JPEG: Final = {"format": "JPEG", "quality": 90, "subsampling": 0}
+_SAVED_AS: Final[dict[str, Any]] = {".png": {"format": "PNG"}, ".jpg": _JPEG, ".jpeg": _JPEG}
 """Suffix -> how Pillow saves it."""
 
 
@@ -93,42 +89,42 @@ def draw(
         raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")
     photos = None if images is None else Photos(images, password)
     inputs = [coco, *([results] if results else [])]
-    _check_out(out, inputs)
+    is_folder = os.path.isdir(out) or not out.suffix
+    if is_folder:
+        check = partial(check_folder, out, replace=True, make_folders=True)
+    else:
+        check_suffix(out, *_SAVED_AS)
+        check = partial(check_outputs, [out])
+    check(inputs)
     progress(f"reading {coco.name}", 0, 0)
     # Twice over the file rather than all of it in memory: the images stand last.
     with no_collection():
         document, _ = read_parts(coco, "any")
     photos = photos or Photos(find_photos(coco, document["images"]), password)
     chosen = choose(coco, document["images"], image_ids, sample, seed)
-    if not _is_folder(out) and len(chosen) > MAX_ON_SHEET:
-        raise OutputError(
-            f"a sheet holds at most {MAX_ON_SHEET} pictures, not {len(chosen)}. Name a folder.",
-            file=out,
-        )
+    if not is_folder and len(chosen) > MAX_ON_SHEET:
+        text = f"a sheet holds at most {MAX_ON_SHEET} pictures, not {len(chosen)}. Name a folder."
+        raise OutputError(text, file=out)
     ids = {image["id"] for image in chosen}
     annotations = annotations_of(coco, ids)
     if not chosen:
         raise CocoFileError("there is no image to draw.", file=coco)
-    of_model = {} if results is None else results_of(results, ids, document, coco)
-    style = Style(
-        coco, len(document["images"]), document["categories"], photos, parts, results, min_score
-    )
-    subjects = [
-        Subject(
-            image,
-            photos.required(image.get("file_name")),
-            annotations[image["id"]],
-            of_model.get(image["id"], []),
-        )
-        for image in chosen
-    ]
-    _check_out(out, [*inputs, *photos.places(subject.picture for subject in subjects)])
+    found = {} if results is None else results_of(results, ids, document, coco)
+    subjects = []
+    for image in chosen:
+        picture, number = photos.required(image.get("file_name")), image["id"]
+        subjects.append(Subject(image, picture, annotations[number], found.get(number, [])))
+    check([*inputs, *photos.places(subject.picture for subject in subjects)])
     made = conversion_of(document.get("info"))
     if made is None or made.sizes_known:
         for subject in subjects:  # before anything is written
             photos.check_size(subject.image, subject.picture)
-    write = _draw_folder if _is_folder(out) else _draw_file
-    return write(style, subjects, out, worthwhile(workers, len(subjects)), progress)
+    style = Style(coco, document["categories"], photos, parts, results, min_score)
+    workers = worthwhile(workers, len(subjects))
+    if is_folder:
+        return _draw_folder(style, subjects, out, workers, progress)
+    title = f"{coco.name}: {len(subjects)} of {len(document['images']):,} images"
+    return _draw_file(style, subjects, title, out, workers, progress)
 
 
 def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
@@ -146,19 +142,6 @@ def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
     return out
 
 
-def _is_folder(out: Path) -> bool:
-    return os.path.isdir(out) or not out.suffix
-
-
-def _check_out(out: Path, inputs: Iterable[Path]) -> None:
-    """Report now what would fail, or do harm, later."""
-    if _is_folder(out):
-        check_folder(out, inputs, replace=True, make_folders=True)
-        return
-    check_suffix(out, *_SAVED_AS)
-    check_outputs([out], inputs)
-
-
 def _title(image: Mapping[str, Any]) -> str:
     return printable(
         " · ".join(str(image[name]) for name in ("file_name", "source") if name in image)
@@ -166,13 +149,12 @@ def _title(image: Mapping[str, Any]) -> str:
 
 
 def _save(picture: Image, path: Path, stream: IO[bytes]) -> None:
-    with reported_for(path):
-        try:
-            picture.save(stream, **_SAVED_AS[path.suffix.lower()])
-        except (OSError, ValueError, SystemError) as error:
-            if isinstance(error, OSError) and error.strerror:
-                raise
-            raise OutputError(f"cannot be written ({error}). Try .png.", file=path) from None
+    try:
+        picture.save(stream, **_SAVED_AS[path.suffix.lower()])
+    except (OSError, ValueError, SystemError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        raise OutputError(f"cannot be written ({error}). Try .png.", file=path) from None
 
 
 # ---------------------------------------------------------------- a folder
@@ -208,16 +190,21 @@ ROW: Final = 480
 
 
 def _draw_file(
-    style: Style, subjects: Sequence[Subject], out: Path, workers: int, progress: Progress
+    style: Style,
+    subjects: Sequence[Subject],
+    title: str,
+    out: Path,
+    workers: int,
+    progress: Progress,
 ) -> list[Path]:
+    """The picture, or a contact sheet with that title."""
     if len(subjects) == 1:
-        picture, keys = paint(style, subjects[0])
         title = _title(subjects[0].image)
+        picture, keys = paint(style, subjects[0])
     else:
         picture, keys = _contact_sheet(style, subjects, workers, progress)
-        title = printable(f"{style.path.name}: {len(subjects)} of {style.total:,} images")
     with atomic_write(out) as stream:
-        _save(page(picture, title, keys), out, stream)
+        _save(page(picture, printable(title), keys), out, stream)
     return [out]
 
 
@@ -234,20 +221,15 @@ def _contact_sheet(
     # As wide as an ordinary row is, so that two pictures do not become giants.
     wide = round(sum(aspects) * ROW) + gap * (len(aspects) - 1)
     places = justify(aspects, min(SHEET, wide), ROW, gap, below=round(1.5 * text))
-    height = places[-1].y + places[-1].height + round(1.5 * text)
-    sheet = Image.new("RGB", (max(p.x + p.width for p in places), height), "#ffffff")
+    tall = places[-1].y + places[-1].height + round(1.5 * text)
+    sheet = Image.new("RGB", (max(p.x + p.width for p in places), tall), "#ffffff")
     keys: set[Key] = set()
-    rooms = [
-        subject._replace(room=(place.width, place.height))
-        for subject, place in zip(subjects, places, strict=True)
-    ]
+    rooms = [s._replace(room=place[2:]) for s, place in zip(subjects, places, strict=True)]
     with closing(map_ordered(partial(paint, style), rooms, workers=workers)) as painted:
-        for done, (subject, place, (picture, its_keys)) in enumerate(
-            zip(subjects, places, painted, strict=True), 1
-        ):
-            sheet.paste(picture, (place.x, place.y))
-            caption = text_line(_title(subject.image), place.width, text)
-            sheet.paste(caption, (place.x, place.y + place.height))
+        for number, (picture, its_keys) in enumerate(painted):
+            x, y, width, height = places[number]
+            sheet.paste(picture, (x, y))
+            sheet.paste(text_line(_title(subjects[number].image), width, text), (x, y + height))
             keys |= its_keys
-            progress("drawing images", done, len(subjects))
+            progress("drawing images", number + 1, len(subjects))
     return sheet, keys

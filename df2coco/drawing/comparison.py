@@ -33,8 +33,6 @@ class Style:
 
     path: Path
     """The COCO file."""
-    total: int
-    """Its images."""
     categories: list[dict[str, Any]]
     photos: Photos
     parts: tuple[str, ...]
@@ -76,8 +74,10 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     if not compared:
         return drawn(truth, style.parts), keys_of(truth, style.parts, compared=False)
     where = f"{style.results_path}: image {subject.image['id']}: "
-    counting = [result for result in subject.results if _counts(result, style.min_score)]
-    results = read_drawables(counting, style.categories, where=where, predicted=True)
+    scores = [(result, result.get("score")) for result in subject.results]
+    # What is no number is reported where it is read.
+    high = [r for r, s in scores if not isinstance(s, int | float) or s >= style.min_score]
+    results = read_drawables(high, style.categories, where=where, predicted=True)
     # Both sides show the same: boxes alone where the results are boxes.
     has = {part for part in style.parts if any(result.extent([part]) for result in results)}
     has |= {"numbers"} if "landmarks" in has else set()
@@ -94,21 +94,16 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     return beside(pictures, captions), keys_of(truth + results, parts, compared=True)
 
 
-def _counts(result: Mapping[str, Any], min_score: float) -> bool:
-    score = result.get("score")
-    return not isinstance(score, int | float) or score >= min_score
-
-
 def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bool) -> set[Key]:
     """What the legend explains of these items: their categories or, when `compared`, what matches."""
+    texts = {
+        MATCHED: f"match: OKS or IoU at least {_THRESHOLD:g}",
+        UNMATCHED: "no match: missed on the left, wrong on the right",
+    }
     keys: set[Key] = set()
     for drawable in drawables:
-        if not compared:
-            keys.add(Key("swatch", drawable.color, drawable.name))
-        elif drawable.color == MATCHED:
-            keys.add(Key("swatch", MATCHED, f"match: OKS or IoU at least {_THRESHOLD:g}"))
-        else:
-            keys.add(Key("swatch", UNMATCHED, "no match: missed on the left, wrong on the right"))
+        text = texts[drawable.color] if compared else drawable.name
+        keys.add(Key("swatch", drawable.color, text))
         if "landmarks" in parts:
             keys.update(VISIBLE if m.visible else OCCLUDED for m in drawable.landmarks.values())
     return keys
@@ -144,12 +139,9 @@ def mark_matches(
         if value < _THRESHOLD:
             marked_results[index] = replace(marked_results[index], note=f"no match, {note}")
             continue
-        del left[best]
-        shade = len(truth) - len(left) - 1
-        marked_truth[best] = replace(marked_truth[best], color=MATCHED, shade=shade, note="")
-        marked_results[index] = replace(
-            marked_results[index], color=MATCHED, shade=shade, note=note
-        )
+        shade = len(truth) - len(left)
+        marked_truth[best] = replace(left.pop(best), color=MATCHED, shade=shade)
+        marked_results[index] = replace(result, color=MATCHED, shade=shade, note=note)
     return marked_truth, marked_results
 
 

@@ -111,18 +111,21 @@ class Photos(Pictures):
         usual, is reduced. `picture` is the entry's, if it is known.
         Raises `ImageError` when the image is missing, damaged or of another size, `PasswordError`.
         """
-        from PIL import ImageOps
+        from PIL import Image, ImageOps
 
         picture = picture or self.required(image.get("file_name"))
         self.check_size(image, picture)
         header, data = self.header(picture), self.read(picture)
         try:
-            opened: Image = decode(data, picture_size(*header.stored_size, longer))
+            opened: Image.Image = decode(data, picture_size(*header.stored_size, longer))
         except SourceError as error:
             raise ImageError(error.text, file=f"{self.label}/{picture.name}") from None
         if not _as_stored(header, image):
             ImageOps.exif_transpose(opened, in_place=True)
-        return _on_white(opened)
+        if opened.has_transparency_data:
+            layer = opened.convert("RGBA")
+            opened = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        return opened if opened.mode == "RGB" else opened.convert("RGB")
 
     def size(self, image: Mapping[str, Any], picture: Picture | None = None) -> tuple[int, int]:
         """Width and height of an image as `open` turns it, from its header alone."""
@@ -144,12 +147,3 @@ class Photos(Pictures):
 def _as_stored(header: ImageHeader, image: Mapping[str, Any]) -> bool:
     size = (image.get("width"), image.get("height"))
     return size == header.stored_size and size != header.size
-
-
-def _on_white(picture: Image) -> Image:
-    from PIL import Image
-
-    if not picture.has_transparency_data:
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
-    layer = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.drawing.drawables import USUAL_PARTS, Drawable, Extent, Landmark, read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, around, place_labels
@@ -82,22 +82,22 @@ def overlay(
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     # Drawn large and then reduced, which smooths every edge; the photo's pixels come out unchanged.
     fine = 3 if max(width, height) <= 1000 else 2
-    across, down = width * fine, height * fine
-    grid = _Grid((across, down), (across / whole[0], down / whole[1]), fine)
+    large = Image.new("RGB", (width * fine, height * fine))
     unit = max(math.sqrt(width * height) / 700, THINNEST)
+    scale = large.width / whole[0], large.height / whole[1]
+    canvas = _Canvas(ImageDraw.Draw(large), large.size, scale, fine, fine * unit)
     for drawable in drawables if "masks" in parts else ():
-        _tint(picture, drawable, grid, unit)
-    picture = picture.resize(grid.size, Image.Resampling.NEAREST)
-    brush = _Brush(ImageDraw.Draw(picture), grid, fine * unit)
+        canvas.tint(picture, drawable)
+    large.paste(picture.resize(large.size, Image.Resampling.NEAREST))
     for drawable in drawables:
         if "boxes" in parts:
-            brush.box(drawable)
+            canvas.box(drawable)
         if "landmarks" in parts:
-            brush.landmarks(drawable)
+            canvas.landmarks(drawable)
     for drawable in drawables if "numbers" in parts else ():
-        brush.numbers(drawable)
-    brush.labels(drawables, parts)
-    return picture.reduce(fine)
+        canvas.numbers(drawable)
+    canvas.labels(drawables, parts)
+    return large.reduce(fine)
 
 
 @functools.cache
@@ -132,90 +132,94 @@ def draw_discs(
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
 
-class _Grid(NamedTuple):
-    """Where the image's pixels are on a canvas."""
+@dataclass(frozen=True, slots=True)
+class _Canvas:
+    """Draws items."""
 
+    draw: ImageDraw
     size: tuple[int, int]
     scale: tuple[float, float]
     """Canvas pixels to a pixel of the image, across and down."""
     fine: int
     """Canvas pixels to a pixel of the picture."""
+    unit: float
+    """What widths are multiples of: a 700th of the canvas' side, so they follow its size."""
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """A position on the canvas; far outside is as good as further outside."""
-        across, down = self.size
+    def _at(self, x: float, y: float) -> tuple[float, float]:
+        """A position in the image on the canvas; far outside is as good as further outside."""
+        (across, down), scale = self.size, self.scale
         return (
-            min(max(x * self.scale[0], -9 * across), 10 * across),
-            min(max(y * self.scale[1], -9 * down), 10 * down),
+            min(max(x * scale[0], -9 * across), 10 * across),
+            min(max(y * scale[1], -9 * down), 10 * down),
         )
 
-    def corners(self, box: Extent) -> Extent:
-        """A box on the canvas."""
-        return *self.at(*box[:2]), *self.at(*box[2:])
-
-
-# ---------------------------------------------------------------- masks
-
-
-def _tint(picture: Image, drawable: Drawable, grid: _Grid, unit: float) -> None:
-    """Tint a mask's pixels, more near its edge."""
-    from PIL import ImageChops, ImageFilter, ImageOps
-
-    mask, left, top = _mask(drawable, grid)
-    inside = mask.getbbox()
-    if inside is None:
-        return
-    mask = mask.crop(inside)
-    reach = 1.3 * unit
-    border = math.ceil(reach)
-    inner = ImageOps.expand(mask, border).filter(ImageFilter.BoxBlur(reach))
-    # Where all around is mask, with a step of one pixel to where it is not.
-    inner = ImageOps.crop(inner, border).point(lambda value: 255 - (2 * reach + 1) * (255 - value))
-    rim = ImageChops.subtract(mask, inner)
-    opacity = ImageChops.lighter(
-        mask.point(lambda value: FILLING * value), rim.point(lambda value: RIM * value)
-    )
-    picture.paste(drawable.color, (left + inside[0], top + inside[1]), opacity)
-
-
-def _mask(drawable: Drawable, grid: _Grid) -> tuple[Image, int, int]:
-    """255 in the mask, with smooth edges, and where on the picture that begins."""
-    from PIL import Image, ImageDraw
-
-    fine = grid.fine
-    if drawable.rle:
-        from pycocotools import mask as coco_mask
-
-        coarse = Image.fromarray(coco_mask.decode(compressed(drawable.rle)) * 255)
-        large = coarse.resize(grid.size, Image.Resampling.BILINEAR)
-        return large.point(lambda value: 255 * (value > 127)).reduce(fine), 0, 0
-    x1, y1, x2, y2 = grid.corners(drawable.extent(["masks"]) or (0, 0, 0, 0))
-    left, top = max(0, math.floor(x1 / fine)), max(0, math.floor(y1 / fine))
-    width = min(grid.size[0], math.ceil(x2) + fine) // fine - left
-    height = min(grid.size[1], math.ceil(y2) + fine) // fine - top
-    large = Image.new("L", (fine * max(1, width), fine * max(1, height)))
-    draw = ImageDraw.Draw(large)
-    for polygon in drawable.polygons:  # one over the other
-        corners = itertools.starmap(grid.at, zip(polygon[::2], polygon[1::2], strict=True))
-        draw.polygon([(x - fine * left, y - fine * top) for x, y in corners], fill=255)
-    return large.reduce(fine), left, top
-
-
-# ---------------------------------------------------------------- all else
-
-
-@dataclass(frozen=True, slots=True)
-class _Brush:
-    """Draws items on a canvas."""
-
-    draw: ImageDraw
-    grid: _Grid
-    unit: float
-    """What widths are multiples of: a 700th of the picture's side, so they follow its size."""
+    def _corners(self, box: Extent) -> Extent:
+        return *self._at(*box[:2]), *self._at(*box[2:])
 
     def _pixel(self, landmark: Landmark) -> tuple[float, float]:
-        """The middle of a landmark's pixel, on the canvas."""
-        return self.grid.at(landmark.x + 0.5, landmark.y + 0.5)
+        """The middle of a landmark's pixel."""
+        return self._at(landmark.x + 0.5, landmark.y + 0.5)
+
+    # ------------------------------------------------------------ masks
+
+    def tint(self, picture: Image, drawable: Drawable) -> None:
+        """Tint a mask's pixels in the picture, more near its edge."""
+        from PIL import ImageChops, ImageFilter, ImageOps
+
+        mask, left, top = self._mask(drawable)
+        inside = mask.getbbox()
+        if inside is None:
+            return
+        mask = mask.crop(inside)
+        reach = 1.3 * self.unit / self.fine
+        border = math.ceil(reach)
+        inner = ImageOps.expand(mask, border).filter(ImageFilter.BoxBlur(reach))
+        # Where all around is mask, with a step of one pixel to where it is not.
+        steep = 2 * reach + 1
+        inner = ImageOps.crop(inner, border).point(lambda value: 255 - steep * (255 - value))
+        rim = ImageChops.subtract(mask, inner).point(lambda value: RIM * value)
+        opacity = ImageChops.lighter(mask.point(lambda value: FILLING * value), rim)
+        picture.paste(drawable.color, (left + inside[0], top + inside[1]), opacity)
+
+    def _mask(self, drawable: Drawable) -> tuple[Image, int, int]:
+        """255 in the mask, with smooth edges, and where on the picture that begins."""
+        from PIL import Image, ImageDraw
+
+        fine = self.fine
+        if drawable.rle:
+            from pycocotools import mask as coco_mask
+
+            coarse = Image.fromarray(coco_mask.decode(compressed(drawable.rle)) * 255)
+            large = coarse.resize(self.size, Image.Resampling.BILINEAR)
+            return large.point(lambda value: 255 * (value > 127)).reduce(fine), 0, 0
+        x1, y1, x2, y2 = self._corners(drawable.extent(["masks"]) or (0, 0, 0, 0))
+        left, top = max(0, math.floor(x1 / fine)), max(0, math.floor(y1 / fine))
+        width = min(self.size[0], math.ceil(x2) + fine) // fine - left
+        height = min(self.size[1], math.ceil(y2) + fine) // fine - top
+        large = Image.new("L", (fine * max(1, width), fine * max(1, height)))
+        draw = ImageDraw.Draw(large)
+        for polygon in drawable.polygons:  # one over the other
+            corners = itertools.starmap(self._at, zip(polygon[::2], polygon[1::2], strict=True))
+            draw.polygon([(x - fine * left, y - fine * top) for x, y in corners], fill=255)
+        return large.reduce(fine), left, top
+
+    def _shape(self, drawable: Drawable, parts: frozenset[str]) -> tuple[Any, Any]:
+        """x and y of points all over an item's mask, or else over what its landmarks enclose.
+
+        None of an item whose box is drawn: of a box that is not, large parts may be empty, or another item's.
+        """
+        import numpy as np
+
+        if "boxes" in parts and drawable.box:
+            return np.empty(0), np.empty(0)
+        if "masks" not in parts or not (drawable.polygons or drawable.rle):
+            outline = tuple(number for m in drawable.landmarks.values() for number in m[:2])
+            # Twice around: Pillow takes no polygon of one point.
+            drawable = replace(drawable, polygons=(2 * outline,), rle=None)
+        step = 4 * self.fine
+        mask, left, top = replace(self, fine=step)._mask(drawable)
+        rows, columns = np.nonzero(np.asarray(mask))
+        return step * (left + columns + 0.5), step * (top + rows + 0.5)
 
     # ------------------------------------------------------------ boxes
 
@@ -227,7 +231,7 @@ class _Brush:
         inset = width + casing  # boxes along the picture's edge stay in sight
         left, top, right, bottom = (
             min(max(value, inset), max(inset, end - inset))
-            for value, end in zip(self.grid.corners(drawable.box), 2 * self.grid.size, strict=True)
+            for value, end in zip(self._corners(drawable.box), 2 * self.size, strict=True)
         )
         outer = width / 2 + casing, casing_of(drawable.color)
         for half, color in (outer, (width / 2, drawable.color)):
@@ -273,7 +277,7 @@ class _Brush:
 
     def _radius(self, drawable: Drawable) -> float:
         """Smaller on small items, where landmarks lie close."""
-        x1, y1, x2, y2 = self.grid.corners(drawable.extent(["landmarks"]) or (0, 0, 0, 0))
+        x1, y1, x2, y2 = self._corners(drawable.extent(["landmarks"]) or (0, 0, 0, 0))
         extent = math.hypot(x2 - x1, y2 - y1)
         return min(4.2 * self.unit, max(extent / 42, 2.4 * self.unit))
 
@@ -289,19 +293,19 @@ class _Brush:
             if (extent := drawable.extent(parts)) is not None:
                 rest = "" if drawable.score is None else f" {drawable.score:.2f}"
                 rest += f" ({drawable.note})" if drawable.note else ""
-                text = shortened(drawable.name, size, self.grid.size[0] - 2 * pad, rest)
+                text = shortened(drawable.name, size, self.size[0] - 2 * pad, rest)
                 width = math.ceil(font(size).getlength(text)) + 2 * pad
-                x1, y1, x2, y2 = self.grid.corners(extent)
+                x1, y1, x2, y2 = self._corners(extent)
                 wishes.append(Wish(width, height, (x1 - edge, y1, x2 + edge, y2)))
                 labels.append((text, drawable))
         faces = [face for drawable in drawables if (face := drawable.face())]
-        obstacles = [Obstacle(around(self.grid.corners(face)), 8.0) for face in faces]
+        obstacles = [Obstacle(around(self._corners(face)), 8.0) for face in faces]
         for drawable in drawables if "landmarks" in parts else ():
             radius = self._radius(drawable)
             for x, y in map(self._pixel, drawable.landmarks.values()):
                 disc = around((x - radius, y - radius, x + radius, y + radius))
                 obstacles.append(Obstacle(disc, 1.0))
-        places = place_labels(wishes, self.grid.size, obstacles)
+        places = place_labels(wishes, self.size, obstacles)
         outline, bold = max(1, round(0.6 * self.unit)), max(0, round(0.2 * self.unit))
         for (text, drawable), wish, place in zip(labels, wishes, places, strict=True):
             if place is None:
@@ -320,7 +324,7 @@ class _Brush:
         x, y = place.x + place.width / 2, place.y + place.height / 2
         x1, y1, x2, y2 = wish.box
         end, near = (min(max(x, x1), x2), min(max(y, y1), y2)), self.unit
-        xs, ys = _shape(drawable, parts, self.grid)
+        xs, ys = self._shape(drawable, parts)
         if xs.size:
             outside = abs(xs - x) - place.width / 2, abs(ys - y) - place.height / 2
             nearest = (outside[0].clip(0) ** 2 + outside[1].clip(0) ** 2).argmin()
@@ -329,26 +333,6 @@ class _Brush:
         if max(across, down) > near:
             for ink, width in ((casing_of(drawable.color), 3.6), (drawable.color, 2.0)):
                 self.draw.line((x, y, *end), fill=ink, width=max(1, round(width * self.unit)))
-
-
-def _shape(drawable: Drawable, parts: frozenset[str], grid: _Grid) -> tuple[Any, Any]:
-    """x and y of points on the canvas all over an item's mask, or else over what its landmarks enclose.
-
-    None of an item whose box is drawn: of a box that is not, large parts may be empty, or another item's.
-    """
-    import numpy as np
-
-    if "boxes" in parts and drawable.box:
-        return np.empty(0), np.empty(0)
-    if "masks" not in parts or not (drawable.polygons or drawable.rle):
-        outline = tuple(number for m in drawable.landmarks.values() for number in m[:2])
-        drawable = replace(
-            drawable, polygons=(2 * outline,), rle=None
-        )  # of one point there is none
-    step = 4 * grid.fine
-    mask, left, top = _mask(drawable, grid._replace(fine=step))
-    rows, columns = np.nonzero(np.asarray(mask))
-    return step * (left + columns + 0.5), step * (top + rows + 0.5)
 
 
 _OF_DARK: Final = ((0, 0.0), (255, 0.5), (0, 0.45), (255, 0.75))

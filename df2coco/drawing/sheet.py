@@ -10,7 +10,6 @@ from df2coco.drawing.overlay import casing_of, draw_discs, font, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageDraw import ImageDraw
 
 BACKGROUND: Final = "#ffffff"
 INK: Final = "#1a1a1a"
@@ -56,20 +55,17 @@ def _rows(aspects: Sequence[float], width: int, height: int, gap: int) -> list[t
         options = []
         for first in range(last - 1, -1, -1):
             tall = _height(aspects[first:last], width, gap)
+            cost = (tall / height - 1) ** 2
             if tall > TALLEST * height:  # a row left short: as bad as much of it is empty
                 cost = (1 - TALLEST * height / tall) ** 2 + (TALLEST - 1) ** 2
-            else:
-                cost = (tall / height - 1) ** 2
             options.append((best[first][0] + cost, first))
             if tall < height / 3:
                 break
         best.append(min(options))
-    rows: list[tuple[int, int]] = []
-    last = len(aspects)
-    while last:
-        rows.append((best[last][1], last))
-        last = best[last][1]
-    return rows[::-1]
+    rows = [(best[-1][1], len(aspects))]
+    while rows[0][0]:
+        rows.insert(0, (best[rows[0][0]][1], rows[0][0]))
+    return rows
 
 
 def text_line(text: str, width: int, size: int) -> Image:
@@ -117,8 +113,7 @@ def page(body: Image, title: str, keys: Collection[Key]) -> Image:
 
     size = _text_size(body.width)
     parts = [text_line(title, body.width, size), body]
-    if keys:
-        parts.append(legend(keys, body.width, size))
+    parts += [legend(keys, body.width, size)] if keys else []
     gap, margin = size // 2, size
     height = sum(part.height + gap for part in parts) - gap + 2 * margin
     paper = Image.new("RGB", (body.width + 2 * margin, height), BACKGROUND)
@@ -161,21 +156,15 @@ def legend(keys: Collection[Key], width: int, size: int) -> Image:
         x += length
     strip = Image.new("RGB", (width * FINE, round(y + 1.7 * size) * FINE), BACKGROUND)
     draw = ImageDraw.Draw(strip)
-    for key, (x, y) in zip(keys, places, strict=True):
-        middle = (y + 0.85 * size) * FINE
-        _symbol(draw, key, (x + 0.5 * size) * FINE, middle, 0.5 * size * FINE)
-        left = (x + 1.4 * size) * FINE
-        draw.text((left, middle), key.text, INK, font(size * FINE), anchor="lm")
+    reach = 0.5 * size * FINE
+    for key, (left, top) in zip(keys, places, strict=True):
+        x, y = left * FINE + reach, (top + 0.85 * size) * FINE
+        corners = x - reach, y - reach, x + reach, y + reach
+        if key.symbol == "swatch":
+            draw.rounded_rectangle(corners, reach / 3, key.color, INK, FINE)
+        else:
+            discs = [(0.72 * reach, casing_of(key.color)), (0.6 * reach, key.color)]
+            discs += [(0.34 * reach, BACKGROUND)] if key.symbol == "ring" else []
+            draw_discs(draw, (x, y), discs)
+        draw.text(((left + 1.4 * size) * FINE, y), key.text, INK, font(size * FINE), anchor="lm")
     return strip.reduce(FINE)
-
-
-def _symbol(draw: ImageDraw, key: Key, x: float, y: float, reach: float) -> None:
-    if key.symbol == "swatch":
-        draw.rounded_rectangle(
-            (x - reach, y - reach, x + reach, y + reach), reach / 3, key.color, INK, FINE
-        )
-        return
-    discs = [(0.72 * reach, casing_of(key.color)), (0.6 * reach, key.color)]
-    if key.symbol == "ring":
-        discs += [(0.34 * reach, BACKGROUND)]
-    draw_discs(draw, (x, y), discs)
