@@ -7,12 +7,12 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from df2coco.coco.info import conversion_of
+from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.schema import Rle, invalid
 from df2coco.errors import CocoFileError, FaultError, OutputError, shorten
@@ -72,8 +72,8 @@ def restore(
     _check_head(path, document)
     for part in parts:
         collected.take(part)
-    texts = _make_texts(document, collected)
-    losses = tuple(_losses(document, collected))
+    texts = _make_texts(document["images"], collected)
+    losses = tuple(_losses(conversion_of(document.get("info")), collected.counts))
     if report_loss is not None:
         for sentence in losses:
             report_loss(sentence)
@@ -103,8 +103,7 @@ _SUBSETS: Final = {
 """Field of `Conversion` -> what it left in the file."""
 
 
-def _losses(document: dict[str, Any], collected: "_Collector") -> Iterable[str]:
-    made, counts = conversion_of(document.get("info")), collected.counts
+def _losses(made: Conversion | None, counts: Counter[str]) -> Iterable[str]:
     if made:
         yield "what the conversion repaired or left out stays so (convert --report FILE lists it)"
     if made and made.landmarks == "visible":
@@ -120,9 +119,6 @@ def _losses(document: dict[str, Any], collected: "_Collector") -> Iterable[str]:
     for name, sentence in _COUNTED.items():
         if counts[name]:
             yield f"{counts[name]:,} {sentence}"
-    if collected.items:
-        number = sum(map(len, collected.items.values()))
-        yield f"{number:,} annotations belong to no image of the file and are left out"
 
 
 _COUNTED: Final = {
@@ -131,11 +127,14 @@ _COUNTED: Final = {
     "outside": "annotations have landmarks outside their category's slots: left out",
     "crowds": "annotations are crowds (iscrowd 1), which the dataset does not have",
     "other pair_id": "annotations have another pair_id than their image: the first one counts",
+    "without image": "annotations belong to no image of the file and are left out",
 }
 """What was counted -> what to say of it."""
 
 
 # ---------------------------------------------------------------- annotations
+
+_ALONE: Final = "Annotation files have DeepFashion2's categories alone."
 
 
 @dataclass
@@ -152,12 +151,12 @@ class _Collector:
     def take(self, part: list[Any]) -> None:
         first = self.counts["annotations"]
         for number, annotation in enumerate(part, start=first):
+            image_id, pair_id = annotation.image_id, annotation.pair_id
             try:
                 text = json.dumps(self._item(annotation))
             except FaultError as fault:
                 field = f"annotations[{number}].{fault.field}"
                 raise CocoFileError(fault.text, file=self.path, field=field) from None
-            image_id, pair_id = annotation.image_id, annotation.pair_id
             self.items.setdefault(image_id, []).append((annotation.item, text))
             if pair_id is not None and self.pair_ids.setdefault(image_id, pair_id) != pair_id:
                 self.counts["other pair_id"] += 1
@@ -167,11 +166,8 @@ class _Collector:
         """An item in the dataset's order of keys."""
         category = CATEGORY_BY_ID.get(annotation.category_id)
         if category is None:
-            raise FaultError(
-                "category_id",
-                f"{annotation.category_id} is none of DeepFashion2's 1 to 13. "
-                "Annotation files have DeepFashion2's categories alone.",
-            )
+            text = f"{annotation.category_id} is none of DeepFashion2's 1 to 13. {_ALONE}"
+            raise FaultError("category_id", text)
         whole = annotation.item is not None  # written by us, with all numbers as floats
         item = {
             "segmentation": _segmentation(annotation, whole),
@@ -208,12 +204,11 @@ def _whole(number: float) -> float:
 def _segmentation(annotation: Any, whole: bool) -> list[list[float]]:
     polygons: list[list[float]] | Rle = annotation.segmentation
     if isinstance(polygons, Rle):
-        raise FaultError(
-            "segmentation", "an RLE, but annotation files have polygons. Write polygons."
-        )
-    floats = annotation.float_polygons or []
+        text = "an RLE, but annotation files have polygons. Write polygons."
+        raise FaultError("segmentation", text)
     if not whole:
         return polygons
+    floats = annotation.float_polygons or []
     return [
         list(map(int, polygon))
         if number not in floats and all(map(float.is_integer, map(float, polygon)))
@@ -260,13 +255,13 @@ TOP_LEVEL_ORDER: Final = [
 """By the number of items, the order of an annotation file's keys: that of a dict in Python 2."""
 
 
-def _make_texts(document: dict[str, Any], collected: _Collector) -> dict[str, str]:
+def _make_texts(images: Sequence[dict[str, Any]], collected: _Collector) -> dict[str, str]:
     """File name -> text of each annotation file."""
     path = collected.path
-    if not document["images"]:
+    if not images:
         raise CocoFileError("has no images, so there is nothing to restore.", file=path)
     texts: dict[str, str] = {}
-    for number, image in enumerate(document["images"]):
+    for number, image in enumerate(images):
         image_id = image["id"]
         if image_id >= 10**18:
             text = f"{image_id} cannot name an annotation file. Number the images from 1."
@@ -278,6 +273,7 @@ def _make_texts(document: dict[str, Any], collected: _Collector) -> dict[str, st
         if f"{stem}.json" in texts:
             raise invalid(path, f"images[{number}].id", f"{image_id} is there twice.")
         texts[f"{stem}.json"] = _text(image, collected)
+    collected.counts["without image"] = sum(map(len, collected.items.values()))
     return texts
 
 
@@ -292,12 +288,11 @@ def _text(image: dict[str, Any], collected: _Collector) -> str:
         names = [name for name in order or numbered if name.startswith("item")]
     source, pair_id = image.get("source"), image.get("pair_id")
     pair_id = collected.pair_ids.get(image["id"]) if pair_id is None else pair_id
-    collected.counts["items"] += len(items)
-    collected.counts["source"] += source is not None
-    collected.counts["pair_id"] += pair_id is not None
-    values = dict(zip(names, (text for _, text in items), strict=True))
     head = {"source": source, "pair_id": pair_id}
-    values |= {key: json.dumps(value) for key, value in head.items() if value is not None}
+    head = {key: json.dumps(value) for key, value in head.items() if value is not None}
+    collected.counts.update(head.keys())
+    collected.counts["items"] += len(items)
+    values = head | dict(zip(names, (text for _, text in items), strict=True))
     if not names or [key for key in order if key in values and key not in head] != names:
         order = ["source", "pair_id", *map(str, names)]
     return "{" + ", ".join(f'"{key}": {values[key]}' for key in order if key in values) + "}"
@@ -307,25 +302,17 @@ def _check_head(path: Path, document: dict[str, Any]) -> None:
     """Raise `CocoFileError` for a file whose items cannot be the dataset's, before they are read."""
     made = conversion_of(document.get("info"))
     if made and made.classes:
-        raise CocoFileError(
-            "has classes made of several categories (--classes), and which one an item was is lost. "
-            "Restore a file that was converted without.",
-            file=path,
+        text = (
+            "has classes made of several categories (--classes), and which one an item was is lost."
         )
+        raise CocoFileError(f"{text} Restore a file that was converted without.", file=path)
     if made and made.task == "instances":
-        raise CocoFileError(
-            "holds no landmarks (--task instances), which annotation files must have. "
-            "Restore a file of --task keypoints.",
-            file=path,
-        )
+        text = "holds no landmarks (--task instances), which annotation files must have."
+        raise CocoFileError(f"{text} Restore a file of --task keypoints.", file=path)
     for number, entry in enumerate(document["categories"]):
         category = CATEGORY_BY_ID.get(entry["id"])
         names = () if category is None else (category.name, category.official_name)
         if entry.get("name") not in names:
             expected = f"{names[0]!r}" if names else "none of that id"
-            raise CocoFileError(
-                f"{entry['id']} is {shorten(entry.get('name'))}, but {expected} in DeepFashion2. "
-                "Annotation files have DeepFashion2's categories alone.",
-                file=path,
-                field=f"categories[{number}]",
-            )
+            text = f"{entry['id']} is {shorten(entry.get('name'))}, but {expected} in DeepFashion2."
+            raise CocoFileError(f"{text} {_ALONE}", file=path, field=f"categories[{number}]")
