@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +15,7 @@ from df2coco.progress import Progress, no_progress
 from df2coco.split_names import SPLITS
 
 _NAMES: Final[Mapping[str | None, str]] = {None: "all", **{name: name for name in SPLITS}}
-_ROBOFLOW: Final[Mapping[str | None, str]] = {
-    "train": "train",
-    "validation": "valid",
-    "test": "test",
-    None: "train",
-}
+_ROBOFLOW: Final = {"train": "train", "validation": "valid", "test": "test", None: "train"}
 
 
 def export_coco(
@@ -41,11 +36,9 @@ def export_coco(
     `layout`. A file's `file_name`s begin below the folder of its photos, else it is copied as it is. A split
     that no name tells is called "all". Everything else is as `export_yolo` has it.
     """
-    shape = Shape(task=task, layout=layout)
-    export = Export(
-        sources, Path(folder), images, shape, _NAMES, photos, workers, password, progress
-    )
-    return _run(export, _write_coco)
+    given = sources, Path(folder), images, Shape(task=task, layout=layout)
+    export = Export(*given, _NAMES, photos, workers, password, progress)
+    return _run(export, is_roboflow=False)
 
 
 def export_roboflow(
@@ -65,45 +58,33 @@ def export_roboflow(
     `sources` are COCO files, which are copied as they are, or anything that `convert` takes, which is
     then converted with `task` and `layout`. Everything else is as `export_yolo` has it.
     """
-    shape = Shape(task=task, layout=layout)
-    export = Export(
-        sources, Path(folder), images, shape, _ROBOFLOW, photos, workers, password, progress
-    )
-    return _run(export, _write_roboflow)
+    given = sources, Path(folder), images, Shape(task=task, layout=layout)
+    export = Export(*given, _ROBOFLOW, photos, workers, password, progress)
+    return _run(export, is_roboflow=True)
 
 
-def _run(export: Export, write: Callable[[Export, Path, Dataset], ExportedSplit]) -> Exported:
+def _run(export: Export, *, is_roboflow: bool) -> Exported:
     with export.datasets() as (work, datasets):
-        splits = [write(export, work, dataset) for dataset in datasets]
+        splits = [_write(export, work, each, is_roboflow=is_roboflow) for each in datasets]
     return Exported(tuple(splits), datasets[0].class_names if datasets else ())
 
 
-def _write_coco(export: Export, work: Path, dataset: Dataset) -> ExportedSplit:
-    kind = "keypoints" if any("keypoints" in e for e in dataset.categories) else "instances"
-    parts = {image_id: photo.file_name.split("/") for image_id, photo in dataset.photos.items()}
-    shared = len(os.path.commonprefix([folders for *folders, _ in parts.values()]))  # noqa: RUF071 (lists)
-    names = {image_id: "/".join(own[shared:]) for image_id, own in parts.items()}
-    return _write(export, work, dataset, f"annotations/{kind}_{dataset.name}.json", "any", names)
-
-
-def _write_roboflow(export: Export, work: Path, dataset: Dataset) -> ExportedSplit:
+def _write(export: Export, work: Path, dataset: Dataset, *, is_roboflow: bool) -> ExportedSplit:
+    """The COCO file, and its photos in the split's folder."""
     names = {image_id: photo.file_name for image_id, photo in dataset.photos.items()}
-    file = f"{dataset.name}/_annotations.coco.json"
-    return _write(export, work, dataset, file, "boxes", names)
-
-
-def _write(
-    export: Export, work: Path, dataset: Dataset, file: str, use: str, names: Mapping[int, str]
-) -> ExportedSplit:
-    """The COCO file at `file`, and its photos in the split's folder, called `names` by their ids."""
+    file, use = f"{dataset.name}/_annotations.coco.json", "boxes"
+    if not is_roboflow:
+        kind = "keypoints" if any("keypoints" in e for e in dataset.categories) else "instances"
+        file, use = f"annotations/{kind}_{dataset.name}.json", "any"
+        parts = {image_id: name.split("/") for image_id, name in names.items()}
+        shared = len(os.path.commonprefix([folders for *folders, _ in parts.values()]))  # noqa: RUF071 (lists)
+        names = {image_id: "/".join(own[shared:]) for image_id, own in parts.items()}
     places = {}
     for image_id, photo in dataset.photos.items():
         place = f"{dataset.name}/{names[image_id]}"
         if place in places or place == file:
-            text = (
-                f"{photo.file_name} is the name of two files in {dataset.name}. Rename one of them."
-            )
-            raise CocoFileError(text, file=dataset.coco, field="images")
+            text = f"{photo.file_name} is the name of two files in {dataset.name}."
+            raise CocoFileError(f"{text} Rename one of them.", file=dataset.coco, field="images")
         places[place] = photo
     items = sum(map(len, dataset.annotations(use)))
     os.makedirs(os.path.dirname(work / file), exist_ok=True)
@@ -118,8 +99,7 @@ def _copy(coco: Path, target: Path, names: Mapping[int, str]) -> None:
     if all(image["file_name"] == names[image["id"]] for image in document["images"]):
         shutil.copyfile(coco, target)
         return
-    info: Any = document.get("info")
-    head = info, document["categories"], target, document
+    head: Any = document.get("info"), document["categories"], target, document
     with open(target, "wb") as stream, Writer(stream, *head) as writer:
         for annotations in parts:
             writer.add_entries((), annotations)

@@ -4,9 +4,9 @@ import contextlib
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -28,11 +28,10 @@ from df2coco.parser.photos import Picture, Pictures, find_photos
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress
 from df2coco.split_names import split_of
-from df2coco.taxonomy import CATEGORY_BY_ID, Category
+from df2coco.taxonomy import Category
 from df2coco.workers import check_workers, map_ordered, worthwhile
 
 PhotosAs: TypeAlias = Literal["link", "copy"]
-
 PHOTOS: Final[Mapping[PhotosAs, str]] = {
     "link": "links to where they are",
     "copy": "copies, also out of archives",
@@ -103,20 +102,28 @@ class Dataset:
         return tuple(str(entry["name"]) for entry in self.categories)
 
     def annotations(self, use: str) -> Iterator[list[tuple[int, Any]]]:
-        """The annotations as `use` needs them, each with its number, in parts.
+        """The annotations as `use` needs them. Otherwise as `numbered`."""
+        parts = read_parts(self.coco, use)[1]
+        return numbered(parts, self.coco, self.photos, self.category_ids)
 
-        Raises `CocoFileError`, also for one whose image or category is not in the file.
-        """
-        first = 0
-        for part in read_parts(self.coco, use)[1]:
-            numbered = list(enumerate(part, first))
-            for number, annotation in numbered:
-                if annotation.image_id not in self.photos:
-                    raise unknown_id("image_id", annotation.image_id, self.coco, number)
-                if annotation.category_id not in self.category_ids:
-                    raise unknown_id("category_id", annotation.category_id, self.coco, number)
-            yield numbered
-            first += len(part)
+
+def numbered(
+    parts: Iterable[list[Any]], path: Path, images: Container[int], categories: Container[int]
+) -> Iterator[list[tuple[int, Any]]]:
+    """Annotations in parts, each with its number in the file at `path`.
+
+    Raises `CocoFileError`, also for one whose image or category is not in the file.
+    """
+    first = 0
+    for part in parts:
+        own = list(enumerate(part, first))
+        for number, annotation in own:
+            if annotation.image_id not in images:
+                raise unknown_id("image_id", annotation.image_id, path, number)
+            if annotation.category_id not in categories:
+                raise unknown_id("category_id", annotation.category_id, path, number)
+        yield own
+        first += len(part)
 
 
 @dataclass(frozen=True)
@@ -138,8 +145,8 @@ class Export:
     workers: int
     password: str | None
     progress: Progress
-    category: int | str | None = None
-    """Id or name of the only one to export."""
+    only: Category | None = None
+    """The only category to export."""
 
     def __post_init__(self) -> None:
         check_list("sources", self.sources)
@@ -150,15 +157,6 @@ class Export:
         if self.images and len(self.images) != len(self.sources):
             text = f"{len(self.images)} folders of images for {len(self.sources)} sources."
             raise OptionError(f"{text} Give one each.")
-
-    @cached_property
-    def selection(self) -> Selection:
-        return Selection(categories=() if self.category is None else (self.category,))
-
-    @property
-    def only(self) -> Category | None:
-        """The only category."""
-        return None if self.category is None else CATEGORY_BY_ID[self.selection.category_ids[0]]
 
     @contextlib.contextmanager
     def datasets(self) -> Iterator[tuple[Path, list[Dataset]]]:
@@ -173,17 +171,17 @@ class Export:
             datasets: dict[str, Dataset] = {}
             with tempfile.TemporaryDirectory(dir=work) as converted:
                 for number, source in enumerate(map(Path, self.sources)):
-                    photos = Path(self.images[number]) if self.images else None
-                    for each in self._read_source(source, photos, Path(converted, str(number))):
+                    photos = self.images[number] if self.images else None
+                    for each in self._read_source(source, photos, f"{converted}/{number}"):
                         other = datasets.setdefault(each.name, each)
                         if other is not each:
-                            raise OptionError(
-                                f"{other.coco.name}, {each.coco.name}: more than one source for the split "
-                                f"{each.name}. Put train, validation or test into the name of each file."
-                            )
+                            files = f"{other.coco.name}, {each.coco.name}"
+                            text = f"{files}: more than one source for the split {each.name}."
+                            remedy = "Put train, validation or test into the name of each file."
+                            raise OptionError(f"{text} {remedy}")
                 yield work, list(datasets.values())
 
-    def _read_source(self, source: Path, photos: Path | None, out: Path) -> Iterator[Dataset]:
+    def _read_source(self, source: Path, photos: str | Path | None, out: str) -> Iterator[Dataset]:
         """The splits of a source, which is converted to `out` where it is no COCO file."""
         if source.suffix.lower() == ".json" and source.is_file():
             photos = photos or find_photos(source, read_parts(source)[0]["images"])
@@ -201,7 +199,7 @@ class Export:
             source,
             out,
             images=photos,
-            selection=self.selection,
+            selection=Selection(categories=(self.only.id,) if self.only else ()),
             shape=self.shape,
             workers=self.workers,
             password=self.password,
@@ -211,9 +209,9 @@ class Export:
             found = {e.file_name: Picture(e.file_name, e.image) for e in split.entries if e.image}
             yield self._read(split.name, done.outputs[0], own, found, done.notice_counts)
 
-    def _pictures(self, path: Path, source: Path) -> Pictures:
+    def _pictures(self, path: str | Path, source: Path) -> Pictures:
         pictures = Pictures(path, self.password)
-        if self.photos == "link" and not path.is_dir():
+        if self.photos == "link" and not pictures.path.is_dir():
             text = "its photos lie in an archive, and nothing can link to them there. Pass --photos copy."
             raise SourceError(text, file=source)
         return pictures
@@ -230,11 +228,8 @@ class Export:
         document, _ = read_parts(path, "any")
         conversion = conversion_of(document.get("info"))
         if conversion is not None and not conversion.sizes_known:
-            raise CocoFileError(
-                "was converted without photos, so the sizes of its images are guesses. Convert it again "
-                "with --images.",
-                file=path,
-            )
+            text = "was converted without photos, so the sizes of its images are guesses."
+            raise CocoFileError(f"{text} Convert it again with --images.", file=path)
         photos: dict[int, Photo] = {}
         for number, image in enumerate(document["images"]):
             where = f"images[{number}]"
@@ -311,10 +306,10 @@ def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
         inner, _, name = picture.name.rpartition("/")
         key = inner, place.rpartition("/")[0]
         if key not in starts:
-            own, start = pictures.path / inner, folder / key[1]
-            starts[key] = _path_from(os.path.realpath(own), os.path.realpath(start))
-        path = os.path.join(starts[key], name)
-        _make_link(source, path, f"{work}/{place}")
+            starts[key] = os.path.realpath(pictures.path / inner)
+            with contextlib.suppress(ValueError):  # another drive
+                starts[key] = os.path.relpath(starts[key], os.path.realpath(folder / key[1]))
+        _make_link(source, os.path.join(starts[key], name), f"{work}/{place}")
     return len(tasks)
 
 
@@ -328,15 +323,6 @@ def _make_link(picture: str, path: str, link: str) -> None:
         try:
             os.link(picture, link)
         except OSError as error:
-            raise OutputError(
-                f"cannot be a link to {picture} ({error.strerror}). Write to a disk with links; on "
-                "Windows switch the developer mode on.",
-                file=link,
-            ) from None
-
-
-def _path_from(folder: str, start: str) -> str:
-    try:
-        return os.path.relpath(folder, start)
-    except ValueError:  # another drive
-        return folder
+            text = f"cannot be a link to {picture} ({error.strerror}). Write to a disk with links;"
+            text += " on Windows switch the developer mode on."
+            raise OutputError(text, file=link) from None

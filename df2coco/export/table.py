@@ -4,28 +4,25 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.lists import read_parts
-from df2coco.coco.schema import unknown_id
 from df2coco.errors import Df2cocoError
+from df2coco.export.datasets import numbered
 from df2coco.layouts import own_landmarks
 from df2coco.outputs import Outputs, check_outputs, check_suffix
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, Category
 
 COLUMNS: Final[Mapping[str, str]] = {
-    "id": "int64",
-    "image_id": "int64",
+    **dict.fromkeys(("id", "image_id"), "int64"),
     "file_name": "string",
-    "width": "int64",
-    "height": "int64",
+    **dict.fromkeys(("width", "height"), "int64"),
     "source": "string",
-    "pair_id": "int64",
-    "style": "int64",
-    "category_id": "int64",
+    **dict.fromkeys(("pair_id", "style", "category_id"), "int64"),
     "category": "string",
     **dict.fromkeys(("bbox_x", "bbox_y", "bbox_w", "bbox_h", "area"), "double"),
     **dict.fromkeys(ATTRIBUTES, "int64"),
@@ -51,17 +48,14 @@ def export_table(path: str | Path, out: str | Path, *, progress: Progress = no_p
     check_outputs([out], [path])
     progress(f"reading {path.name}", 0, 0)
     with Outputs() as outputs, _WRITERS[out.suffix.lower()](outputs.open(out)) as write:
-        waiting: list[tuple[Any, ...]] = []
-        count = 0
-        for row in _rows(path):
-            waiting.append(row)
-            count += 1
-            if len(waiting) == _ROWS:
-                write(waiting)
-                waiting = []
-                progress("writing rows", count, 0)  # how many there will be is not known
-        write(waiting)
-    return count
+        rows, count = _rows(path), 0
+        while True:
+            batch = list(islice(rows, _ROWS))
+            write(batch)
+            count += len(batch)
+            if len(batch) < _ROWS:
+                return count
+            progress("writing rows", count, 0)  # how many there will be is not known
 
 
 def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
@@ -69,14 +63,9 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
     images = {image["id"]: image for image in document["images"]}
     names = {entry["id"]: entry.get("name") for entry in document["categories"]}
     garments = find_garments(document["categories"])
-    first = 0
-    for part in parts:
-        for number, each in enumerate(part, first):
-            image = images.get(each.image_id)
-            if image is None:
-                raise unknown_id("image_id", each.image_id, path, number)
-            if each.category_id not in names:
-                raise unknown_id("category_id", each.category_id, path, number)
+    for part in numbered(parts, path, images, names):
+        for _, each in part:
+            image = images[each.image_id]
             yield (
                 each.id,
                 each.image_id,
@@ -90,7 +79,6 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
                 *(getattr(each, name) for name in ATTRIBUTES),
                 *_landmarks(each.keypoints, garments.get(each.category_id)),
             )
-        first += len(part)
 
 
 def _landmarks(

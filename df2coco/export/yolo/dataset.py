@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.schema import Rle
-from df2coco.converter.options import LayoutName, Shape
+from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice, require
 from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit, PhotosAs
 from df2coco.export.yolo.data_yaml import data_yaml
 from df2coco.export.yolo.labels import YOLO_TASKS, LabelledItem, Slots, YoloTask, make_rows
 from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
 from df2coco.progress import Progress, no_progress
-from df2coco.taxonomy import Category
+from df2coco.taxonomy import CATEGORY_BY_ID, Category
 from df2coco.workers import map_ordered, worthwhile
 
 _NAMES: Final = {"train": "train", "validation": "val", "test": "test", None: "train"}
@@ -65,16 +65,23 @@ def export_yolo(
     missing. Nothing is written then.
     """
     check_choice("task", task, YOLO_TASKS)
+    only = None
+    if category is not None:
+        only = CATEGORY_BY_ID[Selection(categories=(category,)).category_ids[0]]
     shape = Shape(task="keypoints" if task == "pose" else "instances", layout=layout)
-    export = Export(
-        sources, Path(folder), images, shape, _NAMES, photos, workers, password, progress, category
-    )
+    given = sources, Path(folder), images, shape, _NAMES
+    export = Export(*given, photos, workers, password, progress, only)
     if task == "segment":
         require("shapely", "yolo", "task segment")
     with export.datasets() as (work, datasets):
-        classes = _classes(datasets)
-        whole, slots = _slots(datasets, export.only) if task == "pose" else (None, None)
-        splits = [_Split(export, work, dataset, task, slots).write() for dataset in datasets]
+        classes = datasets[0].class_names
+        for dataset in datasets:
+            if dataset.class_names != classes:
+                other = datasets[0].coco.name
+                text = f"has other categories than {other}. All splits need the same ones."
+                raise CocoFileError(text, file=dataset.coco, field="categories")
+        whole, slots = _slots(datasets, only) if task == "pose" else (None, None)
+        splits = [_write(export, work, dataset, task, slots) for dataset in datasets]
         yaml = data_yaml(
             classes,
             whole,
@@ -85,16 +92,6 @@ def export_yolo(
     return Exported(tuple(splits), classes)
 
 
-def _classes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
-    """The names of the classes in label order, the same in all splits."""
-    first = datasets[0]
-    for dataset in datasets:
-        if dataset.class_names != first.class_names:
-            text = f"has other categories than {first.coco.name}. All splits need the same ones."
-            raise CocoFileError(text, file=dataset.coco, field="categories")
-    return first.class_names
-
-
 def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layout, Slots]:
     """The layout of the labels, and which slots of the files it takes: for one category its own."""
     counts = {len(entry.get("keypoints", ())) for each in datasets for entry in each.categories}
@@ -103,28 +100,22 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
     if not counts:
         raise CocoFileError("has no landmarks. Convert with --task keypoints.", file=file)
     if len(counts) > 1:
-        raise CocoFileError(
-            "its categories have different numbers of landmarks, and a pose model has one. Choose one "
-            "with --category, or convert with --layout unified.",
-            file=file,
-        )
+        text = "its categories have different numbers of landmarks, and a pose model has one."
+        remedy = "Choose one with --category, or convert with --layout unified."
+        raise CocoFileError(f"{text} {remedy}", file=file)
     garments = find_garments(datasets[0].categories)
     if category is None and len(garments) == 1:
         (category,) = garments.values()
-    whole = {len(layout.names): layout for layout in SHARED.values()}
+    layout = next((each for each in SHARED.values() if len(each.names) == count), None)
+    own: Sequence[int] | None = range(count) if garments else None
     if category is not None:
-        own = own_slots(category, count)
-        if own is not None:
-            return layout_of_category(category), Slots(
-                count, {slot: place for place, slot in enumerate(own)}
-            )
-    elif garments and count in whole:
-        return whole[count], Slots(count, {slot: slot for slot in range(count)})
-    raise CocoFileError(
-        f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas are unknown. "
-        "Export boxes or masks.",
-        file=file,
-    )
+        layout, own = layout_of_category(category), own_slots(category, count)
+    if layout is None or own is None:
+        text = (
+            f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas are"
+        )
+        raise CocoFileError(f"{text} unknown. Export boxes or masks.", file=file)
+    return layout, Slots(count, {slot: place for place, slot in enumerate(own)})
 
 
 # ---------------------------------------------------------------- one split
@@ -139,89 +130,81 @@ def _place(file_name: str) -> str:
     return "/".join([*("image" if each == "images" else each for each in folders), name])
 
 
-class _Split:
-    """The labels and photos of one split."""
+def _write(
+    export: Export, work: Path, dataset: Dataset, task: YoloTask, slots: Slots | None
+) -> ExportedSplit:
+    """The labels and photos of a split. Raises `CocoFileError` and `SourceError`."""
+    name, photos, phase = dataset.name, dataset.photos, f"writing labels of {dataset.name}"
+    places = {image_id: _place(photo.file_name) for image_id, photo in photos.items()}
+    files = _label_files(dataset, places, os.path.join(work, "labels", name))
+    for folder in set(map(os.path.dirname, files.values())):
+        os.makedirs(folder, exist_ok=True)
 
-    def __init__(
-        self, export: Export, work: Path, dataset: Dataset, task: YoloTask, slots: Slots | None
-    ) -> None:
-        self._export, self._work, self._dataset = export, work, dataset
-        self._task, self._slots = task, slots
-        self._label_of = {entry["id"]: n for n, entry in enumerate(dataset.categories)}
-        self._places = {i: _place(photo.file_name) for i, photo in dataset.photos.items()}
-        self._stems = {i: os.path.splitext(place)[0] for i, place in self._places.items()}
-        self._check_stems()
-
-    def write(self) -> ExportedSplit:
-        """Write everything. Raises `CocoFileError` and `SourceError`."""
-        name, photos, progress = self._dataset.name, self._dataset.photos, self._export.progress
-        labels = os.path.join(self._work, "labels", name)
-        for folder in {os.path.dirname(stem) for stem in self._stems.values()}:
-            os.makedirs(os.path.join(labels, folder), exist_ok=True)
-        phase, total = f"writing labels of {name}", len(photos)
-        progress(phase, 0, total)
-        workers = 1
-        if self._task == "segment":
-            workers = worthwhile(self._export.workers, total // _BATCH)
-        items, notes, written = 0, self._dataset.notices.copy(), dict[int, None]()
-        make = partial(make_rows, self._slots)
-        with closing(map_ordered(make, self._batches(), workers=workers)) as done:
-            for batch in done:
-                for image_id, rows in groupby(batch, attrgetter("image_id")):
-                    text = ""
-                    for row in rows:
-                        text += row.text
-                        items += bool(row.text)
-                        if row.notes:
-                            notes.update(row.notes)
-                    self._append(labels, image_id, text)
-                    written[image_id] = None
-                progress(phase, len(written), total)
-        if self._export.only is None:
-            for image_id in photos.keys() - written.keys():
-                self._append(labels, image_id, "")
-        chosen = written if self._export.only else photos
-        places = {f"images/{name}/{self._places[i]}": photos[i] for i in photos if i in chosen}
-        self._export.put_photos(self._dataset, self._work, places)
-        return ExportedSplit(name, len(places), items, notes)
-
-    def _append(self, labels: str, image_id: int, text: str) -> None:
-        """Add to the labels of an image, whose items may be in the file in several places."""
-        with open(f"{labels}/{self._stems[image_id]}.txt", "ab") as stream:
+    def append(image_id: int, text: str) -> None:
+        # Items of an image may be in the file in several places.
+        with open(files[image_id], "ab") as stream:
             stream.write(text.encode())
 
-    def _check_stems(self) -> None:
-        taken: dict[str, int] = {}
-        for image_id, stem in self._stems.items():
-            other = taken.setdefault(stem, image_id)
-            if other != image_id:
-                both = " and ".join(self._dataset.photos[i].file_name for i in (other, image_id))
-                text = f"{both} would share one file of labels. Rename one of the photos."
-                raise CocoFileError(text, file=self._dataset.coco, field="images")
+    export.progress(phase, 0, len(photos))
+    workers = worthwhile(export.workers, len(photos) // _BATCH) if task == "segment" else 1
+    items, notes, written = 0, dataset.notices.copy(), set[int]()
+    batches = _batches(dataset, task, slots)
+    with closing(map_ordered(partial(make_rows, slots), batches, workers=workers)) as done:
+        for batch in done:
+            for image_id, rows in groupby(batch, attrgetter("image_id")):
+                text = ""
+                for row in rows:
+                    text += row.text
+                    items += bool(row.text)
+                    if row.notes:
+                        notes.update(row.notes)
+                append(image_id, text)
+                written.add(image_id)
+            export.progress(phase, len(written), len(photos))
+    chosen = {i: photo for i, photo in photos.items() if export.only is None or i in written}
+    for image_id in chosen.keys() - written:
+        append(image_id, "")
+    export.put_photos(dataset, work, {f"images/{name}/{places[i]}": p for i, p in chosen.items()})
+    return ExportedSplit(name, len(chosen), items, notes)
 
-    def _batches(self) -> Iterator[list[LabelledItem]]:
-        for part in self._dataset.annotations(_USES[self._task]):
-            items = [self._item(*each) for each in part if each[1].category_id in self._label_of]
-            for start in range(0, len(items), _BATCH):
-                yield items[start : start + _BATCH]
 
-    def _item(self, number: int, annotation: Any) -> LabelledItem:
-        path, where = self._dataset.coco, f"annotations[{number}]"
-        mask = getattr(annotation, "segmentation", None)
-        keypoints: Any = getattr(annotation, "keypoints", None)
-        if isinstance(mask, Rle):
-            text = "is an RLE, but labels are made of polygons. Write polygons."
-            raise CocoFileError(text, file=path, field=f"{where}.segmentation")
-        if self._slots is not None and len(keypoints) != 3 * self._slots.total:
-            text = f"{len(keypoints)} numbers, expected {3 * self._slots.total}."
-            raise CocoFileError(text, file=path, field=f"{where}.keypoints")
-        photo = self._dataset.photos[annotation.image_id]
-        return LabelledItem(
-            annotation.image_id,
-            self._label_of[annotation.category_id],
-            (photo.width, photo.height),
-            annotation.iscrowd,
-            annotation.bbox,
-            mask,
-            keypoints,
-        )
+def _label_files(dataset: Dataset, places: Mapping[int, str], folder: str) -> dict[int, str]:
+    """Image id -> path of its labels. Raises `CocoFileError` where two have the same."""
+    files: dict[int, str] = {}
+    taken: dict[str, int] = {}
+    for image_id, place in places.items():
+        files[image_id] = os.path.join(folder, f"{os.path.splitext(place)[0]}.txt")
+        other = taken.setdefault(files[image_id], image_id)
+        if other != image_id:
+            both = " and ".join(dataset.photos[i].file_name for i in (other, image_id))
+            text = f"{both} would share one file of labels. Rename one of the photos."
+            raise CocoFileError(text, file=dataset.coco, field="images")
+    return files
+
+
+def _batches(dataset: Dataset, task: YoloTask, slots: Slots | None) -> Iterator[list[LabelledItem]]:
+    labels = {entry["id"]: label for label, entry in enumerate(dataset.categories)}
+    for part in dataset.annotations(_USES[task]):
+        items = [
+            _item(dataset, labels[annotation.category_id], number, annotation, slots)
+            for number, annotation in part
+            if annotation.category_id in labels
+        ]
+        for start in range(0, len(items), _BATCH):
+            yield items[start : start + _BATCH]
+
+
+def _item(
+    dataset: Dataset, label: int, number: int, annotation: Any, slots: Slots | None
+) -> LabelledItem:
+    mask = getattr(annotation, "segmentation", None)
+    keypoints: Any = getattr(annotation, "keypoints", None)
+    if isinstance(mask, Rle):
+        text = "is an RLE, but labels are made of polygons. Write polygons."
+        raise CocoFileError(text, file=dataset.coco, field=f"annotations[{number}].segmentation")
+    if slots is not None and len(keypoints) != 3 * slots.total:
+        text = f"{len(keypoints)} numbers, expected {3 * slots.total}."
+        raise CocoFileError(text, file=dataset.coco, field=f"annotations[{number}].keypoints")
+    image_id, photo = annotation.image_id, dataset.photos[annotation.image_id]
+    size, box = (photo.width, photo.height), annotation.bbox
+    return LabelledItem(image_id, label, size, annotation.iscrowd, box, mask, keypoints)

@@ -89,13 +89,8 @@ def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> 
             shape = [(left, top), (right, top), (right, bottom), (left, bottom)]
         numbers = [value for x, y in shape for value in (x / width, y / height)]
         return Row(item.image_id, f"{item.label} {_text(numbers)}\n", notes)
-    box = [
-        (left + right) / 2 / width,
-        (top + bottom) / 2 / height,
-        (right - left) / width,
-        (bottom - top) / height,
-    ]
-    text = f"{item.label} {_text(box)}"
+    center = (left + right) / 2 / width, (top + bottom) / 2 / height
+    text = f"{item.label} {_text((*center, (right - left) / width, (bottom - top) / height))}"
     if slots is not None and item.keypoints is not None:
         landmarks, outside = _landmarks(item.keypoints, item.photo, slots)
         text += f" {landmarks}"
