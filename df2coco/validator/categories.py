@@ -8,12 +8,12 @@ from df2coco.coco.schema import Entry
 from df2coco.errors import shorten, shown
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, Category, same_name
-from df2coco.validator.checks import Hit, check, identify
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File, names_of, repeated, same_ids, where
 
 
 @check("error", about="category")
-def category_id_duplicate(file: File) -> Iterable[Hit]:
+def category_id_duplicate(file: File) -> Iterable[Found]:
     """Two categories have the same id.
 
     affects: pycocotools keeps the last one; class names and counts are wrong everywhere.
@@ -36,9 +36,8 @@ def category_order(file: File) -> Iterable[Hit]:
     cause: Categories were written from an unordered collection.
     remedy: Sort the categories by id.
     """
-    for before, after in itertools.pairwise(_integer_ids(file)):
-        if after < before:
-            yield Hit(after, f"comes after {before}")
+    pairs = itertools.pairwise(_integer_ids(file))
+    return (Hit(after, f"comes after {before}") for before, after in pairs if after < before)
 
 
 @check("note")
@@ -55,7 +54,7 @@ def category_id_gaps(file: File) -> Iterable[Hit]:
 
 
 @check("error", about="category")
-def category_name_duplicate(file: File) -> Iterable[Hit]:
+def category_name_duplicate(file: File) -> Iterable[Found]:
     """Two categories have the same name.
 
     affects: MMDetection gives both the same label: results of one count for the other.
@@ -71,7 +70,7 @@ def category_name_duplicate(file: File) -> Iterable[Hit]:
 
 
 @check("note", about="category")
-def supercategory_missing(file: File) -> Iterable[Hit]:
+def supercategory_missing(file: File) -> Iterable[Found]:
     """A category has no supercategory.
 
     affects: sahi before 0.11, MMDetection's browse_coco_json and RF-DETR stop with a KeyError.
@@ -79,9 +78,6 @@ def supercategory_missing(file: File) -> Iterable[Hit]:
     remedy: Add "supercategory", such as the name itself.
     """
     return where(file.categories, lambda e: "supercategory" not in e)
-
-
-# ---------------------------------------------------------------- DeepFashion2's
 
 
 def _from_zero(file: File) -> bool:
@@ -114,7 +110,7 @@ def _id(entry: Entry) -> Any:
 
 
 @check("warning", about="category", garments=True)
-def category_renamed(file: File) -> Iterable[Hit]:
+def category_renamed(file: File) -> Iterable[Found]:
     """A DeepFashion2 category does not have the name that belongs to its id, letter by letter.
 
     affects: MMDetection drops or mislabels items of names that its metainfo does not list.
@@ -128,7 +124,7 @@ def category_renamed(file: File) -> Iterable[Hit]:
         is_so = expected and same_name(name) is expected and name in CATEGORY_BY_NAME
         if name is not ... and not is_so:
             right = f"expected {expected.name!r}" if expected else "there is no such category"
-            yield Hit(identify(entry, number), f"{shorten(name)}, {right}")
+            yield number, f"{shorten(name)}, {right}"
 
 
 @check("note", about="category", garments=True)
@@ -154,17 +150,12 @@ def category_absent(file: File) -> Iterable[Hit]:
     """
     present = {category.id for category in file.garments.values()}
     # A file of one category is meant so: MMPose trains one model for each.
-    if 1 < len(present) < len(CATEGORIES) and len(present) == len(file.categories):
-        for category in CATEGORIES:
-            if category.id not in present:
-                yield Hit(category.id, category.name)
-
-
-# ---------------------------------------------------------------- landmarks
+    some = 1 < len(present) < len(CATEGORIES) and len(present) == len(file.categories)
+    return (Hit(c.id, c.name) for c in CATEGORIES if some and c.id not in present)
 
 
 @check("warning", about="category")
-def landmark_name_duplicate(file: File) -> Iterable[Hit]:
+def landmark_name_duplicate(file: File) -> Iterable[Found]:
     """Two landmarks of one category have the same name.
 
     affects: Detectron2 takes the first for the flip partner: flipped images get wrong landmarks.
@@ -179,7 +170,7 @@ def landmark_name_duplicate(file: File) -> Iterable[Hit]:
 
 
 @check("warning", about="category")
-def landmark_names_absent(file: File) -> Iterable[Hit]:
+def landmark_names_absent(file: File) -> Iterable[Found]:
     """Annotations have keypoints, but their category names none.
 
     affects: Nothing says how many there are; pycocotools' showAnns stops with a KeyError.
@@ -193,14 +184,13 @@ def landmark_names_absent(file: File) -> Iterable[Hit]:
 def _longest(file: File) -> dict[Any, int]:
     """Category id -> numbers in the longest `keypoints` of its annotations."""
     result: dict[Any, int] = {}
-    columns = file.columns
-    for category_id, length in zip(columns.category_ids, columns.lengths, strict=True):
+    for category_id, length in zip(file.columns.category_ids, file.columns.lengths, strict=True):
         result[category_id] = max(length or 0, result.get(category_id, 0))
     return result
 
 
 @check("warning", about="category")
-def skeleton_missing(file: File) -> Iterable[Hit]:
+def skeleton_missing(file: File) -> Iterable[Found]:
     """A category names landmarks but has no skeleton.
 
     affects: pycocotools' showAnns stops with a KeyError.
@@ -218,7 +208,7 @@ def _edges_of(entry: Entry) -> list[list[int]]:
 
 
 @check("warning", about="category")
-def skeleton_range(file: File) -> Iterable[Hit]:
+def skeleton_range(file: File) -> Iterable[Found]:
     """A skeleton edge joins landmarks that do not exist (COCO counts them from 1).
 
     affects: Drawing only: pycocotools' showAnns stops, or draws an edge to the last one for 0.
@@ -228,10 +218,9 @@ def skeleton_range(file: File) -> Iterable[Hit]:
     for number, entry in enumerate(file.categories):
         # Without names, the annotations say how many landmarks there are; without these, nothing does.
         count = len(names_of(entry)) or file.once(_longest).get(_id(entry), 0) // 3
-        slots = {*range(1, count + 1)}
-        wrong = [edge for edge in _edges_of(entry) if not slots.issuperset(edge)]
+        wrong = [edge for edge in _edges_of(entry) if not {*range(1, count + 1)}.issuperset(edge)]
         if count and wrong:
-            yield Hit(identify(entry, number), f"{wrong[0]} among {count} landmarks")
+            yield number, f"{wrong[0]} among {count} landmarks"
 
 
 @check("warning", about="category", garments=True)

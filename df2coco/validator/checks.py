@@ -1,10 +1,9 @@
 """What every check is made of: the row that describes it, the function that finds its defect, and where it does."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
-from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.version import DOCS
@@ -34,9 +33,6 @@ PAGE: Final = f"{DOCS}checks/"
 """Has a page for each check, with an example."""
 
 
-# ---------------------------------------------------------------- where it finds it
-
-
 class Position(NamedTuple):
     """Stands for an entry that has no id: its place in its list, from 0."""
 
@@ -63,21 +59,14 @@ Hits: TypeAlias = dict[str, list[Hit]]
 """By the code of the check."""
 
 
-def identify(entry: Mapping[str, Any], number: int) -> Any:
+def identify(value: Any, number: int) -> Any:
     """How a hit names an entry: by its id, or by its place in its list where that is no id or a long text."""
-    found = entry.get("id")
-    is_short = type(found) is int or (type(found) is str and len(found) <= _LONGEST)
-    return found if is_short else Position(number)
-
-
-_LONGEST: Final = 100
+    is_short = type(value) is int or (type(value) is str and len(value) <= 100)
+    return value if is_short else Position(number)
 
 
 Found: TypeAlias = tuple[int, str]
-"""The position in a part of the annotations where a check finds its defect, and the hit's detail."""
-
-
-# ---------------------------------------------------------------- checks
+"""A hit as checks give it: where in their list or part of the annotations, and the detail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,33 +110,27 @@ def check(
 ) -> Callable[[Callable[[Any], Iterable[Any]]], Check]:
     """Make a function that finds a defect into a `Check`.
 
-    One of `part: Annotations` gives `Found`s, one of `file: File` gives `Hit`s. Its name is the code, its docstring the
-    prose: the defect; then, after a blank line, "affects: ", "cause: " and "remedy: ".
+    One of `part: Annotations` gives `Found`s, one of `file: File` these or `Hit`s. Its name is the code, its docstring
+    the prose: the defect; then, after a blank line, "affects: ", "cause: " and "remedy: ".
     """
 
     def make(function: Callable[[Any], Iterable[Any]]) -> Check:
+        prose = [""] * 4  # python -OO leaves docstrings out
+        if function.__doc__ is not None:
+            found = _PROSE.fullmatch(cleandoc(function.__doc__))
+            if found is None:
+                name = function.__name__
+                raise ValueError(f"{name}: the docstring needs affects, cause and remedy.")
+            prose = [" ".join(part.split()) for part in found.groups()]
         of_part = "part" in function.__annotations__
         of = about or ("annotation" if of_part else "file")
         code = function.__name__.replace("_", "-")
-        return Check(code, level, of, *_prose(function), needs, garments, function, of_part)
+        sentence, affects, cause, remedy = prose
+        return Check(
+            code, level, of, sentence, affects, cause, remedy, needs, garments, function, of_part
+        )
 
     return make
 
 
 _PROSE: Final = re.compile(r"(.+?)\n\naffects: (.+?)\ncause: (.+?)\nremedy: (.+)", re.DOTALL)
-
-
-def _prose(function: Callable[..., Any]) -> tuple[str, str, str, str]:
-    """Defect, affects, cause and remedy in a docstring."""
-    if function.__doc__ is None:  # python -OO
-        return "", "", "", ""
-    found = _PROSE.fullmatch(cleandoc(function.__doc__))
-    if found is None:
-        raise ValueError(f"{function.__name__}: the docstring needs affects, cause and remedy.")
-    sentence, affects, cause, remedy = (" ".join(part.split()) for part in found.groups())
-    return sentence, affects, cause, remedy
-
-
-def checks_in(module: ModuleType) -> Iterator[Check]:
-    """The checks that a module defines, in their order."""
-    return (value for value in vars(module).values() if isinstance(value, Check))

@@ -3,7 +3,7 @@
 import dataclasses
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,12 @@ from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.reader import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
-from df2coco.validator.checks import Hit, Hits, check, identify
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.expectation import (
+    ONLY_OURS,
     OPTIONAL_FIELDS,
     ExpectedShape,
+    differences,
     expected_annotation,
     expected_area,
     expected_image,
@@ -68,7 +70,7 @@ def source_item_missing(file: File) -> Iterable[Hit]:
 
 
 @source_check("error", about="annotation")
-def source_item_extra(file: File) -> Iterable[Hit]:
+def source_item_extra(file: File) -> Iterable[Found]:
     """An item of the file is not in the source.
 
     affects: A detector that does not find it counts as wrong.
@@ -79,7 +81,7 @@ def source_item_extra(file: File) -> Iterable[Hit]:
 
 
 @source_check("error", about="annotation")
-def source_value(file: File) -> Iterable[Hit]:
+def source_value(file: File) -> Iterable[Hit | Found]:
     """A value of the file is not the source's.
 
     affects: All consumers take the wrong value.
@@ -120,9 +122,6 @@ def source_image_without_annotations(file: File) -> Iterable[Hit]:
     remedy: Unpack the archive again and convert again; nothing, if a subset is meant.
     """
     return map(Hit, file.source.unannotated if file.source is not None else ())
-
-
-# ---------------------------------------------------------------- the file
 
 
 _TEXTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -180,8 +179,8 @@ def _base_name(name: Any) -> Any:
     return name.rpartition("/")[2] if isinstance(name, str) else name
 
 
-def _compare(file: File) -> Hits:
-    """Compare the whole file with its source."""
+def _compare(file: File) -> dict[str, list[Any]]:
+    """Compare the whole file with its source: what each of the checks found."""
     split, conversion, columns = file.source, file.conversion, file.columns
     assert split is not None
     reader = split.reader
@@ -195,23 +194,17 @@ def _compare(file: File) -> Hits:
         reader = dataclasses.replace(reader, images=None)
     elif not file.document.get("info"):
         reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
-    shape, by_id = shape_of(file), {e["id"]: e for e in file.images if is_id(e.get("id"))}
+    shape = shape_of(file)
+    by_id: dict[Any, Entry] = {e["id"]: e for e in file.images if is_id(e.get("id"))}
     names = {key: str(_base_name(entry.get("file_name"))) for key, entry in by_id.items()}
     counts = Counter(names.values())
     by_name = {name: by_id[key] for key, name in names.items() if counts[name] == 1}
     numbers: dict[int, list[int]] = {}
     for number, image_id in enumerate(columns.image_ids):
         numbers.setdefault(image_id, []).append(number)
-    held = _Held(
-        file.path,
-        shape,
-        {**by_id, **by_name},
-        numbers,
-        columns.areas,
-        columns.places,
-        file.annotations,
-    )
-    hits: Hits = defaultdict(list)
+    images = by_id | by_name
+    held = _Held(file.path, shape, images, numbers, columns.areas, columns.places, file.annotations)
+    hits: dict[str, list[Any]] = defaultdict(list)
     missing, seen = hits["source-image-missing"], set[int]()
     parts = map_images(
         partial(_compare_images, held),
@@ -241,9 +234,7 @@ def _compare(file: File) -> Hits:
     return hits
 
 
-# ---------------------------------------------------------------- image by image
-
-_Compared: TypeAlias = tuple[Hit | None, int | None, list[tuple[str, Hit]]]
+_Compared: TypeAlias = tuple[Hit | None, int | None, list[tuple[str, Hit | Found]]]
 """An image that must be in the file, the id of the one that stands for it, and the hits of checks."""
 
 
@@ -261,14 +252,13 @@ def _selected(record: ImageRecord, shape: ExpectedShape) -> Sequence[Item] | Non
     """The items that belong into the file; None: not even the image does."""
     if shape.said.only in ("user", "shop") and record.source != shape.said.only:
         return None
-    if not (shape.categories or shape.conditions):
-        return record.items
-    return [
+    chosen = [
         item
         for item in record.items
         if (not shape.categories or item.category_id in shape.categories)
         and all(condition.holds(item) for condition in shape.conditions)
-    ] or None
+    ]
+    return chosen if chosen or not (shape.categories or shape.conditions) else None
 
 
 def _compare_image(
@@ -278,6 +268,7 @@ def _compare_image(
     if record is None:
         return None, None, [("source-unusable", Hit(file))]
     bad = [n for n in record.notices if n.level == "error" or n.code == "item-ignored"]
+    hits: list[tuple[str, Hit | Found]]
     hits = [("source-unusable", Hit(file, str(notice))) for notice in bad]
     items, said = _selected(record, shape), shape.said
     is_part = any(each is not None for each in (said.sample, said.part, said.listed))
@@ -296,12 +287,12 @@ def _compare_image(
     else:
         # Another converter leaves fields out, and numbers images as it likes.
         entry = entry | {"file_name": _base_name(entry.get("file_name"))}
-        image_fields, fields = shape.image_fields, shape.annotation_fields - _ONLY_OURS
+        image_fields, fields = shape.image_fields, shape.annotation_fields - ONLY_OURS
         absent = [f"images[].{name}" for name in {"source"} & right.keys() - image_fields]
         names = set[str]().union(*rights) & {*OPTIONAL_FIELDS, "pair_id"}
         absent += (f"annotations[].{name}" for name in names - fields if fields)
         hits += (("source-field-absent", Hit(None, name)) for name in absent)
-    for text in _differences(right, entry, image_fields):
+    for text in differences(right, entry, image_fields):
         hits.append(("source-value", Hit(record.image_id, f"{file}: {text}", "image")))
     pairs = _match(rights, [annotations[n] for n in numbers], [item.key for item in items])
     for place, (item, right) in enumerate(zip(items, rights, strict=True)):
@@ -311,17 +302,12 @@ def _compare_image(
         number = numbers[pairs[place]]
         annotation = annotations[number]
         right["area"] = expected_area(right, annotation, held.areas[number], shape)
-        for text in _differences(right, annotation, fields):
-            hit = Hit(identify(annotation, number), f"{file} {item.key}: {text}")
-            hits.append(("source-value", hit))
+        for text in differences(right, annotation, fields):
+            hits.append(("source-value", (number, f"{file} {item.key}: {text}")))
     for place in set(range(len(numbers))).difference(pairs.values()):
-        annotation = annotations[numbers[place]]
-        detail = f"image {record.image_id}, {shorten(annotation.get('item', 'no item key'))}"
-        hits.append(("source-item-extra", Hit(identify(annotation, numbers[place]), detail)))
+        key = shorten(annotations[numbers[place]].get("item", "no item key"))
+        hits.append(("source-item-extra", (numbers[place], f"image {record.image_id}, {key}")))
     return here, entry["id"], hits
-
-
-# ---------------------------------------------------------------- which annotation is which item
 
 
 def _match(expected: list[Entry], present: list[Entry], keys: list[str]) -> dict[int, int]:
@@ -349,59 +335,11 @@ def _match(expected: list[Entry], present: list[Entry], keys: list[str]) -> dict
     return pairs
 
 
-_OVERLAP: Final = 0.5
-
-
 def _likeness(expected: Entry, present: Entry) -> float:
     """How sure it is that two entries are the same item; 0: it is not."""
     names = ("bbox", "segmentation", "keypoints")
     same = sum(bool(name in expected and expected[name] == present.get(name)) for name in names)
     has_box = FIELDS["annotations"]["bbox"].fits(present.get("bbox"))
     overlap = iou(expected["bbox"], present["bbox"]) if has_box else 0
-    if not same and overlap < _OVERLAP:
-        return 0
     alike = bool(expected["category_id"] == present.get("category_id"))
-    return same + overlap + 0.5 * alike
-
-
-# ---------------------------------------------------------------- values that differ
-
-_ONLY_OURS: Final = frozenset(("item", "float_polygons"))
-
-_OF_THE_DATASET: Final = _ONLY_OURS.union(
-    (*OPTIONAL_FIELDS, "pair_id", "source", "keypoints", "num_keypoints")
-)
-"""Fields that only the source can give: one that it lacks was made up. Other tools may add others."""
-
-_ABSENT: Final = object()
-
-
-def _differences(
-    expected: Entry, present: Entry, fields: frozenset[str] | None = None
-) -> Iterator[str]:
-    """Fields that differ, and how; of only some of them, unless that is None."""
-    made_up = present.keys() & _OF_THE_DATASET
-    if expected.items() <= present.items() and made_up <= expected.keys():
-        return  # as nearly always
-    names = expected.keys() | made_up
-    if fields is not None:
-        names &= fields
-    differ = [n for n in names if expected.get(n, _ABSENT) != present.get(n, _ABSENT)]
-    for name in sorted(differ):
-        if name not in present:
-            yield f"{name}: {shorten(expected[name])} in the source, missing in the file"
-        elif name not in expected:
-            yield f"{name}: not in the source, {shorten(present[name])} in the file"
-        else:
-            where, source, here = _first_difference(expected[name], present[name])
-            yield f"{name}{where}: {shorten(source)} in the source, {shorten(here)} in the file"
-
-
-def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:
-    """Where two values differ first: in which element of a list, and what stands there."""
-    if isinstance(source, list) and isinstance(file, list) and len(source) == len(file):
-        for number, (a, b) in enumerate(zip(source, file, strict=True)):
-            if a != b:
-                where, a, b = _first_difference(a, b)
-                return f"[{number}]{where}", a, b
-    return "", source, file
+    return same + overlap + 0.5 * alike if same or overlap >= 0.5 else 0

@@ -58,7 +58,7 @@ def _unlike_most(off: Array) -> Array:
 
 
 @check("warning", about="annotation")
-def box_not_of_mask(file: File) -> Iterable[Hit]:
+def box_not_of_mask(file: File) -> Iterable[Hit | Found]:
     """The box is not that of its item's mask.
 
     affects: Consumers train and score the box and the mask of one item as two different things.
@@ -100,7 +100,7 @@ def box_not_of_mask(file: File) -> Iterable[Hit]:
         if count < _EXPLAINED:
             cause = _cause_of_box(file, int(numbers[place]), fits)
         off = f"it is off by {np.abs(apart[place]).max():g} pixels"
-        yield file.annotation_hit(int(numbers[place]), f"{detail}; {cause or off}")
+        yield int(numbers[place]), f"{detail}; {cause or off}"
 
 
 def _cause_of_box(file: File, number: int, fits: float) -> str:
@@ -211,7 +211,7 @@ def _cause_of_landmarks(part: Annotations, position: int, x: Array, y: Array) ->
 
 
 @check("warning", about="annotation", needs="masks")
-def landmarks_not_of_mask(file: File) -> Iterable[Hit]:
+def landmarks_not_of_mask(file: File) -> Iterable[Found]:
     """Most landmarks lie beside the mask or far from its outline, unlike those of other items.
 
     affects: Consumers train and score mask and landmarks of one item as two different things.
@@ -223,8 +223,7 @@ def landmarks_not_of_mask(file: File) -> Iterable[Hit]:
     # A garment's landmarks are on its outline; a person's lie anywhere in the mask.
     far &= bool(file.garments)
     for number in (far | beside).nonzero()[0].tolist():
-        where = f"{off[number, 0]:.3g} pixels from the outline"
-        yield file.annotation_hit(number, f"half of them lie at least {where}")
+        yield number, f"half of them lie at least {off[number, 0]:.3g} pixels from the outline"
 
 
 @check("warning", garments=True, needs="masks")

@@ -1,15 +1,15 @@
 """Running the checks: on the annotations part by part, in several processes, and on the file as a whole."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import Span, cut, read_span
 from df2coco.coco.reader import Loaded, no_collection, read_whole, refuse_other_kinds
-from df2coco.coco.schema import Entry, read_whole_numbers
+from df2coco.coco.schema import Entry, column, read_whole_numbers
 from df2coco.errors import OptionError, SourceError, check_list, did_you_mean
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
@@ -17,7 +17,6 @@ from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.split_names import SPLITS, split_of
 from df2coco.validator import (
-    annotation_fields,
     categories,
     comparison,
     consistency,
@@ -29,25 +28,20 @@ from df2coco.validator import (
 )
 from df2coco.validator import images as of_images
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import LEVELS, NEEDS, Hit, Hits, Need, Position, checks_in, identify
+from df2coco.validator.checks import LEVELS, NEEDS, Check, Found, Hit, Hits, identify
 from df2coco.validator.file import Columns, File, Header, Trip
 from df2coco.validator.report import Finding, Report
 from df2coco.workers import map_ordered, worthwhile
 
-_MODULES: Final = (
-    structure,
-    annotation_fields,
-    of_images,
-    items,
-    consistency,
-    landmarks,
-    categories,
-    pictures,
-    comparison,
-    round_trip,
-)
+_OF_THE_FILE: Final = (structure, of_images, items, consistency, landmarks, categories)
+_OF_MORE: Final = (pictures, comparison, round_trip)
 
-CHECKS: Final = tuple(check for module in _MODULES for check in checks_in(module))
+CHECKS: Final = tuple(
+    value
+    for module in _OF_THE_FILE + _OF_MORE
+    for value in vars(module).values()
+    if isinstance(value, Check)
+)
 
 CHECK_BY_CODE: Final = {check.code: check for check in CHECKS}
 
@@ -58,14 +52,11 @@ def unknown_code(code: str, codes: Iterable[str], option: str = "") -> OptionErr
     return OptionError(f"there is no code {code!r}. {hint}", field=option)
 
 
-# ---------------------------------------------------------------- a file
-
 SCORED_IMAGES: Final = 2000
 """So many images go through pycocotools, unless another number is asked for."""
 
 _PART: Final = 2000
 """Annotations that are looked at together, where the file is read as a whole."""
-
 
 _PARTS_A_START: Final = {False: 30, True: 6}
 """Parts that are examined in the time that a worker takes to start with numpy, without and with masks."""
@@ -99,13 +90,8 @@ def validate(
     cannot be read.
     """
     path = Path(path)
-    asked: dict[Need, bool] = {
-        "always": True,
-        "masks": not quick,
-        "images": images is not None,
-        "source": against is not None,
-    }
-    needs = {need for need, is_asked in asked.items() if is_asked}
+    asked = {"masks": not quick, "images": images is not None, "source": against is not None}
+    needs = {"always", *(need for need, is_asked in asked.items() if is_asked)}
     _check_codes(select, ignore, needs)
     photos = split = None
     if images is not None:
@@ -142,7 +128,7 @@ def validate(
     )
 
 
-def _check_codes(select: Collection[str], ignore: Collection[str], needs: set[Need]) -> None:
+def _check_codes(select: Collection[str], ignore: Collection[str], needs: set[str]) -> None:
     for option, codes in (("select", select), ("ignore", ignore)):
         check_list(option, codes)
         for code in codes:
@@ -171,17 +157,12 @@ def _find_source(
 # ---------------------------------------------------------------- the annotations, part by part
 
 
-class _Examined(NamedTuple):
-    """What a part shows, and what is kept of it."""
-
-    hits: Hits
-    columns: Columns
-    decimal: Counter[str]
-    """"annotations[].image_id" -> how often it is written with a decimal point."""
+_Examined: TypeAlias = tuple[dict[str, list[Found]], Columns, Counter[str]]
+"""What a part shows by code of the check, what is kept of it, and `File.decimal` of it."""
 
 
 def _examine_annotations(
-    path: Path, made: Callable[..., File], needs: set[Need]
+    path: Path, made: Callable[..., File], needs: set[str]
 ) -> tuple[File, Hits]:
     """The file, and what its annotations show, looked at one part after the other."""
     for exact in (False, True):
@@ -208,30 +189,26 @@ def _examine_annotations(
     return file, hits
 
 
-def _examine_span(path: Path, header: Header, needs: set[Need], span: Span) -> _Examined | None:
+def _examine_span(path: Path, header: Header, needs: set[str], span: Span) -> _Examined | None:
     with no_collection():
         annotations = read_span(path, span)
         if annotations is None:
             return None
         refuse_other_kinds(path, annotations)
-        examined = _examine(header, needs, annotations)
+        found, columns, decimal = _examine(header, needs, annotations)
         if "source" in needs:
-            examined.columns.places = comparison.places_in(path, span)
-        return examined
+            columns.places = comparison.places_in(path, span)
+        return found, columns, decimal
 
 
-def _examine(header: Header, needs: set[Need], annotations: list[Entry]) -> _Examined:
+def _examine(header: Header, needs: set[str], annotations: list[Entry]) -> _Examined:
     changed = read_whole_numbers("annotations", annotations)
     part = Annotations(header, annotations, quick="masks" not in needs)
-    hits: Hits = {}
-    for check in CHECKS:
-        if check.of_part and check.needs in needs:
-            places = [Hit(identify(annotations[n], n), detail) for n, detail in check.find(part)]
-            hits.update({check.code: places} if places else {})
+    found = {c.code: [*c.find(part)] for c in CHECKS if c.of_part and c.needs in needs}
     columns = part.columns()
     if "source" in needs:
         columns.names, columns.areas = list(set[str]().union(*annotations)), part.areas
-    return _Examined(hits, columns, Counter(f"annotations[].{field}" for _, field in changed))
+    return found, columns, Counter(f"annotations[].{field}" for _, field in changed)
 
 
 def _take(file: File, parts: Iterable[_Examined | None], count: int) -> Hits | None:
@@ -240,27 +217,32 @@ def _take(file: File, parts: Iterable[_Examined | None], count: int) -> Hits | N
     for number, examined in enumerate(parts, start=1):
         if examined is None:
             return None
+        found, columns, decimal = examined
         offset = len(file.columns.ids)
-        for code, places in examined.hits.items():
-            hits.setdefault(code, []).extend(
-                Hit(Position(hit.id.number + offset), hit.detail)
-                if type(hit.id) is Position
-                else hit
-                for hit in places
-            )
-        file.columns.extend(examined.columns)
-        file.decimal.update(examined.decimal)
+        file.columns.extend(columns)
+        for code, places in found.items():
+            moved = ((position + offset, detail) for position, detail in places)
+            hits.setdefault(code, []).extend(_hits(moved, file.columns.ids))
+        file.decimal.update(decimal)
         file.progress("checking annotations", number, count)
     return hits
 
 
-# ---------------------------------------------------------------- the file as a whole
+def _hits(found: Iterable[Hit | Found], ids: Sequence[Any]) -> Iterator[Hit]:
+    """What a check finds among entries with these ids."""
+    return (f if type(f) is Hit else Hit(identify(ids[f[0]], f[0]), f[1]) for f in found)
 
 
 def _examine_whole(
-    file: File, needs: set[Need], hits: Hits, trip: Callable[[], Trip] | None
+    file: File, needs: set[str], hits: Hits, trip: Callable[[], Trip] | None
 ) -> None:
     """Add what is found by looking at the whole file, last of all what pycocotools makes of it."""
+    ids = {
+        "annotation": file.columns.ids,
+        "image": column(file.images, "id"),
+        "category": column(file.categories, "id"),
+        "file": [],
+    }
     for check in CHECKS:
         if not check.of_part and check.needs in needs:
             # One of the checks may have counted something.
@@ -268,15 +250,13 @@ def _examine_whole(
             if check is round_trip.score_imperfect:
                 file.progress("going through pycocotools", 0, 0)
                 file.trip = trip() if trip else None
-            hits[check.code] = list(check.find(file))
+            hits[check.code] = list(_hits(check.find(file), ids[check.about]))
     errors = {check.code for check in CHECKS if check.level == "error" and hits.get(check.code)}
     if errors - _NOT_WHY:
         hits.pop(round_trip.score_imperfect.code, None)  # the others are why
 
 
-_NOT_WHY: Final = frozenset(
-    {round_trip.score_imperfect.code, "mask-empty"}.union(
-        check.code for module in (pictures, comparison) for check in checks_in(module)
-    )
+_NOT_WHY: Final = {"score-imperfect", "mask-empty"}.union(
+    check.code for check in CHECKS if check.needs in ("images", "source")
 )
 """Errors that do not make pycocotools stop, or are worth saying in its words too."""

@@ -1,14 +1,16 @@
-"""What a file should hold, worked out from the parser's records alone.
+"""What a file should hold, worked out from the parser's records alone, and how an entry differs.
 
 Nothing is shared with the converter, which writes files, so that a mistake there is found.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from df2coco.boxes import from_corners
 from df2coco.coco.info import Condition, Conversion
 from df2coco.coco.schema import Entry
+from df2coco.errors import shorten
 from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
@@ -50,6 +52,9 @@ def shape_of(file: File) -> ExpectedShape:
     garments = {category.id: own for own, category in file.garments.items()} | said.class_numbers
     # Fewer than 13 are a subset; a renamed one of 13 is still there.
     listed = frozenset(garments) if len(file.categories) < len(CATEGORIES) else frozenset()
+    every = frozenset(category.id for category in CATEGORIES)
+    chosen = frozenset(said.categories or every).difference(said.exclude)
+    chosen &= frozenset(said.class_numbers or every)
     has_images = file.source is not None and file.source.reader.images is not None
     return ExpectedShape(
         own=file.conversion is not None,
@@ -57,7 +62,7 @@ def shape_of(file: File) -> ExpectedShape:
         keypoints=said.task == "keypoints" if said.task else "keypoints" in fields,
         slots=next((count for count in (NUM_LANDMARKS, NUM_AGGREGATED) if count in lengths), 0),
         category_ids={each.id: garments.get(each.id, each.id) for each in CATEGORIES},
-        categories=_categories(said) or listed,
+        categories=chosen if chosen != every else listed,
         conditions=tuple(map(Condition.read, said.where)),
         sizes=has_images or not said.sizes_known,
         annotation_fields=fields,
@@ -65,23 +70,13 @@ def shape_of(file: File) -> ExpectedShape:
     )
 
 
-def _categories(said: Conversion) -> frozenset[int]:
-    every = frozenset(category.id for category in CATEGORIES)
-    left = frozenset(said.categories or every) - frozenset(said.exclude)
-    left &= frozenset(said.class_numbers or every)
-    return left if left != every else frozenset()
-
-
 def expected_image(record: ImageRecord, shape: ExpectedShape) -> Entry:
     """The entry of `images` for a record, without its id."""
-    expected: Entry = {"file_name": record.file_name}
+    expected: Entry = {"source": record.source, "pair_id": record.pair_id}
+    expected = {name: value for name, value in expected.items() if value is not None}
     if shape.sizes:
         expected |= {"width": record.width, "height": record.height}
-    if record.source is not None:
-        expected["source"] = record.source
-    if record.pair_id is not None:
-        expected["pair_id"] = record.pair_id
-    return expected
+    return expected | {"file_name": record.file_name}
 
 
 def expected_annotation(record: ImageRecord, item: Item, shape: ExpectedShape) -> Entry:
@@ -104,8 +99,7 @@ def expected_annotation(record: ImageRecord, item: Item, shape: ExpectedShape) -
             for number, polygon in enumerate(item.segmentation)
             if type(sum(polygon)) is float and all(n == round(n) for n in polygon)
         ]
-        if floats:
-            expected["float_polygons"] = floats
+        expected |= {"float_polygons": floats} if floats else {}
     return expected
 
 
@@ -116,12 +110,8 @@ def _expected_keypoints(item: Item, shape: ExpectedShape) -> list[float]:
         landmarks = [n for triple in triples for n in (triple if triple[2] == 2 else (0, 0, 0))]
     slots = own_slots(item.category, shape.slots) or range(item.category.num_landmarks)
     numbers: list[float] = [0] * (3 * (shape.slots or len(slots)))
-    for axis in range(3):
-        if isinstance(slots, range):
-            numbers[3 * slots.start + axis : 3 * slots.stop : 3] = landmarks[axis::3]
-        else:
-            for slot, number in zip(slots, landmarks[axis::3], strict=True):
-                numbers[3 * slot + axis] = number
+    for place, slot in enumerate(slots):
+        numbers[3 * slot : 3 * slot + 3] = landmarks[3 * place : 3 * place + 3]
     return numbers
 
 
@@ -142,3 +132,41 @@ def expected_area(
     is_box = abs(area - of_box) < 1e-6 * of_box
     is_mask = abs(area - of_mask) <= max(32, 0.1 * of_mask)
     return float(area) if is_box or is_mask else of_mask
+
+
+ONLY_OURS: Final = frozenset(("item", "float_polygons"))
+
+_OF_THE_DATASET: Final = ONLY_OURS.union(
+    (*OPTIONAL_FIELDS, "pair_id", "source", "keypoints", "num_keypoints")
+)
+"""Fields that only the source can give: one that it lacks was made up. Other tools may add others."""
+
+
+def differences(
+    expected: Entry, present: Entry, fields: frozenset[str] | None = None
+) -> Iterator[str]:
+    """Fields that differ, and how; of only some of them, unless that is None."""
+    made_up = present.keys() & _OF_THE_DATASET
+    if expected.items() <= present.items() and made_up <= expected.keys():
+        return  # as nearly always
+    names = expected.keys() | made_up
+    if fields is not None:
+        names &= fields
+    for name in sorted(n for n in names if expected.get(n, ...) != present.get(n, ...)):
+        if name not in present:
+            yield f"{name}: {shorten(expected[name])} in the source, missing in the file"
+        elif name not in expected:
+            yield f"{name}: not in the source, {shorten(present[name])} in the file"
+        else:
+            where, source, here = _first_difference(expected[name], present[name])
+            yield f"{name}{where}: {shorten(source)} in the source, {shorten(here)} in the file"
+
+
+def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:
+    """Where two values differ first: in which element of a list, and what stands there."""
+    if isinstance(source, list) and isinstance(file, list) and len(source) == len(file):
+        for number, (a, b) in enumerate(zip(source, file, strict=True)):
+            if a != b:
+                where, a, b = _first_difference(a, b)
+                return f"[{number}]{where}", a, b
+    return "", source, file

@@ -19,7 +19,7 @@ from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
 from df2coco.validator.arrays import Array
-from df2coco.validator.checks import Hit, identify
+from df2coco.validator.checks import Found, Hit
 
 Result = TypeVar("Result")
 
@@ -176,32 +176,26 @@ class File:
             self.conversion,
         )
 
-    def annotation_hit(self, number: int, detail: str = "") -> Hit:
-        """A hit at an annotation of the file."""
-        return Hit(identify({"id": self.columns.ids[number]}, number), detail)
-
 
 def where(
     entries: list[Entry],
     wrong: Callable[[Entry], bool],
     detail: Callable[[Entry], str] = lambda _: "",
-) -> Iterator[Hit]:
-    """A hit for each image or category that is wrong."""
-    for number, entry in enumerate(entries):
-        if wrong(entry):
-            yield Hit(identify(entry, number), detail(entry))
+) -> Iterator[Found]:
+    """The images or categories that are wrong."""
+    return ((number, detail(entry)) for number, entry in enumerate(entries) if wrong(entry))
 
 
-def same_ids(name: str, ids: list[Any], about: Callable[[int], str]) -> Iterator[Hit]:
+def same_ids(name: str, ids: list[Any], about: Callable[[int], str]) -> Iterator[Found]:
     """A hit for each id that several entries of the list `name` have: where these stand."""
     places: dict[Any, list[int]] = {each: [] for each in repeated(ids) if each is not None}
     for number, each in enumerate(ids) if places else ():
         if type(each) not in (list, dict) and each in places:
             places[each].append(number)
-    for each, numbers in places.items():
+    for numbers in places.values():
         first = [f"{name}[{number}] {about(number)}" for number in numbers[:3]]
         more = "" if len(numbers) <= 3 else f", ... {len(numbers):,} in all"
-        yield Hit(identify({"id": each}, numbers[0]), f"{', '.join(first)}{more}")
+        yield numbers[0], f"{', '.join(first)}{more}"
 
 
 def names_of(category: Mapping[str, Any]) -> list[Any]:

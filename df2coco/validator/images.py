@@ -10,12 +10,12 @@ from df2coco.boxes import from_corners, ious
 from df2coco.coco.schema import FIELDS, column, is_address, is_id, is_outside
 from df2coco.errors import shorten, shown
 from df2coco.parser.photo_fit import judge_photos
-from df2coco.validator.checks import Hit, check, identify
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File, repeated, same_ids, where
 
 
 @check("error", about="image")
-def image_id_duplicate(file: File) -> Iterable[Hit]:
+def image_id_duplicate(file: File) -> Iterable[Found]:
     """Two images have the same id.
 
     affects: pycocotools gives the last one the items of both; df2coco restore refuses the file.
@@ -27,48 +27,42 @@ def image_id_duplicate(file: File) -> Iterable[Hit]:
 
 
 @check("warning", about="image")
-def file_name_duplicate(file: File) -> Iterable[Hit]:
+def file_name_duplicate(file: File) -> Iterable[Found]:
     """Two images have the same file_name.
 
     affects: Both ids show one picture, and the items of one of them do not fit it.
     cause: Splits were merged whose names repeat.
     remedy: Put the split's folder into file_name.
     """
-    twice = set(repeated(filter(None, file.once(_names))))
-    return _named(file, twice.__contains__) if twice else iter(())
-
-
-def _names(file: File) -> list[str]:
-    return [name if type(name) is str else "" for name in column(file.images, "file_name")]
+    twice = {name for name in repeated(column(file.images, "file_name")) if name}
+    return _named(file, twice.__contains__) if twice else ()
 
 
 def _named(
     file: File, wrong: Callable[[str], bool], detail: Callable[[str], str] = shorten
-) -> Iterator[Hit]:
-    """A hit for each image whose name is wrong."""
-    for number, name in enumerate(file.once(_names)):
-        if wrong(name):
-            yield Hit(identify(file.images[number], number), detail(name))
+) -> Iterator[Found]:
+    """The images whose name is text, and wrong."""
+    names = enumerate(column(file.images, "file_name"))
+    return ((n, detail(name)) for n, name in names if type(name) is str and wrong(name))
 
 
 @check("error", about="image")
-def file_name_outside(file: File) -> Iterable[Hit]:
+def file_name_outside(file: File) -> Iterable[Found]:
     """A file_name is not a path inside the image folder.
 
     affects: supervision refuses the file; on another machine no loader finds the image.
     cause: An absolute path, or one with .., was written.
     remedy: Write names relative to the image folder.
     """
-    fits = FIELDS["images"]["file_name"].fits
-    return where(
-        file.images,
-        lambda e: "file_name" in e and (not fits(e["file_name"]) or is_outside(e["file_name"])),
-        lambda e: shorten(e["file_name"]),
-    )
+    names, rule = column(file.images, "file_name", ...), FIELDS["images"]["file_name"]
+    fit = rule.all_fit([name for name in names if name is not ...])  # as nearly always
+    for number, name in enumerate(names):
+        if name is not ... and (is_outside(name) or not (fit or rule.fits(name))):
+            yield number, shorten(name)
 
 
 @check("error", about="image")
-def file_name_address(file: File) -> Iterable[Hit]:
+def file_name_address(file: File) -> Iterable[Found]:
     """A file_name is an address, not a file.
 
     affects: Every loader looks for a file of that name in the image folder, and stops.
@@ -79,7 +73,7 @@ def file_name_address(file: File) -> Iterable[Hit]:
 
 
 @check("warning", about="image")
-def file_name_backslash(file: File) -> Iterable[Hit]:
+def file_name_backslash(file: File) -> Iterable[Found]:
     """A file_name has backslashes.
 
     affects: Only Windows takes them for folders; elsewhere no loader finds the image.
@@ -90,7 +84,7 @@ def file_name_backslash(file: File) -> Iterable[Hit]:
 
 
 @check("note", about="image")
-def file_name_unicode(file: File) -> Iterable[Hit]:
+def file_name_unicode(file: File) -> Iterable[Found]:
     """A file_name holds letters that are written as two characters (not in Unicode's form NFC).
 
     affects: On Linux a picture is only found by a name in the same form; most programs write NFC.
@@ -101,7 +95,7 @@ def file_name_unicode(file: File) -> Iterable[Hit]:
 
 
 @check("note", about="image")
-def image_without_annotations(file: File) -> Iterable[Hit]:
+def image_without_annotations(file: File) -> Iterable[Found]:
     """An image has no annotation.
 
     affects: Detectron2 leaves it out of training; MMDetection keeps it without filter_empty_gt.
@@ -111,8 +105,6 @@ def image_without_annotations(file: File) -> Iterable[Hit]:
     unused = file.header.sizes.keys() - {*file.columns.image_ids}
     return where(file.images, lambda e: is_id(e.get("id")) and e["id"] in unused)
 
-
-# ---------------------------------------------------------------- annotations over images
 
 _PIXEL: Final = 1.01
 _SAME: Final = 0.9
@@ -130,7 +122,7 @@ reaches further than this to the right or down."""
 
 
 @check("error", about="annotation")
-def annotation_id_duplicate(file: File) -> Iterable[Hit]:
+def annotation_id_duplicate(file: File) -> Iterable[Found]:
     """Two annotations have the same id.
 
     affects: Detectron2 and MMDetection stop; pycocotools keeps one of them and lowers AP silently.
@@ -182,7 +174,7 @@ def crowds_only(file: File) -> Iterable[Hit]:
 
 
 @check("warning", about="annotation")
-def item_repeated(file: File) -> Iterable[Hit]:
+def item_repeated(file: File) -> Iterable[Found]:
     """The same item is there twice: image and category are equal, box, mask and landmarks nearly so.
 
     affects: A detector finds it once, so that AP stays below 1; counts are wrong.
@@ -215,7 +207,7 @@ def item_repeated(file: File) -> Iterable[Hit]:
             first[max(pair)] = min(*pair, first.get(max(pair), min(pair)))
     for number, before in sorted(first.items()):
         nearly = "" if (boxes[number] == boxes[before]).all() else "nearly "
-        yield file.annotation_hit(number, f"{nearly}the same as annotation {columns.ids[before]}")
+        yield number, f"{nearly}the same as annotation {columns.ids[before]}"
 
 
 @check("warning")
@@ -250,30 +242,29 @@ def sizes_too_large(file: File) -> Iterable[Hit]:
 
 
 @check("error", about="annotation")
-def segmentation_missing(file: File) -> Iterable[Hit]:
+def segmentation_missing(file: File) -> Iterable[Found]:
     """An annotation has no segmentation, though others have.
 
     affects: MMDetection and Detectron2 stop, or the masks of its whole image vanish.
     cause: A converter left it out.
     remedy: Add it, or remove the annotation.
     """
-    return _without(file, 0) if any(file.columns.segmentations) else iter(())
+    return _of_kind(file, 0) if any(file.columns.segmentations) else ()
 
 
 @check("error", about="annotation")
-def segmentation_empty(file: File) -> Iterable[Hit]:
+def segmentation_empty(file: File) -> Iterable[Found]:
     """segmentation is an empty list, though others are not.
 
     affects: pycocotools stops with an IndexError, MMDetection and Detectron2 with a KeyError.
     cause: All polygons of the item were dropped.
     remedy: Remove the annotation, or give it a polygon.
     """
-    return _without(file, 1) if 2 in file.columns.segmentations else iter(())
+    return _of_kind(file, 1) if 2 in file.columns.segmentations else ()
 
 
-def _without(file: File, kind: int) -> Iterator[Hit]:
-    kinds = enumerate(file.columns.segmentations)
-    return (file.annotation_hit(n) for n, each in kinds if each == kind)
+def _of_kind(file: File, kind: int) -> Iterator[Found]:
+    return ((n, "") for n, each in enumerate(file.columns.segmentations) if each == kind)
 
 
 @check("note")

@@ -25,7 +25,7 @@ def _expected_lengths(file: File) -> list[int | None]:
 
 
 @check("error", about="annotation")
-def keypoints_missing(file: File) -> Iterable[Hit]:
+def keypoints_missing(file: File) -> Iterable[Found]:
     """An annotation has no keypoints, though others have.
 
     affects: COCOeval and Detectron2 stop; MMPose drops the item.
@@ -34,9 +34,7 @@ def keypoints_missing(file: File) -> Iterable[Hit]:
     """
     lengths = file.columns.lengths
     pairs = zip(lengths, file.once(_expected_lengths), strict=True) if any(lengths) else ()
-    return (
-        file.annotation_hit(n) for n, (has, wanted) in enumerate(pairs) if has is None and wanted
-    )
+    return ((n, "") for n, (has, wanted) in enumerate(pairs) if has is None and wanted)
 
 
 @check("warning")
@@ -54,7 +52,7 @@ def landmarks_absent(file: File) -> Iterable[Hit]:
 
 
 @check("error", about="annotation")
-def keypoints_length(file: File) -> Iterable[Hit]:
+def keypoints_length(file: File) -> Iterable[Found]:
     """keypoints are not 3 numbers for each landmark that the category names.
 
     affects: COCOeval, MMPose and Detectron2 stop; hotcoco scores wrongly and does not say so.
@@ -69,9 +67,9 @@ def keypoints_length(file: File) -> Iterable[Hit]:
         zip(columns.lengths, file.once(_expected_lengths), strict=True)
     ):
         if length == -1:
-            yield file.annotation_hit(number, "keypoints are not a list")
+            yield number, "keypoints are not a list"
         elif length is not None and (length != (expected or length) or length % 3):
-            yield file.annotation_hit(number, f"{length} numbers, expected {expected}")
+            yield number, f"{length} numbers, expected {expected}"
 
 
 def _only_length(file: File) -> int:
@@ -95,9 +93,6 @@ def keypoints_names(file: File) -> Iterable[Hit]:
     for key, named in file.header.lengths.items():
         if only and named and named != only and key in used:
             yield Hit(key, f"{named // 3} names, {only // 3} landmarks")
-
-
-# ---------------------------------------------------------------- each landmark
 
 
 def _first_of(part: Annotations, wrong: Array, detail: Callable[[int], str]) -> Iterator[Found]:

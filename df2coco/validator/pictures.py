@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from df2coco.coco.schema import Entry
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
-from df2coco.validator.checks import Hit, check, identify
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File
 from df2coco.workers import map_ordered, worthwhile
 
@@ -33,24 +32,16 @@ def _look_at(pictures: Pictures, in_full: bool, picture: Picture) -> _Seen:
         header = pictures.header(picture)
         fault = str(pictures.find_cut(picture) or "")
         if in_full and not fault:
-            fault = _fault_of_decoding(pictures, picture)
+            decode(pictures.read(picture))
         return _Seen(header, fault)
     except ImageError as error:
         return _Seen(None, error.text)
-
-
-def _fault_of_decoding(pictures: Pictures, picture: Picture) -> str:
-    try:
-        decode(pictures.read(picture))
-    except ImageError:
-        raise
     except SourceError as error:
-        return f"it cannot be decoded: {error.text}"
-    return ""
+        return _Seen(header, f"it cannot be decoded: {error.text}")
 
 
-def _seen(file: File) -> list[tuple[Any, Entry, _Seen | None]]:
-    """Each image, how a hit names it, and what it shows; None: it is not there."""
+def _seen(file: File) -> list[_Seen | None]:
+    """What each image shows; None: it is not there."""
     if file.pictures is None:
         return []
     listed = [file.pictures.find(entry.get("file_name")) for entry in file.images]
@@ -64,66 +55,63 @@ def _seen(file: File) -> list[tuple[Any, Entry, _Seen | None]]:
         answers += chunk
         file.progress("reading image headers", len(answers), len(present))
     left = iter(answers)
-    return [
-        (identify(entry, number), entry, None if picture is None else next(left))
-        for number, (entry, picture) in enumerate(zip(file.images, listed, strict=True))
-    ]
+    return [None if picture is None else next(left) for picture in listed]
 
 
 @check("error", about="image", needs="images")
-def picture_missing(file: File) -> Iterable[Hit]:
+def picture_missing(file: File) -> Iterable[Found]:
     """An image is not there.
 
     affects: Every loader stops when it comes to it.
     cause: It was not unpacked or downloaded, or lies in another folder than file_name says.
     remedy: Unpack the images again, name the right folder with --images, or correct file_name.
     """
-    for name, entry, seen in file.once(_seen):
+    for number, seen in enumerate(file.once(_seen)):
         if seen is None and file.pictures is not None:
-            error = file.pictures.missing(entry.get("file_name"))
+            error = file.pictures.missing(file.images[number].get("file_name"))
             where = error.file.removeprefix(f"{file.pictures.label}/")
-            yield Hit(name, f"{where}: {error.text}" if error.file else error.text)
+            yield number, f"{where}: {error.text}" if error.file else error.text
 
 
 @check("error", about="image", needs="images")
-def picture_unreadable(file: File) -> Iterable[Hit]:
+def picture_unreadable(file: File) -> Iterable[Found]:
     """An image cannot be read to its end.
 
     affects: Every loader stops when it comes to it, or fills the rest with grey.
     cause: The file is damaged or cut off, or is not an image.
     remedy: Download it again.
     """
-    for name, entry, seen in file.once(_seen):
+    for number, seen in enumerate(file.once(_seen)):
         if seen is not None and seen.fault:
-            yield Hit(name, f"{entry.get('file_name')}: {seen.fault}")
+            yield number, f"{file.images[number].get('file_name')}: {seen.fault}"
 
 
 @check("error", about="image", needs="images")
-def picture_size(file: File) -> Iterable[Hit]:
+def picture_size(file: File) -> Iterable[Found]:
     """Width and height are not the image's.
 
     affects: Detectron2 stops; MMDetection and MMPose train on shifted items.
     cause: The images were resized, or width and height were exchanged or guessed.
     remedy: Write the sizes of the images that you train on, or use the original images.
     """
-    for (name, _, seen), size in zip(file.once(_seen), file.sizes, strict=True):
+    for number, (seen, size) in enumerate(zip(file.once(_seen), file.sizes, strict=True)):
         if seen and seen.header and size is not None and seen.header.size != size:
             turned = ", rotated by EXIF" if seen.header.orientation != 1 else ""
             real = f"{seen.header.size[0]} x {seen.header.size[1]}{turned}"
-            yield Hit(name, f"{size[0]} x {size[1]}, the image is {real}")
+            yield number, f"{size[0]} x {size[1]}, the image is {real}"
 
 
 @check("warning", about="image", needs="images")
-def picture_rotated(file: File) -> Iterable[Hit]:
+def picture_rotated(file: File) -> Iterable[Found]:
     """An image is stored rotated (EXIF orientation is not 1).
 
     affects: Detectron2, MMDetection and MMPose turn it, torchvision does not: items fit in one way.
     cause: The image was taken with a turned camera and saved as it was.
     remedy: Save the image upright, without the EXIF orientation.
     """
-    for name, _, seen in file.once(_seen):
+    for number, seen in enumerate(file.once(_seen)):
         if seen and seen.header and seen.header.orientation != 1:
-            yield Hit(name, f"EXIF orientation {seen.header.orientation}")
+            yield number, f"EXIF orientation {seen.header.orientation}"
 
 
 @check("note", about="image", needs="images")

@@ -79,9 +79,6 @@ def _take(path: Path, most: int | None, folder: Path) -> Trip:
     return Trip(fault, hits=(Hit(None, f"pycocotools {fault}{where}"),))
 
 
-# ---------------------------------------------------------------- some of the images
-
-
 class _Linked(msgspec.Struct):
     image_id: Any = None
 
@@ -114,9 +111,6 @@ def _sample(path: Path, most: int | None, folder: Path) -> Path:
     # Python's json alone knows NaN.
     sample.write_bytes(msgspec.json.encode(document) if parts else json.dumps(document).encode())
     return sample
-
-
-# ---------------------------------------------------------------- masks and scores
 
 
 def _scored(coco: "COCO", path: Path) -> Trip:
@@ -179,7 +173,7 @@ def _draw(
         pixels = int(coco_mask.area(masks[number]))
         if pixels != area:
             detail = f"pycocotools draws a mask of {pixels} pixels, expected {area}"
-            hits.append(Hit(identify(entry, number), detail, "annotation"))
+            hits.append(Hit(identify(entry["id"], number), detail, "annotation"))
     return masks, hits
 
 

@@ -1,18 +1,21 @@
-"""Whether the file, its images and its categories are made as they must be, by the schema of COCO's fields."""
+"""Whether the file and all entries in it are made as they must be, by the schema of COCO's fields."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from df2coco.coco.info import SIZES_UNKNOWN
 from df2coco.coco.reader import find_not_finite
-from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Entry, Field, column, is_id
+from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Entry, column, is_id
 from df2coco.errors import shorten
 from df2coco.limits import MAX_PIXELS
-from df2coco.validator.checks import Found, Hit, check, identify
+from df2coco.validator.annotations import Annotations
+from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File, where
 
 
-def misfits(entries: list[Entry], field: str, rule: Field) -> Iterator[Found]:
-    """The values of a field that are not what the schema wants: number of the entry, and what it says."""
+def _misfits(name: str, entries: list[Entry], field: str) -> Iterator[Found]:
+    """The values of a field of the list `name` that are not what the schema wants."""
+    rule = (FIELDS[name] | DATASET_FIELDS.get(name, {}))[field]
     values = column(entries, field, ...)
     if rule.all_fit([value for value in values if value is not ...]):
         return  # as nearly always
@@ -22,25 +25,12 @@ def misfits(entries: list[Entry], field: str, rule: Field) -> Iterator[Found]:
             yield number, f"{field} {shorten(value)}"
 
 
-def _misfits(file: File, name: str, field: str) -> Iterator[Hit]:
-    """The same of an image or a category."""
-    entries: list[Entry] = file.document[name]
-    return _hits(entries, misfits(entries, field, FIELDS[name][field]))
-
-
-def _hits(entries: list[Entry], found: Iterable[Found]) -> Iterator[Hit]:
-    return (Hit(identify(entries[number], number), detail) for number, detail in found)
-
-
-def _lacking(entries: list[Entry], names: Sequence[str]) -> Iterator[Hit]:
+def _lacking(entries: list[Entry], names: Sequence[str]) -> Iterator[Found]:
     return where(
         entries,
-        lambda e: any(name not in e for name in names),
+        lambda e: not e.keys() >= {*names},
         lambda e: ", ".join(name for name in names if name not in e),
     )
-
-
-# ---------------------------------------------------------------- the file
 
 
 @check("error")
@@ -161,11 +151,8 @@ def licenses_missing(file: File) -> Iterable[Hit]:
         yield Hit(None)
 
 
-# ---------------------------------------------------------------- images
-
-
 @check("error", about="image")
-def image_key_missing(file: File) -> Iterable[Hit]:
+def image_key_missing(file: File) -> Iterable[Found]:
     """An image has no id, file_name, width or height.
 
     affects: Detectron2, MMDetection, MMPose and supervision stop with a KeyError.
@@ -176,7 +163,7 @@ def image_key_missing(file: File) -> Iterable[Hit]:
 
 
 @check("error", about="image")
-def image_id_type(file: File) -> Iterable[Hit]:
+def image_id_type(file: File) -> Iterable[Found]:
     """An image id is not a whole number from 0 that fits into 64 bits.
 
     affects: Results with whole numbers match nothing; hotcoco refuses the file, MMPose stops with a
@@ -184,11 +171,11 @@ def image_id_type(file: File) -> Iterable[Hit]:
     cause: Ids were written as text ("000001"), or are below 0.
     remedy: Write ids as JSON integers, from 1, in images and in annotations.
     """
-    return _misfits(file, "images", "id")
+    return _misfits("images", file.images, "id")
 
 
 @check("error", about="image")
-def image_size_type(file: File) -> Iterable[Hit]:
+def image_size_type(file: File) -> Iterable[Found]:
     """A width or height is not a whole number from 1 to 65535, or the image has more than 2^30
     pixels.
 
@@ -199,19 +186,16 @@ def image_size_type(file: File) -> Iterable[Hit]:
     """
     wrong: dict[int, str] = {}
     for field in ("width", "height"):
-        for number, detail in misfits(file.images, field, FIELDS["images"][field]):
+        for number, detail in _misfits("images", file.images, field):
             wrong[number] = f"{wrong[number]}, {detail}" if number in wrong else detail
     for number, size in enumerate(file.sizes):
         if size is not None and size[0] * size[1] > MAX_PIXELS:
             wrong[number] = f"{size[0]} x {size[1]}"
-    return _hits(file.images, sorted(wrong.items()))
-
-
-# ---------------------------------------------------------------- categories
+    return sorted(wrong.items())
 
 
 @check("error", about="category")
-def category_key_missing(file: File) -> Iterable[Hit]:
+def category_key_missing(file: File) -> Iterable[Found]:
     """A category has no id or no name.
 
     affects: pycocotools, Detectron2 and MMDetection stop with a KeyError.
@@ -222,60 +206,187 @@ def category_key_missing(file: File) -> Iterable[Hit]:
 
 
 @check("error", about="category")
-def category_id_type(file: File) -> Iterable[Hit]:
+def category_id_type(file: File) -> Iterable[Found]:
     """A category id is not a whole number from 0 that fits into 64 bits.
 
     affects: hotcoco refuses the file; results with whole numbers match nothing.
     cause: Ids were written as text, or are below 0.
     remedy: Write ids as JSON integers, in categories and in annotations.
     """
-    return _misfits(file, "categories", "id")
+    return _misfits("categories", file.categories, "id")
 
 
 @check("error", about="category")
-def category_name_type(file: File) -> Iterable[Hit]:
+def category_name_type(file: File) -> Iterable[Found]:
     """A category's name is not text.
 
     affects: hotcoco refuses the file; Detectron2 and MMDetection have a class without a name.
     cause: The name was never filled in.
     remedy: Give every category a name.
     """
-    return _misfits(file, "categories", "name")
+    return _misfits("categories", file.categories, "name")
 
 
 @check("error", about="category")
-def landmark_names_type(file: File) -> Iterable[Hit]:
+def landmark_names_type(file: File) -> Iterable[Found]:
     """A category's keypoints are not a list of names.
 
     affects: Nothing says how many landmarks there are; df2coco refuses the file.
     cause: A number, or numbers, were written for the names.
     remedy: Write a list of texts, one name a landmark.
     """
-    return _misfits(file, "categories", "keypoints")
+    return _misfits("categories", file.categories, "keypoints")
 
 
 @check("error", about="category")
-def skeleton_malformed(file: File) -> Iterable[Hit]:
+def skeleton_malformed(file: File) -> Iterable[Found]:
     """A skeleton is not a list of pairs of whole numbers.
 
     affects: pycocotools' showAnns stops; df2coco refuses the file.
     cause: Names were written for numbers, or an edge has more than two ends.
     remedy: Write [[1, 2], ...], counted from 1 over the names in categories[].keypoints.
     """
-    return _misfits(file, "categories", "skeleton")
+    return _misfits("categories", file.categories, "skeleton")
 
 
 @check("error", about="image", garments=True)
-def image_attribute_type(file: File) -> Iterable[Hit]:
+def image_attribute_type(file: File) -> Iterable[Found]:
     """An image's source is not text, or its pair_id is not a whole number.
 
     affects: df2coco restore refuses the file; retrieval pairs by these.
     cause: Values were written as text, or by another program.
     remedy: Write the dataset's values, or leave the key out.
     """
-    wrong = [
-        misfit
-        for field, rule in DATASET_FIELDS["images"].items()
-        for misfit in misfits(file.images if file.garments else [], field, rule)
-    ]
-    return _hits(file.images, sorted(wrong, key=lambda misfit: misfit[0]))
+    fields = DATASET_FIELDS["images"] if file.garments else ()
+    found = chain.from_iterable(_misfits("images", file.images, field) for field in fields)
+    return sorted(found, key=lambda misfit: misfit[0])
+
+
+# ---------------------------------------------------------------- annotations
+
+
+@check("error", about="annotation")
+def annotation_key_missing(file: File) -> Iterable[Hit | Found]:
+    """An annotation lacks a key that is needed: id, image_id, category_id, bbox, area, iscrowd.
+
+    affects: Frameworks stop with a KeyError; without iscrowd or area, COCOeval does.
+    cause: A converter left it out.
+    remedy: Add the key; iscrowd is 0.
+    """
+    missing = file.columns.missing
+    by_all = {"iscrowd"} if len(missing) > 1 and all("iscrowd" in each for each in missing) else ()
+    for name in by_all:
+        yield Hit(None, f"{name} of all {len(missing):,} annotations: LVIS has none by design")
+    for number, names in enumerate(missing):
+        if shown := [name for name in names if name not in by_all]:
+            yield number, ", ".join(shown)
+
+
+@check("error")
+def annotation_id_type(part: Annotations) -> Iterable[Found]:
+    """An annotation's id, image_id or category_id is not a whole number from 0 to 2^63 - 1.
+
+    affects: hotcoco refuses the file; an image_id or category_id of another type is no image's.
+    cause: Ids were written as text, or are below 0.
+    remedy: Write ids as JSON integers.
+    """
+    for field in ("id", "image_id", "category_id"):
+        for position, detail in _misfits("annotations", part.entries, field):
+            value = part.column(field)[position]
+            # Where an image has just this id, the finding is the image's.
+            same = type(value) in (str, int, float) and value in part.header.other_ids
+            if field == "id" or not same:
+                yield position, detail
+
+
+@check("error")
+def bbox_malformed(part: Annotations) -> Iterable[Found]:
+    """bbox is not 4 numbers x, y, width, height.
+
+    affects: Every consumer stops, with an empty list too.
+    cause: A converter wrote something else.
+    remedy: Write [x, y, width, height] in pixels.
+    """
+    return _misfits("annotations", part.entries, "bbox")
+
+
+@check("error")
+def area_wrong(part: Annotations) -> Iterable[Found]:
+    """area is not a number.
+
+    affects: COCOeval stops with a TypeError; df2coco and hotcoco refuse the file.
+    cause: It was never computed, or written as text.
+    remedy: Write the mask's pixels, or the box's width times height.
+    """
+    return _misfits("annotations", part.entries, "area")
+
+
+@check("error")
+def iscrowd_malformed(part: Annotations) -> Iterable[Found]:
+    """iscrowd is not 0 or 1 (or false or true).
+
+    affects: COCOeval stops or counts the item as a crowd; hotcoco and df2coco refuse the file.
+    cause: null or text was written where nothing was known.
+    remedy: Write 0.
+    """
+    return _misfits("annotations", part.entries, "iscrowd")
+
+
+@check("error")
+def num_keypoints_type(part: Annotations) -> Iterable[Found]:
+    """num_keypoints is not a whole number from 0.
+
+    affects: hotcoco and df2coco refuse the file.
+    cause: It was written as text or null, or is below 0.
+    remedy: Write the number of landmarks with v above 0.
+    """
+    return _misfits("annotations", part.entries, "num_keypoints")
+
+
+@check("error")
+def polygon_malformed(part: Annotations) -> Iterable[Found]:
+    """segmentation is not a list of polygons, each an even number of at least 6 numbers.
+
+    affects: pycocotools, torchvision and supervision stop; Detectron2 and MMDetection drop it.
+    cause: A polygon that is not in a list of its own, has points as pairs, too few or one number
+        too many, or coordinates far outside of any image.
+    remedy: Write [[x1, y1, x2, y2, ...], ...], and leave out polygons of fewer than 3 points.
+    """
+    yield from part.outlines.faults
+    for position, entry in enumerate(part.entries):
+        if entry.get("segmentation", ...) is None:
+            yield position, "segmentation None"
+
+
+@check("error")
+def rle_malformed(part: Annotations) -> Iterable[Found]:
+    """An RLE does not fill an image of the annotation's size.
+
+    affects: pycocotools reads or writes beyond the mask.
+    cause: size is width x height instead of height x width, or counts are cut.
+    remedy: Encode the mask again.
+    """
+    return part.rle_faults.items()
+
+
+@check("error")
+def keypoints_no_numbers(part: Annotations) -> Iterable[Found]:
+    """keypoints hold something that is not a number, or too large a one.
+
+    affects: Every consumer stops.
+    cause: null or text was written for a missing landmark.
+    remedy: Write 0, 0, 0 for a missing landmark.
+    """
+    return part.landmarks.faults
+
+
+@check("error", garments=True)
+def attribute_type(part: Annotations) -> Iterable[Found]:
+    """An attribute (scale, ..., style, pair_id, float_polygons) is not made of whole numbers.
+
+    affects: df2coco restore refuses the file; evaluation by attribute leaves the item out.
+    cause: Values were written as text or names.
+    remedy: Write whole numbers, or leave the key out.
+    """
+    fields = DATASET_FIELDS["annotations"] if part.header.garments else ()
+    return chain.from_iterable(_misfits("annotations", part.entries, field) for field in fields)
