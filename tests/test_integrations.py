@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from df2coco.cli.app import app
 from df2coco.cli.export import FRAMEWORKS
-from df2coco.export.yolo import data_yaml
-from df2coco.integrations import detectron2, mmdet, mmpose
+from df2coco.integrations import detectron2, mmdet, mmpose, ultralytics
 from df2coco.layouts import AGGREGATED, SHARED
 from df2coco.taxonomy import (
     CATEGORIES,
@@ -30,7 +29,7 @@ MODULES = {
     "detectron2": detectron2,
     "mmdet": mmdet,
     "mmpose": mmpose,
-    "ultralytics": data_yaml,
+    "ultralytics": ultralytics,
 }
 PYTHON = ["detectron2", "mmdet", "mmpose"]
 """What `source()` of these gives is Python."""
@@ -47,8 +46,7 @@ def test_importing_df2coco_imports_no_framework_and_no_integration() -> None:
     code = (
         "import sys, df2coco\n"
         "assert not any(name.startswith('df2coco.integrations') for name in sys.modules)\n"
-        "from df2coco.export.yolo import data_yaml\n"
-        "from df2coco.integrations import detectron2, mmdet, mmpose\n"
+        "from df2coco.integrations import detectron2, mmdet, mmpose, ultralytics\n"
         "assert not {'detectron2', 'mmdet', 'mmpose', 'mmengine', 'torch', 'ultralytics'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -194,7 +192,7 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path: Path) -> None:
 
 def test_data_yaml_of_all_landmarks() -> None:
     """Its numbers are JSON, which is YAML too: no parser is needed to read them here."""
-    text = data_yaml.source()
+    text = ultralytics.source()
 
     def numbers(key: str) -> list[float]:
         (found,) = re.findall(rf"^{key}: (\[[^]]*\])$", text, re.M)
@@ -215,5 +213,5 @@ def test_data_yaml_of_all_landmarks() -> None:
 
 def test_data_yaml_without_landmarks() -> None:
     """Names that YAML would take for something else are text."""
-    text = data_yaml.data_yaml(["no", 'a: "b"', "3", "#"], splits=["val"])
+    text = ultralytics.data_yaml(["no", 'a: "b"', "3", "#"], splits=["val"])
     assert text == ('val: images/val\n\nnames:\n  0: "no"\n  1: "a: \\"b\\""\n  2: "3"\n  3: "#"\n')

@@ -157,10 +157,7 @@ FRAMEWORKS: Final = {
     "mmpose": "a dataset_info for metainfo=dict(from_file=...)",
     "ultralytics": "the data.yaml of a YOLO dataset with landmarks",
 }
-"""Framework -> what is printed."""
-
-_MODULES: Final = {"ultralytics": "export.yolo.data_yaml"}
-"""Those of the others are in `integrations`; each has a function `source(layout)`."""
+"""Framework, a module in `integrations` -> what its function `source(layout)` gives."""
 
 
 @app.command("metainfo")
@@ -187,8 +184,8 @@ def metainfo_command(
 
     They are a file that the framework loads as it is.
     """
-    module = _MODULES.get(framework, f"integrations.{framework}")
-    settings = importlib.import_module(f"df2coco.{module}").source(SHARED[layout])
+    module = importlib.import_module(f"df2coco.integrations.{framework}")
+    settings = module.source(SHARED[layout])
     if out is None:
         print(settings, end="")
         return

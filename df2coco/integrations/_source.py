@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from df2coco.layouts import UNIFIED, Layout, own_slots
 from df2coco.taxonomy import CATEGORIES, Category
@@ -24,30 +24,23 @@ def slot_colors(layout: Layout) -> list[Color]:
     return [rgb(next(c for c in CATEGORIES if slot in slots[c])) for slot in range(count)]
 
 
-def link_colors(layout: Layout) -> list[Color]:
-    """The color of each edge of the skeleton: that of the first category that has it."""
+def links(layout: Layout) -> list[tuple[int, int, Color]]:
+    """The edges of the skeleton (slots from 0), each in the color of the first category that has it."""
     colors: dict[frozenset[int], Color] = {}
     for category in CATEGORIES:
-        slots = own_slots(category, len(layout.names))
-        assert slots is not None
+        slots = own_slots(category, len(layout.names)) or ()
         for a, b in category.skeleton:
             colors.setdefault(frozenset((slots[a - 1] + 1, slots[b - 1] + 1)), rgb(category))
-    return [colors[frozenset(edge)] for edge in layout.skeleton]
-
-
-def flip_pairs(layout: Layout) -> list[tuple[int, int]]:
-    """The slots (from 0) that change places when the image is mirrored, each pair once."""
-    return [(slot, other) for slot, other in enumerate(layout.flip_indices) if slot < other]
+    return [(a - 1, b - 1, colors[frozenset((a, b))]) for a, b in layout.skeleton]
 
 
 def literal(value: object) -> str:
     """A number, a string or a tuple or list of them, with the quotes that formatters prefer."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, tuple):
-        return f"({', '.join(map(literal, value))})"
-    if isinstance(value, list):
-        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, (tuple, list)):
+        text = ", ".join(map(literal, value))
+        return f"({text})" if isinstance(value, tuple) else f"[{text}]"
     return repr(value)
 
 
@@ -55,25 +48,20 @@ def rows(layout: Layout, entries: Iterable[tuple[int, str]]) -> str:
     """The lines of a table of (slot, entry): in the unified layout each category has its own."""
     table = list(entries)
     if layout is not UNIFIED:
-        return "\n".join(wrapped(entry for _, entry in table))
-    lines: list[str] = []
+        return wrapped(entry for _, entry in table)
+    parts = []
     for category in CATEGORIES:
-        lines.append(f"        # {category.name}")
-        lines += wrapped((entry for slot, entry in table if slot in category.slots))
-    return "\n".join(lines)
+        own = wrapped(entry for slot, entry in table if slot in category.slots)
+        parts.append(f"        # {category.name}\n{own}")
+    return "\n".join(parts)
 
 
-def wrapped(entries: Iterable[str], indent: int = 8) -> Sequence[str]:
+def wrapped(entries: Iterable[str], indent: int = 8) -> str:
     """Lines of entries, each followed by a comma, as many to a line as fit."""
     margin = " " * indent
     # An entry may hold spaces, at which no line may break.
     text = " ".join(f"{entry},".replace(" ", "\0") for entry in entries)
     lines = textwrap.wrap(
-        text,
-        width=100,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
+        text, 100, initial_indent=margin, subsequent_indent=margin, break_long_words=False
     )
-    return [line.replace("\0", " ") for line in lines]
+    return "\n".join(lines).replace("\0", " ")

@@ -9,7 +9,7 @@ import inspect
 import os
 from typing import Any, Final
 
-from df2coco.integrations._source import flip_pairs, link_colors, literal, rgb, rows, wrapped
+from df2coco.integrations._source import links, literal, rgb, rows, wrapped
 from df2coco.layouts import UNIFIED, Layout
 from df2coco.taxonomy import CATEGORIES
 
@@ -24,11 +24,8 @@ def keypoint_metadata(layout: Layout) -> dict[str, Any]:
     names = layout.names
     return {
         "names": list(names),
-        "flip_map": [(names[a], names[b]) for a, b in flip_pairs(layout)],
-        "connection_rules": [
-            (names[a - 1], names[b - 1], color)
-            for (a, b), color in zip(layout.skeleton, link_colors(layout), strict=True)
-        ],
+        "flip_map": [(names[a], names[b]) for a, b in enumerate(layout.flip_indices) if a < b],
+        "connection_rules": [(names[a], names[b], color) for a, b, color in links(layout)],
         "oks_sigmas": list(layout.sigmas),
     }
 
@@ -95,33 +92,16 @@ def add_config(cfg: Any, keypoints: dict[str, Any] = KEYPOINTS) -> None:
 def source(layout: Layout = UNIFIED) -> str:
     """A module that needs Detectron2 and not df2coco: the tables, `register` and `add_config`."""
     slots = {name: slot for slot, name in enumerate(layout.names)}
-    tables: list[str] = []
+    tables = ""
     for name, values in keypoint_metadata(layout).items():
         entries = [
             # A pair or a link stands with its first landmark's category.
             (number if name in ("names", "oks_sigmas") else slots[value[0]], literal(value))
             for number, value in enumerate(values)
         ]
-        tables.append(f'    "{name}": [\n{rows(layout, entries)}\n    ],')
-    classes = "\n".join(wrapped(map(literal, THING_CLASSES), 4))
-    colors = "\n".join(wrapped(map(literal, THING_COLORS), 4))
-    return "\n".join(
-        (
-            _HEADING,
-            "# fmt: off",
-            "KEYPOINTS: dict[str, Any] = {",
-            *tables,
-            "}",
-            f"THING_CLASSES = [\n{classes}\n]",
-            f"THING_COLORS = [\n{colors}\n]",
-            "# fmt: on",
-            *(f"\n\n{inspect.getsource(function)}".rstrip() for function in (register, add_config)),
-            "",
-        )
-    )
-
-
-_HEADING: Final = '''\
+        tables += f'    "{name}": [\n{rows(layout, entries)}\n    ],\n'
+    functions = "\n\n".join(inspect.getsource(each) for each in (register, add_config)).rstrip()
+    return f'''\
 """DeepFashion2 for Detectron2, written by `df2coco metainfo detectron2`.
 
 Call `register(name, json_file, image_root)` for each converted file, and `add_config(cfg)` once.
@@ -130,4 +110,18 @@ Call `register(name, json_file, image_root)` for each converted file, and `add_c
 
 import os
 from typing import Any
+
+# fmt: off
+KEYPOINTS: dict[str, Any] = {{
+{tables}}}
+THING_CLASSES = [
+{wrapped(map(literal, THING_CLASSES), 4)}
+]
+THING_COLORS = [
+{wrapped(map(literal, THING_COLORS), 4)}
+]
+# fmt: on
+
+
+{functions}
 '''

@@ -25,10 +25,7 @@ def source(_: Layout = UNIFIED) -> str:
     """
     classes = "\n".join(f"        {literal(name)}," for name in METAINFO["classes"])
     palette = "\n".join(f"        {literal(color)}," for color in METAINFO["palette"])
-    return _FRAGMENT.replace("@CLASSES@", classes).replace("@PALETTE@", palette)
-
-
-_FRAGMENT: Final = '''\
+    return f'''\
 """DeepFashion2 for MMDetection, written by `df2coco metainfo mmdet`.
 
 Put it below the `_base_` line of your config, with the folder that holds train/image,
@@ -39,10 +36,10 @@ data_root = "data/deepfashion2/"
 
 metainfo = dict(
     classes=(
-@CLASSES@
+{classes}
     ),
     palette=[
-@PALETTE@
+{palette}
     ],
 )
 

@@ -7,7 +7,7 @@ not as they are annotated (see `df2coco.taxonomy`): flipped training images then
 
 from typing import Any, Final
 
-from df2coco.integrations._source import link_colors, literal, rows, slot_colors
+from df2coco.integrations._source import links, literal, rows, slot_colors
 from df2coco.layouts import UNIFIED, Layout
 
 PAPER_INFO: Final = {
@@ -27,7 +27,7 @@ def dataset_info(layout: Layout) -> dict[str, Any]:
 
     A keypoint's `swap` names its mirror partner, and is "" for a landmark on the axis.
     """
-    names = layout.names
+    names, colors = layout.names, slot_colors(layout)
     return {
         "dataset_name": "deepfashion2",
         "paper_info": PAPER_INFO,
@@ -35,19 +35,15 @@ def dataset_info(layout: Layout) -> dict[str, Any]:
             slot: {
                 "name": names[slot],
                 "id": slot,
-                "color": list(color),
+                "color": list(colors[slot]),
                 "type": "",  # "upper" or "lower" half of a body
                 "swap": names[partner] if partner != slot else "",
             }
-            for slot, (partner, color) in enumerate(
-                zip(layout.flip_indices, slot_colors(layout), strict=True)
-            )
+            for slot, partner in enumerate(layout.flip_indices)
         },
         "skeleton_info": {
-            number: {"link": (names[a - 1], names[b - 1]), "id": number, "color": list(color)}
-            for number, ((a, b), color) in enumerate(
-                zip(layout.skeleton, link_colors(layout), strict=True)
-            )
+            number: {"link": (names[a], names[b]), "id": number, "color": list(color)}
+            for number, (a, b, color) in enumerate(links(layout))
         },
         "joint_weights": [1.0] * len(names),
         "sigmas": list(layout.sigmas),
@@ -65,7 +61,7 @@ def source(layout: Layout = UNIFIED) -> str:
     paper = "\n".join(f"        {literal(k)}: {literal(v)}," for k, v in PAPER_INFO.items())
     keypoints = rows(layout, enumerate(_entries(info["keypoint_info"])))
     ends = [slots[link["link"][0]] for link in info["skeleton_info"].values()]
-    links = rows(layout, zip(ends, _entries(info["skeleton_info"]), strict=True))
+    skeleton = rows(layout, zip(ends, _entries(info["skeleton_info"]), strict=True))
     sigmas = rows(layout, enumerate(map(literal, layout.sigmas)))
     return f'''\
 """DeepFashion2 for MMPose, written by `df2coco metainfo mmpose`.
@@ -84,7 +80,7 @@ dataset_info = {{
 {keypoints}
     }},
     "skeleton_info": {{
-{links}
+{skeleton}
     }},
     "joint_weights": [1.0] * {len(layout.names)},
     "sigmas": [

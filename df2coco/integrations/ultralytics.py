@@ -1,4 +1,4 @@
-"""The `data.yaml` of an exported dataset; `source()` is that of a whole dataset with landmarks."""
+"""Ultralytics: the `data.yaml` of an exported dataset; `source()` is that of one with landmarks."""
 
 import json
 import textwrap
