@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from df2coco.masks import has_pixels, union_area, union_areas
+from df2coco.masks import has_pixels, union_area, union_areas, union_mask, union_masks
 
 Polygon = list[float]
 Item = tuple[list[Polygon], tuple[int, int]]
@@ -65,8 +65,18 @@ def test_areas_that_can_be_counted(polygons: list[Polygon], area: int) -> None:
 def test_items_do_not_touch_each_other() -> None:
     items: list[Item] = [(polygons, (100, 100)) for polygons, _ in CASES.values()]
     assert together(items) == [area for _, area in CASES.values()]
+    assert same_masks(items)
     assert together(items[::-1]) == [area for _, area in CASES.values()][::-1]
     assert together([]) == []
+    for name in ("outside", "a point", "the whole image"):
+        assert same_masks(2 * [(CASES[name][0], (100, 100))])
+
+
+def same_masks(items: list[Item]) -> bool:
+    """Whether the RLEs of many items are those that pycocotools makes, character by character."""
+    floats = [([[*map(float, p)] for p in polygons], size) for polygons, size in items]
+    masks = union_masks([polygons for polygons, _ in floats], [size for _, size in floats])
+    return masks == [union_mask(polygons, *size) for polygons, size in floats]
 
 
 def any_pixels(items: list[Item]) -> list[bool]:
@@ -86,6 +96,7 @@ def test_whether_a_mask_has_pixels() -> None:
 @example([([[0, 0, 1, 3, 0.1, 3]], (1, 1)), ([[0, 0, 0, 0, 0, 0]], (1, 1))])
 def test_to_the_pixel_as_pycocotools(items: list[Item]) -> None:
     assert together(items) == one_by_one(items)
+    assert same_masks(items)
     assert any_pixels(items) == [pixels > 0 for pixels in one_by_one(items)]
 
 
@@ -116,6 +127,7 @@ def test_many_to_the_pixel_as_pycocotools() -> None:
         items = random_items(random.Random(seed))
         alone = one_by_one(items)
         assert together(items) == alone, seed
+        assert same_masks(items), seed
         assert any_pixels(items) == [pixels > 0 for pixels in alone], seed
 
 
@@ -128,6 +140,7 @@ def test_edges_of_every_slope() -> None:
         for x, y in ((20, 20), (0.5, 0.5), (30.1, 2.3))
     ]
     assert together(items) == one_by_one(items)
+    assert same_masks(items)
 
 
 def test_what_is_too_large_to_be_drawn_together() -> None:
@@ -137,3 +150,4 @@ def test_what_is_too_large_to_be_drawn_together() -> None:
         ([[rng.uniform(0, 90) for _ in range(60)] for _ in range(2)], size) for size in sizes
     ]
     assert together(items) == one_by_one(items)
+    assert same_masks(items)

@@ -1,9 +1,9 @@
 """The ground truth of an evaluation, cut down to the columns that the evaluation needs."""
 
-import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from df2coco.coco.reader import Loaded
 from df2coco.coco.schema import Rle, check_known, invalid, missing
 from df2coco.errors import CocoFileError, OptionError, did_you_mean, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
-from df2coco.masks import compressed, union_areas, union_mask
+from df2coco.masks import compressed, union_areas, union_masks
 from df2coco.taxonomy import NUM_LANDMARKS, Category, same_name
 
 
@@ -48,13 +48,13 @@ class GroundTruth:
     """A COCO file as an evaluation needs it."""
 
     path: Path
-    names: dict[int, str] = field(default_factory=dict)
+    names: dict[int, str]
     """Category id -> name, by id; the id itself where names are missing or not unique."""
-    garments: dict[int, Category] = field(default_factory=dict)
+    garments: dict[int, Category]
     """Category id -> DeepFashion2's category of that name."""
-    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sizes: dict[int, tuple[int, int]]
     """Image id -> (width, height) in pixels; 0 where it is missing."""
-    images: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int]
     """file_name -> image id, where images have names."""
     items: Items = field(default_factory=Items)
     ids: list[int] = field(default_factory=list)
@@ -71,13 +71,13 @@ class GroundTruth:
             text = f"{shorten(name)} is not one of {', '.join(known)}. {did_you_mean(name, known)}"
             raise OptionError(text.strip(), field="category")
         kept = [own == number for own in self.items.category_ids]
-        columns = (getattr(self.items, column.name) for column in fields(Items))
+        columns = (compress(getattr(self.items, column.name), kept) for column in fields(Items))
         return replace(
             self,
             names={number: self.names[number]},
             garments={n: g for n, g in self.garments.items() if n == number},
-            items=Items(*(list(itertools.compress(column, kept)) for column in columns)),
-            ids=list(itertools.compress(self.ids, kept)),
+            items=Items(*map(list, columns)),
+            ids=list(compress(self.ids, kept)),
         )
 
 
@@ -98,49 +98,66 @@ def read_ground_truth(
     """
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
-    reader = _TruthReader(GroundTruth(source.path), use, counts, by)
     document, parts = read_parts(source, use)
-    reader.start(document)
-    for part in parts:
-        reader.take(part)
-    if by is not None and not any(reader.truth.items.values):
-        text = f"no annotation has {by!r}. Use a file of df2coco convert (no --preset)."
-        raise CocoFileError(text, file=source.path)
-    return reader.truth
-
-
-class _TruthReader:
-    """Takes a file in: all but the annotations first, and these a part at a time."""
-
-    def __init__(
-        self, truth: GroundTruth, use: str, counts: tuple[int, ...], by: str | None
-    ) -> None:
-        self.truth = truth
-        self.use = use
-        self._counts = counts
-        self._by = by
-        self._believed = False
-        """`area` is the mask's, by what the file says of itself."""
-
-    def start(self, document: dict[str, Any]) -> None:
-        """Take in images and categories."""
-        truth = self.truth
-        truth.sizes = {i["id"]: (i.get("width", 0), i.get("height", 0)) for i in document["images"]}
-        truth.images = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
-        categories = sorted(document["categories"], key=lambda category: int(category["id"]))
-        names = Counter(category.get("name") for category in categories)
-        truth.names = {
+    images = document["images"]
+    categories = sorted(document["categories"], key=lambda category: int(category["id"]))
+    names = Counter(category.get("name") for category in categories)
+    truth = GroundTruth(
+        source.path,
+        {
             c["id"]: c["name"] if names[c.get("name")] == 1 and "name" in c else f"{c['id']}"
             for c in categories
-        }
-        truth.garments = find_garments(categories)
-        if self.use.startswith("keypoints"):
-            self._check_slots(categories)
-        conversion = conversion_of(document.get("info"))
-        self._believed = conversion is not None and conversion.area == "mask"
+        },
+        find_garments(categories),
+        {i["id"]: (i.get("width", 0), i.get("height", 0)) for i in images},
+        {i["file_name"]: i["id"] for i in images if "file_name" in i},
+    )
+    if kind == "keypoints":
+        _check_slots(truth, categories)
+    conversion = conversion_of(document.get("info"))
+    believed = conversion is not None and conversion.area == "mask"
+    reader = _AnnotationsReader(truth, use, counts, by, believed)
+    for part in parts:
+        reader.take(part)
+    if by is not None and not any(truth.items.values):
+        text = f"no annotation has {by!r}. Use a file of df2coco convert (no --preset)."
+        raise CocoFileError(text, file=source.path)
+    return truth
+
+
+def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> None:
+    """Refuse landmarks of other datasets, whose sigmas are not those of garments."""
+    if categories and not truth.garments:
+        raise _not_ours(truth, categories[0]["id"])
+    for category in categories:
+        known = truth.garments.get(category["id"])
+        slots = len(category.get("keypoints", ()))
+        if known is not None and slots and own_slots(known, slots) is None:
+            expected = f"{NUM_LANDMARKS}, {NUM_AGGREGATED} or {known.num_landmarks}"
+            text = f"{slots} keypoints for {known.name}, expected {expected}."
+            raise CocoFileError(text, file=truth.path, field="categories")
+
+
+def _not_ours(truth: GroundTruth, category_id: int) -> CocoFileError:
+    text = f"{truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its landmarks "
+    text += (
+        "are unknown. Name it as DeepFashion2 does, or score it with its own dataset's evaluation."
+    )
+    return CocoFileError(text, file=truth.path, field=f"categories, id {category_id}")
+
+
+@dataclass(slots=True)
+class _AnnotationsReader:
+    """Takes annotations in, a part of the file at a time."""
+
+    truth: GroundTruth
+    use: str
+    counts: tuple[int, ...]
+    by: str | None
+    believed: bool
+    """`area` is the mask's, by what the file says of itself."""
 
     def take(self, part: list[Any]) -> None:
-        """Take in annotations."""
         truth, items = self.truth, self.truth.items
         first = len(truth.ids)
         for name, known in (("image_id", truth.sizes), ("category_id", truth.names)):
@@ -149,35 +166,35 @@ class _TruthReader:
         items.image_ids += [entry.image_id for entry in part]
         items.category_ids += [entry.category_id for entry in part]
         items.crowds += [entry.iscrowd for entry in part]
-        if self._by is not None:
+        if self.by is not None:
             # Pandas writes 2.0; what is no whole number is none of the values.
-            values = (getattr(entry, self._by) for entry in part)
-            items.values += [
-                int(v) if type(v) in (int, float) and v % 1 == 0 else 0 for v in values
-            ]
+            values = (getattr(entry, self.by) for entry in part)
+            known_types = (int, float)
+            items.values += [int(v) if type(v) in known_types and v % 1 == 0 else 0 for v in values]
         if self.use != "segm":
             items.boxes += [entry.bbox for entry in part]
-        if self.use in ("bbox", "segm"):
-            items.areas += [entry.area for entry in part]
         if self.use == "bbox":
             items.shapes += [hash((bytes(e.segmentation), bytes(e.keypoints))) for e in part]
         elif self.use == "segm":
-            items.segmentations += [self._mask(entry, n) for n, entry in enumerate(part, first)]
+            sizes = [self._checked_size(entry, n) for n, entry in enumerate(part, first)]
+            items.segmentations += as_rles([entry.segmentation for entry in part], sizes)
         else:
             for number, entry in enumerate(part, first):
                 self._take_landmarks(entry, number)
             items.areas += self._scales(part, first)
+            return
+        items.areas += [entry.area for entry in part]
 
     def _take_landmarks(self, item: Any, number: int) -> None:
         category = self.truth.garments.get(item.category_id)
         if category is None:
-            raise self._not_ours(item.category_id)
+            raise _not_ours(self.truth, item.category_id)
         own = own_landmarks(item.keypoints, category)
         if own is None:
             text = f"{len(item.keypoints)} numbers, {expected_numbers(category)}"
             where = f"annotations[{number}].keypoints"
             raise CocoFileError(text, file=self.truth.path, field=where)
-        own[2::3] = [v if v in self._counts else 0 for v in own[2::3]]
+        own[2::3] = [v if v in self.counts else 0 for v in own[2::3]]
         self.truth.items.keypoints.append(own)
         self.truth.items.labelled.append(len(own) // 3 - own[2::3].count(0))
 
@@ -186,54 +203,38 @@ class _TruthReader:
         scales = [entry.bbox[2] * entry.bbox[3] for entry in part]
         if self.use == "keypoints":
             return scales
-        measured: dict[int, float] = {}
-        drawn: list[int] = []
-        for place, entry in enumerate(part):
-            if self._believed:
-                measured[place] = entry.area
-            elif isinstance(entry.segmentation, Rle):
-                from pycocotools import mask as coco_mask
+        from pycocotools import mask as coco_mask
 
-                measured[place] = int(coco_mask.area(self._mask(entry, first + place)))
+        measured: dict[int, float] = {}
+        drawn: dict[int, Any] = {}
+        for place, entry in enumerate(part):
+            if self.believed:
+                measured[place] = entry.area
             elif entry.segmentation:
-                self._check_mask(entry, first + place)
-                drawn.append(place)
-        segmentations = [part[place].segmentation for place in drawn]
-        sizes = [self.truth.sizes[part[place].image_id] for place in drawn]
-        measured.update(zip(drawn, union_areas(segmentations, sizes), strict=True))
+                size = self._checked_size(entry, first + place)
+                if isinstance(entry.segmentation, Rle):
+                    measured[place] = int(coco_mask.area(as_rles([entry.segmentation], [size])[0]))
+                else:
+                    drawn[place] = entry.segmentation, size
+        areas = union_areas(
+            [mask for mask, _ in drawn.values()], [size for _, size in drawn.values()]
+        )
+        measured.update(zip(drawn, areas, strict=True))
         return [measured.get(place, 0) or box for place, box in enumerate(scales)]
 
-    def _mask(self, item: Any, number: int) -> dict[str, Any]:
-        self._check_mask(item, number)
-        return compress(item.segmentation, *self.truth.sizes[item.image_id])
-
-    def _check_mask(self, item: Any, number: int) -> None:
-        path, entry = self.truth.path, f"annotations[{number}]"
+    def _checked_size(self, item: Any, number: int) -> tuple[int, int]:
+        """The (width, height) of the item's image, in which its mask can be drawn."""
+        path, entry, size = (
+            self.truth.path,
+            f"annotations[{number}]",
+            self.truth.sizes[item.image_id],
+        )
         if item.segmentation == []:
             raise missing(path, entry, "segmentation", "an empty list")
-        fault = misfit_of_mask(item.segmentation, self.truth.sizes[item.image_id])
+        fault = misfit_of_mask(item.segmentation, size)
         if fault:
             raise invalid(path, f"{entry}.segmentation", fault)
-
-    def _check_slots(self, categories: Sequence[dict[str, Any]]) -> None:
-        """Refuse landmarks of other datasets, whose sigmas are not those of garments."""
-        if categories and not self.truth.garments:
-            raise self._not_ours(categories[0]["id"])
-        for category in categories:
-            known = self.truth.garments.get(category["id"])
-            slots = len(category.get("keypoints", ()))
-            if known is not None and slots and own_slots(known, slots) is None:
-                expected = f"{NUM_LANDMARKS}, {NUM_AGGREGATED} or {known.num_landmarks}"
-                text = f"{slots} keypoints for {known.name}, expected {expected}."
-                raise CocoFileError(text, file=self.truth.path, field="categories")
-
-    def _not_ours(self, category_id: int) -> CocoFileError:
-        return CocoFileError(
-            f"{self.truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its "
-            "landmarks are unknown. Name it as DeepFashion2 does, or score it with its own dataset's evaluation.",
-            file=self.truth.path,
-            field=f"categories, id {category_id}",
-        )
+        return size
 
 
 def misfit_of_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
@@ -258,11 +259,13 @@ def no_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
     return f"{'missing' if mask is None else value}, expected {expected}."
 
 
-def compress(segmentation: list[list[float]] | Rle, width: int, height: int) -> dict[str, Any]:
-    """A mask as an RLE with text for its counts."""
-    if isinstance(segmentation, Rle):
-        mask = compressed(segmentation.as_json())
-    else:
-        mask = union_mask(segmentation, width, height)
-    counts = mask["counts"]
-    return {"size": mask["size"], "counts": counts if type(counts) is str else counts.decode()}
+def as_rles(
+    masks: Sequence[list[list[float]] | Rle], sizes: Sequence[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Masks of images of (width, height) as RLEs with text for their counts."""
+    polygons = [(m, s) for m, s in zip(masks, sizes, strict=True) if not isinstance(m, Rle)]
+    drawn = iter(union_masks([mask for mask, _ in polygons], [size for _, size in polygons]))
+    rles = [compressed(m.as_json()) if isinstance(m, Rle) else next(drawn) for m in masks]
+    counts = (rle["counts"] for rle in rles)
+    texts = (each if type(each) is str else each.decode() for each in counts)
+    return [{**rle, "counts": text} for rle, text in zip(rles, texts, strict=True)]

@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from df2coco.coco.results import ResultDecoder, as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import Df2cocoError, FaultError
-from df2coco.evaluation.ground_truth import GroundTruth, compress, misfit_of_mask, no_mask
+from df2coco.evaluation.ground_truth import GroundTruth, as_rles, misfit_of_mask, no_mask
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS, Category
 
@@ -217,22 +218,34 @@ class _ResultsReader:
 
     def _take_masks(self, part: Numbered) -> Faults:
         """RLEs, polygons, or boxes alone, which are their own masks, as in pycocotools' loadRes."""
-        sizes = [self.truth.sizes[result.image_id] for _, result in part]
-        masks = [_mask(result, size) for (_, result), size in zip(part, sizes, strict=True)]
-        counts = ["" if isinstance(mask, str) else mask["counts"] for mask in masks]
-        areas = mask_areas(counts, [width * height for width, height in sizes])
-        for (index, result), mask, area, size in zip(part, masks, areas, sizes, strict=True):
-            fault = mask if isinstance(mask, str) else ""
-            if fault or area is None:
-                fault = fault or no_mask(result.segmentation, size)
+        results, fitting = self.results, []
+        for index, result in part:
+            mask, size = result.segmentation, self.truth.sizes[result.image_id]
+            if not mask and result.bbox:
+                x, y, w, h = result.bbox
+                mask = [[x, y, x, y + h, x + w, y + h, x + w, y]]
+            fault = misfit_of_mask(mask, size)
+            is_text = isinstance(mask, Rle) and isinstance(mask.counts, str)  # looked at below
+            if not fault and not is_text and not is_drawable(mask):
+                fault = no_mask(mask, size)
+            if fault:
                 yield index, FaultError("segmentation", fault)
+            else:
+                fitting.append((index, result, mask, size))
+        masks = as_rles([mask for _, _, mask, _ in fitting], [size for *_, size in fitting])
+        pixels = [width * height for *_, (width, height) in fitting]
+        areas = mask_areas([mask["counts"] for mask in masks], pixels)
+        for (index, result, own, size), mask, area in zip(fitting, masks, areas, strict=True):
+            if area is None:
+                yield index, FaultError("segmentation", no_mask(own, size))
                 continue
-            self.results.segmentations.append(mask)
-            self.results.boxes.append(_extent(result))
-            # Not the area of a box beside an RLE, which would move results to other sizes than
-            # the masks'.
-            box = None if isinstance(result.segmentation, Rle) else result.bbox
-            self.results.areas.append(area if box is None else box[2] * box[3])
+            # Not the box beside an RLE, which would move results to other sizes than the masks'.
+            box = None if isinstance(own, Rle) else result.bbox
+            results.areas.append(area if box is None else box[2] * box[3])
+            if result.segmentation and not isinstance(own, Rle):
+                box = around(list(chain.from_iterable(own)), 2)
+            results.boxes.append(box)
+            results.segmentations.append(mask)
 
     def _take_landmarks(self, part: Numbered) -> Faults:
         results, truth = self.results, self.truth
@@ -259,28 +272,6 @@ class _ResultsReader:
             results.keypoints.append(own)
             results.boxes.append(result.bbox)
             results.areas.append(width * height)
-
-
-def _mask(result: Any, size: tuple[int, int]) -> dict[str, Any] | str:
-    """Compressed, but of unknown counts; or the fault."""
-    mask = result.segmentation
-    if not mask and result.bbox:
-        x, y, w, h = result.bbox
-        mask = [[x, y, x, y + h, x + w, y + h, x + w, y]]
-    fault = misfit_of_mask(mask, size)
-    if not fault and isinstance(mask, Rle) and isinstance(mask.counts, str):
-        return mask.as_json()
-    if not fault and not is_drawable(mask):
-        fault = no_mask(mask, size)
-    return fault or compress(mask, *size)
-
-
-def _extent(result: Any) -> Box | None:
-    """The box as it is written, of polygons or in the place of a mask."""
-    if isinstance(result.segmentation, Rle):
-        return None
-    box: Box = result.bbox
-    return around([n for p in result.segmentation for n in p], 2) if result.segmentation else box
 
 
 def around(numbers: list[float], step: int = 3) -> Box:

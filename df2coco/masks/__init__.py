@@ -70,9 +70,9 @@ def compressed(rle: Mapping[str, Any]) -> Any:
     """A checked RLE (see `df2coco.coco.schema.is_drawable`) whose counts pycocotools computes with."""
     from pycocotools import mask as coco_mask
 
-    if isinstance(rle["counts"], list):
-        return coco_mask.frPyObjects(rle, *rle["size"])
-    return rle
+    if isinstance(rle["counts"], (str, bytes)):
+        return rle
+    return coco_mask.frPyObjects(rle, *rle["size"])
 
 
 _BATCH_PIXELS: Final = 1 << 32
@@ -96,6 +96,24 @@ def union_areas(
             polygons = [list(map(float, polygon)) for polygon in segmentations[start]]
             areas.append(union_area(polygons, *sizes[start]))
     return areas
+
+
+def union_masks(
+    segmentations: Sequence[Segmentation], sizes: Sequence[tuple[int, int]]
+) -> list[Any]:
+    """`union_mask` of many items in half of the time; `sizes` are the (width, height) of their images."""
+    from df2coco.masks import rasteriser
+
+    masks: list[Any] = []
+    for start, stop in _batches(segmentations, sizes):
+        own = sizes[start:stop]
+        if stop > start + 1:
+            counts = rasteriser.run_lengths(segmentations[start:stop], own)
+            rles = [{"size": [h, w], "counts": c} for c, (w, h) in zip(counts, own, strict=True)]
+            masks += map(compressed, rles)
+        else:
+            masks.append(union_mask(segmentations[start], *own[0]))
+    return masks
 
 
 def _batches(

@@ -29,6 +29,39 @@ def count_pixels(
     A pixel's place in the image, down the columns, is a 32-bit number here, polygon after polygon: width
     x height summed over all polygons must stay below 2^32.
     """
+    begins, ends, first, _ = _runs(segmentations, sizes)
+    areas = np.zeros(len(sizes), np.int64)
+    filled = np.flatnonzero(np.diff(first))
+    if len(filled):
+        areas[filled] = np.add.reduceat(ends - begins, first[filled], dtype=np.int64)
+    return areas.tolist()  # type: ignore[no-any-return]
+
+
+def run_lengths(
+    segmentations: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
+) -> list[_Array]:
+    """The counts of the RLE of each item's mask, where no run but the first is 0; see `count_pixels`."""
+    begins, ends, first, start = _runs(segmentations, sizes)
+    apart = ends[:-1] < begins[1:]
+    apart |= np.diff(np.repeat(np.arange(len(sizes)), np.diff(first))) > 0
+    begins = np.append(begins[:1], begins[1:][apart])
+    ends = np.append(ends[:-1][apart], ends[-1:])
+    filled = begins < ends
+    begins, ends = begins[filled], ends[filled]
+    places = 2 * np.searchsorted(begins, start)
+    edges = np.insert(np.stack([begins, ends], axis=1), places, start)
+    places += np.arange(len(sizes))
+    last = np.append(places[1:], len(edges)) - 1
+    counts = np.diff(edges, append=edges[-1:])
+    counts[last] = start + np.prod(np.array(sizes, np.uint32), axis=1) - edges[last]
+    return list(map(counts.__getitem__, map(slice, places, last + (counts[last] > 0))))
+
+
+def _runs(
+    segmentations: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
+) -> tuple[_Array, _Array, _Array, _Array]:
+    """Where the runs of pixels in the items' masks begin and end; each item's first run, and at last their
+    number; where the pixels of each item begin."""
     counts = np.fromiter(map(len, segmentations), np.intp, len(segmentations))
     polygons = list(chain.from_iterable(segmentations))
     lengths = np.fromiter(map(len, polygons), np.intp, len(polygons)) // 2
@@ -46,21 +79,17 @@ def count_pixels(
     # Keys rise along every edge: "stable" makes use of that, and takes a third of the time.
     keys.sort(kind="stable")
 
+    start = np.append(base, 0)[np.cumsum(counts) - counts]
     # Down a column, a polygon begins at one crossing and ends at the next. Moved to where the item's
     # first polygon lies, its polygons overlap; then their union lacks what lies between the n-th end and
     # the next begin, where that comes later.
     runs = crossings // 2
-    moved = np.repeat((base - base[(np.cumsum(counts) - counts)[item]]).astype(np.uint32), runs)
+    moved = np.repeat((base - start[item]).astype(np.uint32), runs)
     begins, ends = keys[0::2] - moved, keys[1::2] - moved
     begins.sort(kind="stable")
     ends.sort(kind="stable")
     np.minimum(ends[:-1], begins[1:], out=ends[:-1])
-    areas = np.zeros(len(counts), np.int64)
-    first = _from_zero(runs)[_from_zero(counts)]
-    filled = np.flatnonzero(np.diff(first))
-    if len(filled):
-        areas[filled] = np.add.reduceat(ends - begins, first[filled], dtype=np.int64)
-    return areas.tolist()  # type: ignore[no-any-return]
+    return begins, ends, _from_zero(runs)[_from_zero(counts)], start
 
 
 class _Edges(NamedTuple):
