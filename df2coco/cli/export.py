@@ -10,16 +10,10 @@ import typer
 from df2coco.cli import app, say
 from df2coco.converter.options import LAYOUTS, TASKS
 from df2coco.errors import counted
-from df2coco.export import (
-    NOTES,
-    PHOTOS,
-    YOLO_TASKS,
-    Exported,
-    export_coco,
-    export_roboflow,
-    export_table,
-    export_yolo,
-)
+from df2coco.export.coco import export_coco, export_roboflow
+from df2coco.export.datasets import PHOTOS, Exported
+from df2coco.export.table import export_table
+from df2coco.export.yolo import NOTES, YOLO_TASKS, export_yolo
 from df2coco.layouts import SHARED
 from df2coco.outputs import atomic_write
 from df2coco.parser.records import NOTICES

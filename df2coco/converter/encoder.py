@@ -97,10 +97,13 @@ class Encoder:
     def annotation(self, record: ImageRecord, item: Item, measured: Measured) -> bytes:
         """JSON of an item's annotation, with `%d` for its id: the writer numbers them."""
         # Text joined, rather than a dict for orjson or one large format, which both take longer.
+        # Boxes are floats: Detectron2 scales them in place, which cuts integers off.
+        box = from_corners(item.bounding_box)
+        whole = type(sum(box)) is int
         parts = [
             b'{"id":%%d,"image_id":%d,"category_id":%d,"bbox":'
             % (record.image_id, self._category_ids[item.category_id]),
-            _box(item.bounding_box),
+            b"[%d.0,%d.0,%d.0,%d.0]" % tuple(box) if whole else orjson.dumps(list(map(float, box))),
             b',"area":',
             orjson.dumps(area_or_box(measured.pixels * self._counts_pixels, item.bounding_box)),
             b',"iscrowd":0,"segmentation":',
@@ -129,14 +132,6 @@ class Encoder:
             if numbers[start + 2] == 1:
                 numbers[start : start + 3] = (0, 0, 0)
         return numbers, numbers[2::3].count(2)
-
-
-def _box(corners: tuple[Number, Number, Number, Number]) -> bytes:
-    """JSON of [x, y, width, height], all floats: Detectron2 scales them in place, which cuts integers off."""
-    box = from_corners(corners)
-    if type(sum(box)) is int:
-        return b"[%d.0,%d.0,%d.0,%d.0]" % tuple(box)
-    return orjson.dumps(list(map(float, box)))
 
 
 @functools.lru_cache(4096)

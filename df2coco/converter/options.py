@@ -7,21 +7,13 @@ import dataclasses
 import os
 from collections.abc import ItemsView, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from df2coco.coco.info import Condition
 from df2coco.coco.schema import is_id
 from df2coco.errors import OptionError, check_choice, check_list, did_you_mean, shorten
 from df2coco.parser.annotation import find_image_id
-from df2coco.taxonomy import (
-    CATEGORIES,
-    CATEGORY_BY_ID,
-    CATEGORY_BY_NAME,
-    SOURCES,
-    Category,
-    ImageSource,
-    same_name,
-)
+from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, SOURCES, ImageSource, same_name
 
 Task: TypeAlias = Literal["keypoints", "instances"]
 LayoutName: TypeAlias = Literal["unified", "aggregated", "category"]
@@ -56,6 +48,9 @@ ON_ERROR: Final[Mapping[OnError, str]] = {
     "fail": "report all that cannot be used, write nothing, exit 2",
     "skip": "leave it out and count it",
 }
+
+_TABLES: Final = {"task": TASKS, "layout": LAYOUTS, "landmarks": LANDMARKS, "area": AREAS}
+"""Field of `Shape` -> its values."""
 
 _PRESETS: Final[Mapping[str, Mapping[str, str]]] = {
     "official": {"task": "keypoints", "layout": "unified", "landmarks": "all", "area": "box"}
@@ -141,9 +136,8 @@ class Shape:
         check_choice("preset", self.preset, (None, *PRESETS))
         fixed = _PRESETS[self.preset] if self.preset else {}
         for field in [each for each in dataclasses.fields(self) if each.name in _TABLES]:
-            given = getattr(self, field.name)
-            optional = () if field.default else (None,)
-            check_choice(field.name, given, (*optional, *_TABLES[field.name]))
+            given, values = getattr(self, field.name), cast(Any, _TABLES[field.name])
+            check_choice(field.name, given, values if field.default else (None, *values))
             value = fixed.get(field.name, given)
             if given not in (field.default, value):
                 text = f"{shorten(given)} does not go with preset {self.preset}, which has {value}."
@@ -171,20 +165,10 @@ class Shape:
         return dataclasses.replace(self, task=task, area=self.area or AREA_OF_TASK[task])
 
 
-_TABLES: Final[Mapping[str, Mapping[Any, str]]] = {
-    "task": TASKS,
-    "layout": LAYOUTS,
-    "landmarks": LANDMARKS,
-    "area": AREAS,
-}
-"""Field of `Shape` -> its values."""
-
-
 def _category_id(given: object, option: str) -> int:
-    known: dict[Any, Category] = {**CATEGORY_BY_ID, **CATEGORY_BY_NAME}
-    category = known.get(given) if type(given) in (int, str) else None
-    if category is None:
-        near = known.get(int(str(given))) if str(given).isdecimal() else same_name(given)
+    category = CATEGORY_BY_ID.get(given) if type(given) is int else same_name(given)
+    if category is None or given not in (category.id, category.name, category.official_name):
+        near = CATEGORY_BY_ID.get(int(str(given))) if str(given).isdecimal() else category
         names = [category.name for category in CATEGORIES]
         hint = did_you_mean(near.name if near else given, names)
         text = f"{shorten(given)} is not one of {', '.join(names)}. {hint}".strip()

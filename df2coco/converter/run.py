@@ -206,7 +206,8 @@ class _Run:
                 empty = [s for s in summaries if "nothing-left" in s.notice_counts]
                 is_void = self._fails(*summaries) or len(empty) == len(summaries)
                 for summary in summaries if is_void else empty:
-                    summary.clear()
+                    summary.images = summary.items = summary.left_out = 0
+                    summary.items_per_category.clear()
                 if is_void:
                     raise ConversionError(summaries)
                 for summary in empty:  # the other splits are what was asked for

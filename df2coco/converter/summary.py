@@ -57,11 +57,6 @@ class Summary:
         counts = ((self.notice_counts[code], what) for code, what in _UNUSABLE.items())
         return ", ".join(counted(count, what) for count, what in counts if count)
 
-    def clear(self) -> None:
-        """Count nothing as written; the notices stay."""
-        self.images = self.items = self.left_out = 0
-        self.items_per_category.clear()
-
 
 _UNUSABLE: Final = {"bad-file": "annotation file", "bad-image": "image", "bad-item": "item"}
 """Code of a notice about something that cannot be used -> what that is."""

@@ -70,15 +70,15 @@ def _run(export: Export, *, is_roboflow: bool) -> Exported:
 
 
 def _write(export: Export, work: Path, dataset: Dataset, *, is_roboflow: bool) -> ExportedSplit:
-    """The COCO file, and its photos in the split's folder."""
+    """The COCO file, byte for byte where no image is renamed, and its photos in the split's folder."""
     names = {image_id: photo.file_name for image_id, photo in dataset.photos.items()}
     file, use = f"{dataset.name}/_annotations.coco.json", "boxes"
     if not is_roboflow:
         kind = "keypoints" if any("keypoints" in e for e in dataset.categories) else "instances"
         file, use = f"annotations/{kind}_{dataset.name}.json", "any"
-        parts = {image_id: name.split("/") for image_id, name in names.items()}
-        shared = len(os.path.commonprefix([folders for *folders, _ in parts.values()]))  # noqa: RUF071 (lists)
-        names = {image_id: "/".join(own[shared:]) for image_id, own in parts.items()}
+        paths = {image_id: name.split("/") for image_id, name in names.items()}
+        shared = len(os.path.commonprefix([folders for *folders, _ in paths.values()]))  # noqa: RUF071 (lists)
+        names = {image_id: "/".join(own[shared:]) for image_id, own in paths.items()}
     places = {}
     for image_id, photo in dataset.photos.items():
         place = f"{dataset.name}/{names[image_id]}"
@@ -88,21 +88,16 @@ def _write(export: Export, work: Path, dataset: Dataset, *, is_roboflow: bool) -
         places[place] = photo
     items = sum(map(len, dataset.annotations(use)))
     os.makedirs(os.path.dirname(work / file), exist_ok=True)
-    _copy(dataset.coco, work / file, names)
+    document, parts = read_parts(dataset.coco)
+    if all(image["file_name"] == names[image["id"]] for image in document["images"]):
+        shutil.copyfile(dataset.coco, work / file)
+    else:
+        head: Any = document.get("info"), document["categories"], work / file, document
+        with open(work / file, "wb") as stream, Writer(stream, *head) as writer:
+            for annotations in parts:
+                writer.add_entries((), annotations)
+            images = ({**image, "file_name": names[image["id"]]} for image in document["images"])
+            writer.add_entries(images, ())
+            writer.close()
     export.put_photos(dataset, work, places)
     return ExportedSplit(dataset.name, len(places), items, dataset.notices)
-
-
-def _copy(coco: Path, target: Path, names: Mapping[int, str]) -> None:
-    """Copy a COCO file whose images are called `names`: byte for byte where they are so already."""
-    document, parts = read_parts(coco)
-    if all(image["file_name"] == names[image["id"]] for image in document["images"]):
-        shutil.copyfile(coco, target)
-        return
-    head: Any = document.get("info"), document["categories"], target, document
-    with open(target, "wb") as stream, Writer(stream, *head) as writer:
-        for annotations in parts:
-            writer.add_entries((), annotations)
-        images = ({**image, "file_name": names[image["id"]]} for image in document["images"])
-        writer.add_entries(images, ())
-        writer.close()

@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -93,7 +93,7 @@ class Dataset:
     """Those to export, in the order of their ids: training tools number classes by it."""
     category_ids: frozenset[int]
     """Of all that the file has."""
-    notices: Counter[str]
+    notices: Counter[str] = field(default_factory=Counter)
     """Code of `df2coco.parser.records.NOTICES` -> how often, where it was converted."""
 
     @property
@@ -185,7 +185,7 @@ class Export:
         """The splits of a source, which is converted to `out` where it is no COCO file."""
         if source.suffix.lower() == ".json" and source.is_file():
             photos = photos or find_photos(source, read_parts(source)[0]["images"])
-            yield self._read(source.stem, source, self._pictures(photos, source), {}, Counter())
+            yield self._read(source.stem, source, self._pictures(photos, source), {})
             return
         splits = find_splits(source, photos, self.password)
         pictures = []
@@ -207,7 +207,8 @@ class Export:
         )
         for split, own, done in zip(splits, pictures, summaries, strict=True):
             found = {e.file_name: Picture(e.file_name, e.image) for e in split.entries if e.image}
-            yield self._read(split.name, done.outputs[0], own, found, done.notice_counts)
+            dataset = self._read(split.name, done.outputs[0], own, found)
+            yield replace(dataset, notices=done.notice_counts)
 
     def _pictures(self, path: str | Path, source: Path) -> Pictures:
         pictures = Pictures(path, self.password)
@@ -216,14 +217,7 @@ class Export:
             raise SourceError(text, file=source)
         return pictures
 
-    def _read(
-        self,
-        split: str,
-        path: Path,
-        pictures: Pictures,
-        found: Mapping[str, Picture],
-        notices: Counter[str],
-    ) -> Dataset:
+    def _read(self, split: str, path: Path, own: Pictures, found: dict[str, Picture]) -> Dataset:
         """The COCO file at `path`; `found` are pictures that are known already, by file name."""
         document, _ = read_parts(path, "any")
         conversion = conversion_of(document.get("info"))
@@ -239,11 +233,11 @@ class Export:
             if image["id"] in photos:
                 raise invalid(path, f"{where}.id", f"{image['id']} is there twice.")
             name = image["file_name"]
-            picture = found.get(name) or pictures.required(name)
+            picture = found.get(name) or own.required(name)
             name = str(PurePosixPath(name)) if "/" in name else name
             photos[image["id"]] = Photo(name, picture, image["width"], image["height"])
         folders = {os.path.dirname(photo.picture.name) for photo in photos.values()}
-        check_folder(self.folder, [pictures.path / folder for folder in folders])
+        check_folder(self.folder, [own.path / folder for folder in folders])
         categories = sorted(document["categories"], key=lambda entry: int(entry["id"]))
         for number, entry in enumerate(categories):
             if number and entry["id"] == categories[number - 1]["id"]:
@@ -257,8 +251,7 @@ class Export:
         if not categories:
             what = f"no category {only.name!r}" if only else "no categories"
             raise CocoFileError(f"has {what}. Name another file.", file=path)
-        name = self.names[split_of(split)]
-        return Dataset(name, path, photos, pictures, categories, ids, notices)
+        return Dataset(self.names[split_of(split)], path, photos, own, categories, ids)
 
     def put_photos(self, dataset: Dataset, work: Path, places: Mapping[str, Photo]) -> None:
         """Link or copy photos, each to its place below `work`.

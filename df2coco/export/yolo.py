@@ -50,11 +50,7 @@ NOTES: Final[Mapping[str, str]] = {
 
 _NAMES: Final = {"train": "train", "validation": "val", "test": "test", None: "train"}
 
-_USES: Final[Mapping[YoloTask, str]] = {
-    "detect": "boxes",
-    "segment": "boxes and masks",
-    "pose": "boxes and landmarks",
-}
+_USES: Final = {"detect": "boxes", "segment": "boxes and masks", "pose": "boxes and landmarks"}
 """Task -> what it needs of an annotation."""
 
 _BATCH: Final = 128
@@ -164,10 +160,8 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
     if category is not None:
         layout, own = layout_of_category(category), own_slots(category, count)
     if layout is None or own is None:
-        text = (
-            f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas are"
-        )
-        raise CocoFileError(f"{text} unknown. Export boxes or masks.", file=file)
+        text = f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas"
+        raise CocoFileError(f"{text} are unknown. Export boxes or masks.", file=file)
     return layout, Slots(count, {slot: place for place, slot in enumerate(own)})
 
 
@@ -176,8 +170,6 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
 
 def _place(file_name: str) -> str:
     """The path of a photo below the folder of its split."""
-    if "/" not in file_name:
-        return file_name
     *folders, name = file_name.split("/")
     # A folder called images would be the one that is replaced to find the labels.
     return "/".join([*("image" if each == "images" else each for each in folders), name])
@@ -209,8 +201,7 @@ def _write(
                 for row in rows:
                     text += row.text
                     items += bool(row.text)
-                    if row.notes:
-                        notes.update(row.notes)
+                    notes.update(row.notes)
                 append(image_id, text)
                 written.add(image_id)
             export.progress(phase, len(written), len(photos))
@@ -223,16 +214,15 @@ def _write(
 
 def _label_files(dataset: Dataset, places: Mapping[int, str], folder: str) -> dict[int, str]:
     """Image id -> path of its labels. Raises `CocoFileError` where two have the same."""
-    files: dict[int, str] = {}
-    taken: dict[str, int] = {}
+    files: dict[str, int] = {}
     for image_id, place in places.items():
-        files[image_id] = os.path.join(folder, f"{os.path.splitext(place)[0]}.txt")
-        other = taken.setdefault(files[image_id], image_id)
+        path = os.path.join(folder, f"{os.path.splitext(place)[0]}.txt")
+        other = files.setdefault(path, image_id)
         if other != image_id:
             both = " and ".join(dataset.photos[i].file_name for i in (other, image_id))
             text = f"{both} would share one file of labels. Rename one of the photos."
             raise CocoFileError(text, file=dataset.coco, field="images")
-    return files
+    return {image_id: path for path, image_id in files.items()}
 
 
 def _batches(dataset: Dataset, task: YoloTask, slots: Slots | None) -> Iterator[list[LabelledItem]]:
