@@ -78,9 +78,7 @@ _OTHER: Final = FileKind("a JSON file of another form", _NEEDED, "other")
 _LINES: Final = FileKind("JSON Lines (a JSON object in each line)", _NEEDED, "lines")
 
 _VOLUME_NAME: Final = re.compile(r"\.(?:z\d\d|(?:zip|7z|rar)\.\d+|part\d+\.rar)$", re.IGNORECASE)
-_PAGE: Final = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)", re.IGNORECASE
-)
+_PAGE: Final = re.compile(rb"(?i)\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head|body)")
 _OBJECTS: Final = (
     # the first of these that is true says what a JSON file is
     (re.compile(rb'"(?:images|annotations|categories|licenses)"\s*:\s*\[').search, _COCO),
@@ -104,7 +102,17 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _PAGE.match(text):
         return _WEB_PAGE
-    return _XML if text.startswith(b"<?xml") else _recognise_json(text)
+    if text.startswith(b"<?xml"):
+        return _XML
+    if text[:1] not in (b"{", b"["):
+        return None
+    text = text[:LOOKED_AT]
+    first, _, rest = text.partition(b"\n")
+    if rest.lstrip()[:1] == b"{":
+        with suppress(orjson.JSONDecodeError):
+            if type(orjson.loads(first)) is dict:
+                return _LINES
+    return next((kind for is_so, kind in _OBJECTS if is_so(text)), _OTHER)
 
 
 def recognise_file(path: Path) -> FileKind | None:
@@ -125,15 +133,3 @@ def _start(path: Path) -> bytes:
             return file.read(LOOKED_AT)
     except OSError:
         return b""
-
-
-def _recognise_json(text: bytes) -> FileKind | None:
-    if text[:1] not in (b"{", b"["):
-        return None
-    text = text[:LOOKED_AT]
-    first, _, rest = text.partition(b"\n")
-    if rest.lstrip()[:1] == b"{":
-        with suppress(orjson.JSONDecodeError):
-            if type(orjson.loads(first)) is dict:
-                return _LINES
-    return next((kind for is_so, kind in _OBJECTS if is_so(text)), _OTHER)

@@ -9,16 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from df2coco.taxonomy import (
-    CATEGORIES,
-    FLIP_INDICES,
-    LANDMARK_NAMES,
-    NUM_LANDMARKS,
-    SIGMAS,
-    SKELETON,
-    Category,
-    flip_indices,
-)
+from df2coco import taxonomy
+from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS, Category, flip_indices
 
 NUM_AGGREGATED: Final = 81
 
@@ -37,7 +29,9 @@ class Layout:
     """OKS sigmas."""
 
 
-UNIFIED: Final = Layout(LANDMARK_NAMES, SKELETON, FLIP_INDICES, SIGMAS)
+UNIFIED: Final = Layout(
+    taxonomy.LANDMARK_NAMES, taxonomy.SKELETON, taxonomy.FLIP_INDICES, taxonomy.SIGMAS
+)
 
 
 def layout_of_category(category: Category) -> Layout:

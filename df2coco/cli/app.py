@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import typer
 
@@ -43,31 +42,6 @@ def command_group(name: str, help: str) -> typer.Typer:
     return group
 
 
-_EXAMPLES: Final = {
-    "convert": "df2coco convert validation.zip validation.json",
-    "image-info": "df2coco image-info test/image test.json",
-    "validate": "df2coco validate train.json validation.json",
-    "explain": "df2coco explain bbox-malformed",
-    "evaluate bbox": "df2coco evaluate bbox validation.json results.json",
-    "evaluate segm": "df2coco evaluate segm validation.json results.json",
-    "evaluate keypoints": "df2coco evaluate keypoints validation.json results.json",
-    "evaluate retrieval": "df2coco evaluate retrieval query.json gallery.json results.json",
-    "retrieval": "df2coco retrieval validation retrieval",
-    "restore": "df2coco restore validation.json annos",
-    "split": "df2coco split train.json parts --parts train=0.9,test=0.1",
-    "merge": "df2coco merge train.json validation.json all.json",
-    "export coco": "df2coco export coco train.json validation.json coco --photos copy",
-    "export table": "df2coco export table validation.json items.csv",
-    "export yolo": "df2coco export yolo train.json validation.json yolo",
-    "export roboflow": "df2coco export roboflow train.json validation.json dataset",
-    "stats": "df2coco stats validation.zip",
-    "draw": "df2coco draw validation.json --sample 12 --out sheet.png",
-    "skeletons": "df2coco skeletons --out landmarks.svg",
-    "report": "df2coco report validation.json --out report.html",
-    "metainfo": "df2coco metainfo mmpose --out df2.py",
-}
-"""The last lines of each command's help."""
-
 _OPTIONS: Final = {"categories": "category", "folders": "folder", "listed": "list"}
 """A parameter of the library, which takes a list -> the option that may be repeated."""
 
@@ -75,9 +49,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def command(
-    name: str, group: typer.Typer = app, help: str | None = None
+    name: str, example: str, group: typer.Typer = app, help: str | None = None
 ) -> Callable[[Function], Function]:
-    """Register a command, whose help is its docstring, or else `help`.
+    """Register a command, whose help is its docstring, or else `help`, and ends with the example.
 
     What it raises on purpose ends in one line on stderr and exit code 2.
     """
@@ -111,7 +85,7 @@ def command(
                 fail(f"{where}{error.strerror or error}.")
 
         words = f"{group.info.name} {name}".removeprefix("df2coco ")
-        group.command(name, cls=Command, help=help, epilog=_EXAMPLES[words])(guarded)
+        group.command(name, cls=Command, help=help, epilog=f"df2coco {words} {example}")(guarded)
         return function
 
     return register
@@ -123,19 +97,19 @@ def fail(message: str, *, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def argument(metavar: str, help: str, **kwargs: Any) -> Any:
+def argument(metavar: str, help: str, default: Any = ..., **kwargs: Any) -> Any:
     """A positional argument. Nothing here looks whether a file may be read: the library says it better."""
-    return typer.Argument(metavar=metavar, help=help, show_default=False, readable=False, **kwargs)
+    return typer.Argument(default, metavar=metavar, help=help, readable=False, **kwargs)
 
 
-def option(metavar: str, help: str, *names: str, **kwargs: Any) -> Any:
-    """An option with a value; without `names` it is called as the parameter."""
-    return typer.Option(*names, metavar=metavar, help=help, readable=False, **kwargs)
+def option(metavar: str, help: str, *names: str, default: Any = None, **kwargs: Any) -> Any:
+    """An option with a value; without `names` it is called as the parameter. `...` makes it required."""
+    return typer.Option(default, *names, metavar=metavar, help=help, readable=False, **kwargs)
 
 
-def flag(name: str, help: str, **kwargs: Any) -> Any:
+def flag(name: str, help: str, *short: str, **kwargs: Any) -> Any:
     """An option without a value."""
-    return typer.Option(name, help=help, **kwargs)
+    return typer.Option(False, name, *short, help=help, **kwargs)
 
 
 def category_option(help: str) -> Any:
@@ -143,13 +117,13 @@ def category_option(help: str) -> Any:
     return option("NAME", help, autocompletion=lambda: [c.name for c in CATEGORIES])
 
 
-def choice(help: str, table: Mapping[str, str] | Sequence[str], **kwargs: Any) -> Any:
+def choice(help: str, table: Mapping[Any, str] | Sequence[str], **kwargs: Any) -> Any:
     """An option whose values are the keys of `table`, which its help explains."""
     text = f"{help} {explained(table)}." if isinstance(table, Mapping) else help
     return option("|".join(table), text, **one_of(table), **kwargs)
 
 
-def explained(table: Mapping[str, str]) -> str:
+def explained(table: Mapping[Any, str]) -> str:
     """Values and what they mean, for a help."""
     return "; ".join(f"{key}: {text}" for key, text in table.items())
 
@@ -165,39 +139,23 @@ def one_of(table: Collection[str]) -> dict[str, Any]:
     return {"callback": check, "autocompletion": lambda: list(table)}
 
 
-CocoArgument = Annotated[Path, argument("COCO.json", "A COCO file of any origin.")]
-SourceArgument = Annotated[
-    Path,
-    argument(
-        "SOURCE",
-        "A folder of annotation files (val_annos), a split folder (annos and image), a zip of "
-        "either (password-protected or not), or a dataset root of several splits.",
-    ),
-]
-ImagesOption = Annotated[
-    Path | None,
-    option("PATH", "Folder or zip of the images; found beside the annotations when not given."),
-]
-CocoImagesOption = Annotated[
-    Path | None,
-    option("PATH", "Folder or zip of the images; found beside COCO.json when not given."),
-]
-PasswordOption = Annotated[
-    str | None,
-    option(
-        "TEXT",
-        "Password of encrypted archives; else that of the variable DF2COCO_PASSWORD, or it is asked "
-        "for on a terminal.",
-        envvar="DF2COCO_PASSWORD",
-        show_envvar=False,
-    ),
-]
-WorkersOption = Annotated[
-    int | None,
-    option("N", "Processes; by default the cores it may use.", min=1, show_default=False),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-JsonOption = Annotated[bool, flag("--json", "Print JSON instead of text.")]
+COCO = argument("COCO.json", "A COCO file of any origin.")
+SOURCE = argument(
+    "SOURCE",
+    "A folder of annotation files (val_annos), a split folder (annos and image), a zip of "
+    "either (password-protected or not), or a dataset root of several splits.",
+)
+IMAGES = option("PATH", "Folder or zip of the images; found beside the annotations when not given.")
+COCO_IMAGES = option("PATH", "Folder or zip of the images; found beside COCO.json when not given.")
+PASSWORD = option(
+    "TEXT",
+    "Password of encrypted archives; else that of the variable DF2COCO_PASSWORD, or it is asked "
+    "for on a terminal.",
+    envvar="DF2COCO_PASSWORD",
+)
+WORKERS = option("N", "Processes; by default the cores it may use.", min=1)
+QUIET_FLAG = flag("--quiet", "Print nothing but errors.", "-q")
+JSON_FLAG = flag("--json", "Print JSON instead of text.")
 
 
 @contextmanager
@@ -208,23 +166,20 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
         return
     from tqdm import tqdm
 
-    shown, bar = "", None
+    shown, bar = None, tqdm(disable=True)
 
     def show(phase: str, done: int, total: int) -> None:
         nonlocal shown, bar
-        if bar is None or phase != shown:
-            if bar is not None:
-                bar.close()
-            shown, bar = (
-                phase,
-                tqdm(
-                    desc=printable(phase),
-                    total=total or None,
-                    bar_format=_BAR if total else "{desc} ...",
-                    dynamic_ncols=True,
-                    leave=False,
-                    file=sys.stderr,
-                ),
+        if phase != shown:
+            bar.close()
+            shown = phase
+            bar = tqdm(
+                desc=printable(phase),
+                total=total or None,
+                bar_format=_BAR if total else "{desc} ...",
+                dynamic_ncols=True,
+                leave=False,
+                file=sys.stderr,
             )
         bar.update(done - bar.n)
         if total and done == total:
@@ -233,8 +188,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     try:
         yield show
     finally:
-        if bar is not None:
-            bar.close()
+        bar.close()
 
 
 _BAR: Final = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
@@ -292,8 +246,8 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    _version: Annotated[
-        bool, flag("--version", "Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
+    _version: bool = flag(
+        "--version", "Print the version.", callback=_print_version, is_eager=True
+    ),
 ) -> None:
     pass  # the option does it

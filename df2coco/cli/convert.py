@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from df2coco.cli import app, say
 from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
@@ -14,84 +14,57 @@ from df2coco.parser.records import NOTICES
 from df2coco.taxonomy import SOURCES
 
 
-@app.command("convert")
+@app.command("convert", "validation.zip validation.json")
 def convert_command(
-    source: app.SourceArgument,
-    out: Annotated[
-        Path,
-        app.argument(
-            "OUT",
-            "A .json file, or a folder for instances_<split>.json and keypoints_<split>.json in one pass.",
-        ),
-    ],
-    images: app.ImagesOption = None,
-    task: Annotated[
-        str | None, app.choice("What to write.", TASKS, show_default="keypoints")
-    ] = None,
-    layout: Annotated[
-        str | None, app.choice("The slots of keypoints.", LAYOUTS, show_default="unified")
-    ] = None,
-    landmarks: Annotated[
-        str | None, app.choice("Which landmarks count.", LANDMARKS, show_default="all")
-    ] = None,
-    area: Annotated[
-        str | None,
-        app.choice("What area is.", AREAS, show_default="box for keypoints, mask for instances"),
-    ] = None,
-    preset: Annotated[
-        str | None, app.choice("A fixed set of options.", PRESETS, show_default=False)
-    ] = None,
-    classes: Annotated[
-        Path | None,
-        app.option(
-            "FILE",
-            "JSON of the file's categories, and which of the dataset's each is made of: "
-            '{"top": ["vest", "sling"], ...}. All others are left out.',
-        ),
-    ] = None,
-    category: Annotated[
-        list[str] | None, app.category_option("Only items of this category; may be repeated.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, app.category_option("No items of this category; may be repeated.")
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        app.option(
-            "NAME=VALUES",
-            "Only items with these values of scale, occlusion, zoom_in, viewpoint or style, as "
-            "scale=2,3 or style=1-; may be repeated.",
-        ),
-    ] = None,
-    only: Annotated[
-        str | None, app.choice("Only images from users or from shops.", SOURCES, show_default=False)
-    ] = None,
-    listed: Annotated[
-        Path | None,
-        app.option("FILE", "Only these images: a name or number a line, # comments.", "--list"),
-    ] = None,
-    limit: Annotated[int | None, app.option("N", "Only the first N images.", min=1)] = None,
-    sample: Annotated[
-        int | None,
-        app.option(
-            "N",
-            "Only N images, or a few more: a random sample, in which all photos of a pair_id "
-            "(of the same garments) stay together.",
-            min=1,
-        ),
-    ] = None,
-    seed: Annotated[int, app.option("N", "Another number gives another sample.")] = 0,
-    per_category: Annotated[
-        bool,
-        app.flag("--per-category", "Also write MMPose's file of each category; OUT is a folder."),
-    ] = False,
-    on_error: Annotated[str, app.choice("When something cannot be used.", ON_ERROR)] = "fail",
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    report: Annotated[
-        Path | None, app.option("FILE", "Write all that was dropped, repaired or noticed as JSON.")
-    ] = None,
-    quiet: app.QuietOption = False,
+    source: Path = app.SOURCE,
+    out: Path = app.argument(
+        "OUT",
+        "A .json file, or a folder for instances_<split>.json and keypoints_<split>.json in one pass.",
+    ),
+    images: Path | None = app.IMAGES,
+    task: str | None = app.choice("What to write.", TASKS, show_default="keypoints"),
+    layout: str | None = app.choice("The slots of keypoints.", LAYOUTS, show_default="unified"),
+    landmarks: str | None = app.choice("Which landmarks count.", LANDMARKS, show_default="all"),
+    area: str | None = app.choice(
+        "What area is.", AREAS, show_default="box for keypoints, mask for instances"
+    ),
+    preset: str | None = app.choice("A fixed set of options.", PRESETS),
+    classes: Path | None = app.option(
+        "FILE",
+        "JSON of the file's categories, and which of the dataset's each is made of: "
+        '{"top": ["vest", "sling"], ...}. All others are left out.',
+    ),
+    category: list[str] | None = app.category_option(
+        "Only items of this category; may be repeated."
+    ),
+    exclude: list[str] | None = app.category_option("No items of this category; may be repeated."),
+    where: list[str] | None = app.option(
+        "NAME=VALUES",
+        "Only items with these values of scale, occlusion, zoom_in, viewpoint or style, as "
+        "scale=2,3 or style=1-; may be repeated.",
+    ),
+    only: str | None = app.choice("Only images from users or from shops.", SOURCES),
+    listed: Path | None = app.option(
+        "FILE", "Only these images: a name or number a line, # comments.", "--list"
+    ),
+    limit: int | None = app.option("N", "Only the first N images.", min=1),
+    sample: int | None = app.option(
+        "N",
+        "Only N images, or a few more: a random sample, in which all photos of a pair_id "
+        "(of the same garments) stay together.",
+        min=1,
+    ),
+    seed: int = app.option("N", "Another number gives another sample.", default=0),
+    per_category: bool = app.flag(
+        "--per-category", "Also write MMPose's file of each category; OUT is a folder."
+    ),
+    on_error: str = app.choice("When something cannot be used.", ON_ERROR, default="fail"),
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    report: Path | None = app.option(
+        "FILE", "Write all that was dropped, repaired or noticed as JSON."
+    ),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
     chosen: Any = {"categories": category or (), "exclude": exclude or (), "where": where or ()}
@@ -113,17 +86,15 @@ def convert_command(
     )
 
 
-@app.command("image-info")
+@app.command("image-info", "test/image test.json")
 def image_info_command(
-    images: Annotated[Path, app.argument("IMAGES", "A folder or zip of 000001.jpg files.")],
-    out: Annotated[Path, app.argument("OUT", "The .json file to write.")],
-    on_error: Annotated[str, app.choice("When an image cannot be used.", ON_ERROR)] = "fail",
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    report: Annotated[
-        Path | None, app.option("FILE", "Write all that was noticed as JSON.")
-    ] = None,
-    quiet: app.QuietOption = False,
+    images: Path = app.argument("IMAGES", "A folder or zip of 000001.jpg files."),
+    out: Path = app.argument("OUT", "The .json file to write."),
+    on_error: str = app.choice("When an image cannot be used.", ON_ERROR, default="fail"),
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    report: Path | None = app.option("FILE", "Write all that was noticed as JSON."),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write a COCO file without annotations, for the test split."""
     options: Any = {

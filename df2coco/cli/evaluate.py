@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 from df2coco.cli import app, say
 from df2coco.errors import counted
@@ -14,12 +14,9 @@ from df2coco.taxonomy import ATTRIBUTES
 
 group = app.command_group("evaluate", "Score results as the DeepFashion2 benchmarks do.")
 
-GroundTruthArgument = Annotated[
-    Path,
-    app.argument(
-        "GT", "The ground truth: a COCO file of df2coco convert or of the official converter."
-    ),
-]
+_GROUND_TRUTH = app.argument(
+    "GT", "The ground truth: a COCO file of df2coco convert or of the official converter."
+)
 
 
 def _results(fields: str) -> Any:
@@ -31,47 +28,36 @@ def _results(fields: str) -> Any:
 
 def _by(help: str) -> Any:
     text = f"Also the numbers of each value of an attribute{help}"
-    return app.choice(text, tuple(ATTRIBUTES), show_default=False)
+    return app.choice(text, tuple(ATTRIBUTES))
 
 
-PerCategoryOption = Annotated[
-    bool, app.flag("--per-category", "Also the numbers of each category.")
-]
-ByOption = Annotated[
-    str | None,
-    _by(
-        ", as the published tables have them: items with other values are ignored, so a result that "
-        "matches one is neither right nor wrong."
-    ),
-]
-CategoryOption = Annotated[
-    str | None,
-    app.category_option(
-        "Score the items of this category, and take all results for its, whatever category_id they have: "
-        "those of a model of one category.",
-    ),
-]
-EngineOption = Annotated[
-    str | None,
-    app.choice(
-        "What matches results to items; both give the same numbers.",
-        tuple(ENGINES),
-        show_default="hotcoco where it is installed",
-    ),
-]
+_PER_CATEGORY = app.flag("--per-category", "Also the numbers of each category.")
+_BY = _by(
+    ", as the published tables have them: items with other values are ignored, so a result that "
+    "matches one is neither right nor wrong."
+)
+_CATEGORY = app.category_option(
+    "Score the items of this category, and take all results for its, whatever category_id they have: "
+    "those of a model of one category."
+)
+_ENGINE = app.choice(
+    "What matches results to items; both give the same numbers.",
+    tuple(ENGINES),
+    show_default="hotcoco where it is installed",
+)
 
 
 def _detection_command(kind: Kind, fields: str, summary: str) -> None:
-    @app.command(kind, group, help=summary)
+    @app.command(kind, "validation.json results.json", group, summary)
     def detection_command(
-        ground_truth: GroundTruthArgument,
-        results: Annotated[Path, _results(fields)],
-        per_category: PerCategoryOption = False,
-        by: ByOption = None,
-        category: CategoryOption = None,
-        engine: EngineOption = None,
-        as_json: app.JsonOption = False,
-        quiet: app.QuietOption = False,
+        ground_truth: Path = _GROUND_TRUTH,
+        results: Path = _results(fields),
+        per_category: bool = _PER_CATEGORY,
+        by: str | None = _BY,
+        category: str | None = _CATEGORY,
+        engine: str | None = _ENGINE,
+        as_json: bool = app.JSON_FLAG,
+        quiet: bool = app.QUIET_FLAG,
     ) -> None:
         options: Any = {"by": by, "category": category, "engine": engine}
         with app.progress_bar(quiet=quiet) as progress:
@@ -87,20 +73,20 @@ _detection_command(
 )
 
 
-@app.command("keypoints", group)
+@app.command("keypoints", "validation.json results.json", group)
 def keypoints_command(
-    ground_truth: GroundTruthArgument,
-    results: Annotated[
-        Path, _results("keypoints (x, y, v of all 294 or of the category's own), bbox (optional)")
-    ],
-    landmarks: Annotated[str, app.choice("Which landmarks count.", COUNTED_LANDMARKS)] = "all",
-    oks_area: Annotated[str, app.choice("The scale of an item in OKS.", OKS_AREAS)] = "box",
-    per_category: PerCategoryOption = False,
-    by: ByOption = None,
-    category: CategoryOption = None,
-    engine: EngineOption = None,
-    as_json: app.JsonOption = False,
-    quiet: app.QuietOption = False,
+    ground_truth: Path = _GROUND_TRUTH,
+    results: Path = _results(
+        "keypoints (x, y, v of all 294 or of the category's own), bbox (optional)"
+    ),
+    landmarks: str = app.choice("Which landmarks count.", COUNTED_LANDMARKS, default="all"),
+    oks_area: str = app.choice("The scale of an item in OKS.", OKS_AREAS, default="box"),
+    per_category: bool = _PER_CATEGORY,
+    by: str | None = _BY,
+    category: str | None = _CATEGORY,
+    engine: str | None = _ENGINE,
+    as_json: bool = app.JSON_FLAG,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Landmark estimation: COCO's average precision by OKS.
 
@@ -113,22 +99,19 @@ def keypoints_command(
     _show(evaluation, per_category, as_json, quiet)
 
 
-@app.command("retrieval", group)
+@app.command("retrieval", "query.json gallery.json results.json", group)
 def evaluate_retrieval_command(
-    query: Annotated[Path, app.argument("QUERY", "<split>_query.json of df2coco retrieval.")],
-    gallery: Annotated[Path, app.argument("GALLERY", "<split>_gallery.json of df2coco retrieval.")],
-    results: Annotated[
-        Path,
-        app.argument(
-            "RESULTS",
-            "A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
-            "gallery_image_id, gallery_bbox}, the last two lists of up to 20 answers.",
-        ),
-    ],
-    per_category: PerCategoryOption = False,
-    by: Annotated[str | None, _by(" of the query items.")] = None,
-    as_json: app.JsonOption = False,
-    quiet: app.QuietOption = False,
+    query: Path = app.argument("QUERY", "<split>_query.json of df2coco retrieval."),
+    gallery: Path = app.argument("GALLERY", "<split>_gallery.json of df2coco retrieval."),
+    results: Path = app.argument(
+        "RESULTS",
+        "A JSON list of {query_image_id, query_bbox [x1, y1, x2, y2], query_cls, query_score, "
+        "gallery_image_id, gallery_bbox}, the last two lists of up to 20 answers.",
+    ),
+    per_category: bool = _PER_CATEGORY,
+    by: str | None = _by(" of the query items."),
+    as_json: bool = app.JSON_FLAG,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Consumer-to-shop retrieval: top-1, 5, 10, 15 and 20 accuracy."""
     evaluation = evaluate_retrieval(query, gallery, results, by=cast("Attribute | None", by))
@@ -145,32 +128,24 @@ def _show(evaluation: Any, per_category: bool, as_json: bool, quiet: bool) -> No
         say(f"note: {note}")
 
 
-ListOption = Annotated[
-    Path | None,
-    app.option(
-        "FILE",
-        "Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
-        "Without it query images are the users' photos, gallery images the shops'.",
-        show_default=False,
-    ),
-]
+_IMAGE_LIST = app.option(
+    "FILE",
+    "Names of the images, one in each line, with or without .jpg: list_query.txt, list_gallery.txt. "
+    "Without it query images are the users' photos, gallery images the shops'.",
+)
 
 
-@app.command("retrieval")
+@app.command("retrieval", "validation retrieval")
 def retrieval_command(
-    source: app.SourceArgument,
-    out: Annotated[
-        Path,
-        app.argument(
-            "OUT_DIR",
-            "The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv.",
-        ),
-    ],
-    query_list: ListOption = None,
-    gallery_list: ListOption = None,
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    quiet: app.QuietOption = False,
+    source: Path = app.SOURCE,
+    out: Path = app.argument(
+        "OUT_DIR", "The folder for <split>_query.json, <split>_gallery.json and <split>_pairs.csv."
+    ),
+    query_list: Path | None = _IMAGE_LIST,
+    gallery_list: Path | None = _IMAGE_LIST,
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write the ground truth of consumer-to-shop retrieval.
 

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 
@@ -20,44 +20,36 @@ from df2coco.parser.records import NOTICES
 
 group = app.command_group("export", "Write the dataset as another tool reads it.")
 
-_PATHS = "SOURCE|COCO.json... DIR"
-PathsArgument = Annotated[
-    list[Path],
-    app.argument(
-        _PATHS,
-        "Files that df2coco convert wrote (train and validation together make one dataset), or "
-        "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
-        "The last one is the folder to write, which must be new or empty.",
-    ),
-]
-PhotoPlacesOption = Annotated[
-    list[Path] | None,
-    app.option(
-        "PATH",
-        "Folder or zip of the photos, once for each source in their order; found beside it when not given.",
-    ),
-]
-PhotosOption = Annotated[str, app.choice("What the folder gets of photos.", PHOTOS)]
-TaskOption = Annotated[str, app.choice("What the files hold, where SOURCE is converted.", TASKS)]
-LayoutOption = Annotated[
-    str,
-    app.choice(
-        "The slots of landmarks, where SOURCE is converted; COCO.json has its own.", LAYOUTS
-    ),
-]
+_PATHS = app.argument(
+    "SOURCE|COCO.json... DIR",
+    "Files that df2coco convert wrote (train and validation together make one dataset), or "
+    "what convert takes: a folder or zip of annotations, a split folder, a dataset root. "
+    "The last one is the folder to write, which must be new or empty.",
+)
+_PHOTO_PLACES = app.option(
+    "PATH",
+    "Folder or zip of the photos, once for each source in their order; found beside it when not given.",
+)
+_PHOTOS = app.choice("What the folder gets of photos.", PHOTOS, default="link")
+_TASK = app.choice("What the files hold, where SOURCE is converted.", TASKS, default="instances")
+_LAYOUT = app.choice(
+    "The slots of landmarks, where SOURCE is converted; COCO.json has its own.",
+    LAYOUTS,
+    default="unified",
+)
 
 
-def _coco_command(name: str, write: Callable[..., Exported], help: str) -> None:
-    @app.command(name, group, help=help)
+def _coco_command(name: str, example: str, write: Callable[..., Exported], help: str) -> None:
+    @app.command(name, example, group, help)
     def coco_command(
-        paths: PathsArgument,
-        task: TaskOption = "instances",
-        images: PhotoPlacesOption = None,
-        layout: LayoutOption = "unified",
-        photos: PhotosOption = "link",
-        workers: app.WorkersOption = None,
-        password: app.PasswordOption = None,
-        quiet: app.QuietOption = False,
+        paths: list[Path] = _PATHS,
+        task: str = _TASK,
+        images: list[Path] | None = _PHOTO_PLACES,
+        layout: str = _LAYOUT,
+        photos: str = _PHOTOS,
+        workers: int | None = app.WORKERS,
+        password: str | None = app.PASSWORD,
+        quiet: bool = app.QUIET_FLAG,
     ) -> None:
         options: Any = {"task": task, "layout": layout, "photos": photos, "images": images or []}
         _export(write, paths, **options, workers=workers, password=password, quiet=quiet)
@@ -65,6 +57,7 @@ def _coco_command(name: str, write: Callable[..., Exported], help: str) -> None:
 
 _coco_command(
     "coco",
+    "train.json validation.json coco --photos copy",
     export_coco,
     """Write COCO files and their photos in one folder.
 
@@ -73,19 +66,17 @@ _coco_command(
 )
 
 
-@app.command("yolo", group)
+@app.command("yolo", "train.json validation.json yolo", group)
 def yolo_command(
-    paths: PathsArgument,
-    task: Annotated[str, app.choice("What the labels are.", YOLO_TASKS)] = "detect",
-    images: PhotoPlacesOption = None,
-    layout: LayoutOption = "unified",
-    category: Annotated[
-        str | None, app.category_option("Only items of this category, as the one class.")
-    ] = None,
-    photos: PhotosOption = "link",
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    quiet: app.QuietOption = False,
+    paths: list[Path] = _PATHS,
+    task: str = app.choice("What the labels are.", YOLO_TASKS, default="detect"),
+    images: list[Path] | None = _PHOTO_PLACES,
+    layout: str = _LAYOUT,
+    category: str | None = app.category_option("Only items of this category, as the one class."),
+    photos: str = _PHOTOS,
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write images, labels and data.yaml for Ultralytics YOLO.
 
@@ -99,6 +90,7 @@ def yolo_command(
 
 _coco_command(
     "roboflow",
+    "train.json validation.json dataset",
     export_roboflow,
     """Write the folders that RF-DETR trains from.
 
@@ -107,11 +99,11 @@ _coco_command(
 )
 
 
-@app.command("table", group)
+@app.command("table", "validation.json items.csv", group)
 def table_command(
-    coco: app.CocoArgument,
-    out: Annotated[Path, app.argument("OUT", "The .csv or .parquet file to write.")],
-    quiet: app.QuietOption = False,
+    coco: Path = app.COCO,
+    out: Path = app.argument("OUT", "The .csv or .parquet file to write."),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write a row for each item, as CSV or Parquet."""
     with app.progress_bar(quiet=quiet) as progress:
@@ -126,9 +118,8 @@ def _export(
     """Export `paths` but the last into the last, and say what came of it."""
     *sources, folder = paths
     if not sources:
-        raise typer.BadParameter(
-            "name what to export, and then the folder to write.", param_hint=_PATHS
-        )
+        text = "name what to export, and then the folder to write."
+        raise typer.BadParameter(text, param_hint=_PATHS.metavar)
     done = app.run(write, sources, folder, **options, quiet=quiet)
     if quiet:
         return
@@ -154,25 +145,18 @@ FRAMEWORKS: Final = {
 """Framework, a module in `integrations` -> what its function `source(layout)` gives."""
 
 
-@app.command("metainfo")
+@app.command("metainfo", "mmpose --out df2.py")
 def metainfo_command(
-    framework: Annotated[
-        str,
-        app.argument(
-            "FRAMEWORK",
-            f"{app.explained(FRAMEWORKS)}.",
-            **app.one_of(FRAMEWORKS),
-        ),
-    ],
-    layout: Annotated[
-        str,
-        app.choice(
-            "The layout of the file.",
-            {name: f"{len(shared.names)} slots" for name, shared in SHARED.items()},
-        ),
-    ] = "unified",
-    out: Annotated[Path | None, app.option("FILE", "Write it there rather than to stdout.")] = None,
-    quiet: app.QuietOption = False,
+    framework: str = app.argument(
+        "FRAMEWORK", f"{app.explained(FRAMEWORKS)}.", **app.one_of(FRAMEWORKS)
+    ),
+    layout: str = app.choice(
+        "The layout of the file.",
+        {name: f"{len(shared.names)} slots" for name, shared in SHARED.items()},
+        default="unified",
+    ),
+    out: Path | None = app.option("FILE", "Write it there rather than to stdout."),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Print the settings that a training framework needs.
 

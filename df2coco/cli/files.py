@@ -1,25 +1,24 @@
 """`df2coco split`, `merge` and `restore`."""
 
 from pathlib import Path
-from typing import Annotated
 
 from df2coco.cli import app, say
 from df2coco.errors import OptionError, counted, shorten
 
 
-@app.command("split")
+@app.command("split", "train.json parts --parts train=0.9,test=0.1")
 def split_command(
-    path: Annotated[Path, app.argument("COCO.json", "A COCO file.")],
-    folder: Annotated[
-        Path,
-        app.argument("DIR", "The folder for the files, one for each part: DIR/train.json."),
-    ],
-    parts: Annotated[
-        str,
-        app.option("NAME=SHARE,...", "The parts and their shares, which add up to 1."),
-    ] = "train=0.9,test=0.1",
-    seed: Annotated[int, app.option("N", "Another number gives other parts.")] = 0,
-    quiet: app.QuietOption = False,
+    path: Path = app.argument("COCO.json", "A COCO file."),
+    folder: Path = app.argument(
+        "DIR", "The folder for the files, one for each part: DIR/train.json."
+    ),
+    parts: str = app.option(
+        "NAME=SHARE,...",
+        "The parts and their shares, which add up to 1.",
+        default="train=0.9,test=0.1",
+    ),
+    seed: int = app.option("N", "Another number gives other parts.", default=0),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Split one COCO file; photos of a garment stay together.
 
@@ -62,24 +61,18 @@ def _parse_parts(text: str) -> dict[str, float]:
     return parts
 
 
-@app.command("merge")
+@app.command("merge", "train.json validation.json all.json")
 def merge_command(
-    paths: Annotated[
-        list[Path],
-        app.argument("FILE.json... OUT.json", "Two COCO files or more, and the file to write."),
-    ],
-    folder: Annotated[
-        list[str] | None,
-        app.option(
-            "FOLDER",
-            "What to put before the file names of a file, once for each file; by default the "
-            "split's name and image (train/image), where names collide.",
-        ),
-    ] = None,
-    by_name: Annotated[
-        bool, app.flag("--by-name", "Join other categories too: the file gets those of all.")
-    ] = False,
-    quiet: app.QuietOption = False,
+    paths: list[Path] = app.argument(
+        "FILE.json... OUT.json", "Two COCO files or more, and the file to write."
+    ),
+    folder: list[str] | None = app.option(
+        "FOLDER",
+        "What to put before the file names of a file, once for each file; by default the "
+        "split's name and image (train/image), where names collide.",
+    ),
+    by_name: bool = app.flag("--by-name", "Join other categories too: the file gets those of all."),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Merge COCO files of several splits into one.
 
@@ -104,24 +97,17 @@ def merge_command(
     say(f"{counted(done.images, 'image')}, {counted(done.annotations, 'annotation')} -> {out}")
 
 
-@app.command("restore")
+@app.command("restore", "validation.json annos")
 def restore_command(
-    path: Annotated[
-        Path,
-        app.argument("COCO.json", "A COCO file with landmarks (--task keypoints)."),
-    ],
-    folder: Annotated[
-        Path,
-        app.argument("ANNOS_DIR", "The folder for the annotation files; its parent must be there."),
-    ],
-    force: Annotated[
-        bool,
-        app.flag(
-            "--force",
-            "Write to a folder that has files in it: the same names are replaced, others stay.",
-        ),
-    ] = False,
-    quiet: app.QuietOption = False,
+    path: Path = app.argument("COCO.json", "A COCO file with landmarks (--task keypoints)."),
+    folder: Path = app.argument(
+        "ANNOS_DIR", "The folder for the annotation files; its parent must be there."
+    ),
+    force: bool = app.flag(
+        "--force",
+        "Write to a folder that has files in it: the same names are replaced, others stay.",
+    ),
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write the dataset's annotation files again, one per image.
 

@@ -1,34 +1,28 @@
 """`df2coco stats` and `df2coco report`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from df2coco.cli import app, say
 
 
-@app.command("stats")
+@app.command("stats", "validation.zip")
 def stats_command(
-    source: Annotated[
-        Path,
-        app.argument(
-            "SOURCE",
-            "What convert takes: a folder of annotation files, a split folder, a zip of either, a "
-            "dataset root (one table for each split); or a COCO file, df2coco's or another's.",
-        ),
-    ],
-    images: app.ImagesOption = None,
-    plot: Annotated[
-        Path | None,
-        app.option(
-            "FILE",
-            "Also draw a picture: .png, .pdf or .svg; with several splits one for each, its name "
-            "in the file's.",
-        ),
-    ] = None,
-    as_json: app.JsonOption = False,
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    quiet: app.QuietOption = False,
+    source: Path = app.argument(
+        "SOURCE",
+        "What convert takes: a folder of annotation files, a split folder, a zip of either, a "
+        "dataset root (one table for each split); or a COCO file, df2coco's or another's.",
+    ),
+    images: Path | None = app.IMAGES,
+    plot: Path | None = app.option(
+        "FILE",
+        "Also draw a picture: .png, .pdf or .svg; with several splits one for each, its name "
+        "in the file's.",
+    ),
+    as_json: bool = app.JSON_FLAG,
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Print the numbers of a split.
 
@@ -54,15 +48,15 @@ def stats_command(
                 say(f"-> {path}")
 
 
-@app.command("report")
+@app.command("report", "validation.json --out report.html")
 def report_command(
-    path: app.CocoArgument,
-    out: Annotated[Path, app.option("FILE", "The .html file to write.", show_default=False)],
-    images: app.CocoImagesOption = None,
-    examples: Annotated[int, app.option("N", "Items to show, of every category.", min=0)] = 60,
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    quiet: app.QuietOption = False,
+    path: Path = app.COCO,
+    out: Path = app.option("FILE", "The .html file to write.", default=...),
+    images: Path | None = app.COCO_IMAGES,
+    examples: int = app.option("N", "Items to show, of every category.", min=0, default=60),
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write one page of HTML about a COCO file.
 

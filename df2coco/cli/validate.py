@@ -1,7 +1,7 @@
 """`df2coco validate` and `df2coco explain`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -14,48 +14,30 @@ from df2coco.validator.examination import unknown_code
 from df2coco.validator.report import explained, wrapped
 
 
-@app.command("validate")
+@app.command("validate", "train.json validation.json")
 def validate_command(
-    paths: Annotated[list[Path], app.argument("COCO.json...", "COCO files of any origin.")],
-    against: Annotated[
-        Path | None,
-        app.option(
-            "SOURCE", "What it was converted from: every image, item and value must be the same."
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        app.option(
-            "PATH", "Folder or zip of the images: all must be there, whole, and of the right size."
-        ),
-    ] = None,
-    decode: Annotated[
-        bool, app.flag("--decode", "With --images: decode each picture in full.")
-    ] = False,
-    notes: Annotated[
-        bool, app.flag("--notes", "Show notes in full, not only their codes.")
-    ] = False,
-    json: app.JsonOption = False,
-    select: Annotated[
-        list[str] | None, app.option("CODE", "Report only this finding; may be repeated.")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, app.option("CODE", "Do not report this finding; may be repeated.")
-    ] = None,
-    strict: Annotated[bool, app.flag("--strict", "Exit 1 for warnings too.")] = False,
-    quick: Annotated[
-        bool, app.flag("--quick", "Leave out what needs masks drawn, and pycocotools.")
-    ] = False,
-    score: Annotated[
-        str,
-        app.option(
-            "N|all",
-            "Images that pycocotools draws and scores, with their annotations as results.",
-        ),
-    ] = str(SCORED_IMAGES),
-    workers: app.WorkersOption = None,
-    password: app.PasswordOption = None,
-    quiet: app.QuietOption = False,
+    paths: list[Path] = app.argument("COCO.json...", "COCO files of any origin."),
+    against: Path | None = app.option(
+        "SOURCE", "What it was converted from: every image, item and value must be the same."
+    ),
+    images: Path | None = app.option(
+        "PATH", "Folder or zip of the images: all must be there, whole, and of the right size."
+    ),
+    decode: bool = app.flag("--decode", "With --images: decode each picture in full."),
+    notes: bool = app.flag("--notes", "Show notes in full, not only their codes."),
+    json: bool = app.JSON_FLAG,
+    select: list[str] | None = app.option("CODE", "Report only this finding; may be repeated."),
+    ignore: list[str] | None = app.option("CODE", "Do not report this finding; may be repeated."),
+    strict: bool = app.flag("--strict", "Exit 1 for warnings too."),
+    quick: bool = app.flag("--quick", "Leave out what needs masks drawn, and pycocotools."),
+    score: str = app.option(
+        "N|all",
+        "Images that pycocotools draws and scores, with their annotations as results.",
+        default=str(SCORED_IMAGES),
+    ),
+    workers: int | None = app.WORKERS,
+    password: str | None = app.PASSWORD,
+    quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Report what is wrong with COCO files, and who is affected.
 
@@ -66,12 +48,7 @@ def validate_command(
         raise OptionError(text, field="against")
     if score != "all" and not score.isdecimal():
         raise OptionError(f"{score!r} is not a number of images, or all.", field="score")
-    options: Any = {
-        "against": against,
-        "images": images,
-        "decode": decode,
-        "quick": quick,
-    }
+    options: Any = {"against": against, "images": images, "decode": decode, "quick": quick}
     options |= {"select": select or (), "ignore": ignore or ()}
     options |= {"score_images": None if score == "all" else int(score)}
     options |= {"workers": workers, "password": password, "quiet": json or quiet}
@@ -87,16 +64,14 @@ def validate_command(
     raise typer.Exit(0 if all(report.is_valid(strict=strict) for report in reports) else 1)
 
 
-@app.command("explain")
+@app.command("explain", "bbox-malformed")
 def explain_command(
-    code: Annotated[
-        str | None,
-        app.argument(
-            "[CODE]",
-            "A code that a command prints; all are listed without.",
-            autocompletion=lambda: [*CHECK_BY_CODE, *NOTICES],
-        ),
-    ] = None,
+    code: str | None = app.argument(
+        "[CODE]",
+        "A code that a command prints; all are listed without.",
+        autocompletion=lambda: [*CHECK_BY_CODE, *NOTICES],
+        default=None,
+    ),
 ) -> None:
     """Explain a finding of validate, or a notice of convert.
 

@@ -24,7 +24,7 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """`[OPTIONS] SOURCE OUT`."""
-        return ["[OPTIONS]", *(_metavar_of(p) for p in self.params if not _is_option(p))]
+        return ["[OPTIONS]", *(str(p.metavar) for p in self.params if not _is_option(p))]
 
     def get_params(self, ctx: Any) -> Any:
         """All parameters, `--help` among them."""
@@ -82,13 +82,6 @@ def _is_option(parameter: Any) -> bool:
     return bool(parameter.param_type_name == "option")
 
 
-def _metavar_of(parameter: Any) -> str:
-    """What stands for a value: "PATH"; "" for flags."""
-    if getattr(parameter, "is_flag", False):
-        return ""
-    return str(parameter.metavar or parameter.name.upper())
-
-
 def described(parameter: Any) -> tuple[str, str]:
     """An argument or option, and what it means, with its default: for `--help` and the docs."""
     names = ", ".join(sorted(parameter.opts, key=len) if _is_option(parameter) else ())
@@ -98,7 +91,7 @@ def described(parameter: Any) -> tuple[str, str]:
         default = parameter.show_default
     if parameter.show_default and type(default) in (str, int, float):
         text += f" Default: {default}."
-    return f"{names} {_metavar_of(parameter)}".strip(), text
+    return f"{names} {parameter.metavar or ''}".strip(), text
 
 
 def _with_own_values(parameters: list[Any]) -> list[Any]:
@@ -117,12 +110,11 @@ def _coerce(value: Any, param: Any, ctx: Any) -> Any:
 
 def _converted(parameter: Any, context: Any, kind: Any, value: Any) -> Any:
     try:
-        converted = value if type(value) is kind else kind(value)
+        converted = kind(value)
     except ValueError:
         text = f"{shorten(value)} is not {_KINDS[kind]}."
     else:
-        low = getattr(parameter, "min", None)
-        if low is None or converted >= low:
+        if parameter.min is None or converted >= parameter.min:
             return converted
-        text = f"{converted} is less than {low}."
+        text = f"{converted} is less than {parameter.min}."
     raise typer.BadParameter(text, context, parameter)
