@@ -12,6 +12,7 @@ from typing import Any, Final
 from df2coco.boxes import to_corners
 from df2coco.coco.schema import FIELDS, Entry, column
 from df2coco.errors import shorten
+from df2coco.lazy_numpy import np
 from df2coco.limits import MAX_SIDE
 from df2coco.masks import compressed, union_areas
 from df2coco.taxonomy import Category
@@ -52,8 +53,6 @@ class Annotations:
     @cached_property
     def size_arrays(self) -> tuple[Array, Array]:
         """(N,) widths and (N,) heights of the images; NaN where they are not known."""
-        import numpy as np
-
         pairs = [size or (np.nan, np.nan) for size in self.sizes]
         widths, heights = np.fromiter(chain.from_iterable(pairs), float).reshape(-1, 2).T
         return widths, heights
@@ -61,8 +60,6 @@ class Annotations:
     @cached_property
     def boxes(self) -> Array:
         """(N, 4): x, y, w, h; NaN where there is no usable box."""
-        import numpy as np
-
         boxes, rule = self.column("bbox"), FIELDS["annotations"]["bbox"]
         if not rule.all_fit(boxes):
             nothing = [np.nan] * 4
@@ -72,8 +69,6 @@ class Annotations:
     @cached_property
     def corners(self) -> Array:
         """(N, 4): the boxes as x1, y1, x2, y2; NaN where there are none."""
-        import numpy as np
-
         corners = np.stack(to_corners(self.boxes.T), axis=1)
         corners[~(self.boxes[:, 2:] > 0).all(axis=1)] = np.nan
         return corners
@@ -81,8 +76,6 @@ class Annotations:
     @cached_property
     def crowds(self) -> Array:
         """(N,): whether it is a crowd."""
-        import numpy as np
-
         return np.array([value == 1 for value in self.column("iscrowd")], bool)
 
     @cached_property
@@ -123,8 +116,6 @@ class Annotations:
     @cached_property
     def overshoot(self) -> Array:
         """(N,): how many pixels the polygons leave the image; NaN where there are none."""
-        import numpy as np
-
         widths, heights = self.size_arrays
         x1, y1, x2, y2 = self.outlines.extents.T
         return np.max([-x1, -y1, x2 - widths, y2 - heights, np.zeros(len(x1))], axis=0)
@@ -150,8 +141,6 @@ class Annotations:
     @cached_property
     def in_fractions(self) -> Array:
         """(N,): whether box and mask lie in the first pixel of a larger image, as fractions do."""
-        import numpy as np
-
         _, _, width, height = self.boxes.T
         across, down = self.size_arrays
         large = (across > 4) & (down > 4)
@@ -165,8 +154,6 @@ class Annotations:
 
         NaN where there are few, or no polygons.
         """
-        import numpy as np
-
         marks, count = self.landmarks, len(self.entries)
         item, x, y, v = (each[marks.v > 0] for each in (marks.item, marks.x, marks.y, marks.v))
         shared = np.isin(_marked(item, x, y), _marked(*self.outlines.corners))
@@ -191,8 +178,6 @@ class Annotations:
 
     def columns(self) -> Columns:
         """What is kept of the part."""
-        import numpy as np
-
         landmarks, totals = self.landmarks, self.outlines.totals
         has = np.isfinite(self.outlines.extents[:, 0])
         sums = np.where(has, totals, 0), landmarks.totals

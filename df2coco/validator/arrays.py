@@ -9,6 +9,7 @@ from zlib import crc32
 from df2coco.coco.schema import FIELDS, MAX_NUMBER
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
+from df2coco.lazy_numpy import np
 from df2coco.taxonomy import Category
 from df2coco.validator.checks import Found
 
@@ -38,8 +39,6 @@ class Outlines(NamedTuple):
 
 def read_outlines(segmentations: list[Any]) -> Outlines:
     """Those that can be drawn, and what is wrong with the others."""
-    import numpy as np
-
     count = len(segmentations)
     outlines = Outlines([], np.full((count, 4), np.nan), np.zeros(count), [], [], [])
     lists = [segmentation for segmentation in segmentations if type(segmentation) is list]
@@ -112,8 +111,6 @@ def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[
 
 def _measure(outlines: Outlines) -> Array:
     """Fill in extents and totals; the corners."""
-    import numpy as np
-
     items = [position for position, polygons in enumerate(outlines.polygons) if polygons]
     if not items:
         return np.empty((3, 0))
@@ -129,8 +126,6 @@ def _measure(outlines: Outlines) -> Array:
 
 def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, Array]:
     """(M,): how far points are from the outlines, and (M,) from what these enclose."""
-    import numpy as np
-
     squares, inside = np.full(len(x), np.inf), np.zeros(len(x), bool)
     for polygon in polygons:
         x1, y1 = np.reshape(polygon, (-1, 2)).T
@@ -175,8 +170,6 @@ class Landmarks(NamedTuple):
 
 def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landmarks:
     """Take an item's own slots out of its keypoints (`...`: it has none), and all others that are not zero."""
-    import numpy as np
-
     lengths = [
         len(keypoints) if type(keypoints) is list else None if keypoints is ... else -1
         for keypoints in column

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from df2coco.boxes import FORMS, best_reading, from_corners, iou, ious, readings
+from df2coco.lazy_numpy import np
 from df2coco.taxonomy import CATEGORY_BY_ID
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.arrays import Array
@@ -66,8 +67,6 @@ def box_not_of_mask(file: File) -> Iterable[Hit | Found]:
         item's, or were moved, resized or mirrored.
     remedy: Write the box around the mask as x, y, width, height in pixels, or correct the mask.
     """
-    import numpy as np
-
     boxes, masks = file.numbers("boxes", 4), file.numbers("masks", 4)
     both = (masks[:, 2:] > masks[:, :2]).all(axis=1) & np.array(file.columns.counted, bool)
     both &= ~(np.hstack([boxes, masks]) <= 1).all(axis=1)  # fractions have their own check
@@ -131,8 +130,6 @@ def _neighbours(image_ids: Sequence[Any], number: int) -> Iterator[int]:
 
 def _outside(x: Array, y: Array, areas: Array) -> Array:
     """(M,): whether points lie outside of boxes (M, 4) x1, y1, x2, y2, by more than a margin."""
-    import numpy as np
-
     x1, y1, x2, y2 = areas.T
     across = np.maximum(_LEAVE * (x2 - x1), _PIXELS)
     down = np.maximum(_LEAVE * (y2 - y1), _PIXELS)
@@ -147,8 +144,6 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
     cause: They are another item's, or were scaled, mirrored or normalised and the box was not.
     remedy: Write x and y in pixels of the image, and the landmarks of the item itself.
     """
-    import numpy as np
-
     marks, corners, extents = part.landmarks, part.corners, part.outlines.extents
     chosen = marks.v > 0
     item, x, y = marks.item[chosen], marks.x[chosen], marks.y[chosen]
@@ -172,8 +167,6 @@ def landmarks_not_of_box(part: Annotations) -> Iterable[Found]:
 
 def _is_shrunk(part: Annotations, item: Array, x: Array, y: Array) -> Array:
     """(N,): most of a garment's landmarks are labelled and fill little of its box; or all lie together."""
-    import numpy as np
-
     result = np.zeros(len(part.corners), bool)
     if not len(item):
         return result
@@ -234,8 +227,6 @@ def landmarks_reversed(part: Annotations) -> Iterable[Found]:
     cause: They were written from the last to the first.
     remedy: Write the landmarks in the order of their numbers.
     """
-    import numpy as np
-
     marks, groups = part.landmarks, defaultdict(list)
     for position, (category, own) in enumerate(zip(part.garment_of, marks.own, strict=True)):
         if category is not None and own is not None:

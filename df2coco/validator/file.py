@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
+from df2coco.lazy_numpy import np
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
@@ -140,8 +141,6 @@ class File:
 
     def numbers(self, name: str, width: int) -> Array:
         """(N, width): numbers of each annotation, as in `Columns`."""
-        import numpy as np
-
         return np.frombuffer(getattr(self.columns, name)).reshape(-1, width)
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import Any, Final
 from df2coco.boxes import from_corners, ious
 from df2coco.coco.schema import FIELDS, column, is_address, is_id, is_outside
 from df2coco.errors import shorten, shown
+from df2coco.lazy_numpy import np
 from df2coco.parser.photo_fit import judge_photos
 from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File, repeated, same_ids, where
@@ -181,8 +182,6 @@ def item_repeated(file: File) -> Iterable[Found]:
     cause: Files with the same images were merged, or an item was labelled or written twice.
     remedy: Remove one of the two.
     """
-    import numpy as np
-
     columns, boxes = file.columns, file.numbers("boxes", 4)
     corners, sums = np.hstack([boxes, file.numbers("masks", 4)]), file.numbers("sums", 3)
     # An id that is not a number may be that of any image: such an item is like no other.
@@ -218,8 +217,6 @@ def sizes_too_large(file: File) -> Iterable[Hit]:
     cause: Photos were enlarged after the annotations were made, or coordinates were made smaller.
     remedy: Use the original photos and the annotations that were made on them.
     """
-    import numpy as np
-
     ids = file.columns.image_ids
     sizes = [file.header.sizes.get(each) or (np.nan, np.nan) for each in ids]
     shares = file.numbers("boxes", 4) / np.tile(np.reshape(sizes, (-1, 2)), 2)

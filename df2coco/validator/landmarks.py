@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from df2coco.errors import shorten
+from df2coco.lazy_numpy import np
 from df2coco.taxonomy import NUM_LANDMARKS
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.arrays import Array
@@ -187,8 +188,6 @@ def landmark_elsewhere(part: Annotations) -> Iterable[Found]:
     cause: The category was changed without its landmarks, or the first slot is wrong.
     remedy: Write the landmarks from the category's own first slot.
     """
-    import numpy as np
-
     marks = part.landmarks
     rows = {own: row for row, own in enumerate(dict.fromkeys(marks.own))}
     is_own = np.zeros((len(rows), max(NUM_LANDMARKS, 1 + marks.slot.max(initial=0))), bool)

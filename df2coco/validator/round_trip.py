@@ -17,6 +17,7 @@ from df2coco.coco.lists import cut, read_text
 from df2coco.coco.reader import Loaded, index, no_collection
 from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
+from df2coco.lazy_numpy import np
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Hit, check, identify
 from df2coco.validator.file import File, Trip
@@ -191,7 +192,6 @@ def _scores(
 
     Whatever equals itself at the strictest of the thresholds does so at all others, and with any sigmas.
     """
-    import numpy as np
     from pycocotools.cocoeval import COCOeval
 
     if not truth:
