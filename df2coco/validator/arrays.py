@@ -1,12 +1,13 @@
 """The polygons and the landmarks of some annotations, as arrays."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 from zlib import crc32
 
-from df2coco.coco.schema import FIELDS, MAX_NUMBER
+from df2coco.coco.schema import FIELDS, LONGEST_OUTLINE, MAX_NUMBER, is_drawable
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.lazy_numpy import np
@@ -17,6 +18,8 @@ Array: TypeAlias = Any
 """A numpy array: numpy is imported where it is used."""
 
 _MASK: Final = FIELDS["annotations"]["segmentation"]
+_SHAPES: Final = replace(_MASK, also=None)
+"""The same without the length of outlines, which is found sooner with arrays."""
 _KEYPOINTS: Final = FIELDS["annotations"]["keypoints"]
 
 
@@ -42,7 +45,13 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
     count = len(segmentations)
     outlines = Outlines([], np.full((count, 4), np.nan), np.zeros(count), [], [], [])
     lists = [segmentation for segmentation in segmentations if type(segmentation) is list]
-    good = _MASK.all_fit(lists) and _are_even(set(map(len, chain.from_iterable(lists))))
+    good = _SHAPES.all_fit(lists) and _are_even(set(map(len, chain.from_iterable(lists))))
+    numbers = _numbers_of(lists) if good else None
+    if numbers is not None:
+        # No outline is longer than that, and nearly all are far below it.
+        longest = max((sum(map(len, each)) for each in lists), default=0)
+        is_short = 2 * longest * np.abs(numbers).max(initial=0) <= LONGEST_OUTLINE
+        good = is_short or all(map(is_drawable, lists))
     for position, segmentation in enumerate(segmentations):
         polygons: list[Any] = []
         if type(segmentation) is list:
@@ -54,9 +63,15 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
         elif segmentation is not None:
             outlines.faults.append((position, f"segmentation {shorten(segmentation)}"))
         outlines.polygons.append(polygons)
-        if any(type(polygon[0]) is int and type(sum(polygon)) is int for polygon in polygons):
-            outlines.integers.append(position)
-    return outlines._replace(corners=_measure(outlines))
+        for polygon in polygons:
+            if type(polygon[0]) is int and type(sum(polygon)) is int:
+                outlines.integers.append(position)
+                break
+    return _measured(outlines, numbers if good else _numbers_of(outlines.polygons))
+
+
+def _numbers_of(masks: list[list[list[float]]]) -> Array:
+    return np.fromiter(chain.from_iterable(chain.from_iterable(masks)), float)
 
 
 def _are_even(lengths: set[int]) -> bool:
@@ -78,17 +93,6 @@ def _fault_of_form(segmentation: list[Any]) -> str:
     return "points as pairs [x, y], not in a row" if is_pair else "lists in lists in lists"
 
 
-def _fault_of_polygon(polygon: Any) -> str:
-    """Why numbers in a row cannot be a polygon; "": they can, or NaN is among them, or they are large."""
-    if type(polygon) is not list:
-        return shorten(polygon)
-    if not _are_even({len(polygon)}):
-        return f"{len(polygon)} numbers"
-    if not all(type(each) in (int, float) for each in polygon):
-        return "not all are numbers"
-    return "too large" if any(abs(each) >= MAX_NUMBER**2 for each in polygon) else ""
-
-
 def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[Any]:
     """The polygons of a segmentation that can be drawn; what is wrong with the others is noted."""
     if fault := _fault_of_form(segmentation):
@@ -96,10 +100,18 @@ def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[
         return []
     polygons = []
     for number, polygon in enumerate(segmentation):
-        if fault := _fault_of_polygon(polygon):
-            outlines.faults.append((position, f"segmentation[{number}]: {fault}"))
-        elif sum(polygon) == sum(polygon):  # NaN has a finding of its own
-            polygons.append(polygon)
+        if type(polygon) is not list:
+            fault = shorten(polygon)
+        elif not _are_even({len(polygon)}):
+            fault = f"{len(polygon)} numbers"
+        elif not all(type(each) in (int, float) for each in polygon):
+            fault = "not all are numbers"
+        elif any(abs(each) >= MAX_NUMBER**2 for each in polygon):
+            fault = "too large"
+        else:
+            polygons += [polygon] if sum(polygon) == sum(polygon) else []  # NaN: `not-finite`
+            continue
+        outlines.faults.append((position, f"segmentation[{number}]: {fault}"))
     if _MASK.fits(polygons):
         return polygons
     outlines.totals[position] = sum(map(sum, polygons))
@@ -109,19 +121,18 @@ def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[
     return []
 
 
-def _measure(outlines: Outlines) -> Array:
-    """Fill in extents and totals; the corners."""
+def _measured(outlines: Outlines, numbers: Array) -> Outlines:
+    """With extents, totals and corners, made of all numbers of the polygons."""
     items = [position for position, polygons in enumerate(outlines.polygons) if polygons]
     if not items:
-        return np.empty((3, 0))
-    drawn = [outlines.polygons[position] for position in items]
-    sizes = np.array([sum(map(len, polygons)) for polygons in drawn])
+        return outlines._replace(corners=np.empty((3, 0)))
+    sizes = np.array([sum(map(len, outlines.polygons[position])) for position in items])
     firsts = np.cumsum(sizes) - sizes
-    numbers = np.fromiter(chain.from_iterable(chain.from_iterable(drawn)), float)
     outlines.totals[items] = np.add.reduceat(numbers, firsts)
     for place, edge in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
         outlines.extents[items, place] = edge.reduceat(numbers[place % 2 :: 2], firsts // 2)
-    return np.stack([np.repeat(items, sizes // 2), numbers[0::2], numbers[1::2]])
+    corners = np.stack([np.repeat(items, sizes // 2), numbers[0::2], numbers[1::2]])
+    return outlines._replace(corners=corners)
 
 
 def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, Array]:
@@ -141,9 +152,6 @@ def distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, A
         inside |= (crosses & (before == (high > 0))).sum(axis=1) % 2 == 1
     apart = np.sqrt(squares)
     return apart, np.where(inside, 0, apart)
-
-
-# ---------------------------------------------------------------- landmarks
 
 
 class Landmarks(NamedTuple):
@@ -178,13 +186,20 @@ def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landma
         None if category is None or length is None else own_slots(category, length // 3)
         for category, length in zip(garments, lengths, strict=True)
     ]
-    usable, faults = _without_faults(
-        [
-            (position, *_core(column[position], owns[position]))
-            for position, length in enumerate(lengths)
-            if length is not None and length % 3 == 0
-        ]
-    )
+    usable = [
+        (position, *_core(column[position], owns[position]))
+        for position, length in enumerate(lengths)
+        if length is not None and length % 3 == 0
+    ]
+    faults: list[Found] = []
+    if not _KEYPOINTS.all_fit([core for _, core, _ in usable]):
+        for position, core, _ in usable:
+            if wrong := [n for n in core if type(n) not in (int, float)]:
+                faults.append((position, f"keypoints: {shorten(wrong[0])} is not a number"))
+            elif not _KEYPOINTS.fits(core) and all(abs(n) < inf for n in core):
+                # What is not finite has another finding.
+                faults.append((position, f"keypoints: {shorten(max(core, key=abs))} is too large"))
+        usable = [each for each in usable if _KEYPOINTS.fits(each[1])]
     positions, cores, slots = zip(*usable, strict=True) if usable else ((), (), ())
     numbers = np.fromiter(chain.from_iterable(cores), float).reshape(-1, 3)
     counts = np.fromiter(map(len, slots), np.intp, len(slots))
@@ -195,26 +210,6 @@ def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landma
     labelled[np.isin(np.arange(len(column)), positions, invert=True)] = -1
     totals = np.bincount(item, x + y + v, minlength=len(column))
     return Landmarks(item, slot, x, y, v, labelled, lengths, owns, totals, faults)
-
-
-_Core: TypeAlias = tuple[int, list[Any], range]
-"""An annotation's position, its keypoints that are looked at, and their slots."""
-
-
-def _without_faults(cores: list[_Core]) -> tuple[list[_Core], list[Found]]:
-    """Those that the schema has nothing against, and what is wrong with the others."""
-    if _KEYPOINTS.all_fit([core for _, core, _ in cores]):
-        return cores, []
-    usable, faults = [], []
-    for position, core, slots in cores:
-        if _KEYPOINTS.fits(core):
-            usable.append((position, core, slots))
-        elif wrong := [n for n in core if type(n) not in (int, float)]:
-            faults.append((position, f"keypoints: {shorten(wrong[0])} is not a number"))
-        elif all(abs(n) < inf for n in core):  # what is not finite has another finding
-            largest = shorten(max(core, key=abs))
-            faults.append((position, f"keypoints: {largest} is too large"))
-    return usable, faults
 
 
 def _core(keypoints: list[Any], own: Sequence[int] | None) -> tuple[list[Any], range]:
