@@ -20,12 +20,8 @@ def category_id_duplicate(file: File) -> Iterable[Found]:
     cause: Files were merged without renumbering.
     remedy: Give every category its own id.
     """
-    ids = [entry.get("id") for entry in file.categories]
+    ids = file.ids["category"]
     return same_ids("categories", ids, lambda n: shown(file.categories[n], "name"))
-
-
-def _integer_ids(file: File) -> list[int]:
-    return [e["id"] for e in file.categories if type(e.get("id")) is int]
 
 
 @check("warning", about="category")
@@ -36,7 +32,7 @@ def category_order(file: File) -> Iterable[Hit]:
     cause: Categories were written from an unordered collection.
     remedy: Sort the categories by id.
     """
-    pairs = itertools.pairwise(_integer_ids(file))
+    pairs = itertools.pairwise(each for each in file.ids["category"] if type(each) is int)
     return (Hit(after, f"comes after {before}") for before, after in pairs if after < before)
 
 
@@ -48,7 +44,7 @@ def category_id_gaps(file: File) -> Iterable[Hit]:
     cause: A subset of categories, or counting from 0.
     remedy: Nothing to do, if that is meant.
     """
-    ids = sorted(set(_integer_ids(file)))
+    ids = sorted({each for each in file.ids["category"] if type(each) is int})
     if ids and ids != list(range(1, len(ids) + 1)) and not _from_zero(file):
         yield Hit(None, "ids " + ", ".join(map(str, ids[:20])))
 

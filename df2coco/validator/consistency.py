@@ -125,9 +125,6 @@ def _neighbours(image_ids: Sequence[Any], number: int) -> Iterator[int]:
             yield other
 
 
-# ---------------------------------------------------------------- landmarks
-
-
 def _outside(x: Array, y: Array, areas: Array) -> Array:
     """(M,): whether points lie outside of boxes (M, 4) x1, y1, x2, y2, by more than a margin."""
     x1, y1, x2, y2 = areas.T

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from df2coco.coco.lists import Span, cut, read_span
 from df2coco.coco.reader import Loaded, no_collection, read_whole, refuse_other_kinds
-from df2coco.coco.schema import Entry, column, read_whole_numbers
+from df2coco.coco.schema import Entry, read_whole_numbers
 from df2coco.errors import OptionError, SourceError, check_list, did_you_mean
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
@@ -154,9 +154,6 @@ def _find_source(
     return splits[0]
 
 
-# ---------------------------------------------------------------- the annotations, part by part
-
-
 _Examined: TypeAlias = tuple[dict[str, list[Found]], Columns, Counter[str]]
 """What a part shows by code of the check, what is kept of it, and `File.decimal` of it."""
 
@@ -237,12 +234,6 @@ def _examine_whole(
     file: File, needs: set[str], hits: Hits, trip: Callable[[], Trip] | None
 ) -> None:
     """Add what is found by looking at the whole file, last of all what pycocotools makes of it."""
-    ids = {
-        "annotation": file.columns.ids,
-        "image": column(file.images, "id"),
-        "category": column(file.categories, "id"),
-        "file": [],
-    }
     for check in CHECKS:
         if not check.of_part and check.needs in needs:
             # One of the checks may have counted something.
@@ -250,7 +241,7 @@ def _examine_whole(
             if check is round_trip.score_imperfect:
                 file.progress("going through pycocotools", 0, 0)
                 file.trip = trip() if trip else None
-            hits[check.code] = list(_hits(check.find(file), ids[check.about]))
+            hits[check.code] = list(_hits(check.find(file), file.ids.get(check.about, ())))
     errors = {check.code for check in CHECKS if check.level == "error" and hits.get(check.code)}
     if errors - _NOT_WHY:
         hits.pop(round_trip.score_imperfect.code, None)  # the others are why

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import Conversion, conversion_of
-from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
+from df2coco.coco.schema import FIELDS, Entry, column, is_id, read_whole_numbers
 from df2coco.lazy_numpy import np
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
@@ -136,12 +136,17 @@ class File:
         """`function(self)`, computed at the first call: what several checks look at."""
         if function not in self._once:
             self._once[function] = function(self)
-        result: Result = self._once[function]
-        return result
+        return cast(Result, self._once[function])
 
     def numbers(self, name: str, width: int) -> Array:
         """(N, width): numbers of each annotation, as in `Columns`."""
         return np.frombuffer(getattr(self.columns, name)).reshape(-1, width)
+
+    @cached_property
+    def ids(self) -> dict[str, list[Any]]:
+        """Of all entries, by what they are; of annotations as in `Columns`."""
+        images, categories = (column(each, "id") for each in (self.images, self.categories))
+        return {"image": images, "annotation": self.columns.ids, "category": categories}
 
     @cached_property
     def conversion(self) -> Conversion | None:
@@ -165,13 +170,13 @@ class File:
 
     @cached_property
     def header(self) -> Header:
-        pairs = zip(self.images, self.sizes, strict=True)
-        ids = [entry.get("id") for entry in (*self.images, *self.categories)]
+        pairs = zip(self.ids["image"], self.sizes, strict=True)
+        others = chain(self.ids["image"], self.ids["category"])
         return Header(
-            {entry["id"]: size for entry, size in pairs if is_id(entry.get("id"))},
+            {each: size for each, size in pairs if is_id(each)},
             {e["id"]: 3 * len(names_of(e)) for e in self.categories if is_id(e.get("id"))},
             self.garments,
-            frozenset(n for n in ids if not is_id(n) and type(n) in (str, int, float)),
+            frozenset(n for n in others if not is_id(n) and type(n) in (str, int, float)),
             self.conversion,
         )
 

@@ -23,8 +23,7 @@ def image_id_duplicate(file: File) -> Iterable[Found]:
     cause: Splits were merged whose numbers repeat.
     remedy: Number one of the splits anew, in images and annotations.
     """
-    ids = [entry.get("id") for entry in file.images]
-    return same_ids("images", ids, lambda n: shown(file.images[n], "file_name"))
+    return same_ids("images", file.ids["image"], lambda n: shown(file.images[n], "file_name"))
 
 
 @check("warning", about="image")

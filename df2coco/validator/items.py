@@ -99,9 +99,6 @@ def attribute_range(part: Annotations) -> Iterable[Found]:
         yield from part.values_where(name, lambda value: type(value) is int and not 1 <= value <= 3)
 
 
-# ---------------------------------------------------------------- boxes
-
-
 @check("error")
 def bbox_empty(part: Annotations) -> Iterable[Found]:
     """A box's width or height is 0 or less.
@@ -289,9 +286,6 @@ def area_of_box(part: Annotations) -> Iterable[Found]:
     for position, area, _, box in _explanations(part):
         if box and _is_about(area, box, 1e-6, 0):
             yield position, ""
-
-
-# ---------------------------------------------------------------- units
 
 
 @check("warning")

@@ -90,12 +90,7 @@ def id_large(file: File) -> Iterable[Hit]:
     cause: Ids were made from hashes or time stamps.
     remedy: Number from 1, or make sure that your tools hold ids in 64 bits.
     """
-    columns = file.columns
-    for name, ids in (
-        ("images", [entry.get("id") for entry in file.images]),
-        ("annotations", columns.ids),
-        ("categories", [entry.get("id") for entry in file.categories]),
-    ):
+    for name, ids in zip(("images", "annotations", "categories"), file.ids.values(), strict=True):
         large = [each for each in ids if type(each) is int and each >> 31 and is_id(each)]
         if large:
             yield Hit(None, f"{name}: id {large[0]}; {len(large):,} in all")
@@ -110,8 +105,7 @@ def annotations_missing(file: File) -> Iterable[Hit]:
     cause: The file is of a split without annotations.
     remedy: Write "annotations": [], and use no evaluator with it.
     """
-    if "annotations" not in file.document:
-        yield Hit(None)
+    return [] if "annotations" in file.document else [Hit(None)]
 
 
 @check("note")
@@ -122,8 +116,7 @@ def no_annotations(file: File) -> Iterable[Hit]:
     cause: The file is of a split without annotations.
     remedy: Nothing to do, if that is meant.
     """
-    if "annotations" in file.document and not file.columns.ids:
-        yield Hit(None)
+    return [] if file.columns.ids or "annotations" not in file.document else [Hit(None)]
 
 
 @check("note")
@@ -135,8 +128,7 @@ def info_missing(file: File) -> Iterable[Hit]:
     cause: A converter left it out.
     remedy: Add "info": {}.
     """
-    if "info" not in file.document:
-        yield Hit(None)
+    return [] if "info" in file.document else [Hit(None)]
 
 
 @check("note")
@@ -147,8 +139,7 @@ def licenses_missing(file: File) -> Iterable[Hit]:
     cause: A converter left it out.
     remedy: Add "licenses": [].
     """
-    if "licenses" not in file.document:
-        yield Hit(None)
+    return [] if "licenses" in file.document else [Hit(None)]
 
 
 @check("error", about="image")
@@ -184,14 +175,12 @@ def image_size_type(file: File) -> Iterable[Found]:
     cause: Sizes were written as floats or text, or were never filled in.
     remedy: Write the size in pixels as JSON integers.
     """
-    wrong: dict[int, str] = {}
-    for field in ("width", "height"):
-        for number, detail in _misfits("images", file.images, field):
-            wrong[number] = f"{wrong[number]}, {detail}" if number in wrong else detail
-    for number, size in enumerate(file.sizes):
-        if size is not None and size[0] * size[1] > MAX_PIXELS:
-            wrong[number] = f"{size[0]} x {size[1]}"
-    return sorted(wrong.items())
+    wrong: dict[int, str] = dict(_misfits("images", file.images, "width"))
+    for number, detail in _misfits("images", file.images, "height"):
+        wrong[number] = f"{wrong[number]}, {detail}" if number in wrong else detail
+    sizes = enumerate(file.sizes)
+    large = {n: f"{s[0]} x {s[1]}" for n, s in sizes if s and s[0] * s[1] > MAX_PIXELS}
+    return sorted((wrong | large).items())
 
 
 @check("error", about="category")
@@ -260,9 +249,6 @@ def image_attribute_type(file: File) -> Iterable[Found]:
     fields = DATASET_FIELDS["images"] if file.garments else ()
     found = chain.from_iterable(_misfits("images", file.images, field) for field in fields)
     return sorted(found, key=lambda misfit: misfit[0])
-
-
-# ---------------------------------------------------------------- annotations
 
 
 @check("error", about="annotation")
@@ -352,10 +338,9 @@ def polygon_malformed(part: Annotations) -> Iterable[Found]:
         too many, or coordinates far outside of any image.
     remedy: Write [[x1, y1, x2, y2, ...], ...], and leave out polygons of fewer than 3 points.
     """
-    yield from part.outlines.faults
-    for position, entry in enumerate(part.entries):
-        if entry.get("segmentation", ...) is None:
-            yield position, "segmentation None"
+    values = enumerate(column(part.entries, "segmentation", ...))
+    nothing = ((position, "segmentation None") for position, value in values if value is None)
+    return chain(part.outlines.faults, nothing)
 
 
 @check("error")
