@@ -1,6 +1,6 @@
 """`np` is numpy, loaded when something of it is first used: many commands, and every --help, do without."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,4 +16,7 @@ else:
 
     np = _Numpy()
 
-__all__ = ["np"]
+Array: TypeAlias = Any
+"""A numpy array."""
+
+__all__ = ["Array", "np"]

@@ -33,19 +33,10 @@ PAGE: Final = f"{DOCS}checks/"
 """Has a page for each check, with an example."""
 
 
-class Position(NamedTuple):
-    """Stands for an entry that has no id: its place in its list, from 0."""
-
-    number: int
-
-    def __str__(self) -> str:
-        return f"#{self.number}"
-
-
 class Hit(NamedTuple):
     """One place where a check finds its defect.
 
-    - id: The entry's `id`, or its `Position`; None: the file.
+    - id: The entry's `id`; "#3": it has none, and stands at place 3 of its list, from 0; None: the file.
     - detail: What is wrong there: values as they stand in the file.
     - about: What `id` is of, where that is not what the check is about.
     """
@@ -53,16 +44,6 @@ class Hit(NamedTuple):
     id: Any
     detail: str = ""
     about: str = ""
-
-
-Hits: TypeAlias = dict[str, list[Hit]]
-"""By the code of the check."""
-
-
-def identify(value: Any, number: int) -> Any:
-    """How a hit names an entry: by its id, or by its place in its list where that is no id or a long text."""
-    is_short = type(value) is int or (type(value) is str and len(value) <= 100)
-    return value if is_short else Position(number)
 
 
 Found: TypeAlias = tuple[int, str]

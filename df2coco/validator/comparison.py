@@ -20,17 +20,9 @@ from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.reader import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
+from df2coco.validator import expectation
 from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.expectation import (
-    ONLY_OURS,
-    OPTIONAL_FIELDS,
-    ExpectedShape,
-    differences,
-    expected_annotation,
-    expected_area,
-    expected_image,
-    shape_of,
-)
+from df2coco.validator.expectation import ExpectedShape
 from df2coco.validator.file import File
 
 source_check = partial(check, needs="source", garments=True)
@@ -194,7 +186,7 @@ def _compare(file: File) -> dict[str, list[Any]]:
         reader = dataclasses.replace(reader, images=None)
     elif not file.document.get("info"):
         reader = dataclasses.replace(reader, stored_size=True)  # as the official converter reads
-    shape = shape_of(file)
+    shape = expectation.shape_of(file)
     by_id: dict[Any, Entry] = {e["id"]: e for e in file.images if is_id(e.get("id"))}
     names = {key: str(_base_name(entry.get("file_name"))) for key, entry in by_id.items()}
     counts = Counter(names.values())
@@ -279,20 +271,20 @@ def _compare_image(
         return here, None, hits
 
     numbers = held.numbers.get(entry["id"], [])
-    right = expected_image(record, shape)
-    rights = [expected_annotation(record, item, shape) for item in items]
+    right = expectation.expected_image(record, shape)
+    rights = [expectation.expected_annotation(record, item, shape) for item in items]
     image_fields = fields = None
     if shape.own:
         right["id"] = record.image_id
     else:
         # Another converter leaves fields out, and numbers images as it likes.
         entry = entry | {"file_name": _base_name(entry.get("file_name"))}
-        image_fields, fields = shape.image_fields, shape.annotation_fields - ONLY_OURS
+        image_fields, fields = shape.image_fields, shape.annotation_fields - expectation.ONLY_OURS
         absent = [f"images[].{name}" for name in {"source"} & right.keys() - image_fields]
-        names = set[str]().union(*rights) & {*OPTIONAL_FIELDS, "pair_id"}
+        names = set[str]().union(*rights) & {*expectation.OPTIONAL_FIELDS, "pair_id"}
         absent += (f"annotations[].{name}" for name in names - fields if fields)
         hits += (("source-field-absent", Hit(None, name)) for name in absent)
-    for text in differences(right, entry, image_fields):
+    for text in expectation.differences(right, entry, image_fields):
         hits.append(("source-value", Hit(record.image_id, f"{file}: {text}", "image")))
     pairs = _match(rights, [annotations[n] for n in numbers], [item.key for item in items])
     for place, (item, right) in enumerate(zip(items, rights, strict=True)):
@@ -301,8 +293,8 @@ def _compare_image(
             continue
         number = numbers[pairs[place]]
         annotation = annotations[number]
-        right["area"] = expected_area(right, annotation, held.areas[number], shape)
-        for text in differences(right, annotation, fields):
+        right["area"] = expectation.expected_area(right, annotation, held.areas[number], shape)
+        for text in expectation.differences(right, annotation, fields):
             hits.append(("source-value", (number, f"{file} {item.key}: {text}")))
     for place in set(range(len(numbers))).difference(pairs.values()):
         key = shorten(annotations[numbers[place]].get("item", "no item key"))

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from df2coco.boxes import FORMS, best_reading, from_corners, iou, ious, readings
-from df2coco.lazy_numpy import np
+from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import CATEGORY_BY_ID
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.arrays import Array
 from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File
 
@@ -198,6 +197,64 @@ def _cause_of_landmarks(part: Annotations, position: int, x: Array, y: Array) ->
         if fit(*reading.point(x, y, size), position):
             return f"they fit {reading.words}"
     return ""
+
+
+def strays_of(part: Annotations) -> Array:
+    """(N, 2): the medians of how far landmarks are from the outline, and visible ones from the mask.
+
+    NaN where there are few, or no polygons.
+    """
+    marks, count = part.landmarks, len(part.entries)
+    item, x, y, v = (each[marks.v > 0] for each in (marks.item, marks.x, marks.y, marks.v))
+    shared = np.isin(_marked(item, x, y), _marked(*part.outlines.corners))
+    labelled, visible, on_corners = (
+        np.bincount(item[chosen], minlength=count) for chosen in (v > 0, v == 2, shared)
+    )
+    result = np.full((count, 2), np.nan)
+    # As nearly always in DeepFashion2.
+    most = (2 * on_corners > labelled) & (labelled >= _FEWEST_MARKS)
+    result[most, 0] = result[most & (visible >= _FEWEST_MARKS), 1] = 0
+    ends = np.cumsum(labelled)
+    for position in np.flatnonzero(~most & (labelled >= _FEWEST_MARKS)).tolist():
+        here = slice(ends[position] - labelled[position], ends[position])
+        polygons = part.outlines.polygons[position]
+        if 0 < labelled[position] * sum(map(len, polygons)) < _MOST_PAIRS:
+            from_outline, from_mask = _distances(x[here], y[here], polygons)
+            result[position, 0] = np.sort(from_outline)[labelled[position] // 2]
+            if visible[position] >= _FEWEST_MARKS:
+                seen = from_mask[v[here] == 2]
+                result[position, 1] = np.sort(seen)[visible[position] // 2]
+    return result
+
+
+def _marked(item: Array, x: Array, y: Array) -> Array:
+    """(M,): a number for each point of an item, which other points have only by a rare chance."""
+    return item * 2718.281828459045 + x * 1.4142135623730951 + y * 1.7320508075688772
+
+
+_FEWEST_MARKS: Final = 4
+"""Landmarks that say where the others are."""
+_MOST_PAIRS: Final = 1_000_000
+"""Of more pairs of a landmark and a polygon's number the distances take too much memory."""
+
+
+def _distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, Array]:
+    """(M,): how far points are from the outlines, and (M,) from what these enclose."""
+    squares, inside = np.full(len(x), np.inf), np.zeros(len(x), bool)
+    for polygon in polygons:
+        x1, y1 = np.reshape(polygon, (-1, 2)).T
+        wide, high = np.reshape(np.subtract(polygon[2:] + polygon[:2], polygon), (-1, 2)).T
+        across, down = x[:, None] - x1, y[:, None] - y1
+        length = np.maximum(wide * wide + high * high, 1e-9)
+        along = np.minimum(np.maximum((across * wide + down * high) / length, 0), 1)
+        nearest = (across - along * wide) ** 2 + (down - along * high) ** 2
+        squares = np.minimum(squares, nearest.min(axis=1))
+        # Whether an edge crosses the line from the point to the right.
+        crosses = (down < 0) != (down < high)
+        before = across * high < down * wide
+        inside |= (crosses & (before == (high > 0))).sum(axis=1) % 2 == 1
+    apart = np.sqrt(squares)
+    return apart, np.where(inside, 0, apart)
 
 
 @check("warning", about="annotation", needs="masks")

@@ -27,8 +27,8 @@ from df2coco.validator import (
     structure,
 )
 from df2coco.validator import images as of_images
-from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import LEVELS, NEEDS, Check, Found, Hit, Hits, identify
+from df2coco.validator.annotations import Annotations, packed
+from df2coco.validator.checks import LEVELS, NEEDS, Check, Found, Hit
 from df2coco.validator.file import Columns, File, Header, Trip
 from df2coco.validator.report import Finding, Report
 from df2coco.workers import map_ordered, worthwhile
@@ -158,9 +158,13 @@ _Examined: TypeAlias = tuple[dict[str, list[Found]], Columns, Counter[str]]
 """What a part shows by code of the check, what is kept of it, and `File.decimal` of it."""
 
 
+_Hits: TypeAlias = dict[str, list[Hit]]
+"""By the code of the check."""
+
+
 def _examine_annotations(
     path: Path, made: Callable[..., File], needs: set[str]
-) -> tuple[File, Hits]:
+) -> tuple[File, _Hits]:
     """The file, and what its annotations show, looked at one part after the other."""
     for exact in (False, True):
         parts = cut(Loaded(path), exact=exact)
@@ -200,17 +204,19 @@ def _examine_span(path: Path, header: Header, needs: set[str], span: Span) -> _E
 
 def _examine(header: Header, needs: set[str], annotations: list[Entry]) -> _Examined:
     changed = read_whole_numbers("annotations", annotations)
-    part = Annotations(header, annotations, quick="masks" not in needs)
+    part = Annotations(header, annotations)
     found = {c.code: [*c.find(part)] for c in CHECKS if c.of_part and c.needs in needs}
     columns = part.columns()
+    if "masks" in needs:
+        columns.strays = packed(consistency.strays_of(part))
     if "source" in needs:
         columns.names, columns.areas = list(set[str]().union(*annotations)), part.areas
     return found, columns, Counter(f"annotations[].{field}" for _, field in changed)
 
 
-def _take(file: File, parts: Iterable[_Examined | None], count: int) -> Hits | None:
+def _take(file: File, parts: Iterable[_Examined | None], count: int) -> _Hits | None:
     """Put together what the parts show; None when one of them could not be read."""
-    hits: Hits = {}
+    hits: _Hits = {}
     for number, examined in enumerate(parts, start=1):
         if examined is None:
             return None
@@ -226,12 +232,17 @@ def _take(file: File, parts: Iterable[_Examined | None], count: int) -> Hits | N
 
 
 def _hits(found: Iterable[Hit | Found], ids: Sequence[Any]) -> Iterator[Hit]:
-    """What a check finds among entries with these ids."""
-    return (f if type(f) is Hit else Hit(identify(ids[f[0]], f[0]), f[1]) for f in found)
+    """What a check finds among entries with these ids; what is no id, or a long text, is not shown."""
+    for each in found:
+        if not isinstance(each, Hit):
+            value = ids[each[0]]
+            is_short = type(value) is int or (type(value) is str and len(value) <= 100)
+            each = Hit(value if is_short else f"#{each[0]}", each[1])
+        yield each
 
 
 def _examine_whole(
-    file: File, needs: set[str], hits: Hits, trip: Callable[[], Trip] | None
+    file: File, needs: set[str], hits: _Hits, trip: Callable[[], Trip] | None
 ) -> None:
     """Add what is found by looking at the whole file, last of all what pycocotools makes of it."""
     for check in CHECKS:

@@ -14,12 +14,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.schema import FIELDS, Entry, column, is_id, read_whole_numbers
-from df2coco.lazy_numpy import np
+from df2coco.lazy_numpy import Array, np
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import Category
-from df2coco.validator.arrays import Array
 from df2coco.validator.checks import Found, Hit
 
 Result = TypeVar("Result")
@@ -85,7 +84,7 @@ class Columns:
     """3 numbers each: the sums of the polygons' and of the landmarks' numbers, and one that is equal
     for as many labelled landmarks and equal RLEs."""
     strays: array[float] = field(default_factory=lambda: array("d"))
-    """2 numbers each: see `Annotations.strays`."""
+    """2 numbers each: see `strays_of`; only where masks are looked at."""
 
     names: list[str] = field(default_factory=list)
     """Of the fields that there are, in any order; as all that follows, only where the file is compared."""

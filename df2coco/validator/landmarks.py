@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from df2coco.errors import shorten
-from df2coco.lazy_numpy import np
+from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import NUM_LANDMARKS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.arrays import Array
 from df2coco.validator.checks import Found, Hit, check
 from df2coco.validator.file import File
 

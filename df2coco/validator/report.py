@@ -150,9 +150,17 @@ _HITS_SHOWN = 5
 
 
 def _finding(finding: Finding) -> list[str]:
-    check = finding.check
+    check, hits, count = finding.check, finding.hits[:_HITS_SHOWN], len(finding.hits)
     lines = [f"{check.level}: {check.code}", *wrapped("  ", check.sentence)]
-    lines += _places(finding)
+    if any(hit.detail for hit in hits):
+        for hit in hits:
+            who = f"{hit.about or check.about} {printable(str(hit.id))}: "
+            lines += wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
+        if count > _HITS_SHOWN:
+            lines.append(f"  ... {count:,} in all; --json lists them")
+    elif ids := ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None):
+        more = f", ... {count:,} in all" if count > _HITS_SHOWN else ""
+        lines += wrapped(f"  {check.about}: ", ids + more)
     return lines + explained(check)
 
 
@@ -167,18 +175,3 @@ def wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         text, 80, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False
     ) or [label.rstrip()]
-
-
-def _places(finding: Finding) -> list[str]:
-    hits = finding.hits[:_HITS_SHOWN]
-    if not any(hit.detail for hit in hits):
-        ids = ", ".join(printable(str(hit.id)) for hit in hits if hit.id is not None)
-        more = f", ... {len(finding.hits):,} in all" if len(finding.hits) > _HITS_SHOWN else ""
-        return wrapped(f"  {finding.check.about}: ", ids + more) if ids else []
-    lines = []
-    for hit in hits:
-        who = f"{hit.about or finding.check.about} {printable(str(hit.id))}: "
-        lines += wrapped("  - ", ("" if hit.id is None else who) + printable(hit.detail))
-    if len(finding.hits) > _HITS_SHOWN:
-        lines.append(f"  ... {len(finding.hits):,} in all; --json lists them")
-    return lines

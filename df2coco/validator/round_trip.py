@@ -19,7 +19,7 @@ from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.lazy_numpy import np
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Hit, check, identify
+from df2coco.validator.checks import Hit, check
 from df2coco.validator.file import File, Trip
 from df2coco.workers import in_background
 
@@ -167,14 +167,13 @@ def _draw(
     from pycocotools import mask as coco_mask
 
     masks, hits = {}, []
-    for number, (entry, area) in enumerate(zip(truth, areas, strict=True)):
-        if not area:
-            continue  # without pixels it cannot be matched: `mask-empty` reports it
-        masks[number] = coco.annToRLE(entry)
-        pixels = int(coco_mask.area(masks[number]))
-        if pixels != area:
-            detail = f"pycocotools draws a mask of {pixels} pixels, expected {area}"
-            hits.append(Hit(identify(entry["id"], number), detail, "annotation"))
+    for number, area in enumerate(areas):
+        if area:  # without pixels it cannot be matched: `mask-empty` reports it
+            masks[number] = coco.annToRLE(truth[number])
+            pixels = int(coco_mask.area(masks[number]))
+            if pixels != area:
+                detail = f"pycocotools draws a mask of {pixels} pixels, expected {area}"
+                hits.append(Hit(truth[number]["id"], detail, "annotation"))
     return masks, hits
 
 
