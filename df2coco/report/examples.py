@@ -3,10 +3,10 @@
 import base64
 import heapq
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -18,8 +18,8 @@ from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, SOURCES
 
-FACETS: Final = ("category", "source", *ATTRIBUTES)
-"""What examples are filtered by."""
+FACETS: Final[Mapping[str, Sequence[str]]] = {"category": (), "source": SOURCES, **ATTRIBUTES}
+"""What examples are filtered by -> its values in order; the others follow as they come."""
 
 UNKNOWN: Final = "unknown"
 
@@ -63,11 +63,11 @@ class Gallery:
     def choices(self) -> dict[str, list[str]]:
         """Facet -> its values among the examples, where there are several."""
         choices: dict[str, list[str]] = {}
-        for facet in FACETS:
-            values = list(dict.fromkeys(example.facets[facet] for example in self.examples))
+        for facet, order in FACETS.items():
+            values = dict.fromkeys(example.facets[facet] for example in self.examples)
             if len(values) > 1:
-                order = _ORDER.get(facet, values)
-                choices[facet] = sorted(values, key=order.index)
+                rest = [value for value in values if value not in order]
+                choices[facet] = [*(value for value in order if value in values), *rest]
         return choices
 
     def of_places(self) -> dict[FindingPlace, int]:
@@ -77,12 +77,6 @@ class Gallery:
             places["annotation", example.annotation_id] = example.annotation_id
             places.setdefault(("image", example.image_id), example.annotation_id)
         return places
-
-
-_ORDER: Final[Mapping[str, list[str]]] = {
-    "source": [*SOURCES, UNKNOWN],
-    **{name: [*values, UNKNOWN] for name, values in ATTRIBUTES.items()},
-}
 
 
 def make_gallery(
@@ -100,15 +94,14 @@ def make_gallery(
     Raises `CocoFileError` when the file cannot be read, `PasswordError` for the images' password.
     """
     progress(f"reading {coco_file.name}", 0, 0)
-    candidates = _Candidates(number, islice(dict.fromkeys(places), _MOST_PLACES))
     document, parts = read_parts(coco_file)
-    for part in parts:
-        candidates.take(part)
+    wanted = islice(dict.fromkeys(places), _MOST_PLACES)
+    annotations = _candidates(chain.from_iterable(parts), number, frozenset(wanted))
     images = {image["id"]: image for image in document["images"]}
     categories = document["categories"]
     names = {category["id"]: str(category.get("name", category["id"])) for category in categories}
     pools: dict[str, list[_Candidate]] = {name: [] for name in names.values()}
-    for annotation, is_place in candidates.kept():
+    for annotation, is_place in annotations:
         image = images.get(annotation.get("image_id"))
         name = names.get(annotation.get("category_id"))
         if image is not None and name is not None:
@@ -144,41 +137,30 @@ def _rank(annotation_id: int) -> int:
     return annotation_id * 2654435761 % 4294967296
 
 
-class _Candidates:
-    """Takes a file's annotations in parts and keeps some of each category, also of the rare kinds."""
+def _candidates(
+    annotations: Iterable[dict[str, Any]], number: int, places: Collection[FindingPlace]
+) -> list[tuple[dict[str, Any], bool]]:
+    """Some annotations of each category, also of the rare kinds, in the order of the file.
 
-    def __init__(self, number: int, places: Iterable[FindingPlace]) -> None:
-        self._limits = number, _ALIKE
-        self._places = frozenset(places)
-        self._of_places: dict[FindingPlace, tuple[int, dict[str, Any]]] = {}
-        self._kept: dict[tuple[int, ...], list[tuple[int, int, dict[str, Any]]]] = {}
-        self._taken = 0
-
-    def take(self, annotations: list[dict[str, Any]]) -> None:
-        for annotation in annotations:
-            if type(annotation.get("id")) is not int:
-                continue
-            self._taken += 1
-            # The largest rank is dropped first; the second number only keeps dicts from being compared.
-            entry = -_rank(annotation["id"]), self._taken, annotation
-            for place in (("annotation", annotation["id"]), ("image", annotation["image_id"])):
-                if place in self._places:
-                    self._of_places.setdefault(place, (self._taken, annotation))
-            category = annotation["category_id"]
-            alike = category, *(_level(annotation, name) for name in ATTRIBUTES)
-            for key, limit in zip(((category,), alike), self._limits, strict=True):
-                kept = self._kept.setdefault(key, [])
-                (heapq.heappush if len(kept) < limit else heapq.heappushpop)(kept, entry)
-
-    def kept(self) -> Iterator[tuple[dict[str, Any], bool]]:
-        """What was kept, in the order of the file, and whether a finding is about it or its image."""
-        kept = {
-            number: annotation for heap in self._kept.values() for _, number, annotation in heap
-        }
-        of_places = dict(self._of_places.values())
-        kept |= of_places
-        for number in sorted(kept):
-            yield kept[number], number in of_places
+    With each whether a finding is about it or its image.
+    """
+    of_places: dict[FindingPlace, tuple[int, dict[str, Any]]] = {}
+    heaps: defaultdict[tuple[int, ...], list[tuple[int, int, dict[str, Any]]]] = defaultdict(list)
+    for at, annotation in enumerate(annotations):
+        if type(annotation.get("id")) is not int:
+            continue
+        # The largest rank is dropped first; the second number only keeps dicts from being compared.
+        entry = -_rank(annotation["id"]), at, annotation
+        for place in (("annotation", annotation["id"]), ("image", annotation["image_id"])):
+            if place in places:
+                of_places.setdefault(place, (at, annotation))
+        category = annotation["category_id"]
+        alike = category, *(_level(annotation, name) for name in ATTRIBUTES)
+        for key, limit in (((category,), number), (alike, _ALIKE)):
+            (heapq.heappush if len(heaps[key]) < limit else heapq.heappushpop)(heaps[key], entry)
+    kept = {at: annotation for heap in heaps.values() for _, at, annotation in heap}
+    first = dict(of_places.values())
+    return [(annotation, at in first) for at, annotation in sorted((kept | first).items())]
 
 
 def _level(annotation: Mapping[str, Any], name: str) -> int:

@@ -15,7 +15,7 @@ from df2coco.outputs import atomic_write, check_outputs, check_suffix
 from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
 from df2coco.report.examples import UNKNOWN, FindingPlace, make_gallery
-from df2coco.stats import SplitStatistics, statistics
+from df2coco.stats import statistics
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg
 from df2coco.stats.text import MEANINGS, QUANTILES, distributions, percent, remarks
@@ -66,14 +66,19 @@ def write_report(
     photos = Photos(images, password)
     numbers = statistics(coco_file)
     report = validate(
-        coco_file,
-        images=images,
-        score_images=_SCORED,
-        password=password,
-        workers=workers,
+        coco_file, images=images, score_images=_SCORED, password=password, workers=workers
     )
     gallery = make_gallery(coco_file, photos, examples, _places(report), progress=progress)
-    script, style = _part("page.js"), _part("page.css")
+    charts = [
+        {
+            "title": panel.title,
+            "description": printable(panel.describe(numbers)),
+            "svg": panel_svg(panel, numbers, prefix=name),
+        }
+        for name, panel in PANELS.items()
+        if panel.has(numbers)
+    ]
+    script = _part("page.js")
     page = _template().render(
         version=__version__,
         file=printable(coco_file.name),
@@ -86,7 +91,7 @@ def write_report(
         quantiles=QUANTILES,
         unknown=UNKNOWN,
         places=gallery.of_places(),
-        charts=_charts(numbers),
+        charts=charts,
         distributions=distributions(numbers),
         remarks=list(remarks(numbers)),
         percent=percent,
@@ -94,7 +99,7 @@ def write_report(
         choices=gallery.choices(),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        style=style,
+        style=_part("page.css"),
     )
     with atomic_write(out) as stream:
         stream.write(page.encode())
@@ -108,18 +113,6 @@ def _places(report: Report) -> Iterator[FindingPlace]:
                 hit = finding.hits[number]
                 if type(hit.id) is int:
                     yield hit.about or finding.check.about, hit.id
-
-
-def _charts(numbers: SplitStatistics) -> list[dict[str, str]]:
-    return [
-        {
-            "title": panel.title,
-            "description": printable(panel.describe(numbers)),
-            "svg": panel_svg(panel, numbers, prefix=name),
-        }
-        for name, panel in PANELS.items()
-        if panel.has(numbers)
-    ]
 
 
 def _part(name: str) -> str:
