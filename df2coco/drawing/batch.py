@@ -16,23 +16,8 @@ from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS, USUAL_PARTS
 from df2coco.drawing.inputs import Photos, annotations_of, choose, results_of
 from df2coco.drawing.sheet import Key, justify, page, text_line
-from df2coco.errors import (
-    CocoFileError,
-    OptionError,
-    OutputError,
-    check_choice,
-    check_list,
-    printable,
-    shorten,
-)
-from df2coco.outputs import (
-    Outputs,
-    atomic_write,
-    check_folder,
-    check_outputs,
-    check_suffix,
-    reported_for,
-)
+from df2coco.errors import CocoFileError, OutputError, check_choice, check_list, printable
+from df2coco.outputs import Outputs, check_folder, check_outputs, check_suffix, reported_for
 from df2coco.parser.photos import find_photos
 from df2coco.progress import Progress, no_progress
 from df2coco.workers import check_workers, map_ordered, worthwhile
@@ -85,8 +70,6 @@ def draw(
     check_list("parts", parts)
     for part in (parts := tuple(parts)):
         check_choice("parts", part, PARTS)
-    if sample is not None and (type(sample) is not int or sample < 0):
-        raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")
     photos = None if images is None else Photos(images, password)
     inputs = [coco, *([results] if results else [])]
     is_folder = os.path.isdir(out) or not out.suffix
@@ -136,9 +119,10 @@ def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
 
     out = Path(out)
     check_suffix(out, ".png", ".svg")
+    check_outputs([out])
     name = ("slots" if slots else "plain") + out.suffix.lower()
-    with atomic_write(out) as stream:
-        stream.write((files("df2coco.drawing") / "posters" / name).read_bytes())
+    with Outputs() as outputs:
+        outputs.open(out).write((files("df2coco.drawing") / "posters" / name).read_bytes())
     return out
 
 
@@ -203,8 +187,8 @@ def _draw_file(
         picture, keys = paint(style, subjects[0])
     else:
         picture, keys = _contact_sheet(style, subjects, workers, progress)
-    with atomic_write(out) as stream:
-        _save(page(picture, printable(title), keys), out, stream)
+    with Outputs() as outputs:
+        _save(page(picture, printable(title), keys), out, outputs.open(out))
     return [out]
 
 

@@ -12,7 +12,7 @@ from df2coco.boxes import from_corners, iou
 from df2coco.drawing.drawables import PARTS, Drawable, read_drawables
 from df2coco.drawing.inputs import Photos
 from df2coco.drawing.overlay import overlay
-from df2coco.drawing.sheet import OCCLUDED, VISIBLE, Key, beside, beside_room, framed
+from df2coco.drawing.sheet import HAIRLINE, OCCLUDED, VISIBLE, Key, beside, beside_room
 from df2coco.masks import compressed, union_mask
 from df2coco.parser.photos import Picture
 
@@ -57,6 +57,8 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
 
     Raises `CocoFileError` for annotations and results that are not COCO, and as `Photos.open`.
     """
+    from PIL import ImageDraw
+
     compared = style.results_path is not None
     whole = style.photos.size(subject.image, subject.picture)
     longer = None
@@ -68,7 +70,10 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
 
     def drawn(drawables: Sequence[Drawable], parts: Sequence[str]) -> Image:
         picture = overlay(photo, drawables, parts=parts, size=longer, whole=whole)
-        return picture if longer is None else framed(picture)
+        if longer is not None:  # on a sheet, where photos with white borders end on paper
+            edge = 0, 0, picture.width - 1, picture.height - 1
+            ImageDraw.Draw(picture).rectangle(edge, outline=HAIRLINE)
+        return picture
 
     truth = read_drawables(subject.annotations, style.categories, where=f"{style.path}: ")
     if not compared:
@@ -146,9 +151,19 @@ def mark_matches(
 
 
 def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> tuple[float, str]:
-    """How well a result fits an annotation, and the measure: "OKS", or "IoU" of masks or boxes."""
+    """How well a result fits an annotation, and the measure: "OKS", or "IoU" of masks or boxes.
+
+    OKS is over the labelled landmarks, its scale the box's area.
+    """
+    x1, y1, x2, y2 = truth.box or truth.extent(PARTS) or (0, 0, 0, 0)
     if truth.landmarks and result.landmarks and truth.garment is not None:
-        return _oks(truth, result, truth.garment.sigmas), "OKS"
+        area, total = (x2 - x1) * (y2 - y1) + math.ulp(1.0), 0.0
+        for number, (x, y, _) in truth.landmarks.items():
+            other, sigma = result.landmarks.get(number), truth.garment.sigmas[number]
+            if other is not None:
+                squares = (x - other.x) ** 2 + (y - other.y) ** 2
+                total += math.exp(-squares / (2 * sigma) ** 2 / area / 2)
+        return total / len(truth.landmarks), "OKS"
     masks = [_run_lengths(item, size) for item in (truth, result)]
     if all(masks):
         from pycocotools import mask as coco_mask
@@ -157,19 +172,6 @@ def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> tuple[
     corners = [item.box or item.extent(PARTS) for item in (truth, result)]
     boxes = [from_corners(box) for box in corners if box]
     return iou(*boxes) if len(boxes) == 2 else 0.0, "IoU"
-
-
-def _oks(truth: Drawable, result: Drawable, sigmas: Sequence[float]) -> float:
-    """Object keypoint similarity over the labelled landmarks; the scale is the box's area."""
-    x1, y1, x2, y2 = truth.box or truth.extent(PARTS) or (0, 0, 0, 0)
-    area = (x2 - x1) * (y2 - y1) + math.ulp(1.0)
-    total = 0.0
-    for number, (x, y, _) in truth.landmarks.items():
-        other = result.landmarks.get(number)
-        if other is not None:
-            squares = (x - other.x) ** 2 + (y - other.y) ** 2
-            total += math.exp(-squares / (2 * sigmas[number]) ** 2 / area / 2)
-    return total / len(truth.landmarks)
 
 
 def _run_lengths(drawable: Drawable, size: tuple[int, int]) -> Any:

@@ -15,7 +15,7 @@ from df2coco.coco.reader import Loaded, no_collection
 from df2coco.coco.results import as_list
 from df2coco.coco.schema import is_id, read_whole_numbers
 from df2coco.drawing.overlay import picture_size
-from df2coco.errors import CocoFileError, ImageError, SourceError, shorten
+from df2coco.errors import CocoFileError, ImageError, OptionError, SourceError, shorten
 from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
 
@@ -34,7 +34,12 @@ def choose(
     sample: int | None,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """The images named, in that order, then the sample, in the order of their ids."""
+    """The images named, in that order, then the sample, in the order of their ids.
+
+    Raises `CocoFileError` for an id that there is not, `OptionError` for what is no number of images.
+    """
+    if sample is not None and (type(sample) is not int or sample < 0):
+        raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")
     by_id = {image["id"]: image for image in sorted(images, key=itemgetter("id"))}
     chosen = {}
     for image_id in image_ids:
@@ -51,7 +56,6 @@ def choose(
 def annotations_of(path: Path, ids: Container[int]) -> _ByImage:
     """The annotations of those images; the others are not kept, so that memory does not grow."""
     groups: _ByImage = defaultdict(list)
-
     with no_collection():
         _, parts = read_parts(path)
         for annotation in chain.from_iterable(parts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 _MOST_LABELS: Final = 60
@@ -65,9 +65,7 @@ class Obstacle(NamedTuple):
 
 
 def place_labels(
-    wishes: Sequence[Wish],
-    size: tuple[int, int],
-    obstacles: Sequence[Obstacle] = (),
+    wishes: Sequence[Wish], size: tuple[int, int], obstacles: Sequence[Obstacle] = ()
 ) -> list[Rectangle | None]:
     """A place for each label within a picture of `size` (width, height), in the order of `wishes`.
 
@@ -76,50 +74,44 @@ def place_labels(
     no room at all, and for all but the first 60.
     """
     obstacles = obstacles[:_MOST_OBSTACLES]
-    placed: list[Rectangle] = []
-    result: list[Rectangle | None] = []
+    result: list[Rectangle | None] = [None] * len(wishes)
     boxes = [around(wish.box) for wish in wishes[:_MOST_LABELS]]
-    for number, wish in enumerate(wishes[:_MOST_LABELS]):
-        others = boxes[:number] + boxes[number + 1 :]
-        place = _at_box(wish, size, placed, obstacles, others) or _anywhere(wish, size, placed)
-        result.append(place)
-        if place is not None:
-            placed.append(place)
-    return result + [None] * (len(wishes) - len(result))
+    for number, own in enumerate(boxes):
+        wish, others = wishes[number], boxes[:number] + boxes[number + 1 :]
+        placed = [place for place in result if place]
+        if wish.width <= size[0] and wish.height <= size[1]:
+            place = _at_box(_places(wish, size), own, placed, obstacles, others)
+            result[number] = place or _anywhere(next(_places(wish, size)), size, placed)
+    return result
 
 
-def _places(wish: Wish) -> Iterator[tuple[float, float]]:
+def _places(wish: Wish, size: tuple[int, int]) -> Iterator[Rectangle]:
     """Places at the box: its corners, best first (on it, in it, under it), then all along its sides."""
     width, height, (x1, y1, x2, y2) = wish
-    rows = y1 - height, y1, y2, y2 - height
-    for y in rows:
-        yield x1, y
-        yield x2 - width, y
-        yield (x1 + x2 - width) / 2, y
-    for y in rows:
-        for step in range(1, _STEPS):
-            yield x1 + (x2 - width - x1) * step / _STEPS, y
-    for x in (x1 - width, x2, x1, x2 - width):
-        for step in range(_STEPS + 1):
-            yield x, y1 + (y2 - height - y1) * step / _STEPS
+    across, down = x2 - width - x1, y2 - height - y1
+    rows, columns = (y1 - height, y1, y2, y2 - height), (x1 - width, x2, x1, x2 - width)
+    points = [(x, y) for y in rows for x in (x1, x2 - width, (x1 + x2 - width) / 2)]
+    points += [(x1 + across * step / _STEPS, y) for y in rows for step in range(1, _STEPS)]
+    points += [(x, y1 + down * step / _STEPS) for x in columns for step in range(_STEPS + 1)]
+    for x, y in points:
+        left, top = min(max(round(x), 0), size[0] - width), min(max(round(y), 0), size[1] - height)
+        yield Rectangle(left, top, width, height)
 
 
 def _at_box(
-    wish: Wish,
-    size: tuple[int, int],
+    places: Iterable[Rectangle],
+    own: Rectangle,
     placed: Sequence[Rectangle],
     obstacles: Sequence[Obstacle],
     others: Sequence[Rectangle],
 ) -> Rectangle | None:
-    if wish.width > size[0] or wish.height > size[1]:
-        return None
+    """The first of the best places; `own` is the label's box, `others` are those of other labels."""
     best, least = None, math.inf
-    area, own = wish.width * wish.height, around(wish.box)
-    for x, y in _places(wish):
-        place = _inside(x, y, wish, size)
+    for place in places:
         if any(map(place.overlaps, placed)):
             continue
         # On another item's box it would seem to name that one, where it is not on its own.
+        area = place.width * place.height
         outside = area - place.shared(own)
         covered = sum(_FOREIGN * min(outside, place.shared(box)) / area for box in others)
         for its, weight in obstacles:
@@ -133,28 +125,21 @@ def _at_box(
     return best
 
 
-def _inside(x: float, y: float, wish: Wish, size: tuple[int, int]) -> Rectangle:
-    return Rectangle(
-        min(max(round(x), 0), size[0] - wish.width),
-        min(max(round(y), 0), size[1] - wish.height),
-        wish.width,
-        wish.height,
-    )
-
-
-def _anywhere(wish: Wish, size: tuple[int, int], placed: Sequence[Rectangle]) -> Rectangle | None:
-    """The free place nearest to the box's top left corner.
+def _anywhere(
+    wanted: Rectangle, size: tuple[int, int], placed: Sequence[Rectangle]
+) -> Rectangle | None:
+    """The free place nearest to `wanted`.
 
     A free label pushed left and up until something stops it ends at the picture's edge or at another
     label's, so these places find room if there is any.
     """
-    wanted = _inside(wish.box[0], wish.box[1] - wish.height, wish, size)
-    xs = {0, wanted.x} | {p.x + p.width for p in placed} | {p.x - wish.width for p in placed}
-    ys = {0, wanted.y} | {p.y + p.height for p in placed} | {p.y - wish.height for p in placed}
+    x, y, width, height = wanted
+    xs = {0, x} | {p.x + p.width for p in placed} | {p.x - width for p in placed}
+    ys = {0, y} | {p.y + p.height for p in placed} | {p.y - height for p in placed}
     places = (
-        Rectangle(x, y, wish.width, wish.height)
-        for x, y in itertools.product(xs, ys)
-        if 0 <= x <= size[0] - wish.width and 0 <= y <= size[1] - wish.height
+        Rectangle(left, top, width, height)
+        for left, top in itertools.product(xs, ys)
+        if 0 <= left <= size[0] - width and 0 <= top <= size[1] - height
     )
-    nearest = sorted(places, key=lambda p: ((p.x - wanted.x) ** 2 + (p.y - wanted.y) ** 2, p))
+    nearest = sorted(places, key=lambda p: ((p.x - x) ** 2 + (p.y - y) ** 2, p))
     return next((p for p in nearest if not any(map(p.overlaps, placed))), None)

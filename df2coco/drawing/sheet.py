@@ -78,15 +78,6 @@ def text_line(text: str, width: int, size: int) -> Image:
     return strip
 
 
-def framed(picture: Image) -> Image:
-    """The picture with a hairline along its edge, where photos with white borders end on paper."""
-    from PIL import ImageDraw
-
-    edge = (0, 0, picture.width - 1, picture.height - 1)
-    ImageDraw.Draw(picture).rectangle(edge, outline=HAIRLINE)
-    return picture
-
-
 def beside(pictures: Sequence[Image], captions: Sequence[str]) -> Image:
     """Two pictures of one size beside each other, each under its caption."""
     from PIL import Image
