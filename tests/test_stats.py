@@ -19,7 +19,7 @@ from df2coco.converter.run import convert, image_info
 from df2coco.errors import CocoFileError, SourceError
 from df2coco.releases import RELEASES
 from df2coco.stats import SplitStatistics, quantile, split_statistics, statistics, text_table
-from df2coco.stats.tally import Counts, ImageFacts, ItemFacts, count, statistics_of
+from df2coco.stats.reading import Counts, ImageFacts, ItemFacts, count, statistics_of
 from df2coco.stats.values import gaps
 from df2coco.taxonomy import CATEGORIES
 from tests.conftest import MakeSplit, copy_tree, run_command

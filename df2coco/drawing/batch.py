@@ -15,7 +15,7 @@ from df2coco.coco.reader import no_collection
 from df2coco.drawing.comparison import Style, Subject, paint
 from df2coco.drawing.drawables import PARTS, USUAL_PARTS
 from df2coco.drawing.inputs import Photos, annotations_of, choose, results_of
-from df2coco.drawing.sheet import Key, justify, page, text_line
+from df2coco.drawing.sheet import justify, page, text_line
 from df2coco.errors import CocoFileError, OutputError, check_choice, check_list, printable
 from df2coco.outputs import Outputs, check_folder, check_outputs, check_suffix, reported_for
 from df2coco.parser.photos import find_photos
@@ -106,8 +106,11 @@ def draw(
     workers = worthwhile(workers, len(subjects))
     if is_folder:
         return _draw_folder(style, subjects, out, workers, progress)
-    title = f"{coco.name}: {len(subjects)} of {len(document['images']):,} images"
-    return _draw_file(style, subjects, title, out, workers, progress)
+    title = printable(f"{coco.name}: {len(subjects)} of {len(document['images']):,} images")
+    sheet = _sheet(style, subjects, title, workers, progress)
+    with Outputs() as outputs:
+        _save(sheet, out, outputs.open(out))
+    return [out]
 
 
 def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
@@ -127,9 +130,8 @@ def draw_skeletons(out: str | Path, *, slots: bool = False) -> Path:
 
 
 def _title(image: Mapping[str, Any]) -> str:
-    return printable(
-        " · ".join(str(image[name]) for name in ("file_name", "source") if name in image)
-    )
+    parts = (str(image[name]) for name in ("file_name", "source") if name in image)
+    return printable(" · ".join(parts))
 
 
 def _save(picture: Image, path: Path, stream: IO[bytes]) -> None:
@@ -167,36 +169,20 @@ def _draw_into(style: Style, work: Path, out: Path, subject: Subject) -> Path:
 
 # ---------------------------------------------------------------- a file
 
-
 SHEET: Final = 2000
 ROW: Final = 480
 """Width of a contact sheet and about the height of its pictures, in pixels."""
 
 
-def _draw_file(
-    style: Style,
-    subjects: Sequence[Subject],
-    title: str,
-    out: Path,
-    workers: int,
-    progress: Progress,
-) -> list[Path]:
-    """The picture, or a contact sheet with that title."""
-    if len(subjects) == 1:
-        title = _title(subjects[0].image)
-        picture, keys = paint(style, subjects[0])
-    else:
-        picture, keys = _contact_sheet(style, subjects, workers, progress)
-    with Outputs() as outputs:
-        _save(page(picture, printable(title), keys), out, outputs.open(out))
-    return [out]
-
-
-def _contact_sheet(
-    style: Style, subjects: Sequence[Subject], workers: int, progress: Progress
-) -> tuple[Image, set[Key]]:
+def _sheet(
+    style: Style, subjects: Sequence[Subject], title: str, workers: int, progress: Progress
+) -> Image:
+    """The picture, or a contact sheet of several, which has that title."""
     from PIL import Image
 
+    if len(subjects) == 1:
+        picture, keys = paint(style, subjects[0])
+        return page(picture, _title(subjects[0].image), keys)
     text, gap = 14, 14
     pair = 2 if style.results_path else 1
     sizes = (style.photos.size(subject.image, subject.picture) for subject in subjects)
@@ -207,7 +193,7 @@ def _contact_sheet(
     places = justify(aspects, min(SHEET, wide), ROW, gap, below=round(1.5 * text))
     tall = places[-1].y + places[-1].height + round(1.5 * text)
     sheet = Image.new("RGB", (max(p.x + p.width for p in places), tall), "#ffffff")
-    keys: set[Key] = set()
+    keys = set()
     rooms = [s._replace(room=place[2:]) for s, place in zip(subjects, places, strict=True)]
     with closing(map_ordered(partial(paint, style), rooms, workers=workers)) as painted:
         for number, (picture, its_keys) in enumerate(painted):
@@ -216,4 +202,4 @@ def _contact_sheet(
             sheet.paste(text_line(_title(subjects[number].image), width, text), (x, y + height))
             keys |= its_keys
             progress("drawing images", number + 1, len(subjects))
-    return sheet, keys
+    return page(sheet, title, keys)

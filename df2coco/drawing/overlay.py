@@ -262,18 +262,12 @@ class _Canvas:
 
     def numbers(self, drawable: Drawable) -> None:
         """The number of each landmark beside it, from 1."""
-        room = 1.2 * self._radius(drawable)
+        room, ink = 1.2 * self._radius(drawable), casing_of(drawable.color)
+        small, casing = font(max(round(11 * self.unit), 1)), max(1, round(self.unit))
         for number, landmark in drawable.landmarks.items():
             x, y = self._pixel(landmark)
-            self.draw.text(
-                (x + room, y - room),
-                f"{number + 1}",
-                casing_of(drawable.color),
-                font(max(round(11 * self.unit), 1)),
-                anchor="lb",
-                stroke_width=max(1, round(self.unit)),
-                stroke_fill=drawable.color,
-            )
+            at, text, color = (x + room, y - room), f"{number + 1}", drawable.color
+            self.draw.text(at, text, ink, small, "lb", stroke_width=casing, stroke_fill=color)
 
     def _radius(self, drawable: Drawable) -> float:
         """Smaller on small items, where landmarks lie close."""

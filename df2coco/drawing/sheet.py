@@ -36,8 +36,7 @@ def justify(
         before = 0.0  # rounded only in the end, so that rows are as wide as they shall be
         for number, aspect in enumerate(aspects[first:last]):
             x, end = round(before * tall), round((before + aspect) * tall)
-            rectangle = Rectangle(x + number * gap, y, max(1, end - x), max(1, round(tall)))
-            places.append(rectangle)
+            places.append(Rectangle(x + number * gap, y, max(1, end - x), max(1, round(tall))))
             before += aspect
         y += max(1, round(tall)) + below + gap
     return places

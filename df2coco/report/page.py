@@ -18,7 +18,7 @@ from df2coco.report.examples import UNKNOWN, FindingPlace, make_gallery
 from df2coco.stats import statistics
 from df2coco.stats.panels import PANELS
 from df2coco.stats.plots import panel_svg
-from df2coco.stats.text import MEANINGS, QUANTILES, distributions, percent, remarks
+from df2coco.stats.values import MEANINGS, QUANTILES, distributions, percent, remarks
 from df2coco.validator import LEVELS, Report, validate
 from df2coco.version import __version__
 

@@ -7,13 +7,10 @@
 """
 
 from df2coco.stats.reading import split_statistics, statistics
-from df2coco.stats.text import text_table
-from df2coco.stats.values import CategoryStatistics, CountRow, Histogram, SplitStatistics, quantile
+from df2coco.stats.values import CategoryStatistics, SplitStatistics, quantile, text_table
 
 __all__ = [
     "CategoryStatistics",
-    "CountRow",
-    "Histogram",
     "SplitStatistics",
     "quantile",
     "split_statistics",

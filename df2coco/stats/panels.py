@@ -9,8 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from df2coco.errors import cut_text, printable
-from df2coco.stats.text import percent
-from df2coco.stats.values import POINTS, CategoryStatistics, Histogram, SplitStatistics, quantile
+from df2coco.stats.values import POINTS, CategoryStatistics, SplitStatistics, percent, quantile
 from df2coco.taxonomy import ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _shares_panel(
 # ---------------------------------------------------------------- distributions
 
 
-def _bars(axes: Axes, histogram: Histogram, label: str, bins: int) -> None:
+def _bars(axes: Axes, histogram: Mapping[int, int], label: str, bins: int) -> None:
     """A histogram in at most so many bins, whose width is 1, 2, 5, 10, 20, ...; the median as a line."""
     width = (max(histogram) - min(histogram) + 1) / bins
     power = 10 ** math.floor(math.log10(max(1, width)))
@@ -198,7 +197,7 @@ def _image_sizes(axes: Axes, numbers: SplitStatistics) -> None:
     axes.text(1, 1.02, label, transform=axes.transAxes, ha="right", va="bottom")
 
 
-def _most_of(histogram: Histogram) -> tuple[float, float]:
+def _most_of(histogram: Mapping[int, int]) -> tuple[float, float]:
     """Where an axis begins and ends: around all values but the last hundredth on either side."""
     low, high = quantile(histogram, 0.01), quantile(histogram, 0.99)
     margin = max(0.12 * (high - low), 0.05 * high, 1)
@@ -207,7 +206,7 @@ def _most_of(histogram: Histogram) -> tuple[float, float]:
 
 def _histogram_panel(title: str, name: str, label: str, bins: int) -> Panel:
     """The panel of a field that is a histogram."""
-    histogram: Callable[[SplitStatistics], Histogram] = attrgetter(name)
+    histogram: Callable[[SplitStatistics], Mapping[int, int]] = attrgetter(name)
 
     def describe(numbers: SplitStatistics) -> str:
         low, median, high = (f"{quantile(histogram(numbers), at):,}" for at in (0.05, 0.5, 0.95))
