@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MIN_SCORE: Final = 0.3
 MAX_ON_SHEET: Final = 200
 """A sheet of more pictures is too large for most viewers."""
+SHEET: Final = 2000
+ROW: Final = 480
+"""Width of a contact sheet and about the height of its pictures, in pixels."""
 
 _JPEG: Final = {"format": "JPEG", "quality": 90, "subsampling": 0}
 _SAVED_AS: Final[dict[str, Any]] = {".png": {"format": "PNG"}, ".jpg": _JPEG, ".jpeg": _JPEG}
@@ -143,9 +146,6 @@ def _save(picture: Image, path: Path, stream: IO[bytes]) -> None:
         raise OutputError(f"cannot be written ({error}). Try .png.", file=path) from None
 
 
-# ---------------------------------------------------------------- a folder
-
-
 def _draw_folder(
     style: Style, subjects: Sequence[Subject], out: Path, workers: int, progress: Progress
 ) -> list[Path]:
@@ -165,13 +165,6 @@ def _draw_into(style: Style, work: Path, out: Path, subject: Subject) -> Path:
     with reported_for(path), open(work / path.name, "wb") as stream:
         _save(page(picture, _title(subject.image), keys), path, stream)
     return path
-
-
-# ---------------------------------------------------------------- a file
-
-SHEET: Final = 2000
-ROW: Final = 480
-"""Width of a contact sheet and about the height of its pictures, in pixels."""
 
 
 def _sheet(

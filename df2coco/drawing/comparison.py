@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -91,12 +92,10 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
     matches = sum(item.color == MATCHED for item in truth)
     hidden = len(subject.results) - len(results)
     below = f", {hidden} below {style.min_score:g}" if hidden else ""
-    captions = (
-        f"ground truth: {matches} of {len(truth)} found",
-        f"results: {matches} of {len(results)} match{below}",
-    )
-    pictures = [drawn(truth, parts), drawn(results, parts)]
-    return beside(pictures, captions), keys_of(truth + results, parts, compared=True)
+    left = f"ground truth: {matches} of {len(truth)} found"
+    right = f"results: {matches} of {len(results)} match{below}"
+    picture = beside([drawn(truth, parts), drawn(results, parts)], [left, right])
+    return picture, keys_of(truth + results, parts, compared=True)
 
 
 def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bool) -> set[Key]:
@@ -114,9 +113,6 @@ def keys_of(drawables: Iterable[Drawable], parts: Iterable[str], *, compared: bo
     return keys
 
 
-# ---------------------------------------------------------------- matches
-
-
 def mark_matches(
     truth: Sequence[Drawable], results: Sequence[Drawable], size: tuple[int, int]
 ) -> tuple[list[Drawable], list[Drawable]]:
@@ -131,22 +127,19 @@ def mark_matches(
     marked_results = [replace(result, color=UNMATCHED, note="no match") for result in results]
     by_score = sorted(enumerate(results), key=lambda r: r[1].score or 0.0, reverse=True)
     for index, result in by_score:
-        fits = {
-            number: _overlap(item, result, size)
+        fits = [
+            (*_overlap(item, result, size), number)
             for number, item in left.items()
             if item.category_id == result.category_id
-        }
-        best = max(fits, key=lambda number: fits[number][0], default=None)
-        if best is None:
-            continue
-        value, measure = fits[best]
+        ]
+        value, measure, best = max(fits, key=itemgetter(0), default=(0.0, "", -1))
         note = f"{measure} {value:.2f}"
-        if value < _THRESHOLD:
+        if value >= _THRESHOLD:
+            shade = len(truth) - len(left)
+            marked_truth[best] = replace(left.pop(best), color=MATCHED, shade=shade)
+            marked_results[index] = replace(result, color=MATCHED, shade=shade, note=note)
+        elif fits:
             marked_results[index] = replace(marked_results[index], note=f"no match, {note}")
-            continue
-        shade = len(truth) - len(left)
-        marked_truth[best] = replace(left.pop(best), color=MATCHED, shade=shade)
-        marked_results[index] = replace(result, color=MATCHED, shade=shade, note=note)
     return marked_truth, marked_results
 
 
@@ -179,6 +172,5 @@ def _run_lengths(drawable: Drawable, size: tuple[int, int]) -> Any:
     width, height = size
     if drawable.polygons:
         return union_mask([list(map(float, p)) for p in drawable.polygons], width, height)
-    if drawable.rle is None or drawable.rle["size"] != [height, width]:
-        return None
-    return compressed(drawable.rle)
+    rle = drawable.rle
+    return compressed(rle) if rle and rle["size"] == [height, width] else None

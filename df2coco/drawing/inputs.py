@@ -93,9 +93,6 @@ def results_of(path: Path, ids: Container[int], document: dict[str, Any], coco: 
     return groups
 
 
-# ---------------------------------------------------------------- photos
-
-
 class Photos(Pictures):
     """Opens the pictures of the entries of `images`."""
 

@@ -160,8 +160,6 @@ class _Canvas:
         """The middle of a landmark's pixel."""
         return self._at(landmark.x + 0.5, landmark.y + 0.5)
 
-    # ------------------------------------------------------------ masks
-
     def tint(self, picture: Image, drawable: Drawable) -> None:
         """Tint a mask's pixels in the picture, more near its edge."""
         from PIL import ImageChops, ImageFilter, ImageOps
@@ -221,8 +219,6 @@ class _Canvas:
         rows, columns = np.nonzero(np.asarray(mask))
         return step * (left + columns + 0.5), step * (top + rows + 0.5)
 
-    # ------------------------------------------------------------ boxes
-
     def box(self, drawable: Drawable) -> None:
         """The box's lines, with a casing."""
         if drawable.box is None:
@@ -238,22 +234,16 @@ class _Canvas:
             corners = (left - half, top - half, right + half, bottom + half)
             self.draw.rectangle(corners, outline=color, width=max(1, round(2 * half)))
 
-    # ------------------------------------------------------------ landmarks
-
     def landmarks(self, drawable: Drawable) -> None:
         """The skeleton between labelled landmarks, then the landmarks."""
         points = {slot: (self._pixel(m), m.visible) for slot, m in drawable.landmarks.items()}
-        if not points:
-            return
         radius = self._radius(drawable)
         width, casing = max(0.62 * radius, self.unit), max(0.3 * radius, 0.6 * self.unit)
         color, around = drawable.color, casing_of(drawable.color)
-        lines = [
-            (*points[a][0], *points[b][0]) for a, b in drawable.edges if a in points and b in points
-        ]
+        edges = [(a, b) for a, b in drawable.edges if a in points and b in points]
         for ink, stroke in ((around, width + 2 * casing), (color, width)):
-            for line in lines:
-                self.draw.line(line, fill=ink, width=max(1, round(stroke)))
+            for a, b in edges:
+                self.draw.line((*points[a][0], *points[b][0]), ink, max(1, round(stroke)))
         for place, visible in points.values():
             discs = [(radius + casing, around), (radius, color)]
             if not visible:
@@ -274,8 +264,6 @@ class _Canvas:
         x1, y1, x2, y2 = self._corners(drawable.extent(["landmarks"]) or (0, 0, 0, 0))
         extent = math.hypot(x2 - x1, y2 - y1)
         return min(4.2 * self.unit, max(extent / 42, 2.4 * self.unit))
-
-    # ------------------------------------------------------------ labels
 
     def labels(self, drawables: Sequence[Drawable], parts: frozenset[str]) -> None:
         """Each item's name at its box, small items first: they have the fewest places."""

@@ -72,11 +72,8 @@ class Gallery:
 
     def of_places(self) -> dict[FindingPlace, int]:
         """Each annotation and image among the examples -> the annotation of (the first of) its examples."""
-        places: dict[FindingPlace, int] = {}
-        for example in self.examples:
-            places["annotation", example.annotation_id] = example.annotation_id
-            places.setdefault(("image", example.image_id), example.annotation_id)
-        return places
+        of_images = {("image", e.image_id): e.annotation_id for e in reversed(self.examples)}
+        return of_images | {("annotation", e.annotation_id): e.annotation_id for e in self.examples}
 
 
 def make_gallery(
@@ -105,10 +102,12 @@ def make_gallery(
         image = images.get(annotation.get("image_id"))
         name = names.get(annotation.get("category_id"))
         if image is not None and name is not None:
-            facets = {"category": name} | _facets(image, annotation)
+            source = image.get("source")
+            facets = {"category": name, "source": source if source in SOURCES else UNKNOWN}
+            for facet, values in ATTRIBUTES.items():
+                facets[facet] = (UNKNOWN, *values)[_level(annotation, facet)]
             pools[name].append(_Candidate(annotation, image, facets, is_place))
-    examples = []
-    faults = []
+    examples, faults = [], []
     for candidate in _choose(pools, number):
         try:
             examples.append(_draw(candidate, photos, categories))
@@ -167,13 +166,6 @@ def _level(annotation: Mapping[str, Any], name: str) -> int:
     """The value of an attribute, 0 when there is none."""
     value = annotation.get(name)
     return value if type(value) is int and value in (1, 2, 3) else 0
-
-
-def _facets(image: Mapping[str, Any], annotation: Mapping[str, Any]) -> dict[str, str]:
-    source = image.get("source")
-    return {"source": source if source in SOURCES else UNKNOWN} | {
-        name: (UNKNOWN, *values)[_level(annotation, name)] for name, values in ATTRIBUTES.items()
-    }
 
 
 def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Candidate]:

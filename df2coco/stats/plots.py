@@ -25,6 +25,16 @@ PLOT_SUFFIXES: Final = (".png", ".pdf", ".svg")
 """What a plot's file name may end with."""
 
 _DPI: Final = 160
+_HEAD: Final = 0.6
+"""Inches above a panel, for its title and the space between."""
+_CURRENT: Final = "#123457"
+"""A color that nothing else has, to be replaced by currentColor."""
+_METADATA: Final[dict[str, dict[str, None]]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+}
+"""What would change with the clock or with matplotlib's version."""
 
 
 def check_plot(path: Path, inputs: Iterable[Path] = ()) -> None:
@@ -73,13 +83,6 @@ def panel_svg(panel: Panel, numbers: SplitStatistics, *, prefix: str) -> str:
     return re.sub(r"<[^<>]+>", adapt, text)  # tags alone: in text, "<" is escaped
 
 
-_CURRENT: Final = "#123457"
-"""A color that nothing else has, to be replaced by currentColor."""
-
-
-# ---------------------------------------------------------------- the page
-
-
 @contextlib.contextmanager
 def _style(foreground: str = "#222222", fonttype: str = "path") -> Iterator[Callable[..., Figure]]:
     """matplotlib's settings for our figures, whatever the user's are; gives the class to make one with."""
@@ -113,14 +116,6 @@ def _style(foreground: str = "#222222", fonttype: str = "path") -> Iterator[Call
         yield Figure
 
 
-_METADATA: Final[dict[str, dict[str, None]]] = {
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    "svg": {"Date": None, "Creator": None},
-}
-"""What would change with the clock or with matplotlib's version."""
-
-
 def _bytes(figure: Figure, format: str) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -135,10 +130,6 @@ def _bytes(figure: Figure, format: str) -> bytes:
     numbers = {name: b"i%d" % number for number, name in enumerate(dict.fromkeys(hashed))}
     pattern = rb'( id="|ref="#|url\(#)([a-z][0-9a-f]{10})\b'
     return re.sub(pattern, lambda match: match[1] + numbers.get(match[2], match[2]), data)
-
-
-_HEAD: Final = 0.6
-"""Inches above a panel, for its title and the space between."""
 
 
 def _page(numbers: SplitStatistics, format: str) -> bytes:

@@ -129,14 +129,13 @@ def count(counts: Counts, images: Sequence[ImageFacts], items: Sequence[ItemFact
     counts["sources"].update(image.source for image in images if image.source is not None)
     counts["items_of_image"].update(item.image.id for item in items)
     counts["kinds"].update((item.category_id, item.has_mask, item.points) for item in items)
-    counts["garments"].update((item.image.source, item.pair_id, item.style) for item in items)
+    counts["styles"].update((item.image.source, item.pair_id, item.style) for item in items)
     counts["attributes"].update(item.attributes for item in items)
     counts["box_sizes"].update(round(math.sqrt(box)) for box, _, _ in boxes)
     shares = (round(100 * box / (size[0] * size[1])) for box, _, size in boxes if size is not None)
     counts["box_shares"].update(shares)
-    counts["mask_shares"].update(
-        round(100 * area / box) for box, area, _ in boxes if area is not None
-    )
+    shares = (round(100 * area / box) for box, area, _ in boxes if area is not None)
+    counts["mask_shares"].update(shares)
 
 
 # ---------------------------------------------------------------- the dataset
@@ -210,7 +209,6 @@ def _count_images(reader: Reader, images: list[ReadImage]) -> Counts:
 
 # ---------------------------------------------------------------- a COCO file
 
-
 _NO_MASK: Final = re.compile(rb"\s*(\[\s*\]|\{\s*\}|null)?\s*")
 _MAX_AREA: Final = 1 << 53
 _NUMBERS: Final = attrgetter("pair_id", "style", *ATTRIBUTES)
@@ -274,9 +272,6 @@ def _released_split(name: str, images: int) -> str | None:
     return split_of(name) or next(same, None)
 
 
-# ---------------------------------------------------------------- from counts to statistics
-
-
 def statistics_of(
     counts: Counts, name: str, split: str | None, categories: Iterable[tuple[int, str, int]]
 ) -> SplitStatistics:
@@ -289,7 +284,7 @@ def statistics_of(
     if release is None or images.total() < release.images / 2:
         split = release = None  # somebody's sample
     items_per_source: Counter[str] = Counter()
-    for (source, _, _), items in counts["garments"].items():
+    for (source, _, _), items in counts["styles"].items():
         items_per_source[source] += items
     attributes = {name: [0, 0, 0] for name in ATTRIBUTES}
     for values, items in counts["attributes"].items():
@@ -333,13 +328,13 @@ def _sorted(counter: Counter[Any]) -> dict[Any, int]:
 
 def _pairs(counts: Counts) -> tuple[int, int, int] | tuple[None, None, None]:
     """Pairs, user items in one, and user items with style > 0 in none."""
-    garments = counts["garments"]
-    if not counts["sources"] or all(style is None for _, _, style in garments):
+    styles = counts["styles"]
+    if not counts["sources"] or all(style is None for _, _, style in styles):
         return None, None, None
     pairs = queries = unpaired = 0
-    for (source, pair_id, style), users in garments.items():
+    for (source, pair_id, style), users in styles.items():
         if source == "user" and style is not None and style > 0:
-            shops = 0 if pair_id is None else garments["shop", pair_id, style]
+            shops = 0 if pair_id is None else styles["shop", pair_id, style]
             pairs += users * shops
             queries += users if shops else 0
             unpaired += 0 if shops else users
@@ -360,8 +355,6 @@ def _categories(
     categories = []
     for number, name, landmarks in known:
         items, with_points, visible, occluded = totals[number]
-        rest = max(0, with_points * landmarks - visible - occluded)
-        categories.append(
-            CategoryStatistics(number, name, items, landmarks, visible, occluded, rest)
-        )
+        points = visible, occluded, max(0, with_points * landmarks - visible - occluded)
+        categories.append(CategoryStatistics(number, name, items, landmarks, *points))
     return tuple(categories)

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
@@ -166,8 +166,8 @@ class SplitStatistics:
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON values: the fields, the comparison, and what is missing."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        return fields | {
+        return {
+            **{name: getattr(self, name) for name in self.__slots__},
             **{name: getattr(self.total, name) for name in POINTS},
             "comparison": [row._asdict() for row in self.comparison()],
             "missing": self.missing(),
@@ -196,13 +196,9 @@ def gaps(numbers: Iterable[int], last: int) -> tuple[tuple[int, int], ...]:
 
 def quantile(histogram: Histogram, share: float) -> int:
     """The smallest value that at least `share` (0 to 1) of the counted do not exceed."""
-    rest = share * sum(histogram.values())
-    value = 0
-    for value, count in histogram.items():
-        rest -= count
-        if rest <= 0:
-            return value
-    return value
+    least = share * sum(histogram.values())
+    reached = zip(histogram, accumulate(histogram.values()), strict=True)
+    return next((value for value, count in reached if count >= least), 0)
 
 
 # ---------------------------------------------------------------- as text, none of it longer than 80 characters
