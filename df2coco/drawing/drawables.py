@@ -155,7 +155,7 @@ def read_drawables(
                 color=color,
                 score=item.score if predicted else None,
                 box=item.bbox and tuple(to_corners(item.bbox)),
-                # Fewer than three points enclose nothing; half of a point may be missing at the end.
+                # Fewer than three points enclose nothing; a last y may be missing.
                 polygons=tuple(tuple(p[: len(p) // 2 * 2]) for p in polygons if len(p) >= 6),
                 rle=rle,
                 landmarks={

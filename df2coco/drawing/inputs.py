@@ -36,7 +36,7 @@ def choose(
 ) -> list[dict[str, Any]]:
     """The images named, in that order, then the sample, in the order of their ids.
 
-    Raises `CocoFileError` for an id that there is not, `OptionError` for what is no number of images.
+    Raises `CocoFileError` for an id that is not there, `OptionError` for a bad `sample`.
     """
     if sample is not None and (type(sample) is not int or sample < 0):
         raise OptionError(f"{shorten(sample)} is not a number of images.", field="sample")

@@ -105,7 +105,7 @@ def _at_box(
     obstacles: Sequence[Obstacle],
     others: Sequence[Rectangle],
 ) -> Rectangle | None:
-    """The first of the best places; `own` is the label's box, `others` are those of other labels."""
+    """The first of the best places; `own` is its item's box, `others` are the others'."""
     best, least = None, math.inf
     for place in places:
         if any(map(place.overlaps, placed)):

@@ -204,7 +204,7 @@ class _Canvas:
     def _shape(self, drawable: Drawable, parts: frozenset[str]) -> tuple[Any, Any]:
         """x and y of points all over an item's mask, or else over what its landmarks enclose.
 
-        None of an item whose box is drawn: of a box that is not, large parts may be empty, or another item's.
+        No points of an item whose box is drawn; where it is not, much of it may be empty.
         """
         import numpy as np
 

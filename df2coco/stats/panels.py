@@ -143,7 +143,7 @@ def _shares_panel(
 
 
 def _bars(axes: Axes, histogram: Mapping[int, int], label: str, bins: int) -> None:
-    """A histogram in at most so many bins, whose width is 1, 2, 5, 10, 20, ...; the median as a line."""
+    """A histogram in at most so many bins, 1, 2, 5, 10, 20, ... wide; the median as a line."""
     width = (max(histogram) - min(histogram) + 1) / bins
     power = 10 ** math.floor(math.log10(max(1, width)))
     step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= width)

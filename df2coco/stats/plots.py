@@ -124,8 +124,8 @@ def _bytes(figure: Figure, format: str) -> bytes:
     data = buffer.getvalue()
     if format != "svg":
         return data
-    # matplotlib hashes coordinates in full, whose last bit the layout's solver leaves to chance: instead
-    # of hashes, ids are numbers in the order of the file.
+    # matplotlib hashes coordinates in full, whose last bit the layout's solver leaves to chance:
+    # instead of hashes, ids are numbers in the order of the file.
     hashed = re.findall(rb' id="([a-z][0-9a-f]{10})"', data)
     numbers = {name: b"i%d" % number for number, name in enumerate(dict.fromkeys(hashed))}
     pattern = rb'( id="|ref="#|url\(#)([a-z][0-9a-f]{10})\b'

@@ -70,7 +70,7 @@ def split_statistics(
     progress: Progress = no_progress,
     alone: bool = False,
 ) -> list[SplitStatistics]:
-    """As `statistics`, for each split at `source`, in the order train, validation, test, others by name.
+    """As `statistics`, for each split at `source`, train, validation and test first, others by name.
 
     Also raises `SourceError` when there are several and it must be `alone`.
     """
@@ -122,7 +122,7 @@ class ItemFacts(NamedTuple):
 
 
 def count(counts: Counts, images: Sequence[ImageFacts], items: Sequence[ItemFacts]) -> None:
-    """Count images and items, many at once: a Counter takes them in half of the time of one by one."""
+    """Count images and items, many at once: that takes half of the time of one by one."""
     boxes = [(item.box, item.area, item.image.size) for item in items if item.box > 0]
     counts["images"].update(image.id for image in images)
     counts["sizes"].update(image.size for image in images if image.size is not None)

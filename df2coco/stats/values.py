@@ -201,7 +201,7 @@ def quantile(histogram: Histogram, share: float) -> int:
     return next((value for value, count in reached if count >= least), 0)
 
 
-# ---------------------------------------------------------------- as text, none of it longer than 80 characters
+# ---------------------------------------------------------------- text, no line above 80
 
 _WIDTH: Final = 80
 _NAME_WIDTH: Final = 22
