@@ -522,6 +522,44 @@ def test_licenses_are_numbered_anew(tmp_path: Path) -> None:
     assert [named[each["license"]] for each in document["images"]] == ["a", "b"]
 
 
+def test_a_number_never_means_another_files_license(tmp_path: Path) -> None:
+    """Many files write a license number for each image, and list no licenses."""
+    listed = other(licenses=[{"id": 1, "name": "free"}], images=image(license=1))
+    bare = other(licenses=[], images=[*image(license=1), *image(id=2, file_name="b", license=7)])
+    for number, both in enumerate(([listed, bare], [bare, listed])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        merge(write_both(folder, *both), folder / "all.json")
+        document = read(folder / "all.json")
+        assert document["licenses"] == listed["licenses"]
+        kept = [each.get("license") for each in document["images"]]
+        assert kept == ([1, None, 7] if number == 0 else [None, 7, 1])
+        assert ["license" in each for each in document["images"]].count(False) == 1
+
+
+def test_ids_follow_those_of_the_file_before(tmp_path: Path) -> None:
+    """Without a gap: the first new id is one more than the largest so far."""
+    for name in "ab":
+        document = tiny([4, 5], [[4], [5]])
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    first = read(tmp_path / "a.json")
+    merge([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "all.json")
+    for entries in ("images", "annotations"):
+        for field in ("id", "pair_id"):
+            found = [each[field] for each in read(tmp_path / "all.json")[entries]]
+            own = [each[field] for each in first[entries]]
+            # Numbers start at 1, so that a file's largest is how far the next is moved.
+            assert found == [*own, *(max(own) + number for number in own)]
+
+
+def test_split_says_how_far_it_is(whole: Path, tmp_path: Path) -> None:
+    calls: list[tuple[str, int, int]] = []
+    split(whole, tmp_path, parts={"a": 0.5, "b": 0.5}, progress=lambda *call: calls.append(call))
+    count = len(read(whole)["annotations"])
+    assert calls[-1] == ("writing annotations", count, count)
+    assert [done for _, done, _ in calls] == sorted({done for _, done, _ in calls})
+
+
 def write_both(folder: Path, first: Document, second: Document) -> list[Path]:
     paths = [folder / "train.json", folder / "validation.json"]
     for path, document in zip(paths, (first, second), strict=True):

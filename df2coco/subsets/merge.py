@@ -61,53 +61,53 @@ class _Input:
     """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
     new: dict[str, dict[Any, int]] = field(default_factory=lambda: {kind: {} for kind in _KINDS})
     """Ids that change -> those of the merged file."""
+    foreign: set[Any] = field(default_factory=set)
+    """Ids of licenses of other files alone."""
     folder: str = ""
 
     def read(self) -> None:
         """Note what is in the file. Raises `CocoFileError`."""
         self.document, parts = read_parts(self.path, "any", as_objects=True)
         used: dict[str, set[int]] = {"image_id": set(), "category_id": set()}
+        pairs = set(map(pair_of, self.document["images"]))
         for part in parts:
             self.ids["annotation ids"].update(entry["id"] for entry in part)
             self.shapes.update(n for n in ALL_OR_NONE if any(entry.get(n) for entry in part))
-            self._note_pairs(part)
+            pairs.update(map(pair_of, part))
             for name in used:
                 used[name].update(entry[name] for entry in part)
         for name, entries in (("image_id", "images"), ("category_id", "categories")):
             known = {entry["id"] for entry in self.document[entries]}
             check_known(self.path, name, used[name], known)
             self.ids[f"{name[:-3]} ids"] = known
-        self._note_pairs(self.document["images"])
-
-    def _note_pairs(self, entries: Iterable[Entry]) -> None:
-        for pair in map(pair_of, entries):
-            if isinstance(pair, int):
-                self.ids["pair ids"].add(pair)
-            elif pair is not None:
-                self.other_pairs.add(pair)
+        self.ids["pair ids"] = {pair for pair in pairs if isinstance(pair, int)}
+        self.other_pairs = {pair for pair in pairs if isinstance(pair, str)}
 
     def image(self, entry: Entry) -> Entry:
         """An image as the merged file has it."""
-        changed = self._renumbered(entry, _IMAGE)
+        changed = self.renumbered(entry, _IMAGE)
+        if _key(entry.get("license")) in self.foreign:
+            del changed["license"]  # a number that means nothing here, and something there
         if isinstance(entry.get("file_name"), str):
             changed["file_name"] = self.place(entry["file_name"])
         return changed
-
-    def annotation(self, entry: Entry) -> Entry:
-        """An annotation as the merged file has it."""
-        return self._renumbered(entry, _ANNOTATION)
 
     def place(self, file_name: str) -> str:
         """The `file_name` of an image in the merged file."""
         return f"{self.folder}/{file_name}" if self.folder else file_name
 
-    def _renumbered(self, entry: Entry, fields: Mapping[str, str]) -> Entry:
+    def renumbered(self, entry: Entry, fields: Mapping[str, str] = _ANNOTATION) -> Entry:
+        """An entry as the merged file has it, by the ids that stand in its `fields`."""
         changed = entry.copy()
         for name, kind in fields.items():
-            value = entry.get(name)
-            if type(value) in (int, str) and value in self.new[kind]:
+            if (value := _key(entry.get(name))) in self.new[kind]:
                 changed[name] = self.new[kind][value]
         return changed
+
+
+def _key(value: Any) -> int | str | None:
+    """What may be an id; None for anything else (true equals 1, and lists cannot be looked up)."""
+    return value if type(value) in (int, str) else None
 
 
 def merge(
@@ -139,12 +139,14 @@ def merge(
     if len(inputs) < 2:
         raise OptionError("name two files or more to merge.")
     if folders and len(folders) != len(inputs):
-        raise OptionError(
-            f"{len(folders)} for {len(inputs)} files. Name one folder for each file.",
-            field="folders",
-        )
-    for name in folders:
-        _check_folder(name)
+        text = f"{len(folders)} for {len(inputs)} files. Name one folder for each file."
+        raise OptionError(text, field="folders")
+    for name in filter(None, folders):
+        # File names must not lie outside of the images' folder, and must be portable.
+        is_below = not is_outside(name.rstrip("/")) and not is_address(name)
+        if not is_below or "\\" in name or not name.isprintable():
+            text = "is not the name of a folder below that of the images. Example: train/image"
+            raise OptionError(f"{shorten(name)} {text}", field="folders")
     check_suffix(out, ".json")
     check_outputs([out], [each.path for each in inputs])
     for number, each in enumerate(inputs):
@@ -163,7 +165,7 @@ def merge(
             progress("writing files", number, len(inputs))
             _, parts = read_parts(each.path, "any", as_objects=True)
             for part in parts:
-                writer.add_entries((), map(each.annotation, part))
+                writer.add_entries((), map(each.renumbered, part))
             writer.add_entries(map(each.image, each.document["images"]), ())
         writer.close()
         progress("writing files", len(inputs), len(inputs))
@@ -183,29 +185,20 @@ def _check_fit(earlier: _Input, other: _Input) -> None:
         own, value = getattr(ours, name, None), getattr(theirs, name, None)
         if own is not None and value is not None and own != value:
             text = f"{shorten(value)}, but {shorten(own)} in {earlier.path}. "
-            raise CocoFileError(
-                f"{text}Convert both with the same --{name}.",
-                file=other.path,
-                field=f"info.df2coco.{name}",
-            )
+            text += f"Convert both with the same --{name}."
+            raise CocoFileError(text, file=other.path, field=f"info.df2coco.{name}")
     has_items = earlier.ids["annotation ids"] and other.ids["annotation ids"]
     for name in ALL_OR_NONE:
         if not has_items or (name in earlier.shapes) == (name in other.shapes):
             continue
         without, with_it = (other, earlier) if name in earlier.shapes else (earlier, other)
-        raise CocoFileError(
-            f"have no {name}, but those of {with_it.path} have: readers stop where only some of "
-            "a file have it. Add it, or remove it from all.",
-            file=without.path,
-            field="annotations",
-        )
-    for pair in sorted(earlier.other_pairs & other.other_pairs):
-        raise CocoFileError(
-            f"{shorten(pair)} is in {earlier.path}, too, and pairs of two files are not the same. "
-            "Write whole numbers, which merge can change.",
-            file=other.path,
-            field="pair_id",
-        )
+        text = f"have no {name}, but those of {with_it.path} have: readers stop where only some of "
+        text += "a file have it. Add it, or remove it from all."
+        raise CocoFileError(text, file=without.path, field="annotations")
+    if shared := earlier.other_pairs & other.other_pairs:
+        text = f"{shorten(min(shared))} is in {earlier.path}, too, and pairs of two files are not "
+        text += "the same. Write whole numbers, which merge can change."
+        raise CocoFileError(text, file=other.path, field="pair_id")
 
 
 def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Entry]:
@@ -223,9 +216,8 @@ def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Entry]:
         ours, theirs = (
             {str(e.get("name", e["id"])): e for e in part} for part in (joined, entries)
         )
-        if len(ours) < len(joined) or len(theirs) < len(entries):
-            fault: str | None = "two have one name. Give each its own"
-        else:
+        fault: str | None = "two have one name. Give each its own"
+        if len(ours) == len(joined) and len(theirs) == len(entries):
             fault = next(_misfits(ours, theirs, first.path, by_name), None)
         if fault:
             raise CocoFileError(f"{fault}.", file=each.path, field="categories")
@@ -258,17 +250,6 @@ def _misfits(
                 yield f"{part} of {shorten(name)} are not those of {first}. Make them equal"
 
 
-def _check_folder(name: str) -> None:
-    """Raise `OptionError` when file names would lie outside of the images' folder, or not be portable."""
-    if name and (
-        is_outside(name.rstrip("/")) or is_address(name) or "\\" in name or not name.isprintable()
-    ):
-        raise OptionError(
-            f"{shorten(name)} is not the name of a folder below that of the images. Example: train/image",
-            field="folders",
-        )
-
-
 def _renumber(inputs: Sequence[_Input], kind: str) -> None:
     """Move the ids of a file that are those of files before it, all by the same number."""
     taken: set[int] = set()
@@ -287,25 +268,20 @@ def _renumber(inputs: Sequence[_Input], kind: str) -> None:
 
 
 def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
-    if folders:
-        for each, folder in zip(inputs, folders, strict=True):
-            each.folder = folder.rstrip("/")
-    elif _names_collide(inputs):
-        for each in inputs:
-            each.folder = f"{_name_of(each.path)}/image"
-    if _names_collide(inputs):
+    def collide() -> bool:
+        names = [
+            {each.place(str(e["file_name"])) for e in each.document["images"] if "file_name" in e}
+            for each in inputs
+        ]
+        return len(set().union(*names)) < sum(map(len, names))
+
+    for number, each in enumerate(inputs if folders or collide() else ()):
+        each.folder = folders[number].rstrip("/") if folders else f"{_name_of(each.path)}/image"
+    if collide():
         names = ", ".join(str(each.path) for each in inputs)
         raise CocoFileError(
             f"images of {names} have equal file names. Name a folder for each with --folder."
         )
-
-
-def _names_collide(inputs: Sequence[_Input]) -> bool:
-    names = [
-        {each.place(str(e["file_name"])) for e in each.document["images"] if "file_name" in e}
-        for each in inputs
-    ]
-    return len(set().union(*names)) < sum(map(len, names))
 
 
 def _name_of(path: Path) -> str:
@@ -338,10 +314,7 @@ def _agreed(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The licenses, the further outermost keys that are the same in all files, and the names of the rest."""
-    found = [
-        {name: value for name, value in each.document.items() if name not in OWN_KEYS}
-        for each in inputs
-    ]
+    found = [{k: v for k, v in each.document.items() if k not in OWN_KEYS} for each in inputs]
     same = _agreed(found) | {"licenses": _licenses(inputs)}
     return same, tuple(dict.fromkeys(name for each in found for name in each if name not in same))
 
@@ -349,24 +322,25 @@ def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _licenses(inputs: Sequence[_Input]) -> list[Any]:
     """All files' licenses; one whose id is another license's before it is numbered anew."""
     joined: list[Any] = []
+    taken: dict[Any, Entry] = {}
     for each in inputs:
         licenses = each.document.get("licenses")
         for entry in licenses if isinstance(licenses, list) else ():
+            own = _key(entry.get("id")) if isinstance(entry, dict) else None
+            if own is not None:
+                each.ids["license ids"].add(own)
             if entry in joined:
                 continue
-            taken = {
-                e["id"]: e
-                for e in joined
-                if isinstance(e, dict) and type(e.get("id")) in (int, str)
-            }
-            own = entry.get("id") if isinstance(entry, dict) else None
-            if type(own) in (int, str) and own in taken:
-                ids = filter(is_id, taken)
+            if own in taken:
                 alike = (number for number in taken if {**taken[number], "id": own} == entry)
-                number = next(alike, max(ids, default=0) + 1)
+                number = next(alike, max(filter(is_id, taken), default=0) + 1)
                 each.new["license ids"][own] = number
                 if number in taken:
                     continue
-                entry = {**entry, "id": number}
+                own, entry = number, {**entry, "id": number}
+            if own is not None:
+                taken[own] = entry
             joined.append(entry)
+    for each in inputs:
+        each.foreign = taken.keys() - each.ids["license ids"]
     return joined

@@ -94,11 +94,10 @@ def split(
     part_of = {image_id: chosen[group] for image_id, group in group_of.items()}
     _write(path, document, part_of, outputs, progress)
     pairs = Counter(part for (kind, _), part in chosen.items() if kind == "pair")
-    filled = [Counter[Hashable]() for _ in parts]
+    filled, totals = [Counter[Hashable]() for _ in parts], Counter[Hashable]()
     for image_id, number in part_of.items():
         filled[number].update(contents[image_id])
-    totals = _total(filled)
-    images_of_all = max(1, totals["images"])
+        totals.update(contents[image_id])
     names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in document["categories"]}
     return [
         Part(
@@ -108,7 +107,7 @@ def split(
             images=found["images"],
             annotations=found.total() - found["images"],
             pairs=pairs[number],
-            image_share=found["images"] / images_of_all,
+            image_share=found["images"] / max(1, totals["images"]),
             category_shares={
                 names[kind]: found[kind] / totals[kind] for kind in names if totals[kind]
             },
@@ -147,24 +146,19 @@ def _join(links: Iterable[tuple[int, Pair | None]]) -> dict[int, Group]:
     return {image_id: first(("image", image_id)) for image_id in images}
 
 
-_NAME: Final = re.compile(r"\w[\w.-]*")
-_TOLERANCE: Final = 1e-6
-
-
 def _check_parts(parts: Mapping[str, float]) -> None:
     if not isinstance(parts, Mapping):
         raise OptionError(f'{shorten(parts)} is not {{"train": 0.9, "test": 0.1}}.', field="parts")
     if len(parts) < 2:
         raise OptionError("name two parts or more: train=0.9,test=0.1.", field="parts")
     for name, share in parts.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise OptionError(
-                f"{shorten(name)} cannot name a file. Use letters and digits.", field="parts"
-            )
+        if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+            text = f"{shorten(name)} cannot name a file. Use letters and digits."
+            raise OptionError(text, field="parts")
         if not (isinstance(share, (int, float)) and 0 < share < 1):
             raise OptionError(f"{name}={share} is not a share between 0 and 1.", field="parts")
     total = math.fsum(parts.values())
-    if abs(total - 1) > _TOLERANCE:
+    if abs(total - 1) > 1e-6:
         raise OptionError(f"the shares add up to {total:g}, not to 1.", field="parts")
 
 
@@ -175,11 +169,13 @@ def _write(
     outputs: Mapping[str, Path],
     progress: Progress,
 ) -> None:
+    info = document.get("info")
+    is_ours = isinstance(info, dict) and isinstance(info.get("df2coco"), dict)
     with Outputs() as files, ExitStack() as stack:
         writers = []
         for name, output in outputs.items():
-            head = _info(document.get("info"), name), document["categories"], output
-            writer = Writer(files.open(output), *head, document)
+            own = {**info, "df2coco": {**info["df2coco"], "part": name}} if is_ours else info
+            writer = Writer(files.open(output), own, document["categories"], output, document)
             writers.append(stack.enter_context(writer))
         done = 0
         for entries in read_parts(path, "any", as_objects=True)[1]:
@@ -192,21 +188,7 @@ def _write(
             writer.close()
 
 
-def _info(info: Any, name: str) -> Any:
-    """The file's `info`; one of ours also says which part this is."""
-    if not isinstance(info, dict) or not isinstance(info.get("df2coco"), dict):
-        return info
-    return {**info, "df2coco": {**info["df2coco"], "part": name}}
-
-
 # ---------------------------------------------------------------- sharing out
-
-
-def _total(counts: Iterable[Counter[Hashable]]) -> Counter[Hashable]:
-    total = Counter[Hashable]()
-    for each in counts:
-        total.update(each)
-    return total
 
 
 def share_out(
@@ -223,7 +205,9 @@ def share_out(
     most. A kind's distance from its share counts by its own total, so that rare kinds are shared out as
     well as frequent ones.
     """
-    totals = _total(groups.values())
+    totals = Counter[Hashable]()
+    for counts in groups.values():
+        totals.update(counts)
     order = sorted(groups, key=repr)
     random.Random(seed).shuffle(order)
     order.sort(key=lambda group: -groups[group].total())
