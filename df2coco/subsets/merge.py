@@ -1,6 +1,6 @@
 """Several COCO files into one: what collides is numbered anew, nothing else changes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
