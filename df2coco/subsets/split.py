@@ -169,7 +169,7 @@ def _write(
     outputs: Mapping[str, Path],
     progress: Progress,
 ) -> None:
-    info = document.get("info")
+    info: Any = document.get("info")
     is_ours = isinstance(info, dict) and isinstance(info.get("df2coco"), dict)
     with Outputs() as files, ExitStack() as stack:
         writers = []
