@@ -69,23 +69,6 @@ def _convert(job: Job, images: list[ReadImage]) -> Converted:
     records = [record for record in chosen if record is not None]
     numbers = category_ids(job.outputs[0].shape)
     measured = measure(records, count=any(each.shape.area == "mask" for each in job.outputs))
-    reaches = (image.record.reach for image in images if image.record is not None)
-    pair_id = None if images[0].record is None else images[0].record.pair_id
-    return Converted(
-        len(records),
-        Counter(numbers[item.category_id] for record in records for item in record.items),
-        left_out,
-        _notices(job, images, chosen, measured),
-        [_part(output, records, measured) for output in job.outputs],
-        [reach for reach in reaches if reach is not None],
-        f"image {images[0].entry.stem}" if pair_id is None else f"pair {pair_id}",
-    )
-
-
-def _notices(
-    job: Job, images: list[ReadImage], chosen: list[ImageRecord | None], measured: list[Measured]
-) -> list[Notice]:
-    """Those of the images, each with those of its chosen items."""
     rest = iter(measured)
     notices: list[Notice] = []
     for image, record in zip(images, chosen, strict=True):
@@ -95,7 +78,17 @@ def _notices(
                 file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
                 text = "the polygons cover no pixel; area is the box's"
                 notices.append(Notice("area-from-box", file, field, text))
-    return notices
+    reaches = (image.record.reach for image in images if image.record is not None)
+    pair_id = None if images[0].record is None else images[0].record.pair_id
+    return Converted(
+        len(records),
+        Counter(numbers[item.category_id] for record in records for item in record.items),
+        left_out,
+        notices,
+        [_part(output, records, measured) for output in job.outputs],
+        [reach for reach in reaches if reach is not None],
+        f"image {images[0].entry.stem}" if pair_id is None else f"pair {pair_id}",
+    )
 
 
 def _choose(

@@ -68,9 +68,7 @@ class Encoder:
         self._category_ids = category_ids(shape)
         self._names = {c.id: find_layout(shape.layout, c).names for c in CATEGORIES}
         self._slots = {c.id: own_slots(c, len(self._names[c.id])) or () for c in CATEGORIES}
-        self._keypoints = {
-            c.id: _placement(self._slots[c.id], len(self._names[c.id])) for c in CATEGORIES
-        }
+        self._keypoints = {n: _placement(s, len(self._names[n])) for n, s in self._slots.items()}
 
     def categories(self, only: int | None = None) -> list[Entry]:
         """The file's categories: all 13, since a training framework numbers classes by position, or one."""

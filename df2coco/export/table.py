@@ -81,15 +81,13 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _landmarks(
-    keypoints: list[float] | None, category: Category | None
-) -> tuple[int | None, int | None, int | None]:
+def _landmarks(keypoints: list[float] | None, category: Category | None) -> list[int | None]:
     """How many are visible, occluded and not labelled; of a garment its own."""
     if keypoints is None:
-        return None, None, None
+        return [None, None, None]
     own = None if category is None else own_landmarks(keypoints, category)
     visibilities = (keypoints if own is None else own)[2::3]
-    return visibilities.count(2), visibilities.count(1), visibilities.count(0)
+    return [visibilities.count(visibility) for visibility in (2, 1, 0)]
 
 
 @contextmanager

@@ -12,11 +12,10 @@ mask is one outline (`df2coco.masks.outline`).
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from itertools import compress, groupby
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.schema import Rle
@@ -24,7 +23,7 @@ from df2coco.converter.options import LayoutName, Selection, Shape
 from df2coco.errors import CocoFileError, check_choice, require
 from df2coco.export.datasets import Dataset, Export, Exported, ExportedSplit, PhotosAs
 from df2coco.integrations.ultralytics import data_yaml
-from df2coco.layouts import SHARED, Layout, layout_of_category, own_slots
+from df2coco.layouts import SHARED, Layout, layout_of_category, own_landmarks, own_slots
 from df2coco.masks.outline import Point, Polygons, outlines
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORY_BY_ID, Category
@@ -56,14 +55,8 @@ _USES: Final = {"detect": "boxes", "segment": "boxes and masks", "pose": "boxes 
 _BATCH: Final = 128
 """Items a task of a worker."""
 
-
-class Slots(NamedTuple):
-    """Which landmarks of an annotation become labels."""
-
-    total: int
-    """How many slots its `keypoints` have."""
-    places: Mapping[int, int]
-    """Slot -> place among the labels, both from 0."""
+Slots: TypeAlias = tuple[int, Category | None]
+"""How many slots `keypoints` have, and the only category whose landmarks become labels."""
 
 
 class LabelledItem(NamedTuple):
@@ -77,15 +70,8 @@ class LabelledItem(NamedTuple):
     bbox: Sequence[float]
     segmentation: Sequence[Sequence[float]] | None
     """None where boxes or landmarks are exported."""
-    keypoints: Sequence[float] | None
-
-
-class Row(NamedTuple):
-    image_id: int
-    text: str
-    """One line; "" when the item is left out."""
-    notes: list[str]
-    """Codes of `NOTES`."""
+    landmarks: Sequence[float] | None
+    """x1, y1, v1, ... of those that become labels; None where there are none."""
 
 
 def export_yolo(
@@ -142,7 +128,7 @@ def export_yolo(
 
 
 def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layout, Slots]:
-    """The layout of the labels, and which slots of the files it takes: for one category its own."""
+    """The layout of the labels, for one category its own; and what of the files has it."""
     counts = {len(entry.get("keypoints", ())) for each in datasets for entry in each.categories}
     file, count = datasets[0].coco, max(counts)
     counts -= {0}  # a test split has images alone
@@ -155,14 +141,13 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
     garments = find_garments(datasets[0].categories)
     if category is None and len(garments) == 1:
         (category,) = garments.values()
-    layout = next((each for each in SHARED.values() if len(each.names) == count), None)
-    own: Sequence[int] | None = range(count) if garments else None
+    layout = {len(each.names): each for each in SHARED.values() if garments}.get(count)
     if category is not None:
-        layout, own = layout_of_category(category), own_slots(category, count)
-    if layout is None or own is None:
+        layout = layout_of_category(category) if own_slots(category, count) else None
+    if layout is None:
         text = f"its {count} landmarks are not DeepFashion2's, so their mirror partners and sigmas"
         raise CocoFileError(f"{text} are unknown. Export boxes or masks.", file=file)
-    return layout, Slots(count, {slot: place for place, slot in enumerate(own)})
+    return layout, (count, category)
 
 
 # ---------------------------------------------------------------- one split
@@ -194,14 +179,14 @@ def _write(
     workers = worthwhile(export.workers, len(photos) // _BATCH) if task == "segment" else 1
     items, notes, written = 0, dataset.notices.copy(), set[int]()
     batches = _batches(dataset, task, slots)
-    with closing(map_ordered(partial(make_rows, slots), batches, workers=workers)) as done:
+    with closing(map_ordered(make_rows, batches, workers=workers)) as done:
         for batch in done:
-            for image_id, rows in groupby(batch, attrgetter("image_id")):
+            for image_id, rows in groupby(batch, itemgetter(0)):
                 text = ""
-                for row in rows:
-                    text += row.text
-                    items += bool(row.text)
-                    notes.update(row.notes)
+                for _, (line, codes) in rows:
+                    text += line
+                    items += bool(line)
+                    notes.update(codes)
                 append(image_id, text)
                 written.add(image_id)
             export.progress(phase, len(written), len(photos))
@@ -228,52 +213,56 @@ def _label_files(dataset: Dataset, places: Mapping[int, str], folder: str) -> di
 def _batches(dataset: Dataset, task: YoloTask, slots: Slots | None) -> Iterator[list[LabelledItem]]:
     labels = {entry["id"]: label for label, entry in enumerate(dataset.categories)}
     for part in dataset.annotations(_USES[task]):
-        items = [
-            _item(dataset, labels[annotation.category_id], number, annotation, slots)
-            for number, annotation in part
-            if annotation.category_id in labels
-        ]
+        items = []
+        for number, each in part:
+            if each.category_id not in labels:
+                continue
+            field, photo = f"annotations[{number}]", dataset.photos[each.image_id]
+            mask, landmarks = getattr(each, "segmentation", None), None
+            if isinstance(mask, Rle):
+                text = "is an RLE, but labels are made of polygons. Write polygons."
+                raise CocoFileError(text, file=dataset.coco, field=f"{field}.segmentation")
+            if slots is not None:
+                total, category = slots
+                landmarks = each.keypoints
+                if len(landmarks) != 3 * total:
+                    text = f"{len(landmarks)} numbers, expected {3 * total}."
+                    raise CocoFileError(text, file=dataset.coco, field=f"{field}.keypoints")
+                if category is not None:
+                    landmarks = own_landmarks(landmarks, category)
+            label, size = labels[each.category_id], (photo.width, photo.height)
+            shapes = each.bbox, mask, landmarks
+            items.append(LabelledItem(each.image_id, label, size, each.iscrowd, *shapes))
         for start in range(0, len(items), _BATCH):
             yield items[start : start + _BATCH]
-
-
-def _item(
-    dataset: Dataset, label: int, number: int, annotation: Any, slots: Slots | None
-) -> LabelledItem:
-    mask = getattr(annotation, "segmentation", None)
-    keypoints: Any = getattr(annotation, "keypoints", None)
-    if isinstance(mask, Rle):
-        text = "is an RLE, but labels are made of polygons. Write polygons."
-        raise CocoFileError(text, file=dataset.coco, field=f"annotations[{number}].segmentation")
-    if slots is not None and len(keypoints) != 3 * slots.total:
-        text = f"{len(keypoints)} numbers, expected {3 * slots.total}."
-        raise CocoFileError(text, file=dataset.coco, field=f"annotations[{number}].keypoints")
-    image_id, photo = annotation.image_id, dataset.photos[annotation.image_id]
-    size, box = (photo.width, photo.height), annotation.bbox
-    return LabelledItem(image_id, label, size, annotation.iscrowd, box, mask, keypoints)
 
 
 # ---------------------------------------------------------------- one item
 
 
-def make_rows(slots: Slots | None, items: Sequence[LabelledItem]) -> list[Row]:
-    """The rows of items of one task; `slots` where landmarks are exported."""
+_Row: TypeAlias = tuple[str, list[str]]
+"""The line of an item, "" when it is left out, and codes of `NOTES`."""
+
+
+def make_rows(items: Sequence[LabelledItem]) -> list[tuple[int, _Row]]:
+    """Image id and row of items of one task."""
     shapes: Sequence[list[Point] | None] = [None] * len(items)
     masks = [Polygons(i.segmentation, *i.photo) for i in items if i.segmentation is not None]
     if masks:
         shapes = outlines(masks)
-    return [_row(slots, item, shape) for item, shape in zip(items, shapes, strict=True)]
+    pairs = zip(items, shapes, strict=True)
+    return [(item.image_id, _row(item, shape)) for item, shape in pairs]
 
 
-def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> Row:
+def _row(item: LabelledItem, shape: list[Point] | None) -> _Row:
     if item.iscrowd:
-        return Row(item.image_id, "", ["crowd"])
+        return "", ["crowd"]
     width, height = item.photo
     x, y, w, h = item.bbox
     left, right = max(x, 0), min(x + w, width)
     top, bottom = max(y, 0), min(y + h, height)
     if left >= right or top >= bottom:
-        return Row(item.image_id, "", ["box-empty"])
+        return "", ["box-empty"]
     # Corners are sums, which differ from the border by rounding alone.
     clipped = max(left - x, x + w - right, top - y, y + h - bottom) > 1e-6
     notes = ["box-clipped"] if clipped else []
@@ -283,14 +272,14 @@ def _row(slots: Slots | None, item: LabelledItem, shape: list[Point] | None) -> 
             notes = ["outline-too-complex" if shape is None else "outline-from-box"]
             shape = [(left, top), (right, top), (right, bottom), (left, bottom)]
         numbers = [value for x, y in shape for value in (x / width, y / height)]
-        return Row(item.image_id, f"{item.label} {_text(numbers)}\n", notes)
+        return f"{item.label} {_text(numbers)}\n", notes
     center = (left + right) / 2 / width, (top + bottom) / 2 / height
     text = f"{item.label} {_text((*center, (right - left) / width, (bottom - top) / height))}"
-    if slots is not None and item.keypoints is not None:
-        landmarks, outside = _landmarks(item.keypoints, item.photo, slots)
+    if item.landmarks is not None:
+        landmarks, outside = _landmarks(item.landmarks, item.photo)
         text += f" {landmarks}"
         notes += ["landmark-outside"] * outside
-    return Row(item.image_id, f"{text}\n", notes)
+    return f"{text}\n", notes
 
 
 def _text(numbers: Sequence[float]) -> str:
@@ -298,17 +287,15 @@ def _text(numbers: Sequence[float]) -> str:
     return " ".join(["%.7g"] * len(numbers)) % tuple(numbers)
 
 
-def _landmarks(numbers: Sequence[float], photo: tuple[int, int], slots: Slots) -> tuple[str, int]:
+def _landmarks(numbers: Sequence[float], photo: tuple[int, int]) -> tuple[str, int]:
     """The text of the landmarks, and how many labelled ones lie outside the photo."""
     width, height = photo
-    texts = ["0 0 0"] * len(slots.places)
+    texts = ["0 0 0"] * (len(numbers) // 3)
     outside = 0
-    for slot in compress(range(slots.total), numbers[2::3]):
-        if slot not in slots.places:
-            continue
-        x, y, visibility = numbers[3 * slot : 3 * slot + 3]
+    for place in compress(range(len(texts)), numbers[2::3]):
+        x, y, visibility = numbers[3 * place : 3 * place + 3]
         if 0 <= x <= width and 0 <= y <= height:
-            texts[slots.places[slot]] = f"{x / width:.7g} {y / height:.7g} {visibility:.0f}"
+            texts[place] = f"{x / width:.7g} {y / height:.7g} {visibility:.0f}"
         else:
             outside += 1
     return " ".join(texts), outside

@@ -62,8 +62,5 @@ def source(layout: Layout = UNIFIED) -> str:
 def _numbers(key: str, numbers: Iterable[float]) -> list[str]:
     """A flow sequence, with as many numbers in a line as fit."""
     text = ", ".join(map(repr, numbers))
-    return [
-        f"{key}: [",
-        *textwrap.wrap(text, width=100, initial_indent="  ", subsequent_indent="  "),
-        "]",
-    ]
+    lines = textwrap.wrap(text, width=100, initial_indent="  ", subsequent_indent="  ")
+    return [f"{key}: [", *lines, "]"]
