@@ -93,7 +93,7 @@ def command(
 
 def fail(message: str, *, code: int = 2) -> NoReturn:
     """One line on stderr and the exit code."""
-    say(f"df2coco: {printable(message)}")
+    say(f"df2coco: {message}")
     raise typer.Exit(code)
 
 

@@ -11,6 +11,7 @@ from df2coco.converter import ConversionError, Selection, Shape, Summary, conver
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS, ON_ERROR, PRESETS, TASKS
 from df2coco.errors import OptionError, counted, printable
 from df2coco.parser.records import NOTICES
+from df2coco.releases import completeness
 from df2coco.taxonomy import SOURCES
 
 
@@ -67,23 +68,13 @@ def convert_command(
     quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Convert DeepFashion2 annotations to COCO."""
+    shape = _shape(classes, task=task, layout=layout, landmarks=landmarks, area=area, preset=preset)
     chosen: Any = {"categories": category or (), "exclude": exclude or (), "where": where or ()}
     chosen |= {"only": only, "limit": limit, "sample": sample, "seed": seed}
-    shape = {"task": task, "layout": layout, "landmarks": landmarks, "area": area, "preset": preset}
-    _run(
-        convert,
-        source,
-        out,
-        images=images,
-        selection=Selection(**chosen, listed=() if listed is None else _names_in(listed)),
-        shape=_shape(classes, shape),
-        per_category=per_category,
-        on_error=on_error,
-        workers=workers,
-        password=password,
-        report=report,
-        quiet=quiet,
-    )
+    selection = Selection(**chosen, listed=() if listed is None else _names_in(listed))
+    options: Any = {"images": images, "selection": selection, "shape": shape, "report": report}
+    options |= {"per_category": per_category, "on_error": on_error, "workers": workers}
+    _run(convert, source, out, **options, password=password, quiet=quiet)
 
 
 @app.command("image-info", "test/image test.json")
@@ -97,13 +88,8 @@ def image_info_command(
     quiet: bool = app.QUIET_FLAG,
 ) -> None:
     """Write a COCO file without annotations, for the test split."""
-    options: Any = {
-        "on_error": on_error,
-        "workers": workers,
-        "password": password,
-        "report": report,
-    }
-    _run(image_info, images, out, **options, quiet=quiet)
+    options: Any = {"workers": workers, "password": password, "report": report, "quiet": quiet}
+    _run(image_info, images, out, on_error=on_error, **options)
 
 
 def _names_in(path: Path) -> tuple[str, ...]:
@@ -115,7 +101,7 @@ def _names_in(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _shape(classes: Path | None, options: dict[str, str | None]) -> Shape:
+def _shape(classes: Path | None, **options: str | None) -> Shape:
     given: Any = {name: value for name, value in options.items() if value is not None}
     if classes is not None:
         try:  # as pairs: an object may hold a name twice
@@ -166,8 +152,6 @@ def _say_notices(summary: Summary) -> set[str]:
 
 def _say_summary(summary: Summary, said: Container[str]) -> None:
     """Print the counts, less those of notices that were said."""
-    from df2coco.releases import completeness
-
     say(f"{summary.split}: {counted(summary.images, 'image')}, {counted(summary.items, 'item')}")
     for number, name in summary.names.items():
         count = summary.items_per_category[number]

@@ -115,14 +115,9 @@ def restore_command(
     """
     from df2coco.converter.restore import restore
 
+    report = None if quiet else lambda sentence: say(f"not given back: {sentence}")
     with app.progress_bar(quiet=quiet) as progress:
-        done = restore(
-            path,
-            folder,
-            force=force,
-            report_loss=None if quiet else lambda sentence: say(f"not given back: {sentence}"),
-            progress=progress,
-        )
+        done = restore(path, folder, force=force, report_loss=report, progress=progress)
     if quiet:
         return
     if done.strangers:
