@@ -25,7 +25,7 @@ from df2coco.coco.schema import DATASET_FIELDS, FIELDS
 from df2coco.errors import CocoFileError
 from df2coco.parser.records import NOTICES
 from df2coco.validator import CHECKS, LEVELS, Hit, Report, checks, validate
-from df2coco.validator.file import File
+from df2coco.validator.checks import File
 from tests.conftest import copy_tree
 from tests.tools.documents import check_pages, checks_index
 

@@ -6,7 +6,6 @@ modules here, and a file in `fixtures/findings` that has its defect and no other
 
 from df2coco.validator.checks import LEVELS, NEEDS, Check, Hit
 from df2coco.validator.examination import CHECK_BY_CODE, CHECKS, SCORED_IMAGES, validate
-from df2coco.validator.file import Trip
 from df2coco.validator.report import Finding, Report
 
 __all__ = [
@@ -19,6 +18,5 @@ __all__ = [
     "Finding",
     "Hit",
     "Report",
-    "Trip",
     "validate",
 ]

@@ -1,4 +1,4 @@
-"""Annotations as checks look at them: some of a file's, as columns and"""
+"""Annotations as checks look at them: some of a file's, as columns and arrays."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from df2coco.lazy_numpy import Array, np
 from df2coco.limits import MAX_SIDE
 from df2coco.masks import compressed, union_areas
 from df2coco.taxonomy import Category
-from df2coco.validator.checks import Found
-from df2coco.validator.file import Columns, Header
+from df2coco.validator.checks import Columns, Found, Header
 
 _MASK: Final = FIELDS["annotations"]["segmentation"]
 _KEYPOINTS: Final = FIELDS["annotations"]["keypoints"]
@@ -162,14 +161,9 @@ class Landmarks(NamedTuple):
 
 def read_landmarks(column: list[Any], garments: list[Category | None]) -> Landmarks:
     """Take an item's own slots out of its keypoints (`...`: it has none), and all others that are not zero."""
-    lengths = [
-        len(keypoints) if type(keypoints) is list else None if keypoints is ... else -1
-        for keypoints in column
-    ]
-    owns = [
-        None if category is None or length is None else own_slots(category, length // 3)
-        for category, length in zip(garments, lengths, strict=True)
-    ]
+    lengths = [len(k) if type(k) is list else None if k is ... else -1 for k in column]
+    pairs = zip(garments, lengths, strict=True)
+    owns = [None if g is None or n is None else own_slots(g, n // 3) for g, n in pairs]
     usable = [
         (position, *_core(column[position], owns[position]))
         for position, length in enumerate(lengths)
@@ -334,18 +328,10 @@ class Annotations:
             [each if type(each) in (int, str) else None for each in self.column("id")],
             [each if type(each) is int else None for each in self.column("image_id")],
             [each if type(each) is int else None for each in self.column("category_id")],
-            [
-                2 if each.get("segmentation") else int("segmentation" in each)
-                for each in self.entries
-            ],
+            [2 if e.get("segmentation") else int("segmentation" in e) for e in self.entries],
             landmarks.lengths,
             (~self.crowds).tolist(),
-            [
-                ()
-                if each.keys() >= _REQUIRED.keys()
-                else tuple(n for n in _REQUIRED if n not in each)
-                for each in self.entries
-            ],
+            [tuple(n for n in _REQUIRED if n not in each) for each in self.entries],
             (landmarks.labelled > 0).tolist(),
             packed(self.corners),
             packed(self.outlines.extents),
@@ -357,5 +343,5 @@ def packed(numbers: Array) -> array[float]:
     return array("d", numbers.tobytes())
 
 
-_REQUIRED: Final = dict.fromkeys(("id", "image_id", "category_id", "bbox", "area", "iscrowd"))
+_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 """Keys that consumers need; in their order."""

@@ -4,12 +4,11 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from df2coco.coco.schema import Entry
+from df2coco.coco.schema import Entry, column
 from df2coco.errors import shorten, shown
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, CATEGORY_BY_NAME, Category, same_name
-from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.file import File, names_of, repeated, same_ids, where
+from df2coco.validator.checks import File, Found, Hit, check, names_of, repeated, same_ids, where
 
 
 @check("error", about="category")
@@ -57,12 +56,9 @@ def category_name_duplicate(file: File) -> Iterable[Found]:
     cause: Files were merged, or names were copied.
     remedy: Give every category its own name.
     """
-    names = repeated(e["name"] for e in file.categories if "name" in e)
-    return where(
-        file.categories,
-        lambda e: type(e.get("name")) is str and e["name"] in names,
-        lambda e: shorten(e["name"]),
-    )
+    names = column(file.categories, "name")
+    twice = [name for name in repeated(names) if type(name) is str]
+    return ((n, shorten(name)) for n, name in enumerate(names) if name in twice)
 
 
 @check("note", about="category")
@@ -158,11 +154,8 @@ def landmark_name_duplicate(file: File) -> Iterable[Found]:
     cause: Names are unique within a category only, or were copied.
     remedy: Make names unique over all slots.
     """
-    return where(
-        file.categories,
-        lambda e: bool(repeated(names_of(e))),
-        lambda e: ", ".join(shorten(name) for name in repeated(names_of(e))[:3]),
-    )
+    twice = enumerate(repeated(names_of(entry)) for entry in file.categories)
+    return ((n, ", ".join(map(shorten, names[:3]))) for n, names in twice if names)
 
 
 @check("warning", about="category")

@@ -21,9 +21,8 @@ from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.reader import ReadImage, map_images
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.validator import expectation
-from df2coco.validator.checks import Found, Hit, check
+from df2coco.validator.checks import File, Found, Hit, check
 from df2coco.validator.expectation import ExpectedShape
-from df2coco.validator.file import File
 
 source_check = partial(check, needs="source", garments=True)
 
@@ -147,10 +146,6 @@ class _Held:
     """See `places_in`; without them `annotations` has all."""
     annotations: list[Entry]
 
-    def image(self, record: ImageRecord) -> Entry | None:
-        """The one that stands for an image of the source."""
-        return self.images.get(record.file_name) or self.images.get(record.image_id)
-
     def read(self, image_ids: Iterable[int]) -> dict[int, Entry]:
         """The annotations of some images, by their numbers."""
         numbers = [number for each in image_ids for number in self.numbers.get(each, ())]
@@ -219,9 +214,7 @@ def _compare(file: File) -> dict[str, list[Any]]:
                 seen.add(image_id)
             if expected is not None and len(seen) + len(missing) == shape.said.limit:
                 break
-    hits["source-image-extra"] = [
-        Hit(image_id, names[image_id]) for image_id in by_id if image_id not in seen
-    ]
+    hits["source-image-extra"] = [Hit(each, names[each]) for each in by_id if each not in seen]
     hits["source-field-absent"] = sorted(set(hits["source-field-absent"]))
     return hits
 
@@ -232,24 +225,19 @@ _Compared: TypeAlias = tuple[Hit | None, int | None, list[tuple[str, Hit | Found
 
 @no_collection()
 def _compare_images(held: _Held, images: list[ReadImage]) -> list[_Compared]:
-    entries = [None if each.record is None else held.image(each.record) for each in images]
+    records, get = (image.record for image in images), held.images.get
+    entries = [get(r.file_name) or get(r.image_id) if r else None for r in records]
     annotations = held.read(entry["id"] for entry in entries if entry is not None)
-    return [
-        _compare_image(held, image, entry, annotations)
-        for image, entry in zip(images, entries, strict=True)
-    ]
+    pairs = zip(images, entries, strict=True)
+    return [_compare_image(held, image, entry, annotations) for image, entry in pairs]
 
 
 def _selected(record: ImageRecord, shape: ExpectedShape) -> Sequence[Item] | None:
     """The items that belong into the file; None: not even the image does."""
     if shape.said.only in ("user", "shop") and record.source != shape.said.only:
         return None
-    chosen = [
-        item
-        for item in record.items
-        if (not shape.categories or item.category_id in shape.categories)
-        and all(condition.holds(item) for condition in shape.conditions)
-    ]
+    chosen = [i for i in record.items if not shape.categories or i.category_id in shape.categories]
+    chosen = [i for i in chosen if all(condition.holds(i) for condition in shape.conditions)]
     return chosen if chosen or not (shape.categories or shape.conditions) else None
 
 

@@ -14,8 +14,7 @@ from df2coco.boxes import FORMS, best_reading, from_corners, iou, ious, readings
 from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import CATEGORY_BY_ID
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.file import File
+from df2coco.validator.checks import File, Found, Hit, check
 
 _FIT: Final = 2.0
 _OFF: Final = 8.0
@@ -207,9 +206,8 @@ def strays_of(part: Annotations) -> Array:
     marks, count = part.landmarks, len(part.entries)
     item, x, y, v = (each[marks.v > 0] for each in (marks.item, marks.x, marks.y, marks.v))
     shared = np.isin(_marked(item, x, y), _marked(*part.outlines.corners))
-    labelled, visible, on_corners = (
-        np.bincount(item[chosen], minlength=count) for chosen in (v > 0, v == 2, shared)
-    )
+    kinds = v > 0, v == 2, shared
+    labelled, visible, on_corners = (np.bincount(item[kind], minlength=count) for kind in kinds)
     result = np.full((count, 2), np.nan)
     # As nearly always in DeepFashion2.
     most = (2 * on_corners > labelled) & (labelled >= _FEWEST_MARKS)
@@ -292,10 +290,8 @@ def landmarks_reversed(part: Annotations) -> Iterable[Found]:
     for (category_id, own), positions in groups.items():
         starts, ends = np.array(CATEGORY_BY_ID[category_id].skeleton).T - 1
         mine = points[positions][:, own]
-        edges, others = (
-            np.linalg.norm(each[:, starts] - each[:, ends], axis=2)
-            for each in (mine, mine[:, ::-1])
-        )
+        orders = mine, mine[:, ::-1]
+        edges, others = (np.linalg.norm(o[:, starts] - o[:, ends], axis=2) for o in orders)
         both = np.isfinite(edges) & np.isfinite(others)
         sums = (np.where(both, each, 0).sum(axis=1) for each in (edges, others))
         wrong = np.greater(next(sums), _REVERSED * next(sums)) & (both.sum(axis=1) >= _FEWEST_EDGES)

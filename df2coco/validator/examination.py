@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -28,20 +29,15 @@ from df2coco.validator import (
 )
 from df2coco.validator import images as of_images
 from df2coco.validator.annotations import Annotations, packed
-from df2coco.validator.checks import LEVELS, NEEDS, Check, Found, Hit
-from df2coco.validator.file import Columns, File, Header, Trip
+from df2coco.validator.checks import LEVELS, NEEDS, Check, Columns, File, Found, Header, Hit, Trip
 from df2coco.validator.report import Finding, Report
 from df2coco.workers import map_ordered, worthwhile
 
 _OF_THE_FILE: Final = (structure, of_images, items, consistency, landmarks, categories)
 _OF_MORE: Final = (pictures, comparison, round_trip)
 
-CHECKS: Final = tuple(
-    value
-    for module in _OF_THE_FILE + _OF_MORE
-    for value in vars(module).values()
-    if isinstance(value, Check)
-)
+_DEFINED: Final = chain.from_iterable(vars(m).values() for m in _OF_THE_FILE + _OF_MORE)
+CHECKS: Final = tuple(value for value in _DEFINED if isinstance(value, Check))
 
 CHECK_BY_CODE: Final = {check.code: check for check in CHECKS}
 
@@ -108,13 +104,10 @@ def validate(
         trip = None
         if not quick and score_images != 0:
             trip = stack.enter_context(round_trip.started(path, score_images, workers))
-        file, hits = _examine_annotations(path, made, needs)
-        _examine_whole(file, needs, hits, trip)
-    findings = [
-        Finding(check, tuple(hits[check.code]))
-        for check in sorted(CHECKS, key=lambda check: list(LEVELS).index(check.level))
-        if hits.get(check.code)
-    ]
+        file = _examine_annotations(path, made, needs)
+        _examine_whole(file, needs, trip)
+    in_order = sorted(CHECKS, key=lambda check: list(LEVELS).index(check.level))
+    findings = [Finding(c, tuple(file.hits[c.code])) for c in in_order if file.hits.get(c.code)]
     kept = set(select or CHECK_BY_CODE).difference(ignore)
     return Report(
         path,
@@ -158,14 +151,8 @@ _Examined: TypeAlias = tuple[dict[str, list[Found]], Columns, Counter[str]]
 """What a part shows by code of the check, what is kept of it, and `File.decimal` of it."""
 
 
-_Hits: TypeAlias = dict[str, list[Hit]]
-"""By the code of the check."""
-
-
-def _examine_annotations(
-    path: Path, made: Callable[..., File], needs: set[str]
-) -> tuple[File, _Hits]:
-    """The file, and what its annotations show, looked at one part after the other."""
+def _examine_annotations(path: Path, made: Callable[..., File], needs: set[str]) -> File:
+    """The file, its annotations looked at one part after the other."""
     for exact in (False, True):
         parts = cut(Loaded(path), exact=exact)
         if parts is None:
@@ -175,9 +162,8 @@ def _examine_annotations(
         workers = worthwhile(file.workers, len(parts.spans) // _PARTS_A_START[draws])
         look = partial(_examine_span, path, file.header, needs)
         with closing(map_ordered(look, parts.spans, workers=workers)) as examined:
-            hits = _take(file, examined, len(parts.spans))
-        if hits is not None:
-            return file, hits
+            if _take(file, examined, len(parts.spans)):
+                return file
     # It cannot be cut, or has what other commands refuse it for: that is for the checks to report.
     document, not_finite, keys = read_whole(Loaded(path))
     annotations = document.get("annotations", [])
@@ -185,9 +171,8 @@ def _examine_annotations(
     file = made(document, not_finite=not_finite, repeated_keys=keys)
     file.annotations = annotations if "source" in needs else []
     pieces = [annotations[i : i + _PART] for i in range(0, len(annotations), _PART)]
-    hits = _take(file, (_examine(file.header, needs, piece) for piece in pieces), len(pieces))
-    assert hits is not None
-    return file, hits
+    _take(file, (_examine(file.header, needs, piece) for piece in pieces), len(pieces))
+    return file
 
 
 def _examine_span(path: Path, header: Header, needs: set[str], span: Span) -> _Examined | None:
@@ -214,21 +199,20 @@ def _examine(header: Header, needs: set[str], annotations: list[Entry]) -> _Exam
     return found, columns, Counter(f"annotations[].{field}" for _, field in changed)
 
 
-def _take(file: File, parts: Iterable[_Examined | None], count: int) -> _Hits | None:
-    """Put together what the parts show; None when one of them could not be read."""
-    hits: _Hits = {}
+def _take(file: File, parts: Iterable[_Examined | None], count: int) -> bool:
+    """Put together what the parts show; false when one of them could not be read."""
     for number, examined in enumerate(parts, start=1):
         if examined is None:
-            return None
+            return False
         found, columns, decimal = examined
         offset = len(file.columns.ids)
         file.columns.extend(columns)
         for code, places in found.items():
             moved = ((position + offset, detail) for position, detail in places)
-            hits.setdefault(code, []).extend(_hits(moved, file.columns.ids))
+            file.hits.setdefault(code, []).extend(_hits(moved, file.columns.ids))
         file.decimal.update(decimal)
         file.progress("checking annotations", number, count)
-    return hits
+    return True
 
 
 def _hits(found: Iterable[Hit | Found], ids: Sequence[Any]) -> Iterator[Hit]:
@@ -241,9 +225,7 @@ def _hits(found: Iterable[Hit | Found], ids: Sequence[Any]) -> Iterator[Hit]:
         yield each
 
 
-def _examine_whole(
-    file: File, needs: set[str], hits: _Hits, trip: Callable[[], Trip] | None
-) -> None:
+def _examine_whole(file: File, needs: set[str], trip: Callable[[], Trip] | None) -> None:
     """Add what is found by looking at the whole file, last of all what pycocotools makes of it."""
     for check in CHECKS:
         if not check.of_part and check.needs in needs:
@@ -252,10 +234,10 @@ def _examine_whole(
             if check is round_trip.score_imperfect:
                 file.progress("going through pycocotools", 0, 0)
                 file.trip = trip() if trip else None
-            hits[check.code] = list(_hits(check.find(file), file.ids.get(check.about, ())))
-    errors = {check.code for check in CHECKS if check.level == "error" and hits.get(check.code)}
+            file.hits[check.code] = list(_hits(check.find(file), file.ids.get(check.about, ())))
+    errors = {c.code for c in CHECKS if c.level == "error" and file.hits.get(c.code)}
     if errors - _NOT_WHY:
-        hits.pop(round_trip.score_imperfect.code, None)  # the others are why
+        file.hits.pop("score-imperfect", None)  # the others are why
 
 
 _NOT_WHY: Final = {"score-imperfect", "mask-empty"}.union(

@@ -14,7 +14,7 @@ from df2coco.errors import shorten
 from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
-from df2coco.validator.file import File, names_of
+from df2coco.validator.checks import File, names_of
 
 
 @dataclass(frozen=True)

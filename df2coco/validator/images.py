@@ -11,8 +11,7 @@ from df2coco.coco.schema import FIELDS, column, is_address, is_id, is_outside
 from df2coco.errors import shorten, shown
 from df2coco.lazy_numpy import np
 from df2coco.parser.photo_fit import judge_photos
-from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.file import File, repeated, same_ids, where
+from df2coco.validator.checks import File, Found, Hit, check, repeated, same_ids, where
 
 
 @check("error", about="image")
@@ -145,10 +144,8 @@ def items_too_many(file: File) -> Iterable[Hit]:
     columns = file.columns
     pairs = [*zip(columns.image_ids, columns.category_ids, strict=True)]
     labelled = map(all, zip(columns.counted, columns.labelled, strict=True))
-    for chosen, most, what in (  # COCOeval's maxDets
-        (columns.counted, 100, "items"),
-        (labelled, 20, "items with landmarks"),
-    ):
+    limits = (columns.counted, 100, "items"), (labelled, 20, "items with landmarks")
+    for chosen, most, what in limits:  # COCOeval's maxDets
         for (image_id, category_id), count in Counter(compress(pairs, chosen)).items():
             if count > most and image_id is not None:
                 yield Hit(image_id, f"{count} {what} of category {category_id}")

@@ -1,9 +1,12 @@
 """What an annotation refers to, and its box, mask and area."""
 
 from collections.abc import Iterable, Iterator
+from math import nan
 from typing import Final
 
 from df2coco.coco.schema import FIELDS, is_id
+from df2coco.errors import shorten
+from df2coco.lazy_numpy import np
 from df2coco.taxonomy import ATTRIBUTES
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Found, check
@@ -152,10 +155,8 @@ def bbox_integers(part: Annotations) -> Iterable[Found]:
     cause: Most converters write them so.
     remedy: Write floats.
     """
-    fits = FIELDS["annotations"]["bbox"].fits
-    return part.values_where(
-        "bbox", lambda box: type(box) is list and {*map(type, box)} == {int} and fits(box)
-    )
+    boxes, usable = part.column("bbox"), np.isfinite(part.boxes[:, 0]).nonzero()[0].tolist()
+    return ((n, f"bbox {shorten(boxes[n])}") for n in usable if {*map(type, boxes[n])} == {int})
 
 
 # ---------------------------------------------------------------- masks and areas
@@ -225,7 +226,7 @@ def mask_empty(part: Annotations) -> Iterable[Found]:
 
 
 def _explanations(part: Annotations) -> Iterator[tuple[int, float, int, float]]:
-    """Position, area, mask's and box's area (0: no box) of annotations whose area is not the mask's.
+    """Position, area, mask's and box's area (NaN: no box) of annotations whose area is not the mask's.
 
     An empty mask, an area of 0 or less and fractions have their own checks.
     """
@@ -234,20 +235,19 @@ def _explanations(part: Annotations) -> Iterator[tuple[int, float, int, float]]:
         if pixels and type(area) in (int, float) and area > 0 and area != pixels and fits(area):
             _, _, width, height = part.boxes[position].tolist()
             if not part.in_fractions[position]:
-                box = width * height if width > 0 and height > 0 else 0
-                yield position, area, pixels, box
+                yield position, area, pixels, width * height if min(width, height) > 0 else nan
 
 
 def _exact_area(polygons: list[list[float]]) -> float:
     """The exact area of polygons, added up, as COCO's own files have it (the shoelace formula)."""
-    return sum(
-        abs(sum(p[n - 2] * p[n + 1] - p[n] * p[n - 1] for n in range(0, len(p), 2))) / 2
-        for p in polygons
+    twice = (
+        sum(p[n - 2] * p[n + 1] - p[n] * p[n - 1] for n in range(0, len(p), 2)) for p in polygons
     )
+    return sum(map(abs, twice)) / 2
 
 
 def _is_about(value: float, other: float, share: float, pixels: float) -> bool:
-    return abs(value - other) <= max(pixels, share * other)
+    return abs(value - other) <= max(pixels, share * other)  # never of NaN
 
 
 @check("warning", needs="masks")
@@ -259,16 +259,12 @@ def area_unexplained(part: Annotations) -> Iterable[Found]:
     remedy: Write the pixels of the polygons' union, or the box's width times height.
     """
     for position, area, mask, box in _explanations(part):
+        if _is_about(area, mask, 0.1, 32) or _is_about(area, box, 0.01, 1):
+            continue
         # Exact areas of polygons differ from counted pixels by some of those at the border.
-        if not (
-            _is_about(area, mask, 0.1, 32)
-            or (box and _is_about(area, box, 0.01, 1))
-            or (
-                mask < 2 * area < 4 * mask
-                and _is_about(area, _exact_area(part.outlines.polygons[position]), 0.01, 1)
-            )
-        ):
-            other = f"the box {box:g}" if box else "there is no box"
+        exact = _exact_area(part.outlines.polygons[position])
+        if not (mask < 2 * area < 4 * mask and _is_about(area, exact, 0.01, 1)):
+            other = f"the box {box:g}" if box > 0 else "there is no box"
             yield position, f"area {area:g}; the mask has {mask} pixels, {other}"
 
 
@@ -284,7 +280,7 @@ def area_of_box(part: Annotations) -> Iterable[Found]:
     if conversion and conversion.area == "box":
         return  # the file says so itself
     for position, area, _, box in _explanations(part):
-        if box and _is_about(area, box, 1e-6, 0):
+        if _is_about(area, box, 1e-6, 0):
             yield position, ""
 
 

@@ -7,8 +7,7 @@ from df2coco.errors import shorten
 from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import NUM_LANDMARKS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.file import File
+from df2coco.validator.checks import File, Found, Hit, check
 
 
 def _expected_lengths(file: File) -> list[int | None]:
@@ -63,9 +62,8 @@ def keypoints_length(file: File) -> Iterable[Found]:
     usual = set(columns.lengths) - {None}
     if usual <= {0} or file.once(_only_length):
         return
-    for number, (length, expected) in enumerate(
-        zip(columns.lengths, file.once(_expected_lengths), strict=True)
-    ):
+    pairs = zip(columns.lengths, file.once(_expected_lengths), strict=True)
+    for number, (length, expected) in enumerate(pairs):
         if length == -1:
             yield number, "keypoints are not a list"
         elif length is not None and (length != (expected or length) or length % 3):
@@ -172,9 +170,8 @@ def num_keypoints_wrong(part: Annotations) -> Iterable[Found]:
     remedy: Write the number of landmarks with v above 0.
     """
     labelled = part.landmarks.labelled.tolist()
-    for position, (count, right) in enumerate(
-        zip(part.column("num_keypoints"), labelled, strict=True)
-    ):
+    pairs = zip(part.column("num_keypoints"), labelled, strict=True)
+    for position, (count, right) in enumerate(pairs):
         if count != right and right >= 0 and type(count) is int:
             yield position, f"num_keypoints {shorten(count)}, {right} are labelled"
 

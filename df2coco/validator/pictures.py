@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.image_header import ImageHeader, decode
 from df2coco.parser.photos import Picture, Pictures
-from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.file import File
+from df2coco.validator.checks import File, Found, Hit, check
 from df2coco.workers import map_ordered, worthwhile
 
 _CHUNK: Final = 100

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from df2coco.errors import counted, printable
-from df2coco.validator.checks import LEVELS, Check, Hit
-from df2coco.validator.file import Trip
+from df2coco.validator.checks import LEVELS, Check, Hit, Trip
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,11 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON values."""
+        named = [hit for hit in self.hits if hit.id is not None]
         return {
             **{name: getattr(self.check, name) for name in _FIELDS},
             "count": len(self.hits),
-            "ids": [
-                f"{hit.about} {hit.id}" if hit.about else _json_id(hit.id)
-                for hit in self.hits
-                if hit.id is not None
-            ],
+            "ids": [f"{h.about} {h.id}" if h.about else _json_id(h.id) for h in named],
             "details": [hit.detail for hit in self.hits],
         }
 
@@ -108,12 +104,12 @@ class Report:
 
     def as_text(self, *, notes: bool = False) -> str:
         """What `df2coco validate` prints: notes in full, or their codes alone."""
-        amounts = [
-            counted(self.images, "image"),
-            counted(self.annotations, "annotation"),
-            counted(self.categories, "category"),
-        ]
-        lines = [printable(str(self.path)), f"  {', '.join(amounts)}"]
+        pairs = (
+            (self.images, "image"),
+            (self.annotations, "annotation"),
+            (self.categories, "category"),
+        )
+        lines = [printable(str(self.path)), f"  {', '.join(counted(*pair) for pair in pairs)}"]
         if self.trip is not None:
             lines += wrapped("  ", _trip(self.trip, self.images))
         if self.compared is not None:
@@ -139,9 +135,7 @@ def _trip(trip: Trip, images: int) -> str:
         return "pycocotools loads it"
     of_all = "" if trip.images == images else f" of {images:,}"
     # Cut, so that only a perfect score is 1.000.
-    scores = ", ".join(
-        f"{kind} {int(1000 * score + 1e-6) / 1000:.3f}" for kind, score in trip.scores.items()
-    )
+    scores = ", ".join(f"{k} {int(1000 * s + 1e-6) / 1000:.3f}" for k, s in trip.scores.items())
     images_scored = f"{trip.images:,}{of_all} image{'s' * (of_all != '' or images != 1)}"
     return f"pycocotools loads it; the annotations of {images_scored} scored as results: {scores}"
 

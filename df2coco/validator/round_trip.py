@@ -19,8 +19,7 @@ from df2coco.coco.schema import FIELDS, Entry, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.lazy_numpy import np
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Hit, check
-from df2coco.validator.file import File, Trip
+from df2coco.validator.checks import File, Hit, Trip, check
 from df2coco.workers import in_background
 
 if TYPE_CHECKING:
@@ -49,10 +48,8 @@ def started(path: Path, most: int | None, workers: int) -> Iterator[Callable[[],
     it gets one, unless the file is small.
     """
     apart = workers > 1 and path.is_file() and path.stat().st_size > _SMALL
-    with (
-        TemporaryDirectory() as folder,
-        in_background(partial(_take, path, most), Path(folder), apart=apart) as wait,
-    ):
+    take = partial(_take, path, most)
+    with TemporaryDirectory() as folder, in_background(take, Path(folder), apart=apart) as wait:
         yield wait
 
 
@@ -149,11 +146,8 @@ def _scored(coco: "COCO", path: Path) -> Trip:
             if min(perfect.values(), default=1) < _PERFECT:
                 perfect = dict(score())
                 # `items-too-many` reports items that COCOeval does not look at unless it is told to.
-                hits += (
-                    Hit(category_id, f"{kind} AP {ap:.3f}")
-                    for category_id, ap in score(most=max(1, len(results)))
-                    if ap < _PERFECT
-                )
+                low = [pair for pair in score(most=max(1, len(results))) if pair[1] < _PERFECT]
+                hits += (Hit(category_id, f"{kind} AP {ap:.3f}") for category_id, ap in low)
             found |= perfect
         if found:
             scores[name] = sum(found.values()) / len(found)
@@ -196,9 +190,8 @@ def _scores(
     if not truth:
         return
     found = [{**entry, "score": 1.0} for entry in results if not entry["iscrowd"]]
-    evaluation = COCOeval(
-        index({**document, "annotations": truth}), index({**document, "annotations": found}), kind
-    )
+    both = (index({**document, "annotations": entries}) for entries in (truth, found))
+    evaluation = COCOeval(*both, kind)
     parameters = evaluation.params
     parameters.areaRng, parameters.areaRngLbl = parameters.areaRng[:1], parameters.areaRngLbl[:1]
     parameters.iouThrs = parameters.iouThrs[thresholds]

@@ -9,8 +9,7 @@ from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Entry, column, is_id
 from df2coco.errors import shorten
 from df2coco.limits import MAX_PIXELS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import Found, Hit, check
-from df2coco.validator.file import File, where
+from df2coco.validator.checks import File, Found, Hit, check
 
 
 def _misfits(name: str, entries: list[Entry], field: str) -> Iterator[Found]:
@@ -26,11 +25,8 @@ def _misfits(name: str, entries: list[Entry], field: str) -> Iterator[Found]:
 
 
 def _lacking(entries: list[Entry], names: Sequence[str]) -> Iterator[Found]:
-    return where(
-        entries,
-        lambda e: not e.keys() >= {*names},
-        lambda e: ", ".join(name for name in names if name not in e),
-    )
+    lacking = (", ".join(name for name in names if name not in entry) for entry in entries)
+    return ((number, detail) for number, detail in enumerate(lacking) if detail)
 
 
 @check("error")
