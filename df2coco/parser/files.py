@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 from df2coco.errors import PasswordError, SourceError
 from df2coco.file_kind import VOLUME, is_text_file, recognise_file
@@ -39,24 +39,8 @@ MAX_WHOLE: Final = 1 << 26
 """The largest image that is read as a whole."""
 
 
-class Files(Protocol):
-    """A folder's files or an archive's members."""
-
-    path: Path
-
-    def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
-        """The first `size` bytes of a file, and whether that is all of it.
-
-        Raises `SourceError` without the name of the file, `PasswordError`.
-        """
-
-    def ends(self, reference: Any, size: int) -> tuple[bytes, bytes, int]:
-        """The first and the last `size` bytes of a file, and how many it has. Raises as `read`."""
-
-
-# ---------------------------------------------------------------- in a folder
-
 MISSING: Final = "is missing. Download or unpack it again."
+_NOT_REGULAR: Final = "not a regular file. Remove it."
 
 _BLOCK: Final = 1 << 16
 """Bytes of a file that are read at first: hardly any annotation file has more."""
@@ -66,73 +50,60 @@ _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O
 
 
 class FolderFiles:
-    """Regular files of one folder: `Files`."""
+    """Regular files of one folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._prefix = os.path.join(path, "")
 
-    def read(self, reference: str, size: int) -> tuple[bytes, bool]:
+    def read(self, reference: Any, size: int) -> tuple[bytes, bool]:
+        """The first `size` bytes of a file, and whether that is all of it.
+
+        Raises `SourceError` without the name of the file, `PasswordError`.
+        """
         try:
             descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
             try:
                 data = os.read(descriptor, min(size + 1, _BLOCK))
                 # What ends after its first bytes is a regular file; asking takes as long as reading.
                 if len(data) <= size and (not data or os.read(descriptor, 1)):
-                    length = _length(descriptor)
+                    status = os.fstat(descriptor)
+                    if not stat.S_ISREG(status.st_mode):
+                        raise SourceError(_NOT_REGULAR)
                     os.lseek(descriptor, 0, os.SEEK_SET)
-                    data = _read(descriptor, min(size + 1, length))
+                    with open(descriptor, "rb", closefd=False) as file:
+                        data = file.read(min(size + 1, status.st_size))
                 return data[:size], len(data) <= size
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise _unreadable(error) from None
 
-    def ends(self, reference: str, size: int) -> tuple[bytes, bytes, int]:
+    def ends(self, reference: Any, size: int) -> tuple[bytes, bytes, int]:
+        """The first and the last `size` bytes of a file that was read before, and how many it has.
+
+        Raises as `read`.
+        """
         try:
-            descriptor = os.open(self._prefix + reference, _OPEN_FLAGS)
-            try:
-                length = _length(descriptor)
-                first = _read(descriptor, min(size, length))
-                os.lseek(descriptor, max(length - size, 0), os.SEEK_SET)
-                return first, _read(descriptor, min(size, length)), length
-            finally:
-                os.close(descriptor)
+            with open(self._prefix + reference, "rb") as file:
+                first = file.read(size)
+                length = file.seek(0, os.SEEK_END)
+                file.seek(max(length - size, 0))
+                return first, file.read(size), length
         except OSError as error:
             raise _unreadable(error) from None
 
 
-def _read(descriptor: int, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (more := os.read(descriptor, size - len(data))):
-        data += more
-    return data
-
-
-def _length(descriptor: int) -> int:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceError(_NOT_REGULAR)
-    return status.st_size
-
-
-_NOT_REGULAR: Final = "not a regular file. Remove it."
-
-
 def _unreadable(error: OSError) -> SourceError:
-    if isinstance(error, FileNotFoundError):
-        return SourceError(MISSING)
-    if isinstance(error, IsADirectoryError):
-        return SourceError(_NOT_REGULAR)
-    return SourceError(f"cannot be read ({error.strerror}).")
+    texts = {FileNotFoundError: MISSING, IsADirectoryError: _NOT_REGULAR}
+    return SourceError(texts.get(type(error), f"cannot be read ({error.strerror})."))
 
-
-# ---------------------------------------------------------------- in an archive
 
 _AES: Final = 99
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _END_RECORD: Final = struct.Struct("<4xH4xH10x")
 _ENCRYPTION_HEADER: Final = 12
+_TOO_EARLY: Final = "it ends too early"
 
 
 def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
@@ -164,19 +135,10 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         if name.endswith("/") or "__MACOSX" in name:
             continue
         hour, minute = info.date_time[3:5]
-        streamed = info.flag_bits & 0x8
-        yield (
-            name,
-            Member(
-                info.header_offset,
-                info.compress_size,
-                info.compress_type,
-                bool(info.flag_bits & 0x1),
-                # A streamed member's CRC was not known when its header was encrypted: its time serves.
-                hour << 3 | minute >> 3 if streamed else info.CRC >> 24,
-                info.CRC,
-            ),
-        )
+        # A streamed member's CRC was not known when its header was encrypted: its time serves.
+        check = hour << 3 | minute >> 3 if info.flag_bits & 0x8 else info.CRC >> 24
+        place = info.header_offset, info.compress_size, info.compress_type
+        yield name, Member(*place, bool(info.flag_bits & 0x1), check, info.CRC)
 
 
 def _why_not(path: Path, error: Exception) -> str:
@@ -190,10 +152,9 @@ def _why_not(path: Path, error: Exception) -> str:
         return f"this is {kind.what}{needed}. {kind.remedy}".strip()
     if not os.path.getsize(path):
         return "the file is empty. Download it again."
-    if _starts_as_zip(path) and not end.is_complete:
-        return (
-            "its end is missing: the download is not complete. Download it again, or complete it."
-        )
+    if starts_as_zip(path) and not end.is_complete:
+        text = "its end is missing: the download is not complete."
+        return f"{text} Download it again, or complete it."
     if path.suffix.lower() != ".zip":
         return f"neither a folder nor a zip archive ({error}). Name a folder or a zip of it."
     if not is_text_file(path):
@@ -204,16 +165,11 @@ def _why_not(path: Path, error: Exception) -> str:
     )
 
 
-def _starts_as_zip(path: Path, offset: int = 0) -> bool:
+def starts_as_zip(path: Path, offset: int = 0) -> bool:
     """Whether a member begins there."""
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(4) == b"PK\3\4"
-
-
-def preceding_archive(path: Path, first: int) -> bool:
-    """Whether another zip archive lies before the first member of the directory: two were joined."""
-    return first > 0 and _starts_as_zip(path) and _starts_as_zip(path, first)
 
 
 class End(NamedTuple):
@@ -241,7 +197,7 @@ def read_end(path: Path) -> End:
 
 
 class ZipFiles:
-    """Members of one archive: `Files`. Opened at the first read, so it can be sent to a worker."""
+    """Members of one archive, as `FolderFiles` are those of a folder. Opened at the first read, so it can be sent to a worker."""
 
     def __init__(self, path: Path, password: str | None) -> None:
         self.path = path
@@ -256,13 +212,17 @@ class ZipFiles:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}
 
-    def read(self, member: Member, size: int) -> tuple[bytes, bool]:
+    def read(self, member: Any, size: int) -> tuple[bytes, bool]:
+        """As `FolderFiles.read`."""
         try:
             return self._read(member, size)
-        except (OSError, zlib.error) as error:
-            raise self._damaged(getattr(error, "strerror", None) or str(error)) from None
+        except (OSError, zlib.error, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            text = f"damaged in {self.path.name} ({reason}). Download the archive again."
+            raise SourceError(text) from None
 
-    def ends(self, member: Member, size: int) -> tuple[bytes, bytes, int]:
+    def ends(self, member: Any, size: int) -> tuple[bytes, bytes, int]:
+        """As `FolderFiles.ends`."""
         data, complete = self.read(member, MAX_WHOLE)
         if not complete:
             raise SourceError(f"larger than {MAX_WHOLE >> 20} MB. Unpack the archive.")
@@ -270,19 +230,18 @@ class ZipFiles:
 
     def _read(self, member: Member, size: int) -> tuple[bytes, bool]:
         if member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise SourceError(
-                f"zip compression method {member.method} is not supported. Unpack it with 7z x."
-            )
+            text = f"zip compression method {member.method} is not supported."
+            raise SourceError(f"{text} Unpack it with 7z x.")
         if self._file is None:
             self._file = self.path.open("rb")
         file = self._file
         file.seek(member.offset)
         header = file.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size:
-            raise self._damaged("it ends too early")
+            raise zipfile.BadZipFile(_TOO_EARLY)
         signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-        if signature != b"PK\x03\x04":
-            raise self._damaged("no member where the directory says")
+        if signature != b"PK\3\4":
+            raise zipfile.BadZipFile("no member where the directory says")
         file.seek(name_length + extra_length, 1)
         left = member.compressed_size
         decrypt: Callable[[bytes], bytes] | None = None
@@ -302,28 +261,21 @@ class ZipFiles:
         while len(data) <= size and left > 0:
             raw = file.read(min(left, max(size + 1 - len(data), 64)))
             if not raw:
-                raise self._damaged("it ends too early")
+                raise zipfile.BadZipFile(_TOO_EARLY)
             left -= len(raw)
-            if decrypt is not None:
-                raw = decrypt(raw)
-            data += raw if inflate is None else _inflate(inflate, raw, size + 1 - len(data))
+            raw = raw if decrypt is None else decrypt(raw)
+            data += raw if inflate is None else inflate.decompress(raw, size + 1 - len(data))
         if len(data) > size:
             return data[:size], False
         if inflate is not None and not inflate.eof:
-            raise self._damaged("it ends too early")
+            raise zipfile.BadZipFile(_TOO_EARLY)
         if zlib.crc32(data) != member.crc:
-            raise self._damaged("wrong checksum")
+            raise zipfile.BadZipFile("wrong checksum")
         return data, True
 
-    def _damaged(self, reason: str) -> SourceError:
-        return SourceError(f"damaged in {self.path.name} ({reason}). Download the archive again.")
 
-
-def _inflate(inflate: Any, raw: bytes, wanted: int) -> bytes:
-    data: bytes = inflate.decompress(raw, wanted)
-    while len(data) < wanted and inflate.unconsumed_tail:
-        data += inflate.decompress(inflate.unconsumed_tail, wanted - len(data))
-    return data
+Files: TypeAlias = FolderFiles | ZipFiles
+"""A folder's files or an archive's members."""
 
 
 def _load_decrypter() -> Callable[[bytes], Callable[[bytes], bytes]]:

@@ -9,14 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from df2coco.errors import SourceError, counted
 from df2coco.file_kind import FileKind, recognise_file
-from df2coco.parser.files import (
-    Files,
-    FolderFiles,
-    Reference,
-    ZipFiles,
-    preceding_archive,
-    read_directory,
-)
+from df2coco.parser.files import FolderFiles, Reference, ZipFiles, read_directory, starts_as_zip
 from df2coco.split_names import SPLITS, original_name, spellings, split_called
 
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
@@ -76,7 +69,7 @@ class Folder:
         """The folder as messages name it."""
         # Called as the user calls it, also where a link leads to a folder of another name.
         self.own = Path(os.path.abspath(path))
-        self.files: Files = FolderFiles(path)
+        self.files = FolderFiles(path)
         self._listings = {} if names is None else {"": {name: name for name in names}}
 
     def listing(self, folder: str = "") -> Mapping[str, Reference]:
@@ -119,7 +112,7 @@ class Archive:
         self.archive = path.stem
         """The archive's name without its suffix; "" for folders."""
         self.own = Path(os.path.abspath(path)).with_suffix("")
-        self.files: Files = ZipFiles(path, password)
+        self.files = ZipFiles(path, password)
         self._folders: dict[str, dict[str, Reference]] = {}
         self.inner: list[str] = []
         """The archives in it."""
@@ -141,7 +134,7 @@ class Archive:
             more = f" (as {counted(len(twice) - 1, 'other member')})" if twice[1:] else ""
             reason = f"{twice[0]} is in it twice{more}: the last is read. Pack it again."
             self.faults.append((self.label, reason))
-        if preceding_archive(path, first or 0):
+        if first and starts_as_zip(path) and starts_as_zip(path, first):
             reason = "two archives joined: only the last is read. Separate them, or unpack both."
             self.faults.append((self.label, reason))
 
