@@ -18,23 +18,14 @@ from msgspec.structs import astuple
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
 from df2coco.parser.item import (
+    checked,
     complete,
     corners_fault,
     enlarged,
     polygon_fault,
-    read_declared,
     read_fields,
 )
-from df2coco.parser.records import (
-    Corners,
-    Fields,
-    Head,
-    ImageRecord,
-    Item,
-    Notice,
-    Repair,
-    Whole,
-)
+from df2coco.parser.records import Fields, Head, ImageRecord, Item, Notice, Repair, Whole
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""
@@ -48,19 +39,13 @@ def find_image_id(stem: str) -> int | None:
     return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else None
 
 
-def not_an_id(stem: str) -> str:
-    """What is wrong with a name that `find_image_id` refuses."""
-    text = "the name is not a number, so it gives no image id. Name the files as the dataset does"
-    return f"{stem}: {text}: 000123.json, 000123.jpg."
-
-
 def parse_annotation(
     raw: bytes,
     file: str,
-    *,
     image_id: int,
     file_name: str,
     size: tuple[int, int] | None,
+    *,
     needs_landmarks: bool = True,
 ) -> ImageRecord:
     """One annotation file's bytes as a record.
@@ -72,14 +57,17 @@ def parse_annotation(
 
     Raises `SourceError` when the file as a whole cannot be used.
     """
+    if len(raw) > MAX_ANNOTATION_BYTES:
+        text = "larger than 8 MB, so not the annotations of one image. Replace the file."
+        raise SourceError(text, file=file)
     try:
-        document = _load(raw)
-        head = read_declared(document, Head)
+        document = _decode(raw) or _load_any(raw)
+        head = checked(document, Head)
     except FaultError as fault:
         raise SourceError(fault.text, file=file, field=fault.field) from None
     items: list[Item] = []
     notices: list[Notice] = []
-    boxes: list[Corners] = []
+    reaches: list[float] = []
     smallest, are_corners = (1, 1), True
     for key, value in document.items():
         if not is_item_key(key):
@@ -94,7 +82,8 @@ def parse_annotation(
             if wrong := corners_fault(fields):
                 are_corners = False
                 raise FaultError("bounding_box", wrong)
-            boxes.append(fields.bounding_box)
+            if size is not None:
+                reaches.append(max(map(truediv, fields.bounding_box, size * 2)))
             item = complete(key, fields, size, repairs)
             if size is None:
                 smallest = enlarged(smallest, item)
@@ -109,10 +98,7 @@ def parse_annotation(
         notices.append(Notice("no-items", file, "", "the image has no items"))
     if len(items) > 1:
         notices += _twice(items, file)
-    reach = None
-    if size is not None:
-        reach = max((max(map(truediv, box, size * 2)) for box in boxes), default=None)
-        reach = reach if are_corners else math.nan
+    reach = max(reaches, default=None) if are_corners or size is None else math.nan
     heads = head.source, head.pair_id
     return ImageRecord(
         image_id, file_name, *(size or smallest), *heads, tuple(items), tuple(notices), reach
@@ -153,25 +139,11 @@ def _twice(items: list[Item], file: str) -> Iterator[Notice]:
             yield Notice("item-twice", file, item.key, text)
 
 
-# ---------------------------------------------------------------- the file as a whole
-
-
-def _load(raw: bytes) -> dict[str, Any]:
-    """Key -> value of a file; where all is as the dataset writes it, items are `Fields`, else JSON.
-
-    Raises `FaultError` for what is not one annotation file.
-    """
-    if len(raw) > MAX_ANNOTATION_BYTES:
-        text = "larger than 8 MB, so not the annotations of one image. Replace the file."
-        raise FaultError("", text)
-    return _decode(raw) or _load_any(raw)
-
-
 _decode_file: Final = msgspec.json.Decoder(dict[str, Fields | Whole | str]).decode
 
 
 def _decode(raw: bytes) -> dict[str, Any] | None:
-    """A file as the dataset writes it, decoded and checked at once; None for any other."""
+    """Key -> value of a file as the dataset writes it, decoded and checked at once; None for any other."""
     try:
         document = _decode_file(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -189,6 +161,7 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
 
 
 def _load_any(raw: bytes) -> dict[str, Any]:
+    """Key -> value of any file, in JSON's types. Raises `FaultError` for what is not one annotation file."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows writes it
     try:
         document = orjson.loads(raw)
@@ -244,8 +217,7 @@ def _not_json(raw: bytes, error: Exception) -> str:
 
 _NOT_FINITE: Final = re.compile(rb"[\[,:]\s*(NaN|-?Infinity)\s*[\],}]")
 _TOO_DEEP: Final = "nested too deeply for an annotation file. Replace the file."
-_DEEPEST: Final = 20
-"""How deep the values of a file may be nested; the dataset's are 3 deep."""
+_DEEPEST: Final = 20  # the dataset's values are nested 3 deep
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

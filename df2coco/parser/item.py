@@ -16,6 +16,7 @@ from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Ca
 _LONGEST_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
 
+_WRONG_LENGTH: Final = "{} numbers, expected an even number of at least 6"
 _CORRECT: Final = "Correct it, or remove the item."
 _CORRECT_FIELD: Final = "Correct it, or remove the field."
 _WHOLE: Final = f"{{}}, expected a whole number of 0 or more. {_CORRECT_FIELD}"
@@ -30,34 +31,26 @@ _FAULTS: Final = {
 }
 """Field -> what a message says of a value that its declaration does not take."""
 
-# ---------------------------------------------------------------- JSON of any form
-
 Declared = TypeVar("Declared", bound=msgspec.Struct)
 _FIELD: Final = re.compile(r"`\$\.(\w+)")
 
 
-def read_declared(values: dict[str, Any], kind: type[Declared]) -> Declared:
+def checked(values: dict[str, Any], kind: type[Declared]) -> Declared:
     """JSON values as the fields of a declared struct. Raises `FaultError` for one that does not fit."""
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         for field in msgspec.structs.fields(kind):
             if field.required and field.name not in values:
-                text = "missing. Add it, or remove the item."
-                if field.name == "landmarks":
-                    text = "missing. Add it, or remove the item; --task instances needs none."
+                needless = "; --task instances needs none" if field.name == "landmarks" else ""
+                text = f"missing. Add it, or remove the item{needless}."
                 raise FaultError(field.name, text) from None
-        match = _FIELD.search(str(error))
-        assert match is not None
-        raise FaultError(match[1], _fault(match[1], values)) from None
-
-
-def _fault(name: str, values: dict[str, Any]) -> str:
-    value = values[name]
-    if name in _FAULTS:
-        return _FAULTS[name].format(shorten(value))
-    category = CATEGORY_BY_ID[values["category_id"]]
-    return (_other_name if name == "category_name" else _unfit_landmarks)(value, category)
+        (name,) = _FIELD.findall(str(error))
+        if name in _FAULTS:
+            raise FaultError(name, _FAULTS[name].format(shorten(values[name]))) from None
+        describe = _other_name if name == "category_name" else _unfit_landmarks
+        category = CATEGORY_BY_ID[values["category_id"]]
+        raise FaultError(name, describe(values[name], category)) from None
 
 
 def read_fields(value: Any, repairs: list[Repair], *, needs_landmarks: bool = True) -> Fields:
@@ -77,7 +70,7 @@ def read_fields(value: Any, repairs: list[Repair], *, needs_landmarks: bool = Tr
         category_id = values.get("category_id")
         category = CATEGORY_BY_ID.get(category_id) if type(category_id) is int else None
         values["landmarks"] = [0] * (3 * category.num_landmarks if category else 0)
-    return read_declared(values, Fields)
+    return checked(values, Fields)
 
 
 def _usable(polygons: list[Any], repairs: list[Repair]) -> list[Any]:
@@ -88,10 +81,9 @@ def _usable(polygons: list[Any], repairs: list[Repair]) -> list[Any]:
     faults = list(map(_fault_of_any, polygons))
     if None not in faults:
         raise FaultError("segmentation", f"no polygon can be used: {faults[0]}. {_CORRECT}")
-    for number, fault in enumerate(faults):
+    for i, fault in enumerate(faults):
         if fault is not None:
-            place = f"segmentation[{number}]"
-            repairs.append(("polygon-dropped", place, f"{fault}; dropped"))
+            repairs.append(("polygon-dropped", f"segmentation[{i}]", f"{fault}; dropped"))
     return [polygon for polygon, fault in zip(polygons, faults, strict=True) if fault is None]
 
 
@@ -105,32 +97,23 @@ def _fault_of_any(polygon: Any) -> str | None:
         if list in map(type, polygon):
             return "points as lists [x, y], not in a row"
         if len(polygon) < 6 or len(polygon) % 2:
-            return _wrong_length(polygon)
+            return _WRONG_LENGTH.format(len(polygon))
         return f"not all are numbers of at most {MAX_SIDE} pixels"
-
-
-# ---------------------------------------------------------------- what `Fields` cannot say
 
 
 def polygon_fault(polygon: list[Number]) -> str | None:
     """What is wrong with a polygon, though all its numbers are coordinates."""
     if len(polygon) % 2:
-        return _wrong_length(polygon)
+        return _WRONG_LENGTH.format(len(polygon))
     # The outline is at most twice the sum of the coordinates, and that at most sqrt(n) x hypot (Cauchy): quick to
     # compute, and hardly any outline needs adding up.
     longest = 2 * math.sqrt(len(polygon)) * math.hypot(*polygon)
-    if longest > _LONGEST_OUTLINE and _outline(polygon) > _LONGEST_OUTLINE:
-        return f"an outline of more than {_LONGEST_OUTLINE} pixels"
+    if longest > _LONGEST_OUTLINE:
+        xs, ys = polygon[0::2], polygon[1::2]
+        steps = (abs(xs[i] - xs[i - 1]) + abs(ys[i] - ys[i - 1]) for i in range(len(xs)))
+        if sum(steps) > _LONGEST_OUTLINE:
+            return f"an outline of more than {_LONGEST_OUTLINE} pixels"
     return None
-
-
-def _wrong_length(polygon: list[Any]) -> str:
-    return f"{len(polygon)} numbers, expected an even number of at least 6"
-
-
-def _outline(polygon: list[Number]) -> float:
-    xs, ys = polygon[0::2], polygon[1::2]
-    return sum(abs(xs[i] - xs[i - 1]) + abs(ys[i] - ys[i - 1]) for i in range(len(xs)))
 
 
 def complete(key: str, fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) -> Item:

@@ -11,18 +11,18 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from df2coco.errors import ImageError, SourceError, counted
-from df2coco.parser.annotation import (
-    MAX_ANNOTATION_BYTES,
-    find_image_id,
-    not_an_id,
-    parse_annotation,
-)
+from df2coco.parser.annotation import MAX_ANNOTATION_BYTES, find_image_id, parse_annotation
 from df2coco.parser.files import MISSING, Files, Reference
 from df2coco.parser.image_header import ImageHeader, read_image_header
 from df2coco.parser.records import ImageRecord, Notice
 from df2coco.progress import Progress
 from df2coco.split_names import original_name
 from df2coco.workers import map_ordered, worthwhile
+
+_NO_ID: Final = (
+    "{}: the name is not a number, so it gives no image id. Name the files as the dataset does: "
+    "000123.json, 000123.jpg."
+)
 
 
 class SplitEntry(NamedTuple):
@@ -65,12 +65,11 @@ class Reader:
         Raises `SourceError` for an annotation file, `ImageError` for an image that cannot be used, and
         `PasswordError` for a wrong password.
         """
-        header = None
+        header, image_id = None, find_image_id(entry.stem)
         if self.annotations is None:
             header = self.header(entry)
-            image_id = find_image_id(entry.stem)
             if image_id is None:
-                raise ImageError(not_an_id(entry.stem), file=self._image_file(entry))
+                raise ImageError(_NO_ID.format(entry.stem), file=self._image_file(entry))
             record = ImageRecord(image_id, entry.file_name, *self._size(header), None, None, ())
         else:
             file = self.annotation_file(entry)
@@ -78,18 +77,13 @@ class Reader:
                 raw, _ = self.annotations.read(entry.annotation, MAX_ANNOTATION_BYTES + 1)
             except SourceError as error:
                 raise SourceError(error.text, file=file) from None
-            image_id = find_image_id(entry.stem)
             if image_id is None:
-                raise SourceError(not_an_id(entry.stem), file=file)
+                raise SourceError(_NO_ID.format(entry.stem), file=file)
             if self.images is not None:
                 header = self.header(entry)
+            size = None if header is None else self._size(header)
             record = parse_annotation(
-                raw,
-                file,
-                image_id=image_id,
-                file_name=entry.file_name,
-                size=None if header is None else self._size(header),
-                needs_landmarks=self.needs_landmarks,
+                raw, file, image_id, entry.file_name, size, needs_landmarks=self.needs_landmarks
             )
         if header is None or header.orientation == 1:
             return record
@@ -134,7 +128,6 @@ class Split:
     """Folders and archives that look like the dataset's and are not read, each with the reason."""
     others: list[str] = field(default_factory=list)
     """Folders and archives that may hold this split, too."""
-
     near: Sequence[str] = ()
     """Where its photos may be, when none were found."""
     photos_of: str | None = None
@@ -147,19 +140,17 @@ class Split:
 
     def check_photos(self) -> None:
         """Raise `SourceError` when there is a place for photos, and none of them in it."""
-        if None in (self.reader.annotations, self.reader.images):
-            return
-        if all(entry.image is None for entry in self.entries):
+        reader = self.reader
+        if reader.annotations and reader.images and not any(e.image for e in self.entries):
             text = f"has none of the {counted(len(self.entries), 'photo')} of {self.label}. {self.where_photos_are()}"
-            raise SourceError(text, file=self.reader.images_label)
+            raise SourceError(text, file=reader.images_label)
 
     def where_photos_are(self) -> str:
         """What to do when no photos were found."""
         if len(self.near) > 1:
-            some = f"{', '.join(self.near[:3])}{' ...' if len(self.near) > 3 else ''}"
-            return (
-                f"Photos lie in {some}: name one of them with --images, or put all into one folder."
-            )
+            some = ", ".join(self.near[:3]) + (" ..." if len(self.near) > 3 else "")
+            text = f"Photos lie in {some}: name one of them with --images,"
+            return f"{text} or put all into one folder."
         where = f"the images, which may be in {self.near[0]}," if self.near else "the images"
         return f"Name {where} with --images."
 
@@ -170,25 +161,19 @@ class Split:
 
     def notices(self) -> Iterator[Notice]:
         """What lies there and is not read: images without annotation file, doubles, other archives."""
-        hint = ""
+        hint, images = "", self.reader.images_label
         if self.others:
             hint = f" {self.others[0]} may hold it: unpack that again, or name it as SOURCE."
         if self.lacks_annotations:
-            text = "no annotation files beside these images, so they are taken as those of the test split are.{}"
-            yield Notice(
-                "split-without-annotations",
-                self.reader.images_label,
-                "",
-                text.format(hint or " Unpack annos, too."),
-            )
+            text = "no annotation files beside these images, so they are taken as those of the test split are."
+            text += hint or " Unpack annos, too."
+            yield Notice("split-without-annotations", images, "", text)
         if self.photos_of is not None:
             text = f"going by the names, these are the photos of {self.photos_of}, and the annotations of {self.name}: every split has the same numbers. Name the right ones with --images."
-            yield Notice("other-photos", self.reader.images_label, "", text)
+            yield Notice("other-photos", images, "", text)
+        text = f"no annotation file, so the image is left out.{hint}"
         for name in self.unannotated:
-            text = f"no annotation file, so the image is left out.{hint}"
-            yield Notice(
-                "image-without-annotations", f"{self.reader.images_label}/{name}", "", text
-            )
+            yield Notice("image-without-annotations", f"{images}/{name}", "", text)
         for code, path in self.doubles:
             what = "image" if code == "image-double" else "annotation file"
             stem = os.path.splitext(os.path.basename(path))[0]
@@ -207,8 +192,6 @@ def read_split(split: Split) -> Iterator[ImageRecord]:
     """
     return map(split.reader.record, split.entries)
 
-
-# ---------------------------------------------------------------- all images of a split
 
 _Result = TypeVar("_Result")
 

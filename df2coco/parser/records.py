@@ -63,7 +63,6 @@ NOTICES: Final[Mapping[str, NoticeKind]] = {
     for code, sentence in sentences.items()
 }
 
-
 EMPTYING: Final = ("bad-file", "bad-item", "bad-image", "item-ignored")
 """Codes of notices about items that are left out."""
 
