@@ -143,7 +143,7 @@ _decode_file: Final = msgspec.json.Decoder(dict[str, Fields | Whole | str]).deco
 
 
 def _decode(raw: bytes) -> dict[str, Any] | None:
-    """Key -> value of a file as the dataset writes it, decoded and checked at once; None for any other."""
+    """Key -> value of a file as the dataset writes it, checked; None for any other."""
     try:
         document = _decode_file(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -161,7 +161,7 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
 
 
 def _load_any(raw: bytes) -> dict[str, Any]:
-    """Key -> value of any file, in JSON's types. Raises `FaultError` for what is not one annotation file."""
+    """Key -> value of any file. Raises `FaultError` for what is no annotation file."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows writes it
     try:
         document = orjson.loads(raw)

@@ -197,7 +197,7 @@ def read_end(path: Path) -> End:
 
 
 class ZipFiles:
-    """Members of one archive, as `FolderFiles` are those of a folder. Opened at the first read, so it can be sent to a worker."""
+    """Members of one archive. Opened at the first read, so it can be sent to a worker."""
 
     def __init__(self, path: Path, password: str | None) -> None:
         self.path = path

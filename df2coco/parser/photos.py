@@ -4,38 +4,40 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from df2coco.errors import ImageError, SourceError
 from df2coco.parser.files import MAX_WHOLE, Files, Reference
 from df2coco.parser.image_header import ImageHeader, find_cut, read_image_header
-from df2coco.parser.places import (
-    IMAGE_FOLDERS,
-    Folder,
-    Place,
-    Trees,
-    is_image_name,
-    kind_of,
-    list_folder,
-)
+from df2coco.parser.places import IMAGE_FOLDERS, Folder, Place, Trees, is_image, kind_of, listed
 from df2coco.split_names import SPLITS, spellings, split_called, split_of
 
-_Parts: TypeAlias = tuple[str, ...]
-_Result = TypeVar("_Result")
-
-# ---------------------------------------------------------------- of a folder of annotation files
+_Answer = TypeVar("_Answer")
 
 
-def find_image_place(place: Place, places: list[Place], trees: Trees) -> Place | None:
+def find_image_places(
+    annotations: list[Place], places: list[Place], trees: Trees
+) -> list[Place | None]:
+    """As `_find_image_place`. Raises `SourceError` when two would take the same images."""
+    images = [_find_image_place(place, places, trees) for place in annotations]
+    taken: dict[str, Place] = {}
+    for place, own in zip(annotations, images, strict=True):
+        if own is not None and (other := taken.setdefault(own.label, place)) is not place:
+            raise _shared(own.label, other.label, place.label)
+    return images
+
+
+def _find_image_place(place: Place, places: list[Place], trees: Trees) -> Place | None:
     """Where the images of a folder of annotation files are; None when there are none.
 
     `places` are those found beside it.
     """
     if place.images.numbered:
         return place
-    words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix)), ""))
+    words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix))))
     names = [*_image_folders(filter(None, words)), *IMAGE_FOLDERS]
     others = [p for p in places if p is not place and p.images.files]
     beside = [p for p in others if p.photo_name in names and p.around in (place.around, place.path)]
@@ -51,29 +53,29 @@ def find_image_place(place: Place, places: list[Place], trees: Trees) -> Place |
         found = _images_in(real.parent, names, Place(Folder(real)), trees)
     if found is not None and found.images.files:
         return found
-    near = (p for p in _near(place, found, trees) if _is_clear(p, place, trees))
-    return next(near, found)
+    for near in _near(place, found, trees):
+        images = near.images.files
+        # All photos are there, and can be read.
+        if place.annotations.files.keys() <= images.keys() and (
+            trees.password is not None
+            or not any(getattr(member, "encrypted", False) for member in images.values())
+        ):
+            return near
+    return found
 
 
 def _images_in(around: Path, names: list[str], place: Place, trees: Trees) -> Place | None:
     """The images in the folder around the annotations: in a folder or archive of one of `names`, or in itself."""
-    listed = _listed(around)
+    there = listed(around)
     # Messages name the folder the way the user named its neighbour.
     label = os.path.dirname(place.tree.label)
-    for name in _called(names, listed):
+    for name in _called(names, there):
         images = os.path.join(label, name)
         if place.prefix and not kind_of(name.lower().removesuffix(".zip"))[1]:
-            _reject_rivals(place, listed, images)
+            _reject_rivals(place, there, images)
         return image_place(around / name, None, trees, images)
-    itself = Place(Folder(around, label or ".", listed))
+    itself = Place(Folder(around, label or ".", there))
     return itself if not place.tree.archive and itself.images.numbered else None
-
-
-def _is_clear(photos: Place, place: Place, trees: Trees) -> bool:
-    """Whether a place has a photo for each annotation file of another, and can be read."""
-    images = photos.images.files
-    locked = trees.password is None and any(getattr(m, "encrypted", False) for m in images.values())
-    return place.annotations.files.keys() <= images.keys() and not locked
 
 
 def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
@@ -83,11 +85,10 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
     """
     places: list[Place] = []
     with suppress(SourceError):
-        beside = find_image_place(place, [], trees)
+        beside = _find_image_place(place, [], trees)
         places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
-    labels = [
-        p.label for p in places if p.images.numbered and (not wrong or p.label != wrong.label)
-    ]
+    taken = wrong and wrong.label
+    labels = [p.label for p in places if p.images.numbered and p.label != taken]
     for photos in () if labels else _under_any_name(place, trees):
         # masks have the photos' names, too, but are no JPEGs
         jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
@@ -100,7 +101,7 @@ def _under_any_name(place: Place, trees: Trees) -> Iterator[Place]:
     """All that holds images beside annotation files and around them, but that of other splits."""
     around, label = place.home, os.path.dirname(place.tree.label)
     for _ in range(2):
-        names = [name for name in sorted(_listed(around))[:_MOST_NEAR] if name[0] != "."]
+        names = [name for name in sorted(listed(around))[:_MOST_NEAR] if name[0] != "."]
         own = (split_called(place.split), None)
         names = [name for name in names if split_called(name.removesuffix(".zip")) in own]
         yield from _open_near(around, names, label, place.split, trees)
@@ -122,18 +123,18 @@ def _near(place: Place, empty: Place | None, trees: Trees) -> Iterator[Place]:
     a folder of images that has none itself.
     """
     if empty is not None and not empty.tree.archive:
-        inside = sorted(name for name in list_folder(empty.tree.path) if name[0] != ".")
+        inside = sorted(name for name in listed(empty.tree.path) if name[0] != ".")
         yield from _open_near(empty.tree.path, inside, empty.label, None, trees)
     around, label = place.home, os.path.dirname(place.tree.label)
     if not place.tree.archive:
-        beside = _called(_PHOTO_FOLDERS, _listed(around))
+        beside = _called(_PHOTO_FOLDERS, listed(around))
         yield from _open_near(around, beside, label, None, trees)
     if place.split not in SPLITS:
         return
     if not place.tree.archive and not kind_of(place.name)[1]:  # not val_annos, but val/annos
         around, label = around.parent, os.path.dirname(label) if label else ".."
     words = spellings(place.split)
-    beside = _called([*_image_folders(words), *words, *IMAGE_FOLDERS], _listed(around))
+    beside = _called([*_image_folders(words), *words, *IMAGE_FOLDERS], listed(around))
     for photos in _open_near(around, beside, label, place.split, trees):
         if photos.split == place.split:
             yield photos
@@ -144,13 +145,6 @@ _PHOTO_FOLDERS: Final = ("jpegimages", "photos", "photo", "imgs", "img", "pictur
 
 _MOST_NEAR: Final = 100
 """How many names in a folder are looked at: the annotations may lie among anything."""
-
-
-def _listed(folder: Path) -> list[str]:
-    try:
-        return list_folder(folder)
-    except SourceError:  # what is read can be read all the same
-        return []
 
 
 def _open_near(
@@ -169,11 +163,11 @@ def _image_folders(words: Iterable[str]) -> Iterator[str]:
     return (form.format(word, name) for word in words for name in IMAGE_FOLDERS for form in forms)
 
 
-def _called(names: Sequence[str], listed: list[str]) -> Iterator[str]:
-    """Of what is `listed` the folders and archives of one of `names`, in any letter case, in that order."""
-    there = {name.lower(): name for name in sorted(listed)}
+def _called(names: Sequence[str], there: list[str]) -> Iterator[str]:
+    """What is `there` of one of `names`, in any letter case, also as a zip, in that order."""
+    own = {name.lower(): name for name in sorted(there)}
     wanted = (f"{name}{end}" for name in names for end in ("", ".zip"))
-    return (there[name] for name in wanted if name in there)
+    return (own[name] for name in wanted if name in own)
 
 
 def image_place(images: Path, split: str | None, trees: Trees, label: str = "") -> Place:
@@ -181,9 +175,7 @@ def image_place(images: Path, split: str | None, trees: Trees, label: str = "") 
     tree = trees.open(images, label)
     if isinstance(tree, Folder):
         names = spellings(split) or ([split] if split else [])
-        folders = [
-            f"{name}/{inner}".rstrip("/") for name in names for inner in (*IMAGE_FOLDERS, "")
-        ]
+        folders = [f"{name}/{inner}" for name in names for inner in (*IMAGE_FOLDERS, "")]
         folders += [*IMAGE_FOLDERS, images.name]
         inner = next((name for name in folders if (images / name).is_dir()), "")
         return Place(Folder(images / inner, os.path.join(tree.label, inner).rstrip("/")))
@@ -192,25 +184,14 @@ def image_place(images: Path, split: str | None, trees: Trees, label: str = "") 
         places = [p for p in places if split == p.split] or places
     if len(places) != 1:
         labels = ", ".join(place.label for place in places) or "none"
-        raise SourceError(
-            f"expected one folder of images in the archive, found {labels}. "
-            "Unpack it, and name the folder of images.",
-            file=images,
-        )
+        text = f"expected one folder of images in the archive, found {labels}."
+        raise SourceError(f"{text} Unpack it, and name the folder of images.", file=images)
     return places[0]
 
 
-def reject_shared_images(annotations: list[Place], images: list[Place | None]) -> None:
-    """Raise `SourceError` when two folders of annotation files would take the same images."""
-    taken: dict[str, Place] = {}
-    for place, own in zip(annotations, images, strict=True):
-        if own is not None and (other := taken.setdefault(own.label, place)) is not place:
-            raise _shared(own.label, other.label, place.label)
-
-
-def _reject_rivals(place: Place, listed: list[str], images: str) -> None:
+def _reject_rivals(place: Place, there: list[str], images: str) -> None:
     """Raise when another split's annotations beside `place` would take the same images."""
-    kinds = {name: kind_of(name.lower().removesuffix(".zip")) for name in sorted(listed)}
+    kinds = {name: kind_of(name.lower().removesuffix(".zip")) for name in sorted(there)}
     settled = {"", place.prefix.lower()} | {p for kind, p in kinds.values() if kind == "images"}
     for name, (kind, prefix) in kinds.items():
         if kind == "annotations" and prefix not in settled:
@@ -218,14 +199,9 @@ def _reject_rivals(place: Place, listed: list[str], images: str) -> None:
 
 
 def _shared(images: str, one: str, other: str) -> SourceError:
-    return SourceError(
-        f"may be the images of {one} or of {other}: every split has the same numbers. "
-        "Name one of the two as SOURCE, and its own images with --images.",
-        file=images,
-    )
-
-
-# ---------------------------------------------------------------- of a COCO file
+    text = f"may be the images of {one} or of {other}: every split has the same numbers."
+    hint = "Name one of the two as SOURCE, and its own images with --images."
+    return SourceError(f"{text} {hint}", file=images)
 
 
 def find_photos(coco: Path, images: Sequence[Any]) -> Path:
@@ -242,15 +218,12 @@ def find_photos(coco: Path, images: Sequence[Any]) -> Path:
         around.append(coco.parent.parent if coco.parent.name else coco.parent / "..")
     places: list[Path] = []
     for folder in around:
-        places += [*(folder / name for name in _called(names, list_folder(folder))), folder]
+        places += [*(folder / name for name in _called(names, listed(folder))), folder]
     for place in sorted(places, key=os.path.isfile):
         with suppress(SourceError):  # of what is damaged or not to be read: another one may do
             if images and Pictures(place).find(images[0].get("file_name")):
                 return place
     raise SourceError("no photos were found beside it. Name their folder with --images.", file=coco)
-
-
-# ---------------------------------------------------------------- of a file_name
 
 
 class Picture(NamedTuple):
@@ -311,22 +284,6 @@ class Pictures:
             raise self.missing(which)
         return picture
 
-    def _candidates(self, parts: _Parts) -> Iterator[tuple[str, str]]:
-        """Folders and names that `parts` may mean; the most literal first."""
-        top = PurePosixPath(self._tree.top).parts
-        for depth in range(len(top) + 1):
-            root = top[:depth]
-            own = (*self._tree.own.parts, *root)
-            for start in range(len(parts)):
-                if start and parts[:start] != own[-start:]:
-                    continue
-                *folders, name = parts[start:]
-                yield "/".join((*root, *folders)), name
-                for inner in IMAGE_FOLDERS:
-                    yield "/".join((*root, inner, *folders)), name
-                    if folders:
-                        yield "/".join((*root, *folders, inner)), name
-
     def header(self, which: object) -> ImageHeader:
         """Size and orientation of a `Picture` or of what a `file_name` means.
 
@@ -343,41 +300,53 @@ class Pictures:
         return self._ask(find_cut, which)
 
     def missing(self, file_name: object) -> ImageError:
-        """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one."""
+        """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one.
+
+        That is one in the same folder that differs in letter case, Unicode form, %20 or suffix.
+        """
         parts = _parts(file_name)
-        if parts:
-            near = self._nearly(parts)
-            text = "is missing. Download or unpack it again, or name the right folder."
-            if near is not None:
+        if not parts:
+            text = "is not the name of a file below this folder. Write a relative path."
+            if not isinstance(file_name, str):
+                text = "is not text."
+            elif "\\" in file_name:
+                text = "has backslashes, which only Windows takes for folders. Write / instead."
+            return ImageError(f"file_name {file_name!r} {text}", file=self.label)
+        text = "is missing. Download or unpack it again, or name the right folder."
+        folders = (folder for folder, _ in self._candidates(parts))
+        names = ((folder, name) for folder in folders for name in self._tree.listing(folder))
+        for folder, name in names:
+            if is_image(name) and _folded_stem(name) == _folded_stem(parts[-1]):
+                near = f"{folder}/{name}".lstrip("/")
                 shown = repr(near)
-                if unicodedata.normalize("NFC", near) == unicodedata.normalize(
-                    "NFC", "/".join(parts)
-                ):
+                if _composed(near) == _composed("/".join(parts)):
                     shown = f"{near!a}, another Unicode form (NFC or NFD) of the same name"
                 text = f"is missing, but there is {shown}. Write one of the two names as the other."
-            return ImageError(text, file=f"{self.label}/{file_name}")
-        text = "is not the name of a file below this folder. Write a relative path."
-        if not isinstance(file_name, str):
-            text = "is not text."
-        elif "\\" in file_name:
-            text = "has backslashes, which only Windows takes for folders. Write / instead."
-        return ImageError(f"file_name {file_name!r} {text}", file=self.label)
+                break
+        return ImageError(text, file=f"{self.label}/{file_name}")
 
-    def _ask(self, question: Callable[[Files, Reference], _Result], which: object) -> _Result:
+    def _ask(self, question: Callable[[Files, Reference], _Answer], which: object) -> _Answer:
         picture = self.required(which)
         try:
             return question(self._files, picture.reference)
         except SourceError as error:
             raise ImageError(error.text, file=f"{self.label}/{picture.name}") from None
 
-    def _nearly(self, parts: _Parts) -> str | None:
-        """The name of a picture in the same folder that differs in letter case, Unicode form, %20 or suffix."""
-        stem = _folded(PurePosixPath(parts[-1]).stem)
-        for folder, _ in self._candidates(parts):
-            for name in self._tree.listing(folder):
-                if _folded(PurePosixPath(name).stem) == stem and is_image_name(name):
-                    return f"{folder}/{name}".lstrip("/")
-        return None
+    def _candidates(self, parts: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """Folders and names that `parts` may mean; the most literal first."""
+        top = PurePosixPath(self._tree.top).parts
+        for depth in range(len(top) + 1):
+            root = top[:depth]
+            own = (*self._tree.own.parts, *root)
+            for start in range(len(parts)):
+                if start and parts[:start] != own[-start:]:
+                    continue
+                *folders, name = parts[start:]
+                yield "/".join((*root, *folders)), name
+                for inner in IMAGE_FOLDERS:
+                    yield "/".join((*root, inner, *folders)), name
+                    if folders:
+                        yield "/".join((*root, *folders, inner)), name
 
 
 def _read_whole(files: Files, reference: Reference) -> bytes:
@@ -387,11 +356,14 @@ def _read_whole(files: Files, reference: Reference) -> bytes:
     return data
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", unquote(name)).casefold()
+_composed: Final = partial(unicodedata.normalize, "NFC")
 
 
-def _parts(file_name: object) -> _Parts:
+def _folded_stem(name: str) -> str:
+    return _composed(unquote(PurePosixPath(name).stem)).casefold()
+
+
+def _parts(file_name: object) -> tuple[str, ...]:
     """The folders and the name of a relative path; () for anything else."""
     if not isinstance(file_name, str) or "\\" in file_name or "\0" in file_name:
         return ()

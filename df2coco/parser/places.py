@@ -18,10 +18,19 @@ IMAGE_FOLDERS: Final = ("image", "images", "imags")
 JPG: Final = ".jpg"
 """The suffix of all images of the dataset."""
 
-IMAGE_SUFFIXES: Final = (
-    *(JPG, ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".jpe", ".avif"),
-    *(".heic", ".heif"),
+_RARE: Final = (
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".jfif",
+    ".jpe",
+    ".avif",
+    ".heic",
+    ".heif",
 )
+IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", *_RARE)
 """In lower case; of two images of one name, that of the first suffix is taken."""
 
 ARCHIVE_NAME: Final = re.compile(
@@ -48,12 +57,9 @@ def kind_of(name: str) -> tuple[str, str]:
     return "annotations" if match[3] else "images", match[1] or match[2] or match[4] or ""
 
 
-def is_image_name(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether a file of this name is an image, going by its suffix in any letter case; hidden files are not."""
     return name.lower().endswith(IMAGE_SUFFIXES) and name[name.rfind("/") + 1] != "."
-
-
-# ---------------------------------------------------------------- trees
 
 
 class Folder:
@@ -97,7 +103,7 @@ class Folder:
                 continue
             seen.add(real)
             for name in list_folder(self.path / prefix):
-                if is_image_name(name):
+                if is_image(name):
                     yield prefix + name
                 elif name[0] != "." and name != "__MACOSX" and (self.path / prefix / name).is_dir():
                     waiting.append(f"{prefix}{name}/")
@@ -118,15 +124,14 @@ class Archive:
         """The archives in it."""
         self.faults: list[tuple[str, str]] = []
         """What of it cannot be read, each with the reason."""
+        members = list(read_directory(path))
         twice: list[str] = []
-        first: int | None = None
-        for name, member in read_directory(path):
+        for name, member in members:
             folder, _, base = name.rpartition("/")
             files = self._folders.setdefault(folder, {})
             if base in files:
                 twice.append(name)
             files[base] = member
-            first = member.offset if first is None else min(first, member.offset)
             if ARCHIVE_NAME.search(base) and base[0] != ".":
                 self.inner.append(name)
         self.inner.sort()
@@ -134,6 +139,7 @@ class Archive:
             more = f" (as {counted(len(twice) - 1, 'other member')})" if twice[1:] else ""
             reason = f"{twice[0]} is in it twice{more}: the last is read. Pack it again."
             self.faults.append((self.label, reason))
+        first = min((member.offset for _, member in members), default=0)
         if first and starts_as_zip(path) and starts_as_zip(path, first):
             reason = "two archives joined: only the last is read. Separate them, or unpack both."
             self.faults.append((self.label, reason))
@@ -155,16 +161,14 @@ class Archive:
     @cached_property
     def top(self) -> str:
         """The folder that all images lie in or below; "" when they have none in common."""
-        folders = [
-            f.split("/") for f, names in self._folders.items() if any(map(is_image_name, names))
-        ]
-        return "/".join(os.path.commonprefix(folders)) if folders else ""  # noqa: RUF071 (lists)
+        folders = [f.split("/") for f, names in self._folders.items() if any(map(is_image, names))]
+        return "/".join(os.path.commonprefix(folders))  # noqa: RUF071 (lists)
 
     def image_names(self) -> Iterator[str]:
         """The paths of all images in the archive, in no particular order."""
         for folder, names in self._folders.items():
             prefix = f"{folder}/" if folder else ""
-            yield from (prefix + name for name in names if is_image_name(name))
+            yield from (prefix + name for name in names if is_image(name))
 
 
 Tree: TypeAlias = Folder | Archive
@@ -178,6 +182,14 @@ def list_folder(path: Path) -> list[str]:
         return []
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
+
+
+def listed(folder: Path) -> list[str]:
+    """As `list_folder`; none where it cannot be read: what is in it can be all the same."""
+    try:
+        return list_folder(folder)
+    except SourceError:
+        return []
 
 
 class Trees:
@@ -199,9 +211,6 @@ class Trees:
         if own not in self._archives:
             self._archives[own] = Archive(path, self.password, label)
         return self._archives[own]
-
-
-# ---------------------------------------------------------------- places
 
 
 class Chosen(NamedTuple):
@@ -314,70 +323,59 @@ def _choose(listed: Mapping[str, Reference], suffixes: tuple[str, ...]) -> Chose
     return chosen
 
 
-# ---------------------------------------------------------------- what is in a folder
-
 _LOOKS_LIKE: Final = re.compile(
     r"train|anno|fashion|df2|(?<![a-z])(?:val|valid|validation|test)(?![a-z])", re.IGNORECASE
 )
-_UNFINISHED: Final = re.compile(
-    r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$", re.IGNORECASE
-)
-_UNREAD: Final = (
-    # What browsers and other programs add to a download that is not complete.
-    (_UNFINISHED, "not read. Complete the download."),
-    (
-        re.compile(r"\.zip$", re.IGNORECASE),
-        "not read, since its name does not say which split it holds. Name it as SOURCE if it is wanted.",
-    ),
-    (ARCHIVE_NAME, "not read. Only zip archives are: unpack it and name the folder."),
-)
+# What browsers and other programs add to a download that is not complete.
+_UNFINISHED: Final = r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$"
+_UNCLEAR: Final = "not read, since its name does not say which split it holds."
+_UNREAD: Final = {
+    _UNFINISHED: "not read. Complete the download.",
+    r"\.zip$": f"{_UNCLEAR} Name it as SOURCE if it is wanted.",
+    ARCHIVE_NAME.pattern: "not read. Only zip archives are: unpack it and name the folder.",
+}
 """Names of files that may hold a split and are not read, and why."""
 
+_UNPACK: Final = "Unpack all parts into one folder"
 _PART: Final = re.compile(r"-\d{8}T\d{6}Z.*-0*(\d+)(?:\.zip)?$", re.IGNORECASE)
 """Google Drive's names of the parts of a large download."""
 
 
-class Candidates(NamedTuple):
-    """Paths in one folder, sorted by what they may be."""
+def find_candidates(
+    folder: Path, names: Iterable[str], passed_over: list[tuple[str, str]]
+) -> tuple[list[Path], list[list[Path]], list[Path]]:
+    """Sort what lies in `folder`, whose `names` are given, by what it may be.
 
-    places: list[Path]
-    """Folders and archives of annotation files or images: annos, image, val_annos.zip ..."""
-    splits: list[list[Path]]
-    """For each split the folders and archives that may hold it, the one to take first."""
-    others: list[Path]
-    """All other folders."""
-    passed_over: list[tuple[str, str]]
-    """Archives that look like the dataset's and cannot be read or are not clear, each with the reason."""
-
-
-def find_candidates(folder: Path, names: Iterable[str]) -> Candidates:
-    """Sort what lies in `folder`, whose `names` are given."""
-    found = Candidates([], [], [], [])
+    Folders and archives of annotation files or images (annos, image, val_annos.zip ...); for each
+    split the folders and archives that may hold it, the one to take first; all other folders.
+    `passed_over` gets archives that cannot be read or are not clear, each with the reason.
+    """
+    places: list[Path] = []
+    others: list[Path] = []
     groups: dict[str, list[Path]] = {name: [] for name in SPLITS}
     # Most files of large folders are known by their ends; the disk is asked about the others alone.
     for name in sorted(n for n in names if not n.endswith((".json", ".jpg"))):
-        if name[0] == "." or name == "__MACOSX" or is_image_name(name):
+        if name[0] == "." or name == "__MACOSX" or is_image(name):
             continue
         path = folder / name
         is_folder = os.path.isdir(path)
         stem = name if is_folder or not name.lower().endswith(".zip") else name[:-4]
         readable = is_folder or stem != name
         if readable and kind_of(original_name(stem))[0]:
-            found.places.append(path)
+            places.append(path)
         elif readable and (split := split_called(stem)) is not None:
             groups[split].append(path)
         elif is_folder:
-            found.others.append(path)
+            others.append(path)
         elif _LOOKS_LIKE.search(name):
-            reasons = [reason for pattern, reason in _UNREAD if pattern.search(name)]
-            found.passed_over.extend((str(path), reason) for reason in reasons[:1])
-    for split, group in groups.items():
-        _sort(split, group, found)
-    return found
+            reasons = [why for end, why in _UNREAD.items() if re.search(end, name, re.IGNORECASE)]
+            passed_over.extend((str(path), reason) for reason in reasons[:1])
+    chosen = [_sort(split, group, passed_over) for split, group in groups.items()]
+    return places, list(filter(None, chosen)), others
 
 
-def _sort(split: str, group: list[Path], found: Candidates) -> None:
-    """Put the paths that may hold one split in order; what is not clear is passed over."""
+def _sort(split: str, group: list[Path], passed_over: list[tuple[str, str]]) -> list[Path]:
+    """The paths that clearly hold a split, in order; others that may are passed over."""
     stems = {path: path.name.lower().removesuffix(".zip") for path in group}
     exact = [path for path in group if stems[path] in spellings(split)]
     exact.sort(key=lambda path: (stems[path] != split, path.is_file(), path.name.swapcase()))
@@ -386,17 +384,14 @@ def _sort(split: str, group: list[Path], found: Candidates) -> None:
         part = _PART.search(changed[0].name)
         if part is None or part[1] == "1":
             exact, changed = changed, []
-    if exact:
-        found.splits.append(exact)
     for path in changed:
         others = ", ".join(other.name for other in changed if other != path)
         if exact:
             reason = f"not read, since {exact[0].name} is. Remove one of the two."
-        elif not others:
-            reason = f"not read: it is a part of {split} whose first part is not here. Unpack all parts into one folder."
+        elif others:
+            reason = f"not read: {others} may be the same or another part of {split}. {_UNPACK},"
+            reason += " or name the one to read as SOURCE."
         else:
-            reason = (
-                f"not read: {others} may be the same or another part of {split}. Unpack all parts into one "
-                "folder, or name the one to read as SOURCE."
-            )
-        found.passed_over.append((str(path), reason))
+            reason = f"not read: it is a part of {split} whose first part is not here. {_UNPACK}."
+        passed_over.append((str(path), reason))
+    return exact

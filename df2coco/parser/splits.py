@@ -1,7 +1,4 @@
-"""Where the dataset lies: folders and archives, under all the names that splits have had.
-
-`find_splits` turns what the user named into `Split`s.
-"""
+"""Where the dataset lies: folders and archives under all names of splits become `Split`s."""
 
 import os
 import re
@@ -14,22 +11,8 @@ from df2coco.errors import SourceError
 from df2coco.file_kind import recognise_file
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.files import read_end
-from df2coco.parser.photos import (
-    find_image_place,
-    image_place,
-    other_split,
-    photos_near,
-    reject_shared_images,
-)
-from df2coco.parser.places import (
-    JPG,
-    NOTHING,
-    Folder,
-    Place,
-    Trees,
-    find_candidates,
-    list_folder,
-)
+from df2coco.parser.photos import find_image_places, image_place, other_split, photos_near
+from df2coco.parser.places import JPG, NOTHING, Folder, Place, Trees, find_candidates, list_folder
 from df2coco.parser.reader import Reader, Split, SplitEntry, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.split_names import SPLITS, split_called
@@ -65,17 +48,14 @@ def find_splits(
         search.passed_over.append((search.empty.file, f"not read: {search.empty.text}"))
     if images is not None and len(splits) > 1:
         names = ", ".join(split.name for split in splits)
-        raise SourceError(
-            f"--images goes with one split; here are {names}. Name one of them as SOURCE.",
-            file=source,
-        )
+        text = f"--images goes with one split; here are {names}."
+        raise SourceError(f"{text} Name one of them as SOURCE.", file=source)
     by_name: dict[str, Split] = {}
     for split in splits:
         first = by_name.setdefault(split.name, split)
         if first is not split:
-            raise SourceError(
-                f"{first.label} and {split.label} are both the split {split.name}. Name one of the two as SOURCE."
-            )
+            both = f"{first.label} and {split.label} are both the split {split.name}."
+            raise SourceError(f"{both} Name one of the two as SOURCE.")
     splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
     splits[0].passed_over.extend(search.passed_over)
     return splits
@@ -124,24 +104,27 @@ class _Search:
         self._folders += 1
         names = list_folder(source)
         own = Place(Folder(source, names=names))
-        candidates = find_candidates(source, names)
-        places = [place for path in candidates.places for place in self._places_at(path)]
-        self.passed_over += candidates.passed_over
+        unclear: list[tuple[str, str]] = []
+        paths, groups, others = find_candidates(source, names, unclear)
+        places = [place for path in paths for place in self._places_at(path)]
+        self.passed_over += unclear
         splits = self._with_annotations([*places, own])
         if splits:
-            return splits + self._beside(candidates.splits, splits, places, depth)
-        splits = [s for group in candidates.splits for s in self._first_annotated(group, depth)]
+            return splits + self._beside(groups, splits, places, depth)
+        splits = [split for group in groups for split in self._first_annotated(group, depth)]
         if splits:
             return splits
         if any(place.kind == "images" and place.images.files for place in places):
-            kinds = (place for place in places if place.kind == "annotations")
-            if (without := next((p for p in kinds if not p.annotations.files), None)) is not None:
-                self.empty = SourceError(_EMPTY, file=without.label)  # no test split
-                return []
-            others = (Place(Folder(path), kind="annotations") for path in candidates.others)
-            return self._splits_of([*places, *filter(_holds_annotations, others)])
+            for place in places:
+                if place.kind == "annotations" and not place.annotations.files:  # no test split
+                    text = "no annotation files in this folder. Unpack the archive again, or remove"
+                    text += " the folder if these are images without annotations."
+                    self.empty = SourceError(text, file=place.label)
+                    return []
+            labelled = (Place(Folder(path), kind="annotations") for path in others)
+            return self._splits_of([*places, *filter(_holds_annotations, labelled)])
         empty = [Path(place.path) for place in places if place.is_empty and not place.tree.archive]
-        return self._further_down([*candidates.others, *empty], depth) or self._of_images([own])
+        return self._further_down([*others, *empty], depth) or self._of_images([own])
 
     def _splits_of(self, places: list[Place]) -> list[Split]:
         return self._with_annotations(places) or self._of_images(places)
@@ -192,21 +175,19 @@ class _Search:
                     annotations.append(place)
                 else:
                     self._pass_over([file], f"not read: this is {kind.what}. {kind.remedy}")
-        images = [self._images_of(place, places) for place in annotations]
         trees = repeat(self._trees)
         if self._images is not None:
+            images = [image_place(self._images, p.split, self._trees) for p in annotations]
             return list(map(_split, annotations, images, trees))
-        reject_shared_images(annotations, images)
-        splits = list(map(_split, annotations, images, trees))
+        found = find_image_places(annotations, places, self._trees)
+        splits = list(map(_split, annotations, found, trees))
         used = {label for split in splits for label in (split.label, split.reader.images_label)}
         for place in places if splits else ():
             if place.kind == "images" and place.images.files and place.label not in used:
                 own = (split.reader.images_label for split in splits if split.name == place.split)
                 taken = next(own, "") or splits[0].label
-                reason = (
-                    f"not read, since {taken} is. Name it as SOURCE, or with --images, to read it."
-                )
-                self._pass_over([place.label], reason)
+                reason = f"not read, since {taken} is. Name it as SOURCE, or with --images,"
+                self._pass_over([place.label], f"{reason} to read it.")
         return splits
 
     def _first_annotated(self, group: list[Path], depth: int) -> list[Split]:
@@ -223,19 +204,18 @@ class _Search:
             self.empty = before
         elif self.empty is not before:
             return []
+        else:
+            reason = "not read: no annotation files and no images in it. Unpack its archive again."
+            self._pass_over(group, reason)
         used = _used(found)
-        for path in group:
-            reason: str | None = f"not read, since {taken.name} is."
-            if not found:
-                reason = (
-                    "not read: no annotation files and no images in it. Unpack its archive again."
-                )
-            elif path == taken or path.absolute() in used:
+        for path in group if found else ():
+            if path == taken or path.absolute() in used:
                 continue
-            elif path.stem.lower() == taken.stem.lower() and not (path.is_dir() and taken.is_dir()):
-                reason = self._more_annotations(path, found)
-            if reason is not None:
-                self._pass_over([path], reason)
+            why: str | None = f"not read, since {taken.name} is."
+            if path.stem.lower() == taken.stem.lower() and not (path.is_dir() and taken.is_dir()):
+                why = self._more_annotations(path, found)
+            if why is not None:
+                self._pass_over([path], why)
             for split in found:
                 split.others.append(str(path))
         return found
@@ -251,12 +231,8 @@ class _Search:
             there = sum(len(place.annotations.files) for place in places)
         except (SourceError, OSError):
             return None
-        if there <= here:
-            return None
-        return (
-            f"not read, though it has {there:,} annotation files and {splits[0].label} has {here:,}. "
-            "Unpack it again, or name it as SOURCE."
-        )
+        text = f"not read, though it has {there:,} annotation files and {splits[0].label} has"
+        return f"{text} {here:,}. Unpack it again, or name it as SOURCE." if there > here else None
 
     def _further_down(self, folders: list[Path], depth: int) -> list[Split]:
         found: list[Split] = []
@@ -272,35 +248,19 @@ class _Search:
                 found += splits
         return found
 
-    def _images_of(self, place: Place, places: list[Place]) -> Place | None:
-        """Where the images of a folder of annotation files are; None when there are none."""
-        if self._images is None:
-            return find_image_place(place, places, self._trees)
-        return image_place(self._images, place.split, self._trees)
-
     def _of_images(self, places: list[Place]) -> list[Split]:
         """A split without annotations for each folder of images among `places`."""
         some = [place for place in places if place.images.files]
         chosen = [place for place in some if place.kind == "images"]
         chosen = chosen or [place for place in some if place.images.numbered] or some
-        return [
-            _split(None, place, self._trees, lacks_annotations=place.split in SPLITS[:2])
-            for place in chosen
-        ]
+        return [_split(None, p, self._trees, p.split in SPLITS[:2]) for p in chosen]
 
     def _pass_over(self, paths: Iterable[str | Path], reason: str) -> None:
         self.passed_over += [(str(path), reason) for path in paths]
 
 
-# ---------------------------------------------------------------- one split
-
-
 def _split(
-    annotations: Place | None,
-    images: Place | None,
-    trees: Trees,
-    *,
-    lacks_annotations: bool = False,
+    annotations: Place | None, images: Place | None, trees: Trees, lacks_annotations: bool = False
 ) -> Split:
     """The split of a folder of annotation files, of images, or of both. Raises `SourceError`."""
     place = annotations or images
@@ -319,28 +279,17 @@ def _split(
     names = sorted(stems)
     ends = (photos.suffixes.get(name, JPG) for name in names) if photos.suffixes else repeat(JPG)
     left = sorted(n + photos.suffixes.get(n, JPG) for n in photos.files.keys() - stems.keys())
-    entries = map(
-        SplitEntry, names, map(files.files.get, names), map(photos.files.get, names), ends
-    )
-    doubles = [
-        ("annotation-double", f"{reader.annotations_label}/{name}") for name in files.doubles
-    ]
+    found = map(files.files.get, names), map(photos.files.get, names)
+    entries = list(map(SplitEntry, names, *found, ends))
+    doubles = [("annotation-double", f"{reader.annotations_label}/{n}") for n in files.doubles]
     doubles += (("image-double", f"{reader.images_label}/{name}") for name in photos.doubles)
     near, photos_of = [], None
     if annotations and stems.keys().isdisjoint(photos.files):
         near = photos_near(annotations, images, trees)
     elif annotations and images:
         photos_of = other_split(images, annotations)
-    return Split(
-        place.split,
-        reader,
-        list(entries),
-        left,
-        doubles,
-        lacks_annotations,
-        near=near,
-        photos_of=photos_of,
-    )
+    whole = place.split, reader, entries, left, doubles
+    return Split(*whole, lacks_annotations, near=near, photos_of=photos_of)
 
 
 def _reject_same_ids(label: str, stems: Iterable[str]) -> None:
@@ -369,11 +318,6 @@ def _holds_annotations(place: Place) -> bool:
     return kind is not None and kind.form == "annotation"
 
 
-_EMPTY: Final = (
-    "no annotation files in this folder. Unpack the archive again, or remove the folder "
-    "if these are images without annotations."
-)
-
 _LONG: Final = 10_000
 """Members of an archive whose directory takes a while to read: that is done only if there may be more."""
 
@@ -393,11 +337,11 @@ def _nothing_found(source: Path, search: _Search) -> SourceError:
         elif is_new and name.lower().endswith(".zip"):
             hints.append(f"{name}: not read. Name it as SOURCE if it is the dataset.")
     hint = f" ({' '.join(hints)})" if hints else ""
-    return SourceError(
-        "no annotation files found. Name a folder of 000001.json files (val_annos), "
-        f"a folder that holds annos and image, a zip of either, or the folder of the splits.{hint}",
-        file=source,
+    text = (
+        "no annotation files found. Name a folder of 000001.json files (val_annos), a folder that"
     )
+    text += f" holds annos and image, a zip of either, or the folder of the splits.{hint}"
+    return SourceError(text, file=source)
 
 
 _YOLO_LABEL: Final = re.compile(rb"\s*\d+( [\d.e-]+){4,}\s")

@@ -16,7 +16,7 @@ import orjson
 from df2coco.errors import SourceError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.parser.annotation import find_image_id
-from df2coco.parser.places import is_image_name
+from df2coco.parser.places import is_image
 from df2coco.parser.reader import Reader, ReadImage, Split, map_images
 from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
@@ -218,7 +218,7 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     unknown: list[str] = []
     for number, line in enumerate(map(str.strip, lines), start=1):
         name = line.replace("\\", "/").rpartition("/")[2]
-        image_id = find_image_id(os.path.splitext(name)[0] if is_image_name(name) else name)
+        image_id = find_image_id(os.path.splitext(name)[0] if is_image(name) else name)
         if image_id is not None and image_id in stems:
             ids.add(image_id)
         elif line:
