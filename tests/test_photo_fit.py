@@ -109,6 +109,7 @@ def test_real_photos(real: Path) -> None:
         ([0.9] * 37, True),
         ([0.2] * 40 + [0.96], False),
         ([0.96] * 1000, False),
+        ([0.5] * 1000 + [3.0], False),  # one box that is wrong
         ([2.0], False),
         ([2.0, 2.0], True),
         ([1.005] * 50, False),

@@ -17,25 +17,23 @@ from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
-from df2coco.parser.item import (
-    checked,
-    complete,
-    corners_fault,
-    enlarged,
-    polygon_fault,
-    read_fields,
-)
+from df2coco.parser.item import checked, complete, corners_fault, grow, polygon_fault, read_fields
 from df2coco.parser.records import Fields, Head, ImageRecord, Item, Notice, Repair, Whole
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
 """The largest annotation file that is read; real ones have 0.6 to 60 KB."""
+_NOT_FINITE: Final = re.compile(rb"[\[,:]\s*(NaN|-?Infinity)\s*[\],}]")
+_TOO_DEEP: Final = "nested too deeply for an annotation file. Replace the file."
+_DEEPEST: Final = 20  # the dataset's values are nested 3 deep
+_decode_file: Final = msgspec.json.Decoder(dict[str, Fields | Whole | str]).decode
+_IGNORED: Final = (
+    "looks like an item, but items are called item1, item2 ..., so it is left out. Rename it."
+)
+_OF_ITEMS: Final = frozenset(("bounding_box", "landmarks", "segmentation", "category_id"))
 
 
 def find_image_id(stem: str) -> int | None:
-    """The image id that a file name without its suffix stands for: "000123" is 123.
-
-    None for anything but 1 to 18 decimal digits.
-    """
+    """The image id of a file name without its suffix, 1 to 18 decimal digits: "000123" is 123."""
     return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) <= 18 else None
 
 
@@ -52,10 +50,8 @@ def parse_annotation(
 
     `file` names the file in notices; `size` is the image's (width, height) in pixels, or None when
     there is no image: then the record has the smallest size that holds the annotations.
-    Without `needs_landmarks`, items may lack landmarks; they are unlabelled then.
-    Items that cannot be used are left out and reported in `notices`.
-
-    Raises `SourceError` when the file as a whole cannot be used.
+    Without `needs_landmarks`, items may lack landmarks; they are unlabelled then. Items that cannot
+    be used are left out and reported in `notices`. Raises `SourceError` for a whole file.
     """
     if len(raw) > MAX_ANNOTATION_BYTES:
         text = "larger than 8 MB, so not the annotations of one image. Replace the file."
@@ -86,7 +82,7 @@ def parse_annotation(
                 reaches.append(max(map(truediv, fields.bounding_box, size * 2)))
             item = complete(key, fields, size, repairs)
             if size is None:
-                smallest = enlarged(smallest, item)
+                smallest = grow(smallest, item)
             items.append(item)
         except FaultError as error:
             repairs = [("bad-item", error.field, error.text)]
@@ -94,7 +90,10 @@ def parse_annotation(
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
     if not items and not any(notice.code == "bad-item" for notice in notices):
         if document and not notices and not any(map(_is_known, document)):
-            raise SourceError(_OTHER_KEYS, file=file)
+            text = (
+                "no key is one of an annotation file (source, pair_id, item1, item2 ...). Name the"
+            )
+            raise SourceError(f"{text} folder of DeepFashion2's own files.", file=file)
         notices.append(Notice("no-items", file, "", "the image has no items"))
     if len(items) > 1:
         notices += _twice(items, file)
@@ -103,12 +102,6 @@ def parse_annotation(
     return ImageRecord(
         image_id, file_name, *(size or smallest), *heads, tuple(items), tuple(notices), reach
     )
-
-
-_IGNORED: Final = (
-    "looks like an item, but items are called item1, item2 ..., so it is left out. Rename it."
-)
-_OF_ITEMS: Final = frozenset(("bounding_box", "landmarks", "segmentation", "category_id"))
 
 
 def _holds_item(value: Any) -> bool:
@@ -137,9 +130,6 @@ def _twice(items: list[Item], file: str) -> Iterator[Notice]:
             what = "item" if same else "category and box"
             text = f"the same {what} as {other.key}. Remove one of the two, unless both are meant."
             yield Notice("item-twice", file, item.key, text)
-
-
-_decode_file: Final = msgspec.json.Decoder(dict[str, Fields | Whole | str]).decode
 
 
 def _decode(raw: bytes) -> dict[str, Any] | None:
@@ -192,12 +182,6 @@ def _is_known(key: str) -> bool:
     return key in Head.__struct_fields__ or is_item_key(key)
 
 
-_OTHER_KEYS: Final = (
-    "no key is one of an annotation file (source, pair_id, item1, item2 ...). "
-    "Name the folder of DeepFashion2's own files."
-)
-
-
 def _not_json(raw: bytes, error: Exception) -> str:
     if not raw.strip(b"\0 \t\r\n"):  # a download that was cut off may be filled up with zeros
         what = "holds zero bytes alone" if b"\0" in raw else "the file is empty"
@@ -213,11 +197,6 @@ def _not_json(raw: bytes, error: Exception) -> str:
     if "UTF-8" in str(error):
         return "not text in UTF-8. Save it as UTF-8."
     return f"not JSON ({error}). Unpack or download the file again."
-
-
-_NOT_FINITE: Final = re.compile(rb"[\[,:]\s*(NaN|-?Infinity)\s*[\],}]")
-_TOO_DEEP: Final = "nested too deeply for an annotation file. Replace the file."
-_DEEPEST: Final = 20  # the dataset's values are nested 3 deep
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

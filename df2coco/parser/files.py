@@ -38,13 +38,10 @@ Reference: TypeAlias = str | Member
 MAX_WHOLE: Final = 1 << 26
 """The largest image that is read as a whole."""
 
-
 MISSING: Final = "is missing. Download or unpack it again."
 _NOT_REGULAR: Final = "not a regular file. Remove it."
-
 _BLOCK: Final = 1 << 16
 """Bytes of a file that are read at first: hardly any annotation file has more."""
-
 # O_NONBLOCK: opening a FIFO must not wait for a writer.
 _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -80,10 +77,7 @@ class FolderFiles:
             raise _unreadable(error) from None
 
     def ends(self, reference: Any, size: int) -> tuple[bytes, bytes, int]:
-        """The first and the last `size` bytes of a file that was read before, and how many it has.
-
-        Raises as `read`.
-        """
+        """The first and the last `size` bytes of a file, and how many it has. Raises as `read`."""
         try:
             with open(self._prefix + reference, "rb") as file:
                 first = file.read(size)
@@ -107,9 +101,7 @@ _TOO_EARLY: Final = "it ends too early"
 
 
 def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
-    """Name and place of each file in the archive at `path`, in its order, with "/" between folders.
-
-    Files that macOS adds (`__MACOSX`) are left out.
+    """Name, with "/" between folders, and place of each file in the archive, but those that macOS adds.
 
     Raises `SourceError` when it is not a zip archive or is damaged.
     """
@@ -142,7 +134,6 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
 
 
 def _why_not(path: Path, error: Exception) -> str:
-    """What a file is that `zipfile` cannot read, and what to do."""
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read ({error.strerror})."
     end = read_end(path)
@@ -166,7 +157,6 @@ def _why_not(path: Path, error: Exception) -> str:
 
 
 def starts_as_zip(path: Path, offset: int = 0) -> bool:
-    """Whether a member begins there."""
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(4) == b"PK\3\4"
@@ -278,12 +268,9 @@ Files: TypeAlias = FolderFiles | ZipFiles
 """A folder's files or an archive's members."""
 
 
-def _load_decrypter() -> Callable[[bytes], Callable[[bytes], bytes]]:
+def _decrypter(password: bytes) -> Callable[[bytes], bytes]:
     try:
         from _zipdecrypter import StandardZipDecrypter
     except ImportError:
-        return zipfile._ZipDecrypter  # type: ignore[attr-defined,no-any-return]
-    return lambda password: StandardZipDecrypter(password).decrypt_bytes
-
-
-_decrypter = _load_decrypter()
+        return zipfile._ZipDecrypter(password)  # type: ignore[attr-defined,no-any-return]
+    return StandardZipDecrypter(password).decrypt_bytes  # type: ignore[no-any-return]

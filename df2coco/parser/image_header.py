@@ -16,35 +16,26 @@ from df2coco.errors import SourceError
 from df2coco.file_kind import recognise
 from df2coco.parser.files import MAX_WHOLE, Files, Reference
 
-_FIRST_BYTES: Final = 4096
-"""How much of a file to read at first; most JPEG headers end before."""
-
+_FIRST_BYTES: Final = 4096  # to read at first; most JPEG headers end before
+_END: Final = 4096  # bytes: all of the image's own end, and what some programs append
+_PNG_END: Final = b"IEND\xae\x42\x60\x82"
 _MOST_PIXELS: Final = 178_956_970
 """Pillow refuses to decode more as a "decompression bomb", and so does every loader built on it."""
-
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 """What is opened: for others Pillow may start programs, as Ghostscript for EPS."""
-
 _MOST_MEMORY: Final = 320 << 20
 _BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
 """Format -> bytes a pixel while Pillow decodes it, where these are more than 4."""
-
 _BOMB: Final = f"the image claims more than {_MOST_PIXELS} pixels, which image loaders refuse. Download it again."
 
 _segment: Final = struct.Struct(">BBH").unpack_from
 """How a segment begins: 0xFF, marker, length of what follows the marker."""
-
 _frame: Final = struct.Struct(">BHHB").unpack_from
 """What follows in a segment that gives the size: bits a sample, height, width, number of layers."""
-
-_ROTATED: Final = frozenset((5, 6, 7, 8))
-
 _FRAME: Final = frozenset((0xC0, 0xC1, 0xC2))
 """Markers of the segments that give the size: baseline, extended, progressive."""
-
 _PLAIN: Final = frozenset((0xC4, 0xDD, 0xFE, *range(0xE3, 0xED), 0xEF))
 """Markers of segments whose content says nothing of size and orientation, and which Pillow takes as they are."""
-
 _JFIF: Final = 0xE0
 _TABLES: Final = 0xDB
 _SCAN: Final = 0xDA
@@ -68,7 +59,7 @@ class ImageHeader(msgspec.Struct, frozen=True, gc=False):
     def size(self) -> tuple[int, int]:
         """Width and height after the rotation that EXIF asks for, as image loaders give them."""
         width, height = self.stored_width, self.stored_height
-        return (height, width) if self.orientation in _ROTATED else (width, height)
+        return (height, width) if self.orientation >= 5 else (width, height)
 
 
 class HeaderTooShortError(Exception):
@@ -81,7 +72,7 @@ def _header_limit(data: bytes) -> int:
 
 
 def read_image_header(files: Files, reference: Reference) -> ImageHeader:
-    """What the header of an image says, from as few bytes as will do. Raises as `Files.read`."""
+    """What the header of an image says, from as few bytes as will do. Raises as `FolderFiles.read`."""
     size = _FIRST_BYTES
     while True:
         data, complete = files.read(reference, size)
@@ -227,14 +218,6 @@ def _fault(data: bytes) -> str:
     return "this is not an image. Download it again."
 
 
-# ---------------------------------------------------------------- the end
-
-_END: Final = 4096
-"""How many of the last bytes are looked at first: all of the image's own end, and what some programs append."""
-
-_PNG_END: Final = b"IEND\xae\x42\x60\x82"
-
-
 def find_cut(files: Files, reference: Reference) -> str | None:
     """What shows that an image is cut off, with the remedy; None when it has its end.
 
@@ -243,22 +226,20 @@ def find_cut(files: Files, reference: Reference) -> str | None:
     not looked for: only decoding finds that. More bytes after the end are not a fault, since loaders
     ignore them.
 
-    Raises as `Files.read`.
+    Raises as `FolderFiles.read`.
     """
     first, last, size = files.ends(reference, _END)
+    fault = ""
     if first[:2] == b"\xff\xd8":
-        cut = not last.endswith(b"\xff\xd9")
-        if cut:
+        if not last.endswith(b"\xff\xd9"):
             data = last if size <= len(last) else files.read(reference, MAX_WHOLE)[0]
-            cut = data.count(b"\xff\xd9") < data.count(b"\xff\xd8\xff")
-        what = "JPEG", "its end marker is missing"
+            if data.count(b"\xff\xd9") < data.count(b"\xff\xd8\xff"):
+                fault = "JPEG is cut off (its end marker is missing)"
     elif first[:8] == b"\x89PNG\r\n\x1a\n":
-        cut = _PNG_END not in last and _PNG_END not in files.read(reference, MAX_WHOLE)[0]
-        what = "PNG", "its last chunk is missing"
+        if _PNG_END not in last and _PNG_END not in files.read(reference, MAX_WHOLE)[0]:
+            fault = "PNG is cut off (its last chunk is missing)"
     elif first[:4] == b"RIFF" and first[8:12] == b"WEBP":
         wanted = int.from_bytes(first[4:8], "little") + 8
-        cut = size < wanted
-        what = "WebP", f"{size} bytes of {wanted}"
-    else:
-        return None
-    return f"the {what[0]} is cut off ({what[1]}). Download or unpack it again." if cut else None
+        if size < wanted:
+            fault = f"WebP is cut off ({size} bytes of {wanted})"
+    return f"the {fault}. Download or unpack it again." if fault else None

@@ -14,8 +14,7 @@ from df2coco.parser.records import Corners, Fields, Item, Number, Polygon, Repai
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Category, same_name
 
 _LONGEST_OUTLINE: Final = 1_000_000
-"""The longest outline of a polygon in pixels (real ones stay under 20,000): drawing it costs memory."""
-
+"""The longest outline of a polygon in pixels (real ones stay under 20,000): drawing costs memory."""
 _WRONG_LENGTH: Final = "{} numbers, expected an even number of at least 6"
 _CORRECT: Final = "Correct it, or remove the item."
 _CORRECT_FIELD: Final = "Correct it, or remove the field."
@@ -31,11 +30,11 @@ _FAULTS: Final = {
 }
 """Field -> what a message says of a value that its declaration does not take."""
 
-Declared = TypeVar("Declared", bound=msgspec.Struct)
+_Declared = TypeVar("_Declared", bound=msgspec.Struct)
 _FIELD: Final = re.compile(r"`\$\.(\w+)")
 
 
-def checked(values: dict[str, Any], kind: type[Declared]) -> Declared:
+def checked(values: dict[str, Any], kind: type[_Declared]) -> _Declared:
     """JSON values as the fields of a declared struct. Raises `FaultError` for one that does not fit."""
     try:
         return msgspec.convert(values, kind)
@@ -88,7 +87,6 @@ def _usable(polygons: list[Any], repairs: list[Repair]) -> list[Any]:
 
 
 def _fault_of_any(polygon: Any) -> str | None:
-    """As `polygon_fault`, of JSON of any form."""
     try:
         return polygon_fault(msgspec.convert(polygon, Polygon))
     except msgspec.ValidationError:
@@ -117,10 +115,7 @@ def polygon_fault(polygon: list[Number]) -> str | None:
 
 
 def complete(key: str, fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) -> Item:
-    """The item of an image of `size`; `repairs` gets what is changed.
-
-    Raises `FaultError` when it cannot be used.
-    """
+    """The item of an image of `size`; `repairs` gets what is changed. Raises `FaultError`."""
     category = CATEGORY_BY_ID[fields.category_id]
     name = fields.category_name
     if name is not None and name != category.name:
@@ -205,11 +200,8 @@ def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair
     return landmarks
 
 
-def enlarged(size: tuple[int, int], item: Item) -> tuple[int, int]:
-    """The smallest (width, height) of an image that is not smaller than `size` and holds an item.
-
-    Raises `FaultError` where no image is so large.
-    """
+def grow(size: tuple[int, int], item: Item) -> tuple[int, int]:
+    """`size` (width, height), or more where an item needs it. Raises `FaultError` above all images."""
     sides = []
     for axis, side in enumerate(size):
         # A landmark at x needs pixel x, so a width of x + 1; an edge at x needs a width of x.

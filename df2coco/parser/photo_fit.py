@@ -24,10 +24,8 @@ from df2coco.parser.records import Notice
 _FEWEST_LEAVING: Final = 2
 _SHARE_LEAVING: Final = 0.05
 """Fewer boxes that leave their images are single faults, which have a notice each."""
-
 _LEAVES: Final = 1.01
 """Boxes that are drawn a pixel or two too large do not say that the photo is another one."""
-
 _FEWEST: Final = 3
 _NOT_NEAR: Final = 0.95
 _CHANCE: Final = 1e-5
@@ -45,25 +43,19 @@ def judge_photos(reaches: Sequence[float]) -> Notice | None:
     furthest = max(reaches, default=0)
     leaving = sum(reach > _LEAVES for reach in reaches)
     if leaving >= _FEWEST_LEAVING and leaving >= _SHARE_LEAVING * len(reaches):
-        text = (
-            f"in {leaving:,} of {len(reaches):,} images a box leaves the photo, by up to {furthest:.3g} times "
-            "its width or height. Probably "
-        )
+        text = f"in {leaving:,} of {len(reaches):,} images a box leaves the photo, by up to"
+        text += f" {furthest:.3g} times its width or height. Probably "
         # Resized photos have one factor, which most boxes exceed or none by much; other photos have any size.
         if furthest <= 1.2 or leaving >= 0.6 * len(reaches):
             text += "the photos were made smaller after the annotations were made. Use the original photos."
         else:
-            text += (
-                "these are the photos of another split: their names are the same. "
-                "Name the right ones with --images."
-            )
-    elif (
-        len(reaches) < _FEWEST
-        or furthest ** (3 * len(reaches)) > _CHANCE
-        or not _NOT_PIXELS < furthest <= _NOT_NEAR
-    ):
-        return None
+            text += "these are the photos of another split: their names are the same."
+            text += " Name the right ones with --images."
     else:
+        if len(reaches) < _FEWEST or not _NOT_PIXELS < furthest <= _NOT_NEAR:
+            return None
+        if furthest ** (3 * len(reaches)) > _CHANCE:
+            return None
         text = (
             f"in none of {len(reaches):,} images an item reaches further than {furthest:.0%} of the width or the "
             f"height. Probably the photos were enlarged, up to {1 / furthest:.2g} times, after the annotations were "

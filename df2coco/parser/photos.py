@@ -16,6 +16,9 @@ from df2coco.parser.places import IMAGE_FOLDERS, Folder, Place, Trees, is_image,
 from df2coco.split_names import SPLITS, spellings, split_called, split_of
 
 _Answer = TypeVar("_Answer")
+_PHOTO_FOLDERS: Final = ("jpegimages", "photos", "photo", "imgs", "img", "pictures", "jpg")
+_MOST_NEAR: Final = 100  # names in a folder: the annotations may lie among anything
+_composed: Final = partial(unicodedata.normalize, "NFC")
 
 
 def find_image_places(
@@ -31,10 +34,7 @@ def find_image_places(
 
 
 def _find_image_place(place: Place, places: list[Place], trees: Trees) -> Place | None:
-    """Where the images of a folder of annotation files are; None when there are none.
-
-    `places` are those found beside it.
-    """
+    """Where the images of a folder of annotation files are, among `places` beside it or on disk."""
     if place.images.numbered:
         return place
     words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix))))
@@ -55,11 +55,8 @@ def _find_image_place(place: Place, places: list[Place], trees: Trees) -> Place 
         return found
     for near in _near(place, found, trees):
         images = near.images.files
-        # All photos are there, and can be read.
-        if place.annotations.files.keys() <= images.keys() and (
-            trees.password is not None
-            or not any(getattr(member, "encrypted", False) for member in images.values())
-        ):
+        locked = trees.password is None and any(getattr(m, "encrypted", 0) for m in images.values())
+        if place.annotations.files.keys() <= images.keys() and not locked:
             return near
     return found
 
@@ -79,33 +76,26 @@ def _images_in(around: Path, names: list[str], place: Place, trees: Trees) -> Pl
 
 
 def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
-    """Folders and archives near annotation files that may have their photos, as messages name them.
-
-    `wrong` is the folder or archive that has none of them.
-    """
+    """Folders and archives near annotation files that may have their photos, but not the `wrong` one."""
     places: list[Place] = []
     with suppress(SourceError):
         beside = _find_image_place(place, [], trees)
         places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
     taken = wrong and wrong.label
     labels = [p.label for p in places if p.images.numbered and p.label != taken]
-    for photos in () if labels else _under_any_name(place, trees):
-        # masks have the photos' names, too, but are no JPEGs
-        jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
-        if not place.annotations.files.keys().isdisjoint(jpegs):
-            labels.append(photos.label)
-    return list(dict.fromkeys(labels))
-
-
-def _under_any_name(place: Place, trees: Trees) -> Iterator[Place]:
-    """All that holds images beside annotation files and around them, but that of other splits."""
     around, label = place.home, os.path.dirname(place.tree.label)
-    for _ in range(2):
+    for _ in range(0 if labels else 2):
+        # All that holds images beside annotation files and around them, but that of other splits.
         names = [name for name in sorted(listed(around))[:_MOST_NEAR] if name[0] != "."]
         own = (split_called(place.split), None)
         names = [name for name in names if split_called(name.removesuffix(".zip")) in own]
-        yield from _open_near(around, names, label, place.split, trees)
+        for photos in _open_near(around, names, label, place.split, trees):
+            # masks have the photos' names, too, but are no JPEGs
+            jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
+            if not place.annotations.files.keys().isdisjoint(jpegs):
+                labels.append(photos.label)
         around, label = around.parent, os.path.dirname(label) if label else ".."
+    return list(dict.fromkeys(labels))
 
 
 def other_split(images: Place, place: Place) -> str | None:
@@ -140,13 +130,6 @@ def _near(place: Place, empty: Place | None, trees: Trees) -> Iterator[Place]:
             yield photos
 
 
-_PHOTO_FOLDERS: Final = ("jpegimages", "photos", "photo", "imgs", "img", "pictures", "jpg")
-"""What a folder of photos may be called beside annotation files, in lower case."""
-
-_MOST_NEAR: Final = 100
-"""How many names in a folder are looked at: the annotations may lie among anything."""
-
-
 def _open_near(
     folder: Path, names: Iterable[str], label: str, split: str | None, trees: Trees
 ) -> Iterator[Place]:
@@ -159,7 +142,7 @@ def _open_near(
 
 def _image_folders(words: Iterable[str]) -> Iterator[str]:
     """What the folders of images of a split are called that words mean, as `kind_of` knows them."""
-    forms = [form for sep in "_- " for form in (f"{{0}}{sep}{{1}}", f"{{1}}{sep}{{0}}")]
+    forms = ("{0}_{1}", "{1}_{0}", "{0}-{1}", "{1}-{0}", "{0} {1}", "{1} {0}")
     return (form.format(word, name) for word in words for name in IMAGE_FOLDERS for form in forms)
 
 
@@ -180,8 +163,7 @@ def image_place(images: Path, split: str | None, trees: Trees, label: str = "") 
         inner = next((name for name in folders if (images / name).is_dir()), "")
         return Place(Folder(images / inner, os.path.join(tree.label, inner).rstrip("/")))
     places = [place for place in tree.places() if place.images.files]
-    if len(places) > 1:
-        places = [p for p in places if split == p.split] or places
+    places = [place for place in places if place.split == split] or places
     if len(places) != 1:
         labels = ", ".join(place.label for place in places) or "none"
         text = f"expected one folder of images in the archive, found {labels}."
@@ -259,17 +241,13 @@ class Pictures:
         return {name: value for name, value in self.__dict__.items() if name != "_tree"}
 
     def names(self) -> Iterator[str]:
-        """The paths of all pictures below the folder or in the archive, in no particular order.
-
-        Raises `SourceError` when a folder cannot be read.
-        """
+        """The paths of all pictures, in no order. Raises `SourceError` when a folder cannot be read."""
         return self._tree.image_names()
 
     def find(self, file_name: object) -> Picture | None:
-        """The picture that a `file_name` means; None when it is not there, or is not a path below the folder.
+        """The picture that a `file_name` means; None when it is not there. Raises as `names`.
 
         A path with backslashes is not found: only Windows would find it.
-        Raises `SourceError` when a folder cannot be read.
         """
         for folder, name in self._candidates(_parts(file_name)):
             reference = self._tree.listing(folder).get(name)
@@ -300,9 +278,9 @@ class Pictures:
         return self._ask(find_cut, which)
 
     def missing(self, file_name: object) -> ImageError:
-        """Why `find` did not find a `file_name`, and what to do; names a picture that is nearly the one.
+        """Why `find` did not find a `file_name`, and what to do.
 
-        That is one in the same folder that differs in letter case, Unicode form, %20 or suffix.
+        It names a picture in the same folder that differs in letter case, Unicode form, %20 or suffix.
         """
         parts = _parts(file_name)
         if not parts:
@@ -354,9 +332,6 @@ def _read_whole(files: Files, reference: Reference) -> bytes:
     if not complete:
         raise SourceError(f"larger than {MAX_WHOLE >> 20} MB. Replace the picture.")
     return data
-
-
-_composed: Final = partial(unicodedata.normalize, "NFC")
 
 
 def _folded_stem(name: str) -> str:

@@ -14,10 +14,8 @@ from df2coco.split_names import SPLITS, original_name, spellings, split_called
 
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""
-
 JPG: Final = ".jpg"
 """The suffix of all images of the dataset."""
-
 _RARE: Final = (
     ".webp",
     ".bmp",
@@ -49,7 +47,7 @@ _LONGEST_NAME: Final = 80
 def kind_of(name: str) -> tuple[str, str]:
     """What a folder of that name holds, and of which split: ("annotations", "val") for "annos-val".
 
-    "annotations" and "images" are what it may hold; ("", "") is for all other names.
+    Else it holds "images"; ("", "") is for all other names.
     """
     match = _KIND.fullmatch(name)
     if match is None:
@@ -58,7 +56,7 @@ def kind_of(name: str) -> tuple[str, str]:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name is an image, going by its suffix in any letter case; hidden files are not."""
+    """Whether a file is an image by its suffix, in any letter case; hidden files are not."""
     return name.lower().endswith(IMAGE_SUFFIXES) and name[name.rfind("/") + 1] != "."
 
 
@@ -79,10 +77,7 @@ class Folder:
         self._listings = {} if names is None else {"": {name: name for name in names}}
 
     def listing(self, folder: str = "") -> Mapping[str, Reference]:
-        """What lies in a folder below this one, by name; nothing when there is no such folder.
-
-        Raises `SourceError` when it cannot be read.
-        """
+        """What lies in a folder below this one, by name. Raises `SourceError` when it cannot be read."""
         if folder not in self._listings:
             around, _, own = folder.rpartition("/")
             # Each folder on the way is looked up by its exact name, also where disks ignore case.
@@ -93,7 +88,7 @@ class Folder:
         return self._listings[folder]
 
     def image_names(self) -> Iterator[str]:
-        """The paths of all images below the folder, in no particular order. Raises as `listing`."""
+        """The paths of all images below the folder, in no order. Raises as `listing`."""
         seen: set[str] = set()
         waiting = [""]
         while waiting:
@@ -121,7 +116,6 @@ class Archive:
         self.files = ZipFiles(path, password)
         self._folders: dict[str, dict[str, Reference]] = {}
         self.inner: list[str] = []
-        """The archives in it."""
         self.faults: list[tuple[str, str]] = []
         """What of it cannot be read, each with the reason."""
         members = list(read_directory(path))
@@ -155,7 +149,6 @@ class Archive:
         return places
 
     def listing(self, folder: str = "") -> Mapping[str, Reference]:
-        """The files in a folder of the archive."""
         return self._folders.get(folder, {})
 
     @cached_property
@@ -165,7 +158,6 @@ class Archive:
         return "/".join(os.path.commonprefix(folders))  # noqa: RUF071 (lists)
 
     def image_names(self) -> Iterator[str]:
-        """The paths of all images in the archive, in no particular order."""
         for folder, names in self._folders.items():
             prefix = f"{folder}/" if folder else ""
             yield from (prefix + name for name in names if is_image(name))

@@ -19,6 +19,9 @@ from df2coco.progress import Progress
 from df2coco.split_names import original_name
 from df2coco.workers import map_ordered, worthwhile
 
+_Result = TypeVar("_Result")
+_CHUNK: Final = 64
+"""Images a task: enough to hide the cost of passing them on, few enough to share the work evenly."""
 _NO_ID: Final = (
     "{}: the name is not a number, so it gives no image id. Name the files as the dataset does: "
     "000123.json, 000123.jpg."
@@ -79,9 +82,8 @@ class Reader:
                 raise SourceError(error.text, file=file) from None
             if image_id is None:
                 raise SourceError(_NO_ID.format(entry.stem), file=file)
-            if self.images is not None:
-                header = self.header(entry)
-            size = None if header is None else self._size(header)
+            header = self.header(entry) if self.images else None
+            size = self._size(header) if header else None
             record = parse_annotation(
                 raw, file, image_id, entry.file_name, size, needs_landmarks=self.needs_landmarks
             )
@@ -186,17 +188,8 @@ class Split:
 
 
 def read_split(split: Split) -> Iterator[ImageRecord]:
-    """The records of a split, sorted by name, read as they are asked for. Raises as `Reader.record`.
-
-    Records of a split without annotations have no items.
-    """
+    """The records of a split, sorted by name, read as they are asked for. Raises as `Reader.record`."""
     return map(split.reader.record, split.entries)
-
-
-_Result = TypeVar("_Result")
-
-_CHUNK: Final = 64
-"""Images a task: enough to hide the cost of passing them on, few enough to share the work evenly."""
 
 
 class ReadImage(msgspec.Struct, frozen=True):

@@ -17,11 +17,11 @@ from df2coco.parser.reader import Reader, Split, SplitEntry, read_split
 from df2coco.parser.records import ImageRecord
 from df2coco.split_names import SPLITS, split_called
 
-_DEEPEST: Final = 4
-"""How many folders below the one that is named are looked into (the Kaggle mirror has two)."""
-
-_MOST_FOLDERS: Final = 500
-"""How many folders are looked into at all: the user may have named the whole disk."""
+_YOLO_LABEL: Final = re.compile(rb"\s*\d+( [\d.e-]+){4,}\s")
+_DEEPEST: Final = 4  # folders below the one that is named (the Kaggle mirror has two)
+_MOST_FOLDERS: Final = 500  # that are looked into: the user may have named the whole disk
+_LONG: Final = 10_000  # members of an archive whose directory takes a while to read
+_FOLDERS: Final = 8  # members of an archive that may be folders
 
 
 def find_splits(
@@ -52,8 +52,7 @@ def find_splits(
         raise SourceError(f"{text} Name one of them as SOURCE.", file=source)
     by_name: dict[str, Split] = {}
     for split in splits:
-        first = by_name.setdefault(split.name, split)
-        if first is not split:
+        if (first := by_name.setdefault(split.name, split)) is not split:
             both = f"{first.label} and {split.label} are both the split {split.name}."
             raise SourceError(f"{both} Name one of the two as SOURCE.")
     splits.sort(key=lambda split: (*(split.name != name for name in SPLITS), split.name))
@@ -200,15 +199,14 @@ class _Search:
                 found, taken = splits, path
             if _annotated(splits):
                 break
-        if found:
-            self.empty = before
-        elif self.empty is not before:
+        if not found:
+            if self.empty is before:
+                reason = "not read: no annotation files and no images in it."
+                self._pass_over(group, f"{reason} Unpack its archive again.")
             return []
-        else:
-            reason = "not read: no annotation files and no images in it. Unpack its archive again."
-            self._pass_over(group, reason)
+        self.empty = before
         used = _used(found)
-        for path in group if found else ():
+        for path in group:
             if path == taken or path.absolute() in used:
                 continue
             why: str | None = f"not read, since {taken.name} is."
@@ -221,7 +219,7 @@ class _Search:
         return found
 
     def _more_annotations(self, archive: Path, splits: list[Split]) -> str | None:
-        """What is wrong when an archive has more annotation files than the folder that was unpacked from it."""
+        """What is wrong when an archive has more annotation files than what was unpacked from it."""
         here = sum(len(split.entries) for split in splits)
         files = sum(2 * len(split.entries) + len(split.unannotated) for split in splits)
         try:
@@ -318,13 +316,6 @@ def _holds_annotations(place: Place) -> bool:
     return kind is not None and kind.form == "annotation"
 
 
-_LONG: Final = 10_000
-"""Members of an archive whose directory takes a while to read: that is done only if there may be more."""
-
-_FOLDERS: Final = 8
-"""How many members of an archive may be folders."""
-
-
 def _nothing_found(source: Path, search: _Search) -> SourceError:
     hints = [f"{path}: {reason}" for path, reason in search.passed_over[:3]]
     passed_over = {path for path, _ in search.passed_over}
@@ -337,14 +328,9 @@ def _nothing_found(source: Path, search: _Search) -> SourceError:
         elif is_new and name.lower().endswith(".zip"):
             hints.append(f"{name}: not read. Name it as SOURCE if it is the dataset.")
     hint = f" ({' '.join(hints)})" if hints else ""
-    text = (
-        "no annotation files found. Name a folder of 000001.json files (val_annos), a folder that"
-    )
-    text += f" holds annos and image, a zip of either, or the folder of the splits.{hint}"
+    text = "no annotation files found. Name a folder of 000001.json files (val_annos), a folder"
+    text += f" that holds annos and image, a zip of either, or the folder of the splits.{hint}"
     return SourceError(text, file=source)
-
-
-_YOLO_LABEL: Final = re.compile(rb"\s*\d+( [\d.e-]+){4,}\s")
 
 
 def _other_dataset(source: Path, names: list[str]) -> str | None:
@@ -355,18 +341,14 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
         return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
     for name in [*names, *inner]:
         if name.endswith((".parquet", ".arrow")):
-            return (
-                f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, "
-                "or write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
-            )
+            text = f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, or"
+            return f"{text} write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
     labels = [name for name in inner if "labels" in name.lower().split("/")]
     deeper = (f"{name}/{n}" for name in labels for n in list_folder(source / name)[:20])
     texts = [source / name for name in (*names, *inner, *deeper) if name.endswith(".txt")][:100]
     if {"data.yaml", "dataset.yaml"} & {*names} or any(map(_is_yolo_label, texts)):
-        return (
-            "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of DeepFashion2. "
-            "Name the dataset's own annotation files."
-        )
+        text = "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of"
+        return f"{text} DeepFashion2. Name the dataset's own annotation files."
     return None
 
 
