@@ -23,6 +23,8 @@ from df2coco.validator.checks import Columns, Found, Header
 
 _MASK: Final = FIELDS["annotations"]["segmentation"]
 _KEYPOINTS: Final = FIELDS["annotations"]["keypoints"]
+_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+"""Keys that consumers need; in their order."""
 
 
 class Outlines(NamedTuple):
@@ -221,19 +223,17 @@ class Annotations:
         return [get(each) if type(each) is int else None for each in self.column("image_id")]
 
     @cached_property
-    def size_arrays(self) -> tuple[Array, Array]:
-        """(N,) widths and (N,) heights of the images; NaN where they are not known."""
+    def size_arrays(self) -> Array:
+        """(2, N): widths and heights of the images; NaN where they are not known."""
         pairs = [size or (np.nan, np.nan) for size in self.sizes]
-        widths, heights = np.fromiter(chain.from_iterable(pairs), float).reshape(-1, 2).T
-        return widths, heights
+        return np.fromiter(chain.from_iterable(pairs), float).reshape(-1, 2).T
 
     @cached_property
     def boxes(self) -> Array:
         """(N, 4): x, y, w, h; NaN where there is no usable box."""
         boxes, rule = self.column("bbox"), FIELDS["annotations"]["bbox"]
         if not rule.all_fit(boxes):
-            nothing = [np.nan] * 4
-            boxes = [box if rule.fits(box) else nothing for box in boxes]
+            boxes = [box if rule.fits(box) else [np.nan] * 4 for box in boxes]
         return np.fromiter(chain.from_iterable(boxes), float).reshape(-1, 4)
 
     @cached_property
@@ -273,7 +273,7 @@ class Annotations:
         faults = {}
         for position in self.outlines.rles:
             rle, size = self.entries[position]["segmentation"], self.sizes[position]
-            if not FIELDS["annotations"]["segmentation"].fits(rle):
+            if not _MASK.fits(rle):
                 faults[position] = shorten(rle)
             elif size is not None and rle["size"] != [size[1], size[0]]:
                 faults[position] = f"size {rle['size']}, the image has {[size[1], size[0]]}"
@@ -299,14 +299,12 @@ class Annotations:
         polygons = [self.outlines.polygons[position] for position in drawable]
         sizes = [self.sizes[position] or (0, 0) for position in drawable]
         pixels = union_areas(polygons, sizes) if polygons else []
-        result: list[int | None] = [None] * len(self.entries)
-        for position, area in zip(drawable, pixels, strict=True):
-            result[position] = area
+        areas = dict(zip(drawable, pixels, strict=True))
         for position in self.outlines.rles:
             if position not in self.rle_faults and self.sizes[position] is not None:
                 rle = compressed(self.entries[position]["segmentation"])
-                result[position] = int(coco_mask.area(rle))
-        return result
+                areas[position] = int(coco_mask.area(rle))
+        return [areas.get(position) for position in range(len(self.entries))]
 
     @cached_property
     def in_fractions(self) -> Array:
@@ -341,7 +339,3 @@ class Annotations:
 
 def packed(numbers: Array) -> array[float]:
     return array("d", numbers.tobytes())
-
-
-_REQUIRED: Final = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
-"""Keys that consumers need; in their order."""

@@ -130,8 +130,6 @@ def check(
 _PROSE: Final = re.compile(r"(.+?)\n\naffects: (.+?)\ncause: (.+?)\nremedy: (.+)", re.DOTALL)
 
 
-# ---------------------------------------------------------------- the file
-
 Result = TypeVar("Result")
 
 
@@ -293,13 +291,9 @@ class File:
         )
 
 
-def where(
-    entries: list[Entry],
-    wrong: Callable[[Entry], bool],
-    detail: Callable[[Entry], str] = lambda _: "",
-) -> Iterator[Found]:
+def where(entries: list[Entry], wrong: Callable[[Entry], bool]) -> Iterator[Found]:
     """The images or categories that are wrong."""
-    return ((number, detail(entry)) for number, entry in enumerate(entries) if wrong(entry))
+    return ((number, "") for number, entry in enumerate(entries) if wrong(entry))
 
 
 def same_ids(name: str, ids: list[Any], about: Callable[[int], str]) -> Iterator[Found]:

@@ -45,6 +45,11 @@ _REVERSED: Final = 1.2
 """So many times longer than in reverse order the edges of a skeleton never are (1.04 at most)."""
 _FEWEST_EDGES: Final = 6
 
+_FEWEST_MARKS: Final = 4
+"""Landmarks that say where the others are."""
+_MOST_PAIRS: Final = 1_000_000
+"""Of more pairs of a landmark and a polygon's number the distances take too much memory."""
+
 _UNKNOWN: Final = (math.nan, math.nan)
 
 
@@ -87,17 +92,15 @@ def box_not_of_mask(file: File) -> Iterable[Hit | Found]:
     alike = int((np.abs(apart - shift) <= _FIT).all(axis=1).sum())
     moved = np.abs(shift[:2] - shift[2:]).max() <= 1 and np.abs(shift).max() > _SHIFTED
     if moved and 2 * alike > len(numbers):
-        text = f"{alike:,} boxes lie {shift[0]:g}, {shift[1]:g} pixels from their masks"
-        yield Hit(None, text)
+        yield Hit(None, f"{alike:,} boxes lie {shift[0]:g}, {shift[1]:g} pixels from their masks")
     for count, place in enumerate((wrong | (overlap < _APART)).nonzero()[0].tolist()):
         x1, y1, x2, y2 = np.round(masks[place], 1).tolist()
         detail = f"bbox {np.round([each[place] for each in box], 1).tolist()}"
         detail += f", the mask lies from {x1:g}, {y1:g} to {x2:g}, {y2:g}"
-        fits, cause = max(_FITS, overlap[place] + _BETTER), ""
-        if count < _EXPLAINED:
-            cause = _cause_of_box(file, int(numbers[place]), fits)
+        number, fits = int(numbers[place]), max(_FITS, overlap[place] + _BETTER)
+        cause = _cause_of_box(file, number, fits) if count < _EXPLAINED else ""
         off = f"it is off by {np.abs(apart[place]).max():g} pixels"
-        yield int(numbers[place]), f"{detail}; {cause or off}"
+        yield number, f"{detail}; {cause or off}"
 
 
 def _cause_of_box(file: File, number: int, fits: float) -> str:
@@ -118,9 +121,8 @@ def _cause_of_box(file: File, number: int, fits: float) -> str:
 
 def _neighbours(image_ids: Sequence[Any], number: int) -> Iterator[int]:
     """Other annotations of the same image: in nearly all files they stand close by."""
-    for other in range(max(0, number - 50), min(len(image_ids), number + 50)):
-        if other != number and image_ids[other] == image_ids[number]:
-            yield other
+    near = range(max(0, number - 50), min(len(image_ids), number + 50))
+    return (n for n in near if n != number and image_ids[n] == image_ids[number])
 
 
 def _outside(x: Array, y: Array, areas: Array) -> Array:
@@ -228,12 +230,6 @@ def strays_of(part: Annotations) -> Array:
 def _marked(item: Array, x: Array, y: Array) -> Array:
     """(M,): a number for each point of an item, which other points have only by a rare chance."""
     return item * 2718.281828459045 + x * 1.4142135623730951 + y * 1.7320508075688772
-
-
-_FEWEST_MARKS: Final = 4
-"""Landmarks that say where the others are."""
-_MOST_PAIRS: Final = 1_000_000
-"""Of more pairs of a landmark and a polygon's number the distances take too much memory."""
 
 
 def _distances(x: Array, y: Array, polygons: list[list[float]]) -> tuple[Array, Array]:

@@ -16,6 +16,11 @@ from df2coco.parser.records import ImageRecord, Item
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.checks import File, names_of
 
+OPTIONAL_FIELDS: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
+ONLY_OURS: Final = frozenset(("item", "float_polygons"))
+_GIVEN: Final = ONLY_OURS | {*OPTIONAL_FIELDS, "pair_id", "source", "keypoints", "num_keypoints"}
+"""Fields that only the source can give: one that it lacks was made up. Other tools may add others."""
+
 
 @dataclass(frozen=True)
 class ExpectedShape:
@@ -39,9 +44,6 @@ class ExpectedShape:
     annotation_fields: frozenset[str]
     """Those that any annotation has."""
     image_fields: frozenset[str]
-
-
-OPTIONAL_FIELDS: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
 
 
 def shape_of(file: File) -> ExpectedShape:
@@ -134,19 +136,11 @@ def expected_area(
     return float(area) if is_box or is_mask else of_mask
 
 
-ONLY_OURS: Final = frozenset(("item", "float_polygons"))
-
-_OF_THE_DATASET: Final = ONLY_OURS.union(
-    (*OPTIONAL_FIELDS, "pair_id", "source", "keypoints", "num_keypoints")
-)
-"""Fields that only the source can give: one that it lacks was made up. Other tools may add others."""
-
-
 def differences(
     expected: Entry, present: Entry, fields: frozenset[str] | None = None
 ) -> Iterator[str]:
     """Fields that differ, and how; of only some of them, unless that is None."""
-    made_up = present.keys() & _OF_THE_DATASET
+    made_up = present.keys() & _GIVEN
     if expected.items() <= present.items() and made_up <= expected.keys():
         return  # as nearly always
     names = expected.keys() | made_up

@@ -128,9 +128,8 @@ def annotation_id_duplicate(file: File) -> Iterable[Found]:
     cause: Files were merged, or ids restart in every image.
     remedy: Number the annotations from 1 through the file.
     """
-    columns = file.columns
-    ids = [each if type(each) is int else None for each in columns.ids]
-    return same_ids("annotations", ids, lambda n: f"of image {columns.image_ids[n]}")
+    ids = [each if type(each) is int else None for each in file.columns.ids]
+    return same_ids("annotations", ids, lambda n: f"of image {file.columns.image_ids[n]}")
 
 
 @check("warning", about="image")

@@ -159,9 +159,6 @@ def bbox_integers(part: Annotations) -> Iterable[Found]:
     return ((n, f"bbox {shorten(boxes[n])}") for n in usable if {*map(type, boxes[n])} == {int})
 
 
-# ---------------------------------------------------------------- masks and areas
-
-
 @check("warning")
 def polygon_integers(part: Annotations) -> Iterable[Found]:
     """All numbers of a polygon are written as integers (103, not 103.0).

@@ -7,7 +7,7 @@ from df2coco.errors import shorten
 from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import NUM_LANDMARKS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import File, Found, Hit, check
+from df2coco.validator.checks import File, Found, Hit, check, where
 
 
 def _expected_lengths(file: File) -> list[int | None]:
@@ -46,8 +46,9 @@ def landmarks_absent(file: File) -> Iterable[Hit]:
     """
     columns = file.columns
     if columns.ids and any(file.header.lengths.values()) and not any(columns.labelled):
-        have = "no v is above 0" if any(columns.lengths) else "no annotation has keypoints"
-        yield Hit(None, have)
+        yield Hit(
+            None, "no v is above 0" if any(columns.lengths) else "no annotation has keypoints"
+        )
 
 
 @check("error", about="annotation")
@@ -156,9 +157,7 @@ def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
     cause: A converter left it out.
     remedy: Write the number of landmarks with v above 0.
     """
-    for position, entry in enumerate(part.entries):
-        if "keypoints" in entry and "num_keypoints" not in entry:
-            yield position, ""
+    return where(part.entries, lambda e: "keypoints" in e and "num_keypoints" not in e)
 
 
 @check("warning")

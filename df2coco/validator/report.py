@@ -37,8 +37,7 @@ _FIELDS: Final = ("code", "level", "about", "sentence", "affects", "cause", "rem
 
 def _json_id(value: Any) -> int | str:
     """An id as JSON can hold it: a file may have one that is 10 to the power of 30, or NaN."""
-    fits = type(value) is int and value.bit_length() < 64
-    return value if fits else str(value)
+    return value if type(value) is int and value.bit_length() < 64 else str(value)
 
 
 @dataclass(frozen=True)

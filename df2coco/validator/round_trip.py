@@ -4,11 +4,11 @@ import contextlib
 import io
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,9 +21,6 @@ from df2coco.lazy_numpy import np
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import File, Hit, Trip, check
 from df2coco.workers import in_background
-
-if TYPE_CHECKING:
-    from pycocotools.coco import COCO
 
 _PERFECT: Final = 1 - 1e-9
 """COCOeval gives perfect results 0.9999999999999998."""
@@ -111,8 +108,8 @@ def _sample(path: Path, most: int | None, folder: Path) -> Path:
     return sample
 
 
-def _scored(coco: "COCO", path: Path) -> Trip:
-    """Draw every mask, and score ground truth against itself in each way that the file can be used for.
+def _scored(coco: Any, path: Path) -> Trip:
+    """Draw every mask of pycocotools' COCO, and score ground truth against itself in each way that the file can be used for.
 
     Raises `CocoFileError` for what pycocotools could crash on.
     """
@@ -154,9 +151,7 @@ def _scored(coco: "COCO", path: Path) -> Trip:
     return Trip("", len(file.images) if scores else 0, scores, tuple(hits))
 
 
-def _draw(
-    coco: "COCO", truth: list[Entry], areas: Sequence[int | None]
-) -> tuple[dict[int, Any], list[Hit]]:
+def _draw(coco: Any, truth: list[Entry], areas: list[Any]) -> tuple[dict[int, Any], list[Hit]]:
     """Masks with something in them as RLEs, by the place of their annotation; those of another area."""
     from pycocotools import mask as coco_mask
 
