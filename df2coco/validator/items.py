@@ -32,7 +32,7 @@ def _unknown(part: Annotations, field: str, known: Iterable[int]) -> Iterator[Fo
     """Ids that are none of the known, nor of those that are reported as text: "000001" is 1."""
     texts = (each for each in part.header.other_ids if type(each) is str)
     ids = {*known, *(int(each) for each in texts if each.isdecimal() and len(each) < 20)}
-    return part.values_where(field, lambda value: is_id(value) and value not in ids)
+    return part.values_where(field, lambda v: type(v) is int and v not in ids and is_id(v))
 
 
 @check("error")

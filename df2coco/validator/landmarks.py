@@ -7,7 +7,7 @@ from df2coco.errors import shorten
 from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import NUM_LANDMARKS
 from df2coco.validator.annotations import Annotations
-from df2coco.validator.checks import File, Found, Hit, check, where
+from df2coco.validator.checks import File, Found, Hit, check
 
 
 def _expected_lengths(file: File) -> list[int | None]:
@@ -157,7 +157,8 @@ def num_keypoints_missing(part: Annotations) -> Iterable[Found]:
     cause: A converter left it out.
     remedy: Write the number of landmarks with v above 0.
     """
-    return where(part.entries, lambda e: "keypoints" in e and "num_keypoints" not in e)
+    lacking = [n for n, entry in enumerate(part.entries) if "num_keypoints" not in entry]
+    return ((n, "") for n in lacking if "keypoints" in part.entries[n])
 
 
 @check("warning")

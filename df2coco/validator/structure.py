@@ -260,7 +260,7 @@ def annotation_key_missing(file: File) -> Iterable[Hit | Found]:
     for name in by_all:
         yield Hit(None, f"{name} of all {len(missing):,} annotations: LVIS has none by design")
     for number, names in enumerate(missing):
-        if shown := [name for name in names if name not in by_all]:
+        if shown := names and [name for name in names if name not in by_all]:
             yield number, ", ".join(shown)
 
 
