@@ -30,14 +30,6 @@ class Output(NamedTuple):
     """Only this category's items, category and images."""
 
 
-class Job(NamedTuple):
-    """What a worker must know to convert images."""
-
-    reader: Reader
-    selection: Selection
-    outputs: Sequence[Output]
-
-
 class Converted(NamedTuple):
     """What some images came to."""
 
@@ -56,26 +48,32 @@ class Converted(NamedTuple):
 
 
 @no_collection()
-def convert_chunk(job: Job, images: list[ReadImage]) -> list[Converted]:
+def convert_chunk(
+    reader: Reader, selection: Selection, outputs: Sequence[Output], images: list[ReadImage]
+) -> list[Converted]:
     """Convert images; what cannot be used is reported in notices."""
-    if job.selection.limit is None and job.selection.sample is None:
-        return [_convert(job, images)]
-    # Any of them may be the last, or be chosen without the others.
-    return [_convert(job, [image]) for image in images]
+    # With a limit or a sample any of them may be the last, or be chosen without the others.
+    alone = selection.limit is not None or selection.sample is not None
+    chunks = [[image] for image in images] if alone else [images]
+    return [_convert(reader, selection, outputs, chunk) for chunk in chunks]
 
 
-def _convert(job: Job, images: list[ReadImage]) -> Converted:
-    chosen, left_out = _choose(job, [image.record for image in images])
+def _convert(
+    reader: Reader, selection: Selection, outputs: Sequence[Output], images: list[ReadImage]
+) -> Converted:
+    chosen, left_out = [image.record for image in images], 0
+    if reader.annotations is not None:
+        chosen, left_out = _choose(selection, outputs[0].shape, chosen)
     records = [record for record in chosen if record is not None]
-    numbers = category_ids(job.outputs[0].shape)
-    measured = measure(records, count=any(each.shape.area == "mask" for each in job.outputs))
+    numbers = category_ids(outputs[0].shape)
+    measured = measure(records, count=any(each.shape.area == "mask" for each in outputs))
     rest = iter(measured)
     notices: list[Notice] = []
     for image, record in zip(images, chosen, strict=True):
         notices += image.notices
         for item in () if record is None else record.items:
             if not next(rest).pixels:
-                file, field = job.reader.annotation_file(image.entry), f"{item.key}.segmentation"
+                file, field = reader.annotation_file(image.entry), f"{item.key}.segmentation"
                 text = "the polygons cover no pixel; area is the box's"
                 notices.append(Notice("area-from-box", file, field, text))
     reaches = (image.record.reach for image in images if image.record is not None)
@@ -85,24 +83,24 @@ def _convert(job: Job, images: list[ReadImage]) -> Converted:
         Counter(numbers[item.category_id] for record in records for item in record.items),
         left_out,
         notices,
-        [_part(output, records, measured) for output in job.outputs],
+        [_part(output, records, measured) for output in outputs],
         [reach for reach in reaches if reach is not None],
         f"image {images[0].entry.stem}" if pair_id is None else f"pair {pair_id}",
     )
 
 
 def _choose(
-    job: Job, records: Iterable[ImageRecord | None]
+    selection: Selection, shape: Shape, records: list[ImageRecord | None]
 ) -> tuple[list[ImageRecord | None], int]:
     """The images with the chosen items alone, None for those left out; and how many items are in no class."""
-    selection, classes = job.selection, job.outputs[0].shape.class_ids
+    classes = shape.class_ids
     tests = [Condition.read(text).holds for text in selection.where]
     if selection.categories or selection.exclude:
         wanted = frozenset(selection.category_ids)
         tests.append(lambda item: item.category_id in wanted)
-    if job.reader.annotations is None or not (tests or classes or selection.only):
-        return list(records), 0
-    named = category_ids(job.outputs[0].shape)
+    if not (tests or classes or selection.only):
+        return records, 0
+    named = category_ids(shape)
     chosen: list[ImageRecord | None] = []
     left_out = 0
     for record in records:

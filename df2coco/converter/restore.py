@@ -149,8 +149,7 @@ class _Collector:
     counts: Counter[str] = field(default_factory=Counter)
 
     def take(self, part: list[Any]) -> None:
-        first = self.counts["annotations"]
-        for number, annotation in enumerate(part, start=first):
+        for number, annotation in enumerate(part, self.counts["annotations"]):
             image_id, pair_id = annotation.image_id, annotation.pair_id
             try:
                 text = json.dumps(self._item(annotation))
@@ -302,10 +301,10 @@ def _check_head(path: Path, document: dict[str, Any]) -> None:
     """Raise `CocoFileError` for a file whose items cannot be the dataset's, before they are read."""
     made = conversion_of(document.get("info"))
     if made and made.classes:
-        text = (
-            "has classes made of several categories (--classes), and which one an item was is lost."
+        text = "has classes made of several categories (--classes), and which one an item was"
+        raise CocoFileError(
+            f"{text} is lost. Restore a file that was converted without.", file=path
         )
-        raise CocoFileError(f"{text} Restore a file that was converted without.", file=path)
     if made and made.task == "instances":
         text = "holds no landmarks (--task instances), which annotation files must have."
         raise CocoFileError(f"{text} Restore a file of --task keypoints.", file=path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from df2coco.coco.writer import Writer
-from df2coco.converter.chunk import Converted, Job, Output, convert_chunk, take_sample
+from df2coco.converter.chunk import Converted, Output, convert_chunk, take_sample
 from df2coco.converter.encoder import make_encoder, make_info
 from df2coco.converter.options import ON_ERROR, OnError, Selection, Shape, Task
 from df2coco.converter.summary import ConversionError, Summary, report_json
@@ -291,7 +291,7 @@ class _Run:
             stored_size=plan[0].shape.preset == "official",  # whose file has sizes as stored
             needs_landmarks=any(output.shape.task == "keypoints" for output in plan),
         )
-        work = partial(convert_chunk, Job(reader, selection, plan))
+        work = partial(convert_chunk, reader, selection, plan)
         phase = f"converting {split.name}" if reader.annotations else "reading image headers"
         return map_images(
             work, reader, split.entries, phase=phase, workers=self.workers, progress=self.progress

@@ -267,8 +267,8 @@ class Export:
         workers = 1 if is_link else worthwhile(self.workers, len(batches))
         phase, done = f"{'linking' if is_link else 'copying'} photos of {dataset.name}", 0
         with contextlib.closing(map_ordered(put, batches, workers=workers)) as results:
-            for count in results:
-                done += count
+            for batch, _ in zip(batches, results, strict=True):
+                done += len(batch)
                 self.progress(phase, done, len(places))
 
 
@@ -276,16 +276,15 @@ _Tasks: TypeAlias = Sequence[tuple[Picture, str]]
 """Photos, each with its place below a folder."""
 
 
-def _copy(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
-    """Copy photos into `work`, whose content comes to `folder`; how many."""
+def _copy(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> None:
+    """Copy photos into `work`, whose content comes to `folder`."""
     for picture, place in tasks:
         data = pictures.read(picture)
         with reported_for(folder):
             (work / place).write_bytes(data)
-    return len(tasks)
 
 
-def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
+def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> None:
     """Link them. Relatively, so that photos and links can move together.
 
     Where the system makes no such links (Windows asks for a right, and has drives), another name of the
@@ -303,7 +302,6 @@ def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> int:
             with contextlib.suppress(ValueError):  # another drive
                 starts[key] = os.path.relpath(starts[key], os.path.realpath(folder / key[1]))
         _make_link(source, os.path.join(starts[key], name), f"{work}/{place}")
-    return len(tasks)
 
 
 def _make_link(picture: str, path: str, link: str) -> None:
