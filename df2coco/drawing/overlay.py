@@ -82,13 +82,14 @@ def overlay(
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     # Drawn large and then reduced, which smooths every edge; the photo's pixels come out unchanged.
     fine = 3 if max(width, height) <= 1000 else 2
-    large = Image.new("RGB", (width * fine, height * fine))
-    unit = max(math.sqrt(width * height) / 700, THINNEST)
-    scale = large.width / whole[0], large.height / whole[1]
-    canvas = _Canvas(ImageDraw.Draw(large), large.size, scale, fine, fine * unit)
+    across, down = width * fine, height * fine
+    unit = fine * max(math.sqrt(width * height) / 700, THINNEST)
+    scale = across / whole[0], down / whole[1]
+    canvas = _Canvas(ImageDraw.Draw(picture), (across, down), scale, fine, unit)
     for drawable in drawables if "masks" in parts else ():
         canvas.tint(picture, drawable)
-    large.paste(picture.resize(large.size, Image.Resampling.NEAREST))
+    picture = picture.resize(canvas.size, Image.Resampling.NEAREST)
+    canvas = replace(canvas, draw=ImageDraw.Draw(picture))
     for drawable in drawables:
         if "boxes" in parts:
             canvas.box(drawable)
@@ -97,7 +98,7 @@ def overlay(
     for drawable in drawables if "numbers" in parts else ():
         canvas.numbers(drawable)
     canvas.labels(drawables, parts)
-    return large.reduce(fine)
+    return picture.reduce(fine)
 
 
 @functools.cache
@@ -201,15 +202,15 @@ class _Canvas:
             draw.polygon([(x - fine * left, y - fine * top) for x, y in corners], fill=255)
         return large.reduce(fine), left, top
 
-    def _shape(self, drawable: Drawable, parts: frozenset[str]) -> tuple[Any, Any]:
+    def _shape(self, drawable: Drawable, parts: frozenset[str]) -> tuple[Any, Any] | None:
         """x and y of points all over an item's mask, or else over what its landmarks enclose.
 
-        No points of an item whose box is drawn; where it is not, much of it may be empty.
+        None of an item whose box is drawn; where it is not, much of it may be empty.
         """
-        import numpy as np
-
         if "boxes" in parts and drawable.box:
-            return np.empty(0), np.empty(0)
+            return None
+        import numpy as np  # here, since it is slow to load
+
         if "masks" not in parts or not (drawable.polygons or drawable.rle):
             outline = tuple(number for m in drawable.landmarks.values() for number in m[:2])
             # Twice around: Pillow takes no polygon of one point.
@@ -217,7 +218,8 @@ class _Canvas:
         step = 4 * self.fine
         mask, left, top = replace(self, fine=step)._mask(drawable)
         rows, columns = np.nonzero(np.asarray(mask))
-        return step * (left + columns + 0.5), step * (top + rows + 0.5)
+        places = step * (left + columns + 0.5), step * (top + rows + 0.5)
+        return places if rows.size else None
 
     def box(self, drawable: Drawable) -> None:
         """The box's lines, with a casing."""
@@ -306,8 +308,8 @@ class _Canvas:
         x, y = place.x + place.width / 2, place.y + place.height / 2
         x1, y1, x2, y2 = wish.box
         end, near = (min(max(x, x1), x2), min(max(y, y1), y2)), self.unit
-        xs, ys = self._shape(drawable, parts)
-        if xs.size:
+        if (shape := self._shape(drawable, parts)) is not None:
+            xs, ys = shape
             outside = abs(xs - x) - place.width / 2, abs(ys - y) - place.height / 2
             nearest = (outside[0].clip(0) ** 2 + outside[1].clip(0) ** 2).argmin()
             end, near = (float(xs[nearest]), float(ys[nearest])), place.height / 2
