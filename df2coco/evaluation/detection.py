@@ -19,11 +19,7 @@ OksArea: TypeAlias = Literal["box", "mask"]
 Attribute: TypeAlias = Literal["scale", "occlusion", "zoom_in", "viewpoint"]
 EngineName: TypeAlias = Literal["hotcoco", "pycocotools"]
 
-KINDS: Final = {
-    "bbox": "boxes",
-    "segm": "masks",
-    "keypoints": "landmarks",
-}
+KINDS: Final = {"bbox": "boxes", "segm": "masks", "keypoints": "landmarks"}
 """What can be evaluated."""
 
 COUNTED_LANDMARKS: Final = {
@@ -35,7 +31,6 @@ OKS_AREAS: Final = {
     "box": "width x height of the box, as published",
     "mask": "pixels of the mask, as COCO does for people",
 }
-
 
 _AP: Final = ("AP", "AP50", "AP75")
 METRICS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -114,17 +109,14 @@ class Evaluation:
         title = self.by or ""
         columns = {name: scores.metrics for name, scores in everything.items()}
         yield from _table(title, self.scores.metrics, columns)
-        if per_category:
-            for name, scores in everything.items():
-                yield ""
-                columns = {
-                    metric: {c: own[metric] for c, own in scores.per_category.items()}
-                    for metric in _COLUMNS
-                    if metric in scores.metrics
-                }
-                yield from _table(
-                    f"{title} {name}" if self.by else "", scores.per_category, columns
-                )
+        for name, scores in everything.items() if per_category else ():
+            yield ""
+            columns = {
+                metric: {c: own[metric] for c, own in scores.per_category.items()}
+                for metric in _COLUMNS
+                if metric in scores.metrics
+            }
+            yield from _table(f"{title} {name}" if self.by else "", scores.per_category, columns)
 
 
 _COLUMNS: Final = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
@@ -132,20 +124,17 @@ _COLUMNS: Final = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
 
 
 def _table(
-    title: str, rows: Sequence[str] | Mapping[str, Any], columns: Mapping[str, Mapping[str, float]]
+    title: str, rows: Iterable[str], columns: Mapping[str, Mapping[str, float]]
 ) -> Iterator[str]:
     """Lines of at most 80 characters: a name and 3 decimals a column; "-" where nothing is to be found."""
-    first = max(map(len, (title, *rows)))
-    widths = [max(len(name), 5) for name in columns]
-    yield (
-        f"{title:<{first}}"
-        + "".join(f"  {name:>{w}}" for name, w in zip(columns, widths, strict=True))
-    ).rstrip()
+    lines = [[title, *columns]]
     for row in rows:
-        cells = (f"{c[row]:.3f}" if c[row] >= 0 else "-" for c in columns.values())
-        yield f"{row:<{first}}" + "".join(
-            f"  {cell:>{w}}" for cell, w in zip(cells, widths, strict=True)
-        )
+        numbers = (column[row] for column in columns.values())
+        lines += [[row, *(f"{number:.3f}" if number >= 0 else "-" for number in numbers)]]
+    first = max(len(line[0]) for line in lines)
+    for name, *cells in lines:
+        aligned = (f"{cell:>{max(len(c), 5)}}" for cell, c in zip(cells, columns, strict=True))
+        yield "  ".join((f"{name:<{first}}", *aligned)).rstrip()
 
 
 def evaluate(
@@ -202,7 +191,7 @@ def evaluate(
             curves += ENGINES[chosen](Matching(kind, truth, found.reversed()), rounds[:1])
     everything, *others = (_scores(kind, truth.names.values(), own) for own in curves)
     reverse = others.pop() if len(others) > len(values) else everything
-    notes += find_notes(kind, truth, found, everything.metrics, reverse.metrics)
+    notes += find_notes(kind, truth, found, everything.metrics, reverse.metrics["AP"])
     return Evaluation(
         kind=kind,
         engine=chosen,
@@ -231,9 +220,8 @@ def _mean(name: str, curves: Sequence[Curves]) -> float:
     curve, at = name[:2], name[2:]
     threshold, area, limit = _THRESHOLDS.get(at), _AREAS.get(at, 0), _LIMITS.get(at, -1)
     chosen = slice(None) if threshold is None else threshold
-    values = [
-        (own.precision if curve == "AP" else own.recall)[..., area, limit][chosen] for own in curves
-    ]
+    arrays = (own.precision if curve == "AP" else own.recall for own in curves)
+    values = [array[..., area, limit][chosen] for array in arrays]
     counted = np.stack(values, axis=-1) if values else np.array([])
     counted = counted[counted > -1]
     return float(counted.mean()) if counted.size else -1.0

@@ -9,7 +9,6 @@ import io
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco import reader as coco
@@ -44,9 +43,6 @@ class Matching:
 Rounds: TypeAlias = Sequence[Sequence[bool]]
 """Each round says of each item whether it is ignored: a result that matches it is neither right nor wrong."""
 
-Engine: TypeAlias = Callable[[Matching, Rounds], list[list[Curves]]]
-"""Matching, rounds -> for each round, curves of each category in the order of ids."""
-
 _OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "bbox": {"area": -1.0},
     "segm": {"area": -1.0},
@@ -59,18 +55,19 @@ all ranges, or no landmark that is said to be labelled. (`iscrowd` would change 
 # ---------------------------------------------------------------- by category
 
 
-class _Cell(NamedTuple):
+@dataclass(slots=True)
+class _Cell:
     """One category's part of the evaluation, in COCO's form."""
 
     annotations: list[dict[str, Any]]
     results: list[dict[str, Any]]
-    sigmas: Sequence[float]
+    sigmas: Sequence[float] = ()
 
 
-def _cells(matching: Matching, *, mixed: bool) -> dict[int, _Cell]:
-    """The categories' parts, by id. `mixed`: the engine takes landmarks of different lengths."""
+def _cells(matching: Matching) -> dict[int, _Cell]:
+    """The categories' parts, by id."""
     items, results = matching.truth.items, matching.results
-    cells = {number: _Cell([], [], ()) for number in matching.truth.names}
+    cells = {number: _Cell([], []) for number in matching.truth.names}
     for entry in _entries(
         image_id=items.image_ids,
         category_id=items.category_ids,
@@ -92,8 +89,6 @@ def _cells(matching: Matching, *, mixed: bool) -> dict[int, _Cell]:
         keypoints=results.keypoints,
     ):
         cells[entry["category_id"]].results.append(entry)
-    if matching.kind == "keypoints":
-        return {n: _with_slots(matching, n, cell, mixed=mixed) for n, cell in cells.items()}
     return cells
 
 
@@ -104,59 +99,67 @@ def _entries(**columns: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"id": n, **dict(zip(columns, row, strict=True))} for n, row in enumerate(rows, 1)]
 
 
-def _with_slots(matching: Matching, category_id: int, cell: _Cell, *, mixed: bool) -> _Cell:
-    """A cell of landmarks with as many slots as COCO looks at.
+def _fill_slots(matching: Matching, category_id: int, cell: _Cell, *, mixed: bool) -> None:
+    """Give the landmarks of a cell as many slots as COCO looks at.
 
     Only the category's own count, with one exception: COCO compares a result with an item without
     labelled landmarks (which is ignored) in all slots, the unused ones too. The others come last.
     """
     category = matching.truth.garments.get(category_id)
     if category is None:
-        return cell  # it has neither items nor results
+        return  # it has neither items nor results
+    cell.sigmas = category.sigmas
     asked = {result["image_id"] for result in cell.results}
     whole = {a["image_id"] for a in cell.annotations if not a["num_keypoints"]} & asked
     if not whole:
-        return cell._replace(sigmas=category.sigmas)
+        return
     start, stop = category.slots.start, category.slots.stop
+    cell.sigmas = [*category.sigmas, *SIGMAS[:start], *SIGMAS[stop:]]
     nothing = [0.0] * (3 * (NUM_LANDMARKS - category.num_landmarks))
     for entries, all_slots in ((cell.annotations, {}), (cell.results, matching.results.all_slots)):
         for entry in entries:
-            if mixed and entry["image_id"] not in whole:
-                continue
-            slots = all_slots.get(entry["id"] - 1)
-            others = [*slots[: 3 * start], *slots[3 * stop :]] if slots else nothing
-            entry["keypoints"] = [*entry["keypoints"], *others]
-    return cell._replace(sigmas=[*category.sigmas, *SIGMAS[:start], *SIGMAS[stop:]])
+            if not mixed or entry["image_id"] in whole:
+                slots = all_slots.get(entry["id"] - 1)
+                others = [*slots[: 3 * start], *slots[3 * stop :]] if slots else nothing
+                entry["keypoints"] = [*entry["keypoints"], *others]
 
 
 def _by_category(
     matching: Matching,
     rounds: Rounds,
-    score: Callable[[dict[str, Any], dict[str, Any], str, Sequence[float]], Any],
+    evaluate: Any,
+    read: Callable[[dict[str, Any]], Any],
     *,
     mixed: bool = False,
 ) -> list[list[Curves]]:
     """Each category by itself, with only the images that hold something of it: the numbers are the same,
-    since neither categories nor images meet, and there are 13 times fewer empty cells."""
-    cells = _cells(matching, mixed=mixed)
+    since neither categories nor images meet, and there are 13 times fewer empty cells.
+
+    `evaluate` and `read` are an engine's COCOeval and what makes its COCO of a document. `mixed`: it takes
+    landmarks of different lengths.
+    """
+    import numpy as np
+
+    cells = _cells(matching)
+    if matching.kind == "keypoints":
+        for number, cell in cells.items():
+            _fill_slots(matching, number, cell, mixed=mixed)
     outside = _OUTSIDE[matching.kind]
     curves: list[list[Curves]] = []
     for ignored in rounds:
         curves.append([])
         for number, cell in cells.items():
             image_ids = {entry["image_id"] for entry in (*cell.annotations, *cell.results)}
-            rest = {
-                "images": _images(sorted(image_ids)),
-                "categories": [{"id": number, "name": str(number)}],
-            }
+            categories = [{"id": number, "name": str(number)}]
+            rest = {"images": _images(sorted(image_ids)), "categories": categories}
             items = [{**a, **outside} if ignored[a["id"] - 1] else a for a in cell.annotations]
-            evaluated = score(
-                {**rest, "annotations": items},
-                {**rest, "annotations": cell.results},
-                matching.kind,
-                cell.sigmas,
-            )
-            curves[-1].append(Curves(evaluated["precision"][:, :, 0], evaluated["recall"][:, 0]))
+            documents = ({**rest, "annotations": entries} for entries in (items, cell.results))
+            evaluation = evaluate(*map(read, documents), matching.kind)
+            evaluation.params.kpt_oks_sigmas = np.array(cell.sigmas)
+            evaluation.evaluate()
+            evaluation.accumulate()
+            found = evaluation.eval
+            curves[-1].append(Curves(found["precision"][:, :, 0], found["recall"][:, 0]))
     return curves
 
 
@@ -172,7 +175,7 @@ def _pycocotools(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
-        return _by_category(matching, rounds, partial(_evaluated, COCOeval, coco.index))
+        return _by_category(matching, rounds, COCOeval, coco.index)
 
 
 def _hotcoco(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
@@ -184,26 +187,7 @@ def _hotcoco(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
     with warnings.catch_warnings():
         # It warns that OKS with other sigmas than people's is not COCO's, and 1.0 of cells without results.
         warnings.filterwarnings("ignore", message="hotcoco: (kpt_oks_sigmas|accumulate)")
-        score = partial(_evaluated, hotcoco.COCOeval, hotcoco.COCO)
-        return _by_category(matching, rounds, score, mixed=True)
-
-
-def _evaluated(
-    evaluate: Any,
-    read: Callable[[dict[str, Any]], Any],
-    truth: dict[str, Any],
-    results: dict[str, Any],
-    kind: str,
-    sigmas: Sequence[float],
-) -> Any:
-    """What an engine's `COCOeval` accumulates of two documents."""
-    import numpy as np
-
-    evaluation = evaluate(read(truth), read(results), kind)
-    evaluation.params.kpt_oks_sigmas = np.array(sigmas)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    return evaluation.eval
+        return _by_category(matching, rounds, hotcoco.COCOeval, hotcoco.COCO, mixed=True)
 
 
 def _hotcoco_columns(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
@@ -249,8 +233,8 @@ def _hotcoco_columns(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
     return curves
 
 
-ENGINES: Final[Mapping[str, Engine]] = {"hotcoco": _hotcoco, "pycocotools": _pycocotools}
-"""Name -> engine, the fastest first."""
+ENGINES: Final = {"hotcoco": _hotcoco, "pycocotools": _pycocotools}
+"""Name -> engine, the fastest first. Each gives for each round the curves of each category, by id."""
 
 _REMEDY: Final = "Use --engine pycocotools, or: pip install df2coco[evaluate]"
 
@@ -260,21 +244,21 @@ def choose_engine(name: str | None) -> str:
 
     Raises `EngineError` when `name` is not installed.
     """
-    if name == "pycocotools":
-        return name
     try:
-        import hotcoco  # noqa: F401
+        if name != "pycocotools":
+            import hotcoco  # noqa: F401
+
+            return "hotcoco"
     except ImportError:
-        if name is None:
-            return "pycocotools"
-        raise EngineError(f"hotcoco is not installed. {_REMEDY}") from None
-    return "hotcoco"
+        if name is not None:
+            raise EngineError(f"hotcoco is not installed. {_REMEDY}") from None
+    return "pycocotools"
 
 
 def score(
     name: str | None, matching: Matching, rounds: Rounds
 ) -> tuple[list[list[Curves]], str, list[str]]:
-    """The curves of an `Engine`, the engine that made them, and notes: where it is not the fastest installed.
+    """The curves, the engine that made them, and notes: where it is not the fastest installed.
 
     Raises `EngineError` when the engine `name` is not installed, or not one that can do this.
     """

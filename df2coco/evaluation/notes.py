@@ -1,41 +1,41 @@
 """What a person must know before believing a score: one sentence each. No note changes a number."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from df2coco.evaluation.ground_truth import GroundTruth
-from df2coco.evaluation.places import notes_on_places
 from df2coco.evaluation.results import ModelResults
 
-LIMITS: Final[Mapping[str, int]] = {"bbox": 100, "segm": 100, "keypoints": 20}
+_LIMITS: Final[Mapping[str, int]] = {"bbox": 100, "segm": 100, "keypoints": 20}
 """Kind -> how many results of a category in an image count: COCO's largest maxDets."""
+
+USUAL: Final = 0.9
+"""The share of images with items in which a model finds something."""
 
 
 def find_notes(
-    kind: str,
-    truth: GroundTruth,
-    found: ModelResults,
-    metrics: Mapping[str, float],
-    reverse: Mapping[str, float],
-) -> tuple[str, ...]:
-    """The notes on an evaluation; () where all is as it should be.
+    kind: str, truth: GroundTruth, found: ModelResults, metrics: Mapping[str, float], reverse: float
+) -> Iterator[str]:
+    """The notes on an evaluation; none where all is as it should be.
 
-    `metrics` are those of all items, `reverse` the same of the results in reverse order.
+    `metrics` are those of all items, `reverse` is the AP of the results in reverse order.
     """
+    from df2coco.evaluation.places import notes_on_places  # loads numpy
+
     if metrics["AP50"] < 0:
-        return (_NOTHING_TO_FIND,)
-    return (
-        *_of_ground_truth(kind, truth),
-        *_of_numbers(kind, truth, found),
-        *_of_order(found, metrics["AP"], reverse["AP"]),
-        *notes_on_places(kind, truth, found),
-    )
-
-
-_NOTHING_TO_FIND: Final = (
-    "The ground truth has no item that counts (it has none, or crowds alone), so there is no score."
-)
+        yield (
+            "The ground truth has no item that counts (it has none, or crowds alone), so there is no score."
+        )
+        return
+    yield from _of_ground_truth(kind, truth)
+    yield from _of_numbers(kind, truth, found)
+    if abs(metrics["AP"] - reverse) >= 0.0005:
+        yield (
+            f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in reverse it is "
+            f"{reverse:.3f}. Write the scores of the model."
+        )
+    yield from notes_on_places(kind, truth, found)
 
 
 def _of_ground_truth(kind: str, truth: GroundTruth) -> Iterator[str]:
@@ -61,21 +61,15 @@ def _of_ground_truth(kind: str, truth: GroundTruth) -> Iterator[str]:
 def _count_twice(kind: str, truth: GroundTruth) -> int:
     """How many items are another one once more."""
     items = truth.items
-    places = list(zip(items.image_ids, items.category_ids, strict=True))
+    shapes: Any = map(tuple, items.boxes)
     if kind == "segm":
-        shapes: list[Any] = [mask["counts"] for mask in items.segmentations]
-    else:
-        shapes = list(map(tuple, items.boxes))
-    keys = list(zip(places, shapes, strict=True))
-    twice = len(keys) - len(set(keys))
-    if not twice or kind == "segm":
-        return twice
-    counts = Counter(keys)
+        shapes = (mask["counts"] for mask in items.segmentations)
+    keys = list(zip(items.image_ids, items.category_ids, shapes, strict=True))
+    counts = Counter(keys) if len(set(keys)) < len(keys) else Counter()
     # Two items may have one box: look at what is in it.
-    insides: Sequence[Any] = items.shapes if kind == "bbox" else items.keypoints
-    alike = [
-        (key, str(inside)) for key, inside in zip(keys, insides, strict=True) if counts[key] > 1
-    ]
+    insides: Any = {"segm": keys, "bbox": items.shapes, "keypoints": items.keypoints}[kind]
+    pairs = zip(keys, insides, strict=True)
+    alike = [(key, str(inside)) for key, inside in pairs if counts[key] > 1]
     return len(alike) - len(set(alike))
 
 
@@ -97,7 +91,7 @@ def _of_numbers(kind: str, truth: GroundTruth, found: ModelResults) -> Iterator[
             f"The results are of {answered:,} of the {len(asked):,} images that have items. All items of "
             "the other images count as not found."
         )
-    limit = LIMITS[kind]
+    limit = _LIMITS[kind]
     counts = Counter(zip(found.image_ids, found.category_ids, strict=True))
     crowded = {image for (image, _), count in counts.items() if count > limit}
     if crowded:
@@ -106,15 +100,3 @@ def _of_numbers(kind: str, truth: GroundTruth, found: ModelResults) -> Iterator[
             f"{len(crowded):,} {more} more than {limit} results of one category, {max(counts.values()):,} "
             f"at most. COCO counts only the {limit} with the highest scores."
         )
-
-
-def _of_order(found: ModelResults, ap: float, reverse: float) -> Iterator[str]:
-    if abs(ap - reverse) >= 0.0005:
-        yield (
-            f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in reverse it is "
-            f"{reverse:.3f}. Write the scores of the model."
-        )
-
-
-USUAL: Final = 0.9
-"""The share of images with items in which a model finds something."""

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+from pycocotools import mask as coco_mask
+
 from df2coco.boxes import FORMS, PLAIN, Reading, Step, best_reading, ious, readings
 from df2coco.evaluation.ground_truth import GroundTruth, Items
 from df2coco.evaluation.results import ModelResults, around
@@ -37,22 +40,16 @@ class _Pairs(NamedTuple):
     def where(self, chosen: Array) -> "_Pairs":
         return _Pairs(*(column[..., chosen] for column in self))
 
-    def best(self, fits: Array) -> Array:
-        """How well each item is found: the fit of its best pair."""
-        import numpy as np
-
-        return np.maximum.reduceat(np.nan_to_num(fits), self.starts()) if fits.size else fits
-
     def starts(self) -> Array:
         """Where the pairs of each item begin."""
-        import numpy as np
-
         return np.flatnonzero(np.diff(self.item, prepend=-1))
+
+    def best(self, fits: Array) -> Array:
+        """How well each item is found: the fit of its best pair."""
+        return np.maximum.reduceat(np.nan_to_num(fits), self.starts()) if fits.size else fits
 
     def is_better(self, found: Array, now: Array) -> bool:
         """Whether items are not by chance so much better found than now."""
-        import numpy as np
-
         chance = 1 / max(1, len(np.unique(self.image)))
         return _mean(found) >= max(_GOOD + chance, _mean(now) + _MORE)
 
@@ -63,8 +60,6 @@ def _mean(values: Array) -> float:
 
 def _pair(truth: GroundTruth, results: ModelResults, moved: int = 0) -> _Pairs:
     """Pairs by image id, with `moved` added to those of the results."""
-    import numpy as np
-
     images, others = np.array(truth.items.image_ids), np.array(results.image_ids) + moved
     categories = np.array(truth.items.category_ids)
     order = np.argsort(others, kind="stable")
@@ -81,33 +76,26 @@ def _pair(truth: GroundTruth, results: ModelResults, moved: int = 0) -> _Pairs:
 
 def notes_on_places(kind: str, truth: GroundTruth, results: ModelResults) -> Iterator[str]:
     """Results that would fit the items much better if they were read otherwise."""
-    import numpy as np
-
     if not results.scores or not truth.ids:
         return
     pairs = _pair(truth, results)
     right, boxes = _boxes(truth.items, pairs.item), _boxes(results, pairs.result)
     overlaps = ious(boxes, right)
     now, same = pairs.best(overlaps), pairs.best(np.where(pairs.step == 0, overlaps, 0))
-    note = _of_landmarks(truth, results, pairs, right) if kind == "keypoints" else ""
-    if note:
+    if kind == "keypoints" and (note := _of_landmarks(truth, results, pairs, right)):
         yield note
     if _mean(same) > 1 - _MORE:
         return  # nothing can be so much better
+    note = ""
     if None not in results.boxes:
         alike = _alike(pairs, np.array(results.scores))
         sample = boxes[:, alike], right[:, alike], pairs.size[:, alike]
-        forms = FORMS[:1] if kind == "segm" else FORMS
+        what, forms = ("masks", FORMS[:1]) if kind == "segm" else ("boxes", FORMS)
+        choices = readings(forms, sample)
         note = _of_readings(
-            "masks" if kind == "segm" else "boxes",
-            pairs,
-            readings(forms, sample),
-            lambda reading: pairs.best(ious(reading.box(boxes, pairs.size), right)),
+            what, pairs, choices, lambda own: pairs.best(ious(own.box(boxes, pairs.size), right))
         )
-        if note:
-            yield note
-            return
-    note = _of_category_ids(truth, results, pairs, overlaps)
+    note = note or _of_category_ids(truth, results, pairs, overlaps)
     note = note or _of_image_ids(truth, results, now)
     if note:
         yield note
@@ -115,11 +103,8 @@ def notes_on_places(kind: str, truth: GroundTruth, results: ModelResults) -> Ite
 
 def _boxes(entries: Items | ModelResults, numbers: Array) -> Array:
     """Shape (4, numbers): the boxes of entries; where there is none, that around the mask or the landmarks."""
-    import numpy as np
-    from pycocotools import mask as coco_mask
-
     places = numbers.tolist()
-    boxes = [entries.boxes[n] for n in places] if entries.boxes else [None] * len(places)
+    boxes = [entries.boxes[n] if entries.boxes else None for n in places]
     others = boxes
     if entries.segmentations:
         others = coco_mask.toBbox([entries.segmentations[n] for n in places]).tolist()
@@ -131,8 +116,6 @@ def _boxes(entries: Items | ModelResults, numbers: Array) -> Array:
 
 def _alike(pairs: _Pairs, scores: Array) -> Array:
     """Which pairs are probably one thing: the best result of a category that has one item in its image."""
-    import numpy as np
-
     same = np.flatnonzero(pairs.step == 0)
     order = same[np.lexsort((-scores[pairs.result[same]], pairs.item[same]))]
     first = order[pairs.where(order).starts()]
@@ -145,8 +128,6 @@ def _of_readings(
     what: str, pairs: _Pairs, choices: Sequence[Reading], fit: Callable[[Reading], Array]
 ) -> str:
     """How `what` must be read to fit, where it does not as it stands."""
-    import numpy as np
-
     with np.errstate(all="ignore"):
         reading, _ = best_reading(choices, lambda reading: _mean(fit(reading)))
         if not pairs.is_better(fit(reading), fit(PLAIN)):
@@ -156,8 +137,6 @@ def _of_readings(
         f"They must be {reading.remedy}."
     )
 
-
-# ---------------------------------------------------------------- landmarks
 
 _NEAR: Final = 0.1
 """A landmark is near its place within so much of the square root of the box's area."""
@@ -177,8 +156,6 @@ _MOST: Final = max(category.num_landmarks for category in CATEGORIES)
 
 
 def _of_landmarks(truth: GroundTruth, results: ModelResults, pairs: _Pairs, boxes: Array) -> str:
-    import numpy as np
-
     labelled = np.array(truth.items.labelled)[pairs.item] > 0
     chosen = np.flatnonzero(labelled & (pairs.step == 0))[: _PAIRS // 3]
     if not chosen.size:
@@ -214,22 +191,15 @@ def _of_landmarks(truth: GroundTruth, results: ModelResults, pairs: _Pairs, boxe
 
 def _padded(landmarks: list[Any]) -> Array:
     """x, y, v, shape (entries, 39, 3), with zeros where there are less."""
-    import numpy as np
-
     result = np.zeros((len(landmarks), 3 * _MOST))
     for row, numbers in zip(result, landmarks, strict=True):
         row[: np.size(numbers)] = np.ravel(numbers)
     return result.reshape(-1, _MOST, 3)
 
 
-# ---------------------------------------------------------------- labels and images
-
-
 def _of_category_ids(
     truth: GroundTruth, results: ModelResults, pairs: _Pairs, overlaps: Array
 ) -> str:
-    import numpy as np
-
     known = sorted(truth.names)
     for step in (1, -1):
         # Only items whose label can be off by one.
@@ -245,16 +215,13 @@ def _of_category_ids(
     one = len(known) > 1 and len(set(results.category_ids)) == 1
     # One category that no image has is not by chance on others, even in one image.
     beside = one and not (pairs.step == 0).any() and _mean(now) >= _GOOD
-    twice_as_good = pairs.is_better(now, 2 * same - _MORE)
-    if not beside and not twice_as_good:
+    if not beside and not pairs.is_better(now, 2 * same - _MORE):  # that is twice as good
         return ""
-    return (
-        "The results fit items of other categories than their own. Compare the category ids of the "
-        "model with those of the file." + _ONE * one
-    )
-
-
-_ONE: Final = " All are of one: for a model of one category, --category NAME says which."
+    text = "The results fit items of other categories than their own. Compare the category ids of the model "
+    text += "with those of the file."
+    if one:
+        text += " All are of one: for a model of one category, --category NAME says which."
+    return text
 
 
 def _of_image_ids(truth: GroundTruth, results: ModelResults, now: Array) -> str:

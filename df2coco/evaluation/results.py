@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import Any, Final, TypeAlias
@@ -82,9 +82,6 @@ def _read_part(
     return entries, faults
 
 
-# ---------------------------------------------------------------- results of boxes, masks, landmarks
-
-
 @dataclass(slots=True)
 class ModelResults:
     """The results as columns, in the order of the file; those that are not needed stay empty."""
@@ -147,30 +144,22 @@ class _ResultsReader:
     def __init__(self, kind: str, truth: GroundTruth, of_one_category: bool) -> None:
         self.results = ModelResults()
         self.truth = truth
+        self._kind = kind
         self._of_one_category = of_one_category
         self._written: int | None = None
         """The category id of all results, where they are of one."""
-        kinds = {
-            "bbox": self._take_boxes,
-            "segm": self._take_masks,
-            "keypoints": self._take_landmarks,
-        }
-        self._take_shapes: Callable[[Numbered], Faults] = kinds[kind]
         items = truth.items
-        keys = zip(items.image_ids, items.category_ids, strict=True)
-        self._unlabelled = {
-            key for key, labelled in zip(keys, items.labelled, strict=False) if not labelled
-        }
+        keys = zip(items.image_ids, items.category_ids, items.labelled, strict=False)
+        self._unlabelled = {(image, category) for image, category, labelled in keys if not labelled}
         """(image id, category id) of items without a landmark that counts."""
 
     def take(self, part: Numbered) -> Faults:
         """Take results in; those that do not fit the ground truth."""
-        faults = []
-        results, kept = self.results, []
+        truth, results, faults, kept = self.truth, self.results, [], []
         results.images.update(result.image_id for _, result in part)
         for index, result in part:
             fault = self._rename(result) if self._of_one_category else None
-            known = result.image_id in self.truth.sizes and result.category_id in self.truth.names
+            known = result.image_id in truth.sizes and result.category_id in truth.names
             fault = fault or (None if known else self._unknown(result))
             if fault is not None:
                 faults.append((index, fault))
@@ -178,7 +167,12 @@ class _ResultsReader:
                 kept.append((index, result))
             else:
                 results.ignored[result.category_id] += 1
-        misfits = dict(self._take_shapes(kept))
+        take = {
+            "bbox": self._take_boxes,
+            "segm": self._take_masks,
+            "keypoints": self._take_landmarks,
+        }
+        misfits = dict(take[self._kind](kept))
         fitting = [result for index, result in kept if index not in misfits]
         results.image_ids += [result.image_id for result in fitting]
         results.category_ids += [result.category_id for result in fitting]
@@ -197,19 +191,18 @@ class _ResultsReader:
     def _unknown(self, result: Any) -> FaultError | None:
         """Why a result belongs to nothing; None for a category that the ground truth does not have."""
         truth = self.truth
-        if result.image_id not in truth.sizes:
-            return self._not_in("image", result.image_id, truth.sizes)
-        if result.category_id == 0 or len(truth.garments) == len(CATEGORIES):
-            return self._not_in("category", result.category_id, truth.names)
-        return None
-
-    def _not_in(self, what: str, value: int, known: Mapping[int, Any]) -> FaultError:
-        text = f"{value} is not {'an' if what == 'image' else 'a'} {what} of {self.truth.path}"
+        what, value, known = "an image", result.image_id, list(truth.sizes)
+        if value in truth.sizes:
+            what, value, known = "a category", result.category_id, list(truth.names)
+            if value != 0 and len(truth.garments) < len(CATEGORIES):
+                return None
+        name = what.partition(" ")[2]
+        text = f"{value} is not {what} of {truth.path}"
         if value == 0 and known:
-            text += f", whose {what} ids start at {min(known)}. They seem to be counted from 0: add 1 to each"
-        return FaultError(f"{what}_id", f"{text}.")
+            text += f", whose {name} ids start at {min(known)}. They seem to be counted from 0: add 1 to each"
+        return FaultError(f"{name}_id", f"{text}.")
 
-    # The results whose shapes do not fit, of each kind.
+    # What each kind takes in, and those whose shapes do not fit.
 
     def _take_boxes(self, part: Numbered) -> Faults:
         self.results.boxes += [result.bbox for _, result in part]
@@ -287,7 +280,5 @@ def _hint(count: int, category: Category, truth: GroundTruth) -> str:
     names = [truth.names[n] for n, g in truth.garments.items() if 3 * g.num_landmarks == count]
     if not names:
         return ""
-    return (
-        f" {count} numbers are {count // 3} landmarks: {' or '.join(names)}. "
-        f"--category {shlex.quote(names[0])} scores them so."
-    )
+    text = f" {count} numbers are {count // 3} landmarks: {' or '.join(names)}. "
+    return f"{text}--category {shlex.quote(names[0])} scores them so."
