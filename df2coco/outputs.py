@@ -15,15 +15,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final
 
 from df2coco.errors import OutputError
 
 _BUFFER: Final = 1 << 20
-
-
-# ---------------------------------------------------------------- before the work
 
 
 def check_outputs(
@@ -89,9 +85,8 @@ def _check_unread(path: Path, inputs: Iterable[Path]) -> None:
         if identity == own:
             raise OutputError("is read by this command. Write elsewhere.", file=path)
         if identity in around:
-            raise OutputError(
-                f"would be inside {source}, which is read. Write elsewhere.", file=path
-            )
+            text = f"would be inside {source}, which is read. Write elsewhere."
+            raise OutputError(text, file=path)
 
 
 def _identity(path: Path) -> object:
@@ -117,9 +112,8 @@ def _check_place(path: Path, make_folders: bool) -> Path:
         raise OutputError("is a folder. Name a file.", file=path)
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
         raise OutputError("is not a regular file. Name another one.", file=path)
-    folder = target.parent
-    while make_folders and not os.path.lexists(folder) and folder.parent != folder:
-        folder = folder.parent
+    above = target.parents if make_folders else target.parents[:1]
+    folder = next((path for path in above if os.path.lexists(path)), above[-1])
     if not os.path.lexists(folder):
         raise OutputError(f"there is no folder {folder}. Create it first.", file=path)
     if not folder.is_dir():
@@ -150,9 +144,6 @@ def reported_for(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot be written ({error.strerror or error}).", file=path) from None
 
 
-# ---------------------------------------------------------------- the work
-
-
 class _File(io.FileIO):
     """A new file whose errors are reported for the output that it will be."""
 
@@ -176,7 +167,8 @@ class _Output:
     """Where links lead to."""
     work: Path
     """Written now, renamed at the end."""
-    stream: io.BufferedWriter | None = None
+    stream: Any = None
+    """Of a file."""
     old: Path | None = None
     """A second name of what was there before, while all are renamed."""
 
@@ -216,13 +208,12 @@ class Outputs:
         # Known before it is made, so that there is no moment in which a signal leaves it behind.
         output = _Output(path, target, _beside(target, self._mark))
         self._files.append(output)
-        output.stream = io.BufferedWriter(_File(output.work, path), _BUFFER)
-        return output.stream
+        output.stream = stream = io.BufferedWriter(_File(output.work, path), _BUFFER)
+        return stream
 
     def drop(self, path: Path) -> None:
         """Take back what `open` gave."""
         output = next(output for output in self._files if output.path == path)
-        assert output.stream is not None
         output.stream.close()
         output.work.unlink()
         self._files.remove(output)
@@ -242,21 +233,18 @@ class Outputs:
         return work
 
     def _make_folder(self, folder: Path) -> None:
-        missing = [folder]
-        while not os.path.lexists(missing[-1]) and missing[-1].parent != missing[-1]:
-            missing.append(missing[-1].parent)
-        self._made += missing[-2::-1]
+        missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+        self._made += reversed(missing)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot be created ({error.strerror}).", file=folder) from None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt)
         try:
             try:
-                if kind is None:
+                if error is None:
                     with _signals_wait():
                         self._finish()
                         self._discard()  # here too: no signal may come between the two
@@ -264,8 +252,8 @@ class Outputs:
                 with _signals_wait():
                     self._discard()
         except KeyboardInterrupt:
-            kind = KeyboardInterrupt
-        if kind is KeyboardInterrupt:
+            interrupted = True
+        if interrupted:
             written = "all files are written" if self._complete else "nothing was written"
             raise KeyboardInterrupt(written) from None
         if isinstance(error, OSError) and self._folders:
@@ -275,7 +263,6 @@ class Outputs:
     def _finish(self) -> None:
         """Put everything in its place."""
         for output in self._files:
-            assert output.stream is not None
             with reported_for(output.path):
                 output.stream.close()
         pending = self._files.copy()
@@ -346,9 +333,6 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         yield outputs.open(path)
 
 
-# ---------------------------------------------------------------- the end
-
-
 def _is_held(error: OSError) -> bool:
     """Whether Windows says that another program holds a file."""
     return getattr(error, "winerror", None) in (5, 32)
@@ -387,13 +371,10 @@ def _prepare(output: _Output, mark: str | None) -> None:
 
 def _put_back(output: _Output) -> bool:
     """Undo the renaming of an output, if it was renamed; whether that is done."""
+    old, new = (output.old, output.target) if output.old else (output.target, output.work)
     try:
-        if os.path.lexists(output.work):
-            pass
-        elif output.old is not None:
-            os.replace(output.old, output.target)
-        else:
-            os.replace(output.target, output.work)
+        if not os.path.lexists(output.work):
+            os.replace(old, new)
     except OSError:
         return False
     return True

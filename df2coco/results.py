@@ -99,9 +99,8 @@ class Results:
             if masks is not None:
                 entry["segmentation"] = self._rle(arrays["masks"][number], image_id)
             if landmarks is not None:
-                entry["keypoints"] = self._keypoints(
-                    arrays["landmarks"][number], entry["category_id"]
-                )
+                own = arrays["landmarks"][number]
+                entry["keypoints"] = self._keypoints(own, entry["category_id"])
             entries.append(entry)
         self.entries += entries
 
@@ -127,8 +126,8 @@ class Results:
         from pycocotools import mask as coco_mask
 
         mask = mask.reshape(mask.shape[-2:])
-        if mask.shape != self._sizes[image_id]:
-            expected = self._sizes[image_id]
+        expected = self._sizes[image_id]
+        if mask.shape != expected:
             text = f"{mask.shape} is not the photo's height and width {expected}: scale them first."
             raise OptionError(text, field="masks")
         rle = coco_mask.encode(np.asfortranarray(mask > 0.5, np.uint8))
@@ -151,8 +150,7 @@ class Results:
             raise OptionError(text, field="landmarks")
         result = np.zeros((self._slots[category_id], 3))
         result[list(slots)] = np.reshape(own, (-1, 3))
-        numbers = result.ravel().tolist()
-        return numbers
+        return result.ravel().tolist()  # type: ignore[no-any-return]
 
 
 def _array(value: Any) -> Any:

@@ -29,6 +29,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
 from typing import IO, Any, Final, TypeVar
@@ -60,7 +61,6 @@ def keep_memory() -> None:
 _START: Final = (
     "import sys; sys.path[:] = sys.argv[1:]; from df2coco.workers import _serve; _serve()"
 )
-
 _LENGTH: Final = struct.Struct("<Q")
 
 
@@ -74,9 +74,8 @@ def available_cores() -> int:
 def check_workers(workers: int) -> None:
     """Raise `OptionError` when that is not a number of processes."""
     if type(workers) is not int or workers < 1:
-        raise OptionError(
-            f"{shorten(workers)} is not a number of processes, 1 or more.", field="workers"
-        )
+        text = f"{shorten(workers)} is not a number of processes, 1 or more."
+        raise OptionError(text, field="workers")
 
 
 def worthwhile(workers: int, tasks: int) -> int:
@@ -107,19 +106,15 @@ def map_ordered(
         for worker in pool:
             worker.send(function)
         busy: deque[_Worker] = deque()
-
-        def deal(worker: _Worker) -> None:
-            for task in waiting:
-                worker.send(task)
-                busy.append(worker)
-                return
-
-        for worker in pool * _AHEAD:
-            deal(worker)
+        for worker, task in zip(pool * _AHEAD, waiting, strict=False):
+            worker.send(task)
+            busy.append(worker)
         while busy:
             worker = busy.popleft()
             result = worker.receive()
-            deal(worker)
+            for task in islice(waiting, 1):
+                worker.send(task)
+                busy.append(worker)
             yield result
 
 
@@ -157,10 +152,9 @@ class _Worker:
                 env={**_MALLOC, **os.environ},
             )
         except OSError as error:
-            raise WorkerError(
-                f"a worker process cannot be started ({error.strerror}). "
-                "Raise that limit of the system, or try again with --workers 1."
-            ) from None
+            text = f"a worker process cannot be started ({error.strerror}). "
+            text += "Raise that limit of the system, or try again with --workers 1."
+            raise WorkerError(text) from None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._tasks, self._results = self._process.stdin, self._process.stdout
@@ -176,10 +170,8 @@ class _Worker:
         self._process.wait()
 
     def send(self, value: Any) -> None:
-        parts = _frame(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
         try:
-            self._tasks.writelines(parts)
-            self._tasks.flush()
+            _write_frame(self._tasks, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
         except OSError:  # a broken pipe, which on Windows is EINVAL
             raise self._died() from None
 
@@ -201,16 +193,13 @@ class _Worker:
         how = f"exit code {code}"
         with suppress(ValueError):
             how = signal.Signals(-code).name
-        return WorkerError(
-            f"a worker process died ({how}). Memory may have run out: try again with --workers 1."
-        )
+        remedy = "Memory may have run out: try again with --workers 1."
+        return WorkerError(f"a worker process died ({how}). {remedy}")
 
 
-# ---------------------------------------------------------------- through the pipes
-
-
-def _frame(data: bytes) -> tuple[bytes, bytes]:
-    return _LENGTH.pack(len(data)), data
+def _write_frame(pipe: IO[bytes], data: bytes) -> None:
+    pipe.writelines((_LENGTH.pack(len(data)), data))
+    pipe.flush()
 
 
 def _read_frame(pipe: IO[bytes]) -> bytes | None:
@@ -221,9 +210,6 @@ def _read_frame(pipe: IO[bytes]) -> bytes | None:
     (size,) = _LENGTH.unpack(length)
     data = pipe.read(size)
     return data if len(data) == size else None
-
-
-# ---------------------------------------------------------------- the worker's side
 
 
 def _serve() -> None:
@@ -269,7 +255,6 @@ def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
 def _write_replies(replies: SimpleQueue[bytes | None], pipe: IO[bytes]) -> None:
     try:
         while (reply := replies.get()) is not None:
-            pipe.writelines(_frame(reply))
-            pipe.flush()
+            _write_frame(pipe, reply)
     except OSError:
         os._exit(1)  # the parent is gone

@@ -809,7 +809,7 @@ def test_slots_of_other_categories_count_where_they_are_not_zero(
         metrics = evaluate("keypoints", *paths, engine=engine).scores.metrics  # type: ignore[arg-type]
         assert metrics == pytest.approx(expected, abs=1e-9)
     truth = read_ground_truth(Loaded(paths[0]), "keypoints")
-    assert bool(read_results(Loaded(paths[1]), "keypoints", truth).all_slots) == seen
+    assert bool(read_results(Loaded(paths[1]), truth).all_slots) == seen
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection, open_source
 from df2coco.errors import check_choice, counted, printable
-from df2coco.evaluation.engines import ENGINES, Curves, Matching, choose_engine, score
+from df2coco.evaluation.engines import ENGINES, Curves, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
@@ -106,17 +106,15 @@ class Evaluation:
             f"{counted(self.items, 'item')} in {counted(self.images, 'image')}"
         )
         everything = {"all": self.scores, **self.subsets}
-        title = self.by or ""
-        columns = {name: scores.metrics for name, scores in everything.items()}
-        yield from _table(title, self.scores.metrics, columns)
+        rows = {
+            m: {n: own.metrics[m] for n, own in everything.items()} for m in self.scores.metrics
+        }
+        yield from _table(self.by or "", list(everything), rows)
         for name, scores in everything.items() if per_category else ():
             yield ""
-            columns = {
-                metric: {c: own[metric] for c, own in scores.per_category.items()}
-                for metric in _COLUMNS
-                if metric in scores.metrics
-            }
-            yield from _table(f"{title} {name}" if self.by else "", scores.per_category, columns)
+            columns = [metric for metric in _COLUMNS if metric in scores.metrics]
+            title = f"{self.by} {name}" if self.by else ""
+            yield from _table(title, columns, scores.per_category)
 
 
 _COLUMNS: Final = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
@@ -124,13 +122,12 @@ _COLUMNS: Final = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "AR100")
 
 
 def _table(
-    title: str, rows: Iterable[str], columns: Mapping[str, Mapping[str, float]]
+    title: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, float]]
 ) -> Iterator[str]:
     """Lines of at most 80 characters: a name and 3 decimals a column; "-" where nothing is to be found."""
     lines = [[title, *columns]]
-    for row in rows:
-        numbers = (column[row] for column in columns.values())
-        lines += [[row, *(f"{number:.3f}" if number >= 0 else "-" for number in numbers)]]
+    for name, numbers in rows.items():
+        lines += [[name, *(f"{numbers[c]:.3f}" if numbers[c] >= 0 else "-" for c in columns)]]
     first = max(len(line[0]) for line in lines)
     for name, *cells in lines:
         aligned = (f"{cell:>{max(len(c), 5)}}" for cell, c in zip(cells, columns, strict=True))
@@ -180,18 +177,18 @@ def evaluate(
             truth = truth.of_category(str(category))
         source = open_source(results, "the results")
         progress(f"reading {source.path.name}", 0, 0)
-        found = read_results(source, kind, truth, of_one_category=category is not None)
+        found = read_results(source, truth, of_one_category=category is not None)
         progress("scoring", 0, 0)
         values = ATTRIBUTES[by] if by is not None else ()
         rounds = [[False] * len(truth.ids)]
         rounds += [[own != n for own in truth.items.values] for n, _ in enumerate(values, start=1)]
-        curves, chosen, notes = score(engine, Matching(kind, truth, found), rounds)
+        curves, chosen, notes = score(engine, truth, found, rounds)
         if len(set(found.scores)) == 1:
             # Equal scores are ranked as they stand in the list.
-            curves += ENGINES[chosen](Matching(kind, truth, found.reversed()), rounds[:1])
+            curves += ENGINES[chosen](truth, found.reversed(), rounds[:1])
     everything, *others = (_scores(kind, truth.names.values(), own) for own in curves)
     reverse = others.pop() if len(others) > len(values) else everything
-    notes += find_notes(kind, truth, found, everything.metrics, reverse.metrics["AP"])
+    notes += find_notes(truth, found, everything.metrics, reverse.metrics["AP"])
     return Evaluation(
         kind=kind,
         engine=chosen,

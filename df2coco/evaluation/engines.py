@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco import reader as coco
 from df2coco.errors import Df2cocoError
-from df2coco.evaluation.ground_truth import GroundTruth
+from df2coco.evaluation.ground_truth import Columns, GroundTruth
 from df2coco.evaluation.results import ModelResults
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 
@@ -29,15 +29,6 @@ class Curves(NamedTuple):
     """Array of shape (10 thresholds, 101 recalls, area ranges, detection limits); -1 without ground truth."""
     recall: Any
     """Array of shape (10 thresholds, area ranges, detection limits)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """What an engine has to match."""
-
-    kind: str
-    truth: GroundTruth
-    results: ModelResults
 
 
 Rounds: TypeAlias = Sequence[Sequence[bool]]
@@ -64,48 +55,42 @@ class _Cell:
     sigmas: Sequence[float] = ()
 
 
-def _cells(matching: Matching) -> dict[int, _Cell]:
+def _cells(truth: GroundTruth, results: ModelResults) -> dict[int, _Cell]:
     """The categories' parts, by id."""
-    items, results = matching.truth.items, matching.results
-    cells = {number: _Cell([], []) for number in matching.truth.names}
-    for entry in _entries(
-        image_id=items.image_ids,
-        category_id=items.category_ids,
-        iscrowd=items.crowds,
-        area=items.areas,
-        bbox=list(map(list, items.boxes)),
-        segmentation=items.segmentations,
-        keypoints=items.keypoints,
-        num_keypoints=items.labelled,
-    ):
+    cells = {number: _Cell([], []) for number in truth.names}
+    crowds, labelled = truth.items.crowds, truth.items.labelled
+    for entry in _entries(truth.items, iscrowd=crowds, num_keypoints=labelled):
         cells[entry["category_id"]].annotations.append(entry)
-    for entry in _entries(
-        image_id=results.image_ids,
-        category_id=results.category_ids,
-        score=results.scores,
-        area=results.areas,
-        bbox=[list(box or ()) for box in results.boxes] if matching.kind == "bbox" else [],
-        segmentation=results.segmentations,
-        keypoints=results.keypoints,
-    ):
+    for entry in _entries(results, score=results.scores):
         cells[entry["category_id"]].results.append(entry)
     return cells
 
 
-def _entries(**columns: Sequence[Any]) -> list[dict[str, Any]]:
+def _entries(entries: Columns, **others: Sequence[Any]) -> list[dict[str, Any]]:
     """Objects with a number from 1 and a field of each column; those that are not needed are empty."""
+    columns = {
+        "image_id": entries.image_ids,
+        "category_id": entries.category_ids,
+        "area": entries.areas,
+        "bbox": [] if None in entries.boxes else list(map(list, entries.boxes)),
+        "segmentation": entries.segmentations,
+        "keypoints": entries.keypoints,
+        **others,
+    }
     columns = {name: column for name, column in columns.items() if column}
     rows = zip(*columns.values(), strict=True)
     return [{"id": n, **dict(zip(columns, row, strict=True))} for n, row in enumerate(rows, 1)]
 
 
-def _fill_slots(matching: Matching, category_id: int, cell: _Cell, *, mixed: bool) -> None:
+def _fill_slots(
+    truth: GroundTruth, results: ModelResults, category_id: int, cell: _Cell, *, mixed: bool
+) -> None:
     """Give the landmarks of a cell as many slots as COCO looks at.
 
     Only the category's own count, with one exception: COCO compares a result with an item without
     labelled landmarks (which is ignored) in all slots, the unused ones too. The others come last.
     """
-    category = matching.truth.garments.get(category_id)
+    category = truth.garments.get(category_id)
     if category is None:
         return  # it has neither items nor results
     cell.sigmas = category.sigmas
@@ -116,7 +101,7 @@ def _fill_slots(matching: Matching, category_id: int, cell: _Cell, *, mixed: boo
     start, stop = category.slots.start, category.slots.stop
     cell.sigmas = [*category.sigmas, *SIGMAS[:start], *SIGMAS[stop:]]
     nothing = [0.0] * (3 * (NUM_LANDMARKS - category.num_landmarks))
-    for entries, all_slots in ((cell.annotations, {}), (cell.results, matching.results.all_slots)):
+    for entries, all_slots in ((cell.annotations, {}), (cell.results, results.all_slots)):
         for entry in entries:
             if not mixed or entry["image_id"] in whole:
                 slots = all_slots.get(entry["id"] - 1)
@@ -125,7 +110,8 @@ def _fill_slots(matching: Matching, category_id: int, cell: _Cell, *, mixed: boo
 
 
 def _by_category(
-    matching: Matching,
+    truth: GroundTruth,
+    results: ModelResults,
     rounds: Rounds,
     evaluate: Any,
     read: Callable[[dict[str, Any]], Any],
@@ -135,16 +121,15 @@ def _by_category(
     """Each category by itself, with only the images that hold something of it: the numbers are the same,
     since neither categories nor images meet, and there are 13 times fewer empty cells.
 
-    `evaluate` and `read` are an engine's COCOeval and what makes its COCO of a document. `mixed`: it takes
-    landmarks of different lengths.
+    `evaluate` is an engine's COCOeval, `read` makes its COCO of a document. `mixed`: it takes landmarks
+    of different lengths.
     """
     import numpy as np
 
-    cells = _cells(matching)
-    if matching.kind == "keypoints":
-        for number, cell in cells.items():
-            _fill_slots(matching, number, cell, mixed=mixed)
-    outside = _OUTSIDE[matching.kind]
+    cells = _cells(truth, results)
+    for number, cell in cells.items() if truth.kind == "keypoints" else ():
+        _fill_slots(truth, results, number, cell, mixed=mixed)
+    outside = _OUTSIDE[truth.kind]
     curves: list[list[Curves]] = []
     for ignored in rounds:
         curves.append([])
@@ -154,7 +139,7 @@ def _by_category(
             rest = {"images": _images(sorted(image_ids)), "categories": categories}
             items = [{**a, **outside} if ignored[a["id"] - 1] else a for a in cell.annotations]
             documents = ({**rest, "annotations": entries} for entries in (items, cell.results))
-            evaluation = evaluate(*map(read, documents), matching.kind)
+            evaluation = evaluate(*map(read, documents), truth.kind)
             evaluation.params.kpt_oks_sigmas = np.array(cell.sigmas)
             evaluation.evaluate()
             evaluation.accumulate()
@@ -171,37 +156,38 @@ def _images(image_ids: Iterable[int]) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- the engines
 
 
-def _pycocotools(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
+def _pycocotools(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> list[list[Curves]]:
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
-        return _by_category(matching, rounds, COCOeval, coco.index)
+        return _by_category(truth, results, rounds, COCOeval, coco.index)
 
 
-def _hotcoco(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
+def _hotcoco(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> list[list[Curves]]:
     import hotcoco
 
     # 1.0 to 1.2, which RF-DETR pins, take no arrays.
-    if matching.kind != "keypoints" and hasattr(hotcoco.COCO, "from_arrays"):
-        return _hotcoco_columns(matching, rounds)
+    if truth.kind != "keypoints" and hasattr(hotcoco.COCO, "from_arrays"):
+        return _hotcoco_columns(truth, results, rounds)
     with warnings.catch_warnings():
         # It warns that OKS with other sigmas than people's is not COCO's, and 1.0 of cells without results.
         warnings.filterwarnings("ignore", message="hotcoco: (kpt_oks_sigmas|accumulate)")
-        return _by_category(matching, rounds, hotcoco.COCOeval, hotcoco.COCO, mixed=True)
+        return _by_category(truth, results, rounds, hotcoco.COCOeval, hotcoco.COCO, mixed=True)
 
 
-def _hotcoco_columns(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
+def _hotcoco_columns(
+    truth: GroundTruth, results: ModelResults, rounds: Rounds
+) -> list[list[Curves]]:
     """Boxes or masks of all categories at once, without a dict for each."""
     import hotcoco
     import numpy as np
 
-    items, results = matching.truth.items, matching.results
+    items, masks = truth.items, truth.kind == "segm"
     image_ids = sorted({*items.image_ids, *results.image_ids})
     images = {image_id: number for number, image_id in enumerate(image_ids, start=1)}
-    categories = {number: place for place, number in enumerate(matching.truth.names, start=1)}
-    masks = matching.kind == "segm"
+    categories = {number: place for place, number in enumerate(truth.names, start=1)}
     areas = np.array(items.areas, float)
-    truth = hotcoco.COCO.from_arrays(
+    known = hotcoco.COCO.from_arrays(
         _images(images.values()),
         [{"id": number, "name": str(number)} for number in categories.values()],
         np.array([images[i] for i in items.image_ids], np.int64),
@@ -217,14 +203,14 @@ def _hotcoco_columns(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
         table[:, 1:5] = results.boxes
     table[:, 5] = results.scores
     table[:, 6] = [categories[i] for i in results.category_ids]
-    detected = truth.load_res(table, segmentation=results.segmentations if masks else None)
+    detected = known.load_res(table, segmentation=results.segmentations if masks else None)
     if masks:
         detected.update_anns(ids=np.arange(1, len(table) + 1), area=np.array(results.areas, float))
     curves = []
     for ignored in rounds:
-        outside = np.where(np.array(ignored, bool), _OUTSIDE[matching.kind]["area"], areas)
-        truth.update_anns(ids=np.arange(1, len(areas) + 1), area=outside)
-        evaluation = hotcoco.COCOeval(truth, detected, matching.kind)
+        outside = np.where(np.array(ignored, bool), _OUTSIDE[truth.kind]["area"], areas)
+        known.update_anns(ids=np.arange(1, len(areas) + 1), area=outside)
+        evaluation = hotcoco.COCOeval(known, detected, truth.kind)
         evaluation.evaluate()
         evaluation.accumulate()
         found: Any = evaluation.eval
@@ -234,7 +220,7 @@ def _hotcoco_columns(matching: Matching, rounds: Rounds) -> list[list[Curves]]:
 
 
 ENGINES: Final = {"hotcoco": _hotcoco, "pycocotools": _pycocotools}
-"""Name -> engine, the fastest first. Each gives for each round the curves of each category, by id."""
+"""Name -> engine, the fastest first: for each round it gives the curves of each category, by id."""
 
 _REMEDY: Final = "Use --engine pycocotools, or: pip install df2coco[evaluate]"
 
@@ -256,7 +242,7 @@ def choose_engine(name: str | None) -> str:
 
 
 def score(
-    name: str | None, matching: Matching, rounds: Rounds
+    name: str | None, truth: GroundTruth, results: ModelResults, rounds: Rounds
 ) -> tuple[list[list[Curves]], str, list[str]]:
     """The curves, the engine that made them, and notes: where it is not the fastest installed.
 
@@ -264,11 +250,12 @@ def score(
     """
     chosen = choose_engine(name)
     try:
-        return ENGINES[chosen](matching, rounds), chosen, []
+        return ENGINES[chosen](truth, results, rounds), chosen, []
     except (AttributeError, ImportError, TypeError) as error:
         if chosen == "pycocotools":
             raise
         text = f"The installed hotcoco cannot be used ({error})."
         if name is not None:
             raise EngineError(f"{text} {_REMEDY}") from None
-    return _pycocotools(matching, rounds), "pycocotools", [f"{text} pycocotools scored instead."]
+    notes = [f"{text} pycocotools scored instead."]
+    return _pycocotools(truth, results, rounds), "pycocotools", notes

@@ -7,7 +7,6 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from df2coco.boxes import Box
 from df2coco.coco.decoding import find_garments
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
@@ -20,23 +19,29 @@ from df2coco.taxonomy import NUM_LANDMARKS, Category, same_name
 
 
 @dataclass(slots=True)
-class Items:
-    """The annotations as columns, in the order of the file; those that are not needed stay empty."""
+class Columns:
+    """Annotations or results, in the order of the file; columns that are not needed stay empty."""
 
     image_ids: list[int] = field(default_factory=list)
     category_ids: list[int] = field(default_factory=list)
-    crowds: list[int] = field(default_factory=list)
-    """`iscrowd`, 0 or 1."""
     areas: list[float] = field(default_factory=list)
-    """`area`, or the OKS scale, in square pixels."""
-    values: list[int] = field(default_factory=list)
-    """The attribute `by`; 0 where the file does not have it."""
-    boxes: list[Box] = field(default_factory=list)
-    """For "bbox" and "keypoints"."""
+    """In square pixels: `area` or the OKS scale; of a result its box's, its mask's, or around its landmarks."""
+    boxes: list[Any] = field(default_factory=list)
+    """For "segm" those of polygons, or in the place of a mask; None where a result has none."""
     segmentations: list[Any] = field(default_factory=list)
     """For "segm": RLEs as {"size", "counts"}, `counts` as text."""
     keypoints: list[list[float]] = field(default_factory=list)
     """For "keypoints": x, y, v of the category's own 8 to 39 landmarks; v is 0 where it does not count."""
+
+
+@dataclass(slots=True)
+class Items(Columns):
+    """The annotations."""
+
+    crowds: list[int] = field(default_factory=list)
+    """`iscrowd`, 0 or 1."""
+    values: list[int] = field(default_factory=list)
+    """The attribute `by`; 0 where the file does not have it."""
     labelled: list[int] = field(default_factory=list)
     """For "keypoints": how many landmarks count."""
     shapes: list[int] = field(default_factory=list)
@@ -48,6 +53,7 @@ class GroundTruth:
     """A COCO file as an evaluation needs it."""
 
     path: Path
+    kind: str
     names: dict[int, str]
     """Category id -> name, by id; the id itself where names are missing or not unique."""
     garments: dict[int, Category]
@@ -104,6 +110,7 @@ def read_ground_truth(
     names = Counter(category.get("name") for category in categories)
     truth = GroundTruth(
         source.path,
+        kind,
         {
             c["id"]: c["name"] if names[c.get("name")] == 1 and "name" in c else f"{c['id']}"
             for c in categories

@@ -15,7 +15,7 @@ USUAL: Final = 0.9
 
 
 def find_notes(
-    kind: str, truth: GroundTruth, found: ModelResults, metrics: Mapping[str, float], reverse: float
+    truth: GroundTruth, found: ModelResults, metrics: Mapping[str, float], reverse: float
 ) -> Iterator[str]:
     """The notes on an evaluation; none where all is as it should be.
 
@@ -28,17 +28,17 @@ def find_notes(
             "The ground truth has no item that counts (it has none, or crowds alone), so there is no score."
         )
         return
-    yield from _of_ground_truth(kind, truth)
-    yield from _of_numbers(kind, truth, found)
+    yield from _of_ground_truth(truth)
+    yield from _of_numbers(truth, found)
     if abs(metrics["AP"] - reverse) >= 0.0005:
         yield (
             f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in reverse it is "
             f"{reverse:.3f}. Write the scores of the model."
         )
-    yield from notes_on_places(kind, truth, found)
+    yield from notes_on_places(truth, found)
 
 
-def _of_ground_truth(kind: str, truth: GroundTruth) -> Iterator[str]:
+def _of_ground_truth(truth: GroundTruth) -> Iterator[str]:
     if 0 in truth.ids:
         yield (
             "The ground truth has an annotation with id 0, which pycocotools counts as never found. "
@@ -50,7 +50,7 @@ def _of_ground_truth(kind: str, truth: GroundTruth) -> Iterator[str]:
             f"{repeated:,} annotations of the ground truth have an id that another one has too. "
             "They were numbered anew, so that each counts."
         )
-    twice = _count_twice(kind, truth)
+    twice = _count_twice(truth)
     if twice:
         yield (
             f"The ground truth holds {twice:,} of {len(truth.ids):,} items twice: equal image, category and "
@@ -58,22 +58,22 @@ def _of_ground_truth(kind: str, truth: GroundTruth) -> Iterator[str]:
         )
 
 
-def _count_twice(kind: str, truth: GroundTruth) -> int:
+def _count_twice(truth: GroundTruth) -> int:
     """How many items are another one once more."""
     items = truth.items
     shapes: Any = map(tuple, items.boxes)
-    if kind == "segm":
+    if truth.kind == "segm":
         shapes = (mask["counts"] for mask in items.segmentations)
     keys = list(zip(items.image_ids, items.category_ids, shapes, strict=True))
     counts = Counter(keys) if len(set(keys)) < len(keys) else Counter()
     # Two items may have one box: look at what is in it.
-    insides: Any = {"segm": keys, "bbox": items.shapes, "keypoints": items.keypoints}[kind]
+    insides: Any = {"segm": keys, "bbox": items.shapes, "keypoints": items.keypoints}[truth.kind]
     pairs = zip(keys, insides, strict=True)
     alike = [(key, str(inside)) for key, inside in pairs if counts[key] > 1]
     return len(alike) - len(set(alike))
 
 
-def _of_numbers(kind: str, truth: GroundTruth, found: ModelResults) -> Iterator[str]:
+def _of_numbers(truth: GroundTruth, found: ModelResults) -> Iterator[str]:
     if not found.num_results:
         yield "There are no results, so nothing was found."
         return
@@ -91,7 +91,7 @@ def _of_numbers(kind: str, truth: GroundTruth, found: ModelResults) -> Iterator[
             f"The results are of {answered:,} of the {len(asked):,} images that have items. All items of "
             "the other images count as not found."
         )
-    limit = _LIMITS[kind]
+    limit = _LIMITS[truth.kind]
     counts = Counter(zip(found.image_ids, found.category_ids, strict=True))
     crowded = {image for (image, _), count in counts.items() if count > limit}
     if crowded:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from df2coco.boxes import FORMS, PLAIN, Reading, Step, best_reading, ious, readings
-from df2coco.evaluation.ground_truth import GroundTruth, Items
+from df2coco.evaluation.ground_truth import Columns, GroundTruth
 from df2coco.evaluation.results import ModelResults, around
 from df2coco.layouts import layout_of_category
 from df2coco.taxonomy import CATEGORIES
@@ -74,7 +73,7 @@ def _pair(truth: GroundTruth, results: ModelResults, moved: int = 0) -> _Pairs:
     return _Pairs(item, result, images[item], categories[item], step, sizes.T)
 
 
-def notes_on_places(kind: str, truth: GroundTruth, results: ModelResults) -> Iterator[str]:
+def notes_on_places(truth: GroundTruth, results: ModelResults) -> Iterator[str]:
     """Results that would fit the items much better if they were read otherwise."""
     if not results.scores or not truth.ids:
         return
@@ -82,7 +81,7 @@ def notes_on_places(kind: str, truth: GroundTruth, results: ModelResults) -> Ite
     right, boxes = _boxes(truth.items, pairs.item), _boxes(results, pairs.result)
     overlaps = ious(boxes, right)
     now, same = pairs.best(overlaps), pairs.best(np.where(pairs.step == 0, overlaps, 0))
-    if kind == "keypoints" and (note := _of_landmarks(truth, results, pairs, right)):
+    if truth.kind == "keypoints" and (note := _of_landmarks(truth, results, pairs, right)):
         yield note
     if _mean(same) > 1 - _MORE:
         return  # nothing can be so much better
@@ -90,7 +89,7 @@ def notes_on_places(kind: str, truth: GroundTruth, results: ModelResults) -> Ite
     if None not in results.boxes:
         alike = _alike(pairs, np.array(results.scores))
         sample = boxes[:, alike], right[:, alike], pairs.size[:, alike]
-        what, forms = ("masks", FORMS[:1]) if kind == "segm" else ("boxes", FORMS)
+        what, forms = ("masks", FORMS[:1]) if truth.kind == "segm" else ("boxes", FORMS)
         choices = readings(forms, sample)
         note = _of_readings(
             what, pairs, choices, lambda own: pairs.best(ious(own.box(boxes, pairs.size), right))
@@ -101,8 +100,10 @@ def notes_on_places(kind: str, truth: GroundTruth, results: ModelResults) -> Ite
         yield note
 
 
-def _boxes(entries: Items | ModelResults, numbers: Array) -> Array:
+def _boxes(entries: Columns, numbers: Array) -> Array:
     """Shape (4, numbers): the boxes of entries; where there is none, that around the mask or the landmarks."""
+    from pycocotools import mask as coco_mask
+
     places = numbers.tolist()
     boxes = [entries.boxes[n] if entries.boxes else None for n in places]
     others = boxes
@@ -217,8 +218,8 @@ def _of_category_ids(
     beside = one and not (pairs.step == 0).any() and _mean(now) >= _GOOD
     if not beside and not pairs.is_better(now, 2 * same - _MORE):  # that is twice as good
         return ""
-    text = "The results fit items of other categories than their own. Compare the category ids of the model "
-    text += "with those of the file."
+    text = "The results fit items of other categories than their own. "
+    text += "Compare the category ids of the model with those of the file."
     if one:
         text += " All are of one: for a model of one category, --category NAME says which."
     return text

@@ -16,7 +16,7 @@ from df2coco.coco.results import ResultDecoder, as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import Df2cocoError, FaultError
-from df2coco.evaluation.ground_truth import GroundTruth, as_rles, misfit_of_mask, no_mask
+from df2coco.evaluation.ground_truth import Columns, GroundTruth, as_rles, misfit_of_mask, no_mask
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS, Category
 
@@ -83,20 +83,10 @@ def _read_part(
 
 
 @dataclass(slots=True)
-class ModelResults:
-    """The results as columns, in the order of the file; those that are not needed stay empty."""
+class ModelResults(Columns):
+    """The results."""
 
-    image_ids: list[int] = field(default_factory=list)
-    category_ids: list[int] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-    areas: list[float] = field(default_factory=list)
-    """In square pixels: of the box, the mask, or the box around the landmarks."""
-    boxes: list[Box | None] = field(default_factory=list)
-    """For "segm" those of polygons, or in the place of a mask; None where a result has none."""
-    segmentations: list[Any] = field(default_factory=list)
-    """For "segm": RLEs as {"size", "counts"}, `counts` as text."""
-    keypoints: list[list[float]] = field(default_factory=list)
-    """For "keypoints": x, y, v of the category's own landmarks."""
     all_slots: dict[int, list[float]] = field(default_factory=dict)
     """Index of a result -> x, y, v of all 294 slots, where an evaluation looks at them."""
     first_slots: dict[int, list[float]] = field(default_factory=dict)
@@ -118,19 +108,19 @@ class ModelResults:
 
 
 def read_results(
-    source: Loaded, kind: str, truth: GroundTruth, *, of_one_category: bool = False
+    source: Loaded, truth: GroundTruth, *, of_one_category: bool = False
 ) -> ModelResults:
-    """The results of a `kind` in a file, in COCO's format, each checked against the ground truth.
+    """The results in a file, in COCO's format, each checked against the ground truth.
 
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
     `of_one_category`: all are of the ground truth's only category, whatever id they have.
     Raises as `read_entries` and `as_list`.
     """
     source = as_list(source, truth.images, truth.names)
-    reader = _ResultsReader(kind, truth, of_one_category)
+    reader = _ResultsReader(truth, of_one_category)
     files = {number: name for name, number in truth.images.items()}
     names = {"image_id": files, "category_id": truth.names}
-    decoder = ResultDecoder(kind, {} if of_one_category else truth.garments, names=names)
+    decoder = ResultDecoder(truth.kind, {} if of_one_category else truth.garments, names=names)
     reader.results.num_results = read_entries(source, decoder, reader.take, what="results")
     return reader.results
 
@@ -141,10 +131,9 @@ _SAMPLE: Final = 1_000
 class _ResultsReader:
     """Takes results in, a part of the file at a time."""
 
-    def __init__(self, kind: str, truth: GroundTruth, of_one_category: bool) -> None:
+    def __init__(self, truth: GroundTruth, of_one_category: bool) -> None:
         self.results = ModelResults()
         self.truth = truth
-        self._kind = kind
         self._of_one_category = of_one_category
         self._written: int | None = None
         """The category id of all results, where they are of one."""
@@ -172,7 +161,7 @@ class _ResultsReader:
             "segm": self._take_masks,
             "keypoints": self._take_landmarks,
         }
-        misfits = dict(take[self._kind](kept))
+        misfits = dict(take[truth.kind](kept))
         fitting = [result for index, result in kept if index not in misfits]
         results.image_ids += [result.image_id for result in fitting]
         results.category_ids += [result.category_id for result in fitting]

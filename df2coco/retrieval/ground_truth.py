@@ -24,15 +24,8 @@ from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 from df2coco.workers import check_workers
 
-PAIR_COLUMNS: Final = (
-    "query_image",
-    "query_item",
-    "gallery_image",
-    "gallery_item",
-    "pair_id",
-    "style",
-    "category",
-)
+_ITEM_COLUMNS: Final = ("query_image", "query_item", "gallery_image", "gallery_item")
+PAIR_COLUMNS: Final = (*_ITEM_COLUMNS, "pair_id", "style", "category")
 """The columns of `<split>_pairs.csv`. Items are named by their key in the annotation file; the category is
 the query item's name."""
 
@@ -126,10 +119,7 @@ _FILES: Final = ("query.json", "gallery.json", "pairs.csv")
 
 
 def _read_split(
-    split: Split,
-    lists: Sequence[Path | None],
-    workers: int,
-    progress: Progress,
+    split: Split, lists: Sequence[Path | None], workers: int, progress: Progress
 ) -> tuple[list[_Item], list[_Item], int]:
     """Query items, gallery items, and the number of images of which nobody says who took them."""
     ids = ((find_image_id(entry.stem), entry.stem) for entry in split.entries)
@@ -137,9 +127,8 @@ def _read_split(
     chosen = [None if path is None else _read_list(path, stems) for path in lists]
     if chosen[0] is not None and chosen[1] is not None and chosen[0] & chosen[1]:
         both = stems[min(chosen[0] & chosen[1])]
-        raise SourceError(
-            f"{lists[1]}: {both}.jpg is in {lists[0]} too. An image is one or the other."
-        )
+        text = f"{lists[1]}: {both}.jpg is in {lists[0]} too. An image is one or the other."
+        raise SourceError(text)
     query: list[_Item] = []
     gallery: list[_Item] = []
     without_source = 0
@@ -163,24 +152,21 @@ def _find(
     without_source = 0
     for image in images:
         record = image.required()
-        side = _side(record, chosen)
-        if side is not None:
-            sides[side].extend(_items(record, reader.annotation_file(image.entry)))
+        named = [side for side, ids in enumerate(chosen) if ids and record.image_id in ids]
+        # Without a list, a side has the images of its source, but for those that the other's list names.
+        taken = [
+            side for side, ids in enumerate(chosen) if not ids and record.source == _SIDES[side]
+        ]
+        if named or taken:
+            file = reader.annotation_file(image.entry)
+            sides[(named or taken)[0]].extend(_items(record, file))
         elif None in chosen and record.source is None:
             without_source += 1
     return *sides, without_source
 
 
-def _side(record: ImageRecord, chosen: Sequence[set[int] | None]) -> int | None:
-    """0 for a query image, 1 for a gallery image, None for neither."""
-    for side, ids in enumerate(chosen):
-        if ids is not None and record.image_id in ids:
-            return side
-    # Without a list, a side has the images of its source, but for those that the other's list names.
-    for side, (ids, source) in enumerate(zip(chosen, ("user", "shop"), strict=True)):
-        if ids is None and record.source == source:
-            return side
-    return None
+_SIDES: Final = ("user", "shop")
+"""Who takes the images of the query list, and of the gallery list."""
 
 
 def _items(record: ImageRecord, file: str) -> Iterator[_Item]:
@@ -211,9 +197,8 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
     except UnicodeDecodeError:
-        raise SourceError(
-            "is not text. Name a list of image names, one in each line.", file=path
-        ) from None
+        text = "is not text. Name a list of image names, one in each line."
+        raise SourceError(text, file=path) from None
     ids: set[int] = set()
     unknown: list[str] = []
     for number, line in enumerate(map(str.strip, lines), start=1):
@@ -229,9 +214,6 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
     if not ids:
         raise SourceError("names no image.", file=path)
     return ids
-
-
-# ---------------------------------------------------------------- writing
 
 
 def _write(
@@ -250,15 +232,26 @@ def _write(
     scored = [item for item in with_style if (item.pair_id, item.style) in partners]
     query_file, gallery_file, pairs_file = map(outputs.open, paths)
     _write_list(query_file, (_query_entry(item, partners) for item in query))
-    _write_list(gallery_file, map(_gallery_entry, gallery))
-    pairs = _write_pairs(pairs_file, scored, partners)
+    _write_list(
+        gallery_file,
+        (
+            {"gallery_image_id": i.image_id, "style": i.style, "pair_id": i.pair_id, "bbox": i.box}
+            for i in gallery
+        ),
+    )
+    text = io.TextIOWrapper(pairs_file, "utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(PAIR_COLUMNS)
+    for item in scored:
+        writer.writerows(_row(item, other) for other in partners[item.pair_id, item.style])
+    text.detach()  # flushes, and leaves the stream to its owner
     return RetrievalSummary(
         split=name,
         query_images=len({item.image_id for item in query}),
         query_items=len(query),
         gallery_images=len({item.image_id for item in gallery}),
         gallery_items=len(gallery),
-        pairs=pairs,
+        pairs=sum(len(partners[item.pair_id, item.style]) for item in scored),
         scored=len(scored),
         without_partner=len(with_style) - len(scored),
         without_source=without_source,
@@ -279,33 +272,12 @@ def _query_entry(item: _Item, partners: Mapping[tuple[int, int], Any]) -> dict[s
     }
 
 
-def _gallery_entry(item: _Item) -> dict[str, Any]:
-    return {
-        "gallery_image_id": item.image_id,
-        "style": item.style,
-        "pair_id": item.pair_id,
-        "bbox": item.box,
-    }
-
-
 def _write_list(stream: IO[bytes], entries: Iterable[dict[str, Any]]) -> None:
     lines = b",\n".join(map(orjson.dumps, entries))
     stream.write(b"[\n%b\n]\n" % lines if lines else b"[]\n")
 
 
-def _write_pairs(
-    stream: IO[bytes], query: Iterable[_Item], partners: Mapping[tuple[int, int], Sequence[_Item]]
-) -> int:
-    """Write every pair of a query item and a gallery item with its pair_id and style; how many."""
-    text = io.TextIOWrapper(stream, "utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(PAIR_COLUMNS)
-    pairs = 0
-    for item in query:
-        category = CATEGORY_BY_ID[item.category_id].name
-        own, common = (item.file_name, item.key), (item.pair_id, item.style, category)
-        for partner in partners[item.pair_id, item.style]:
-            writer.writerow((*own, partner.file_name, partner.key, *common))
-            pairs += 1
-    text.detach()  # flushes, and leaves the stream to its owner
-    return pairs
+def _row(item: _Item, other: _Item) -> tuple[Any, ...]:
+    category = CATEGORY_BY_ID[item.category_id].name
+    names = item.file_name, item.key, other.file_name, other.key
+    return *names, item.pair_id, item.style, category

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from df2coco.boxes import Box, from_corners, iou
-from df2coco.coco.reader import Loaded, ResultsSource, no_collection, open_source
+from df2coco.coco.reader import ResultsSource, no_collection, open_source
 from df2coco.coco.results import ResultDecoder
 from df2coco.errors import CocoFileError, FaultError, check_choice, printable
 from df2coco.evaluation.detection import Attribute
@@ -84,20 +84,12 @@ class RetrievalEvaluation:
 
     def _lines(self, per_category: bool) -> Iterator[str]:
         yield f"retrieval: {self.results:,} results, {self.gallery_items:,} gallery items"
-        rows = {"all": self.scores, **self.subsets}
-        if per_category:
-            rows.update(self.per_category)
-        yield (
-            f"{self.by or '':<22}"
-            + "".join(f"{f'top{k}':>7}" for k in TOP)
-            + (f"{'queries':>10}{'missed':>9}")
-        )
+        rows = {"all": self.scores, **self.subsets, **(self.per_category if per_category else {})}
+        tops = "".join(f"{f'top{k}':>7}" for k in TOP)
+        yield f"{self.by or '':<22}{tops}{'queries':>10}{'missed':>9}"
         for name, scores in rows.items():
-            yield (
-                f"{name:<22}"
-                + "".join(f"{scores.top[k]:>7.3f}" for k in TOP)
-                + (f"{scores.queries:>10,}{scores.missed:>9,}")
-            )
+            tops = "".join(f"{scores.top[k]:>7.3f}" for k in TOP)
+            yield f"{name:<22}{tops}{scores.queries:>10,}{scores.missed:>9,}"
 
 
 def evaluate_retrieval(
@@ -121,31 +113,23 @@ def evaluate_retrieval(
     """
     check_choice("by", by, (None, *ATTRIBUTES))
     with no_collection():
-        queries = _Queries(open_source(query, "the query items"), by)
-        shop = _Gallery(open_source(gallery, "the gallery items"))
-        answers = _Answers(open_source(results, "the results"), queries, shop)
-    counted = [item for items in queries.images.values() for item in items if item.style > 0]
+        retrieval = _Retrieval(query, gallery, results, by)
+    counted = [item for items in retrieval.items.values() for item in items if item.style > 0]
     if not counted:
-        raise CocoFileError(
-            "no query item has a style > 0, so there is nothing to score.", file=queries.path
-        )
+        text = "no query item has a style > 0, so there is nothing to score."
+        raise CocoFileError(text, file=retrieval.query)
     for item in counted:
-        item.rank = _rank(item, shop)
+        item.rank = retrieval.rank(item)
     values = ATTRIBUTES[by] if by is not None else ()
     return RetrievalEvaluation(
-        gallery_items=shop.num_items,
-        results=answers.num_results,
+        gallery_items=retrieval.num_gallery,
+        results=retrieval.num_results,
         scores=_scores(counted),
-        per_category=_split(
-            counted, "category", {number: c.name for number, c in CATEGORY_BY_ID.items()}
-        ),
+        per_category=_split(counted, "category", {n: c.name for n, c in CATEGORY_BY_ID.items()}),
         by=by,
         subsets=_split(counted, "value", dict(enumerate(values, start=1))),
-        notes=tuple(_notes(counted, queries, shop, answers)),
+        notes=tuple(retrieval.notes(counted)),
     )
-
-
-# ---------------------------------------------------------------- reading
 
 
 @dataclass(slots=True, eq=False)
@@ -166,68 +150,56 @@ class _Item:
     """The place (0 to 19) of the first right answer, 20 for none."""
 
 
-class _Queries:
-    """The query items by image."""
+class _Retrieval:
+    """The query items and the gallery, and the results, each given to its query item."""
 
-    def __init__(self, source: Loaded, by: str | None) -> None:
-        self.path = source.path
-        self.images: dict[int, list[_Item]] = {}
+    def __init__(
+        self, query: ResultsSource, gallery: ResultsSource, results: ResultsSource, by: str | None
+    ) -> None:
+        self.items: dict[int, list[_Item]] = {}
+        """The query items by image."""
+        self.boxes: dict[tuple[int, int, int], list[Box]] = {}
+        """(image id, pair_id, style) -> boxes of gallery items."""
+        self.answered: set[int] = set()
+        """Query images that have results."""
+        self.ignored = self.answers = self.outside = 0
+        """Results for other images; answers, and those of them that name an image outside the gallery."""
+        self.steps: Counter[int] = Counter()
+        """Class of the item minus class of the detection given to it."""
         self._by = by
+        source = open_source(query, "the query items")
+        self.query = source.path
         decoder = ResultDecoder("query items", {}, () if by is None else (by,))
-        read_entries(source, decoder, self._take, what="items")
-        if by is not None and not any(i.value for items in self.images.values() for i in items):
-            raise CocoFileError(
-                f"no item has {by!r}. Use a file of df2coco retrieval.", file=self.path
-            )
+        read_entries(source, decoder, self._take_queries, what="items")
+        if by is not None and not any(i.value for items in self.items.values() for i in items):
+            text = f"no item has {by!r}. Use a file of df2coco retrieval."
+            raise CocoFileError(text, file=self.query)
+        source = open_source(gallery, "the gallery items")
+        self.gallery = source.path
+        decoder = ResultDecoder("gallery items", {})
+        self.num_gallery = read_entries(source, decoder, self._take_gallery, what="items")
+        self._images = {image for image, _, _ in self.boxes}
+        source = open_source(results, "the results")
+        decoder = ResultDecoder("retrieval", {})
+        self.num_results = read_entries(source, decoder, self._take_results, what="results")
 
-    def _take(self, part: Numbered) -> Faults:
+    def _take_queries(self, part: Numbered) -> Faults:
         for _, entry in part:
             value = None if self._by is None else getattr(entry, self._by)
             # What has no such attribute belongs to none of its values.
             known = int(value) if type(value) in (int, float) and value in (1, 2, 3) else 0
             box = from_corners(entry.bbox)
             item = _Item(box, entry.style, entry.pair_id, entry.cls, known)
-            self.images.setdefault(entry.query_image_id, []).append(item)
+            self.items.setdefault(entry.query_image_id, []).append(item)
         return ()
 
-
-class _Gallery:
-    """The boxes of gallery items by what an answer must have in common with a query item."""
-
-    def __init__(self, source: Loaded) -> None:
-        self.path = source.path
-        self.images: set[int] = set()
-        self.boxes: dict[tuple[int, int, int], list[Box]] = {}
-        """(image id, pair_id, style) -> boxes."""
-        decoder = ResultDecoder("gallery items", {})
-        self.num_items = read_entries(source, decoder, self._take, what="items")
-
-    def _take(self, part: Numbered) -> Faults:
+    def _take_gallery(self, part: Numbered) -> Faults:
         for _, entry in part:
-            self.images.add(entry.gallery_image_id)
             key = entry.gallery_image_id, entry.pair_id, entry.style
             self.boxes.setdefault(key, []).append(from_corners(entry.bbox))
         return ()
 
-
-class _Answers:
-    """Reads the results, gives each to its query item, and counts what a person must know."""
-
-    def __init__(self, source: Loaded, queries: _Queries, shop: _Gallery) -> None:
-        self._queries = queries
-        self._shop = shop
-        self.images: set[int] = set()
-        """Query images that have results."""
-        self.ignored = 0
-        """Results for other images."""
-        self.answers = self.outside = 0
-        """Answers, and those among them that name an image outside the gallery."""
-        self.steps: Counter[int] = Counter()
-        """Class of the item minus class of the detection given to it."""
-        decoder = ResultDecoder("retrieval", {})
-        self.num_results = read_entries(source, decoder, self._take, what="results")
-
-    def _take(self, part: Numbered) -> Faults:
+    def _take_results(self, part: Numbered) -> Faults:
         for index, result in part:
             category = result.query_cls
             images, boxes = result.gallery_image_id, result.gallery_bbox
@@ -238,44 +210,63 @@ class _Answers:
             elif len(images) != len(boxes):
                 text = f"{len(boxes)} boxes for {len(images)} gallery_image_id."
                 yield index, FaultError("gallery_bbox", text)
+            elif result.query_image_id not in self.items:
+                self.ignored += 1
             else:
-                self._add(result, list(zip(images, boxes, strict=True)))
+                self.answered.add(result.query_image_id)
+                self.answers += len(images)
+                self.outside += sum(image not in self._images for image in images)
+                # The first of the file at ties.
+                box, items = from_corners(result.query_bbox), self.items[result.query_image_id]
+                item = max(items, key=lambda each: iou(box, each.box)) if items[1:] else items[0]
+                self.steps[item.category - category] += 1
+                is_better = item.score is None or result.query_score > item.score
+                if category == item.category and is_better:
+                    item.score = result.query_score
+                    item.answers = list(zip(images, boxes, strict=True))[:ANSWERS]
 
-    def _add(self, result: Any, answers: list[tuple[int, Box]]) -> None:
-        image, category, score = result.query_image_id, result.query_cls, result.query_score
-        items = self._queries.images.get(image)
-        if items is None:
-            self.ignored += 1
+    def rank(self, item: _Item) -> int:
+        """The place (0 to 19) of the first right answer, 20 for none."""
+        for place, (image, corners) in enumerate(item.answers):
+            for other in self.boxes.get((image, item.pair, item.style), ()):
+                if iou(from_corners(corners), other) >= _MATCH:
+                    return place
+        return ANSWERS
+
+    def notes(self, counted: Sequence[_Item]) -> Iterator[str]:
+        if not self.num_results:
+            yield "There are no results, so nothing was found."
             return
-        self.images.add(image)
-        self.answers += len(answers)
-        self.outside += sum(other not in self._shop.images for other, _ in answers)
-        # The first of the file at ties.
-        box = from_corners(result.query_bbox)
-        item = max(items, key=lambda each: iou(box, each.box)) if items[1:] else items[0]
-        self.steps[item.category - category] += 1
-        if category == item.category and (item.score is None or score > item.score):
-            item.score, item.answers = score, answers[:ANSWERS]
-
-
-# ---------------------------------------------------------------- scoring
-
-
-def _rank(item: _Item, shop: _Gallery) -> int:
-    """The place (0 to 19) of the first right answer, 20 for none."""
-    for place, (image, corners) in enumerate(item.answers):
-        for other in shop.boxes.get((image, item.pair, item.style), ()):
-            if iou(from_corners(corners), other) >= _MATCH:
-                return place
-    return ANSWERS
+        if self.ignored:
+            yield (
+                f"{self.ignored:,} of {self.num_results:,} results are for images that are not in "
+                f"{self.query}. They were ignored."
+            )
+        if self.outside:
+            yield (
+                f"{self.outside:,} of {self.answers:,} answers name an image that is not in {self.gallery}. "
+                "They count as wrong."
+            )
+        if len(self.answered) < USUAL * len(self.items):
+            yield (
+                f"The results are of {len(self.answered):,} of the {len(self.items):,} query images. The "
+                "items of the other images count as missed."
+            )
+        step, count = max(self.steps.items(), key=lambda each: each[1], default=(0, 0))
+        if abs(step) == 1 and count > self.steps.total() / 2 and self.steps[0] < count / 4:
+            yield f"The classes of the results seem to be shifted by one ({-step:+d})."
+        partners = {(pair, style) for _, pair, style in self.boxes}
+        alone = sum((item.pair, item.style) not in partners for item in counted)
+        if alone:
+            yield (
+                f"{alone:,} of {len(counted):,} query items have no item of their pair_id and style in the "
+                "gallery, so no answer to them can be right."
+            )
 
 
 def _scores(items: Sequence[_Item]) -> RetrievalScores:
-    return RetrievalScores(
-        {k: sum(item.rank < k for item in items) / len(items) for k in TOP},
-        len(items),
-        sum(item.score is None for item in items),
-    )
+    tops = {k: sum(item.rank < k for item in items) / len(items) for k in TOP}
+    return RetrievalScores(tops, len(items), sum(item.score is None for item in items))
 
 
 def _split(
@@ -286,36 +277,3 @@ def _split(
         text: [i for i in items if getattr(i, name) == value] for value, text in names.items()
     }
     return {text: _scores(own) for text, own in groups.items() if own}
-
-
-def _notes(
-    counted: Sequence[_Item], queries: _Queries, shop: _Gallery, answers: _Answers
-) -> Iterator[str]:
-    if not answers.num_results:
-        yield "There are no results, so nothing was found."
-        return
-    if answers.ignored:
-        yield (
-            f"{answers.ignored:,} of {answers.num_results:,} results are for images that are not in "
-            f"{queries.path}. They were ignored."
-        )
-    if answers.outside:
-        yield (
-            f"{answers.outside:,} of {answers.answers:,} answers name an image that is not in {shop.path}. "
-            "They count as wrong."
-        )
-    if len(answers.images) < USUAL * len(queries.images):
-        yield (
-            f"The results are of {len(answers.images):,} of the {len(queries.images):,} query images. The "
-            "items of the other images count as missed."
-        )
-    step, count = max(answers.steps.items(), key=lambda each: each[1], default=(0, 0))
-    if abs(step) == 1 and count > answers.steps.total() / 2 and answers.steps[0] < count / 4:
-        yield f"The classes of the results seem to be shifted by one ({-step:+d})."
-    partners = {(pair, style) for _, pair, style in shop.boxes}
-    alone = sum((item.pair, item.style) not in partners for item in counted)
-    if alone:
-        yield (
-            f"{alone:,} of {len(counted):,} query items have no item of their pair_id and style in the "
-            "gallery, so no answer to them can be right."
-        )
