@@ -58,10 +58,10 @@ def check_folder(
     _check_unread(folder, inputs)
     place = _target(folder)
     with reported_for(folder):
-        if not place.is_dir():
-            if os.path.lexists(place):
-                raise OutputError("is not a folder. Name a folder.", file=folder)
+        if not os.path.lexists(place):
             place = _check_place(folder, make_folders)
+        elif not place.is_dir():
+            raise OutputError("is not a folder. Name a folder.", file=folder)
         elif not replace and any(not name.startswith(".") for name in os.listdir(place)):
             raise OutputError(f"holds files already. {remedy}", file=folder)
         _try_to_write(place)
@@ -173,7 +173,7 @@ class _Output:
     """A second name of what was there before, while all are renamed."""
 
 
-class Outputs:
+class Outputs(contextlib.AbstractContextManager["Outputs"]):
     """Files and folders that appear together when the block ends well. Otherwise all is as it was before.
 
         with Outputs() as outputs:
@@ -195,9 +195,6 @@ class Outputs:
         self._complete = False
         self._held = False
         """Another program holds one of them, for longer than we wait."""
-
-    def __enter__(self) -> Outputs:
-        return self
 
     def open(self, path: Path) -> IO[bytes]:
         """A binary file that becomes `path`."""

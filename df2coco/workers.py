@@ -27,7 +27,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from queue import SimpleQueue
@@ -135,7 +135,7 @@ def in_background(
         yield worker.receive
 
 
-class _Worker:
+class _Worker(AbstractContextManager["_Worker"]):
     """An interpreter: the first thing sent is a function, which it applies to all that follows."""
 
     def __init__(self) -> None:
@@ -158,9 +158,6 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._tasks, self._results = self._process.stdin, self._process.stdout
-
-    def __enter__(self) -> _Worker:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -185,11 +182,10 @@ class _Worker:
         raise value
 
     def _died(self) -> WorkerError:
-        try:
-            code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # only its pipes are closed
-            self._process.kill()
-            code = self._process.wait()
+        with suppress(subprocess.TimeoutExpired):  # when only its pipes are closed
+            self._process.wait(timeout=5)
+        self._process.kill()
+        code = self._process.wait()
         how = f"exit code {code}"
         with suppress(ValueError):
             how = signal.Signals(-code).name
@@ -215,7 +211,15 @@ def _read_frame(pipe: IO[bytes]) -> bytes | None:
 def _serve() -> None:
     """Apply the first thing received to all others, until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tasks, results = _take_pipes()
+    # What a library prints goes to stderr, so as not to end up among the results; what it reads is nothing.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    try:
+        os.fstat(2)
+    except OSError:  # stderr is closed; Windows does not give its number to the file above
+        os.dup2(nothing, 2)
+    tasks, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
     replies: SimpleQueue[bytes | None] = SimpleQueue()
     writer = Thread(target=_write_replies, args=(replies, results), daemon=True)
     writer.start()
@@ -223,8 +227,7 @@ def _serve() -> None:
     first = _read_frame(tasks)
     while (task := _read_frame(tasks)) is not None:
         try:
-            assert first is not None
-            function = function or pickle.loads(first)
+            function = function or pickle.loads(first or b"")
             reply = True, function(pickle.loads(task))
             data = pickle.dumps(reply, pickle.HIGHEST_PROTOCOL)
         except (Df2cocoError, MemoryError, RecursionError) as error:
@@ -234,22 +237,6 @@ def _serve() -> None:
         replies.put(data)
     replies.put(None)
     writer.join()
-
-
-def _take_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes of tasks and of results, which are stdin and stdout no longer.
-
-    What a library prints goes to stderr, so as not to end up among the results; what it reads is nothing.
-    """
-    nothing = os.open(os.devnull, os.O_RDWR)
-    try:
-        os.fstat(2)
-    except OSError:  # stderr is closed; Windows does not give its number to the file above
-        os.dup2(nothing, 2)
-    pipes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    return pipes
 
 
 def _write_replies(replies: SimpleQueue[bytes | None], pipe: IO[bytes]) -> None:

@@ -3,9 +3,4 @@
 from df2coco.evaluation.detection import Evaluation, Scores, evaluate
 from df2coco.evaluation.results import ResultsError
 
-__all__ = [
-    "Evaluation",
-    "ResultsError",
-    "Scores",
-    "evaluate",
-]
+__all__ = ["Evaluation", "ResultsError", "Scores", "evaluate"]

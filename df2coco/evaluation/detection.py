@@ -101,10 +101,8 @@ class Evaluation:
         return "\n".join(map(printable, self._lines(per_category)))
 
     def _lines(self, per_category: bool) -> Iterator[str]:
-        yield (
-            f"{KINDS[self.kind]}: {counted(self.results, 'result')}, "
-            f"{counted(self.items, 'item')} in {counted(self.images, 'image')}"
-        )
+        text = f"{KINDS[self.kind]}: {counted(self.results, 'result')}, "
+        yield text + f"{counted(self.items, 'item')} in {counted(self.images, 'image')}"
         everything = {"all": self.scores, **self.subsets}
         rows = {
             m: {n: own.metrics[m] for n, own in everything.items()} for m in self.scores.metrics

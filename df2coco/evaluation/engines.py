@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.coco import reader as coco
 from df2coco.errors import Df2cocoError
-from df2coco.evaluation.ground_truth import Columns, GroundTruth
+from df2coco.evaluation.ground_truth import EntryColumns, GroundTruth
 from df2coco.evaluation.results import ModelResults
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 
@@ -34,6 +34,9 @@ class Curves(NamedTuple):
 Rounds: TypeAlias = Sequence[Sequence[bool]]
 """Each round says of each item whether it is ignored: a result that matches it is neither right nor wrong."""
 
+AllCurves: TypeAlias = list[list[Curves]]
+"""For each round, the curves of each category, in the order of ids."""
+
 _OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "bbox": {"area": -1.0},
     "segm": {"area": -1.0},
@@ -41,9 +44,6 @@ _OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """What makes COCO ignore an annotation and leaves its overlaps with results as they are: an area outside
 all ranges, or no landmark that is said to be labelled. (`iscrowd` would change the overlaps.)"""
-
-
-# ---------------------------------------------------------------- by category
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def _cells(truth: GroundTruth, results: ModelResults) -> dict[int, _Cell]:
     return cells
 
 
-def _entries(entries: Columns, **others: Sequence[Any]) -> list[dict[str, Any]]:
+def _entries(entries: EntryColumns, **others: Sequence[Any]) -> list[dict[str, Any]]:
     """Objects with a number from 1 and a field of each column; those that are not needed are empty."""
     columns = {
         "image_id": entries.image_ids,
@@ -117,7 +117,7 @@ def _by_category(
     read: Callable[[dict[str, Any]], Any],
     *,
     mixed: bool = False,
-) -> list[list[Curves]]:
+) -> AllCurves:
     """Each category by itself, with only the images that hold something of it: the numbers are the same,
     since neither categories nor images meet, and there are 13 times fewer empty cells.
 
@@ -130,7 +130,7 @@ def _by_category(
     for number, cell in cells.items() if truth.kind == "keypoints" else ():
         _fill_slots(truth, results, number, cell, mixed=mixed)
     outside = _OUTSIDE[truth.kind]
-    curves: list[list[Curves]] = []
+    curves: AllCurves = []
     for ignored in rounds:
         curves.append([])
         for number, cell in cells.items():
@@ -153,17 +153,14 @@ def _images(image_ids: Iterable[int]) -> list[dict[str, Any]]:
     return [{"id": number, "file_name": "", "width": 1, "height": 1} for number in image_ids]
 
 
-# ---------------------------------------------------------------- the engines
-
-
-def _pycocotools(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> list[list[Curves]]:
+def _pycocotools(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> AllCurves:
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
         return _by_category(truth, results, rounds, COCOeval, coco.index)
 
 
-def _hotcoco(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> list[list[Curves]]:
+def _hotcoco(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> AllCurves:
     import hotcoco
 
     # 1.0 to 1.2, which RF-DETR pins, take no arrays.
@@ -175,9 +172,7 @@ def _hotcoco(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> list[
         return _by_category(truth, results, rounds, hotcoco.COCOeval, hotcoco.COCO, mixed=True)
 
 
-def _hotcoco_columns(
-    truth: GroundTruth, results: ModelResults, rounds: Rounds
-) -> list[list[Curves]]:
+def _hotcoco_columns(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> AllCurves:
     """Boxes or masks of all categories at once, without a dict for each."""
     import hotcoco
     import numpy as np
@@ -220,7 +215,7 @@ def _hotcoco_columns(
 
 
 ENGINES: Final = {"hotcoco": _hotcoco, "pycocotools": _pycocotools}
-"""Name -> engine, the fastest first: for each round it gives the curves of each category, by id."""
+"""Name -> engine, the fastest first."""
 
 _REMEDY: Final = "Use --engine pycocotools, or: pip install df2coco[evaluate]"
 
@@ -243,7 +238,7 @@ def choose_engine(name: str | None) -> str:
 
 def score(
     name: str | None, truth: GroundTruth, results: ModelResults, rounds: Rounds
-) -> tuple[list[list[Curves]], str, list[str]]:
+) -> tuple[AllCurves, str, list[str]]:
     """The curves, the engine that made them, and notes: where it is not the fastest installed.
 
     Raises `EngineError` when the engine `name` is not installed, or not one that can do this.

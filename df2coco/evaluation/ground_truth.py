@@ -19,7 +19,7 @@ from df2coco.taxonomy import NUM_LANDMARKS, Category, same_name
 
 
 @dataclass(slots=True)
-class Columns:
+class EntryColumns:
     """Annotations or results, in the order of the file; columns that are not needed stay empty."""
 
     image_ids: list[int] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Columns:
 
 
 @dataclass(slots=True)
-class Items(Columns):
+class Items(EntryColumns):
     """The annotations."""
 
     crowds: list[int] = field(default_factory=list)
@@ -146,10 +146,11 @@ def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> No
 
 
 def _not_ours(truth: GroundTruth, category_id: int) -> CocoFileError:
-    text = f"{truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its landmarks "
+    text = f"{truth.names[category_id]!r} is not a category of DeepFashion2, so the sigmas of its "
     text += (
-        "are unknown. Name it as DeepFashion2 does, or score it with its own dataset's evaluation."
+        "landmarks are unknown. Name it as DeepFashion2 does, or score it with its own dataset's "
     )
+    text += "evaluation."
     return CocoFileError(text, file=truth.path, field=f"categories, id {category_id}")
 
 
@@ -175,22 +176,22 @@ class _AnnotationsReader:
         items.crowds += [entry.iscrowd for entry in part]
         if self.by is not None:
             # Pandas writes 2.0; what is no whole number is none of the values.
-            values = (getattr(entry, self.by) for entry in part)
-            known_types = (int, float)
-            items.values += [int(v) if type(v) in known_types and v % 1 == 0 else 0 for v in values]
-        if self.use != "segm":
-            items.boxes += [entry.bbox for entry in part]
-        if self.use == "bbox":
-            items.shapes += [hash((bytes(e.segmentation), bytes(e.keypoints))) for e in part]
-        elif self.use == "segm":
-            sizes = [self._checked_size(entry, n) for n, entry in enumerate(part, first)]
-            items.segmentations += as_rles([entry.segmentation for entry in part], sizes)
-        else:
+            for value in (getattr(entry, self.by) for entry in part):
+                is_whole = type(value) in (int, float) and value % 1 == 0
+                items.values.append(int(value) if is_whole else 0)
+        if truth.kind == "keypoints":
             for number, entry in enumerate(part, first):
                 self._take_landmarks(entry, number)
             items.areas += self._scales(part, first)
-            return
-        items.areas += [entry.area for entry in part]
+        else:
+            items.areas += [entry.area for entry in part]
+        if truth.kind == "segm":
+            sizes = [self._checked_size(entry, n) for n, entry in enumerate(part, first)]
+            items.segmentations += as_rles([entry.segmentation for entry in part], sizes)
+        else:
+            items.boxes += [entry.bbox for entry in part]
+        if truth.kind == "bbox":
+            items.shapes += [hash((bytes(e.segmentation), bytes(e.keypoints))) for e in part]
 
     def _take_landmarks(self, item: Any, number: int) -> None:
         category = self.truth.garments.get(item.category_id)
@@ -210,32 +211,27 @@ class _AnnotationsReader:
         scales = [entry.bbox[2] * entry.bbox[3] for entry in part]
         if self.use == "keypoints":
             return scales
+        if self.believed:
+            return [entry.area or box for entry, box in zip(part, scales, strict=True)]
         from pycocotools import mask as coco_mask
 
-        measured: dict[int, float] = {}
         drawn: dict[int, Any] = {}
         for place, entry in enumerate(part):
-            if self.believed:
-                measured[place] = entry.area
-            elif entry.segmentation:
-                size = self._checked_size(entry, first + place)
-                if isinstance(entry.segmentation, Rle):
-                    measured[place] = int(coco_mask.area(as_rles([entry.segmentation], [size])[0]))
-                else:
-                    drawn[place] = entry.segmentation, size
-        areas = union_areas(
-            [mask for mask, _ in drawn.values()], [size for _, size in drawn.values()]
-        )
-        measured.update(zip(drawn, areas, strict=True))
-        return [measured.get(place, 0) or box for place, box in enumerate(scales)]
+            mask = entry.segmentation
+            size = self._checked_size(entry, first + place) if mask else None
+            if isinstance(mask, Rle):
+                scales[place] = int(coco_mask.area(compressed(mask.as_json()))) or scales[place]
+            elif mask:
+                drawn[place] = mask, size
+        areas = union_areas(*zip(*drawn.values(), strict=True)) if drawn else []
+        for place, area in zip(drawn, areas, strict=True):
+            scales[place] = area or scales[place]
+        return scales
 
     def _checked_size(self, item: Any, number: int) -> tuple[int, int]:
         """The (width, height) of the item's image, in which its mask can be drawn."""
-        path, entry, size = (
-            self.truth.path,
-            f"annotations[{number}]",
-            self.truth.sizes[item.image_id],
-        )
+        path, entry = self.truth.path, f"annotations[{number}]"
+        size = self.truth.sizes[item.image_id]
         if item.segmentation == []:
             raise missing(path, entry, "segmentation", "an empty list")
         fault = misfit_of_mask(item.segmentation, size)
@@ -258,9 +254,8 @@ def misfit_of_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) 
 def no_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
     """The fault of what is not a mask of an image of (width, height)."""
     value = shorten(mask.as_json() if isinstance(mask, Rle) else mask)
-    expected = (
-        f"an RLE of size [{size[1]}, {size[0]}] (height, width) or polygons of 3 points or more"
-    )
+    width, height = size
+    expected = f"an RLE of size [{height}, {width}] (height, width) or polygons of 3 points or more"
     if not isinstance(mask, Rle) and {*map(len, mask or ())} == {2}:
         expected += " without brackets around each: [[x1, y1, x2, y2, ...]]"
     return f"{'missing' if mask is None else value}, expected {expected}."
@@ -273,6 +268,4 @@ def as_rles(
     polygons = [(m, s) for m, s in zip(masks, sizes, strict=True) if not isinstance(m, Rle)]
     drawn = iter(union_masks([mask for mask, _ in polygons], [size for _, size in polygons]))
     rles = [compressed(m.as_json()) if isinstance(m, Rle) else next(drawn) for m in masks]
-    counts = (rle["counts"] for rle in rles)
-    texts = (each if type(each) is str else each.decode() for each in counts)
-    return [{**rle, "counts": text} for rle, text in zip(rles, texts, strict=True)]
+    return [r if type(r["counts"]) is str else {**r, "counts": r["counts"].decode()} for r in rles]

@@ -24,38 +24,25 @@ def find_notes(
     from df2coco.evaluation.places import notes_on_places  # loads numpy
 
     if metrics["AP50"] < 0:
-        yield (
-            "The ground truth has no item that counts (it has none, or crowds alone), so there is no score."
-        )
+        text = "The ground truth has no item that counts (it has none, or crowds alone), so there "
+        yield text + "is no score."
         return
-    yield from _of_ground_truth(truth)
-    yield from _of_numbers(truth, found)
-    if abs(metrics["AP"] - reverse) >= 0.0005:
-        yield (
-            f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in reverse it is "
-            f"{reverse:.3f}. Write the scores of the model."
-        )
-    yield from notes_on_places(truth, found)
-
-
-def _of_ground_truth(truth: GroundTruth) -> Iterator[str]:
     if 0 in truth.ids:
-        yield (
-            "The ground truth has an annotation with id 0, which pycocotools counts as never found. "
-            "The annotations were numbered anew, so that it counts."
-        )
+        text = "The ground truth has an annotation with id 0, which pycocotools counts as never "
+        yield text + "found. The annotations were numbered anew, so that it counts."
     repeated = len(truth.ids) - len(set(truth.ids))
     if repeated:
-        yield (
-            f"{repeated:,} annotations of the ground truth have an id that another one has too. "
-            "They were numbered anew, so that each counts."
-        )
+        text = f"{repeated:,} annotations of the ground truth have an id that another one has too. "
+        yield text + "They were numbered anew, so that each counts."
     twice = _count_twice(truth)
     if twice:
-        yield (
-            f"The ground truth holds {twice:,} of {len(truth.ids):,} items twice: equal image, category and "
-            "shape. A model that finds each item once cannot reach 1."
-        )
+        text = f"The ground truth holds {twice:,} of {len(truth.ids):,} items twice: equal image, "
+        yield text + "category and shape. A model that finds each item once cannot reach 1."
+    yield from _of_numbers(truth, found)
+    if abs(metrics["AP"] - reverse) >= 0.0005:
+        text = f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in "
+        yield text + f"reverse it is {reverse:.3f}. Write the scores of the model."
+    yield from notes_on_places(truth, found)
 
 
 def _count_twice(truth: GroundTruth) -> int:
@@ -80,23 +67,18 @@ def _of_numbers(truth: GroundTruth, found: ModelResults) -> Iterator[str]:
     ignored = found.ignored.total()
     if ignored:
         ids = ", ".join(map(str, sorted(found.ignored)[:13]))
-        yield (
-            f"{ignored:,} of {found.num_results:,} results are of categories that the ground truth does "
-            f"not have ({ids}). They were ignored, as COCO does."
-        )
+        text = f"{ignored:,} of {found.num_results:,} results are of categories that the ground "
+        yield text + f"truth does not have ({ids}). They were ignored, as COCO does."
     asked = set(truth.items.image_ids)
     answered = len(asked & found.images)
     if answered < USUAL * len(asked):
-        yield (
-            f"The results are of {answered:,} of the {len(asked):,} images that have items. All items of "
-            "the other images count as not found."
-        )
+        text = f"The results are of {answered:,} of the {len(asked):,} images that have items. All "
+        yield text + "items of the other images count as not found."
     limit = _LIMITS[truth.kind]
     counts = Counter(zip(found.image_ids, found.category_ids, strict=True))
     crowded = {image for (image, _), count in counts.items() if count > limit}
     if crowded:
         more = "image has" if len(crowded) == 1 else "images have"
-        yield (
-            f"{len(crowded):,} {more} more than {limit} results of one category, {max(counts.values()):,} "
-            f"at most. COCO counts only the {limit} with the highest scores."
-        )
+        text = f"{len(crowded):,} {more} more than {limit} results of one category, "
+        text += f"{max(counts.values()):,} at most. COCO counts only the {limit} with the highest "
+        yield text + "scores."

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from df2coco.boxes import FORMS, PLAIN, Reading, Step, best_reading, ious, readings
-from df2coco.evaluation.ground_truth import Columns, GroundTruth
+from df2coco.evaluation.ground_truth import EntryColumns, GroundTruth
 from df2coco.evaluation.results import ModelResults, around
 from df2coco.layouts import layout_of_category
 from df2coco.taxonomy import CATEGORIES
@@ -100,7 +100,7 @@ def notes_on_places(truth: GroundTruth, results: ModelResults) -> Iterator[str]:
         yield note
 
 
-def _boxes(entries: Columns, numbers: Array) -> Array:
+def _boxes(entries: EntryColumns, numbers: Array) -> Array:
     """Shape (4, numbers): the boxes of entries; where there is none, that around the mask or the landmarks."""
     from pycocotools import mask as coco_mask
 
@@ -133,10 +133,8 @@ def _of_readings(
         reading, _ = best_reading(choices, lambda reading: _mean(fit(reading)))
         if not pairs.is_better(fit(reading), fit(PLAIN)):
             return ""
-    return (
-        f"The {what} of the results fit the items {reading.words}, not as they are. "
-        f"They must be {reading.remedy}."
-    )
+    text = f"The {what} of the results fit the items {reading.words}, not as they are. They must "
+    return text + f"be {reading.remedy}."
 
 
 _NEAR: Final = 0.1
@@ -208,10 +206,9 @@ def _of_category_ids(
         own, overlap = pairs.where(some), overlaps[some]
         shifted, same = (own.best(np.where(own.step == n, overlap, 0)) for n in (step, 0))
         if own.is_better(shifted, same):
-            return (
-                "The results fit items of other categories: their category ids seem to be shifted by one "
-                f"({-step:+d}). In the file the ids are {known[0]} to {known[-1]}."
-            )
+            text = "The results fit items of other categories: their category ids seem to be "
+            text += f"shifted by one ({-step:+d}). In the file the ids are {known[0]} to "
+            return text + f"{known[-1]}."
     now, same = pairs.best(overlaps), pairs.best(np.where(pairs.step == 0, overlaps, 0))
     one = len(known) > 1 and len(set(results.category_ids)) == 1
     # One category that no image has is not by chance on others, even in one image.

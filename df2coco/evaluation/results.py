@@ -16,7 +16,13 @@ from df2coco.coco.results import ResultDecoder, as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
 from df2coco.errors import Df2cocoError, FaultError
-from df2coco.evaluation.ground_truth import Columns, GroundTruth, as_rles, misfit_of_mask, no_mask
+from df2coco.evaluation.ground_truth import (
+    EntryColumns,
+    GroundTruth,
+    as_rles,
+    misfit_of_mask,
+    no_mask,
+)
 from df2coco.layouts import expected_numbers, own_landmarks
 from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS, Category
 
@@ -83,7 +89,7 @@ def _read_part(
 
 
 @dataclass(slots=True)
-class ModelResults(Columns):
+class ModelResults(EntryColumns):
     """The results."""
 
     scores: list[float] = field(default_factory=list)
@@ -156,12 +162,13 @@ class _ResultsReader:
                 kept.append((index, result))
             else:
                 results.ignored[result.category_id] += 1
-        take = {
-            "bbox": self._take_boxes,
-            "segm": self._take_masks,
-            "keypoints": self._take_landmarks,
-        }
-        misfits = dict(take[truth.kind](kept))
+        misfits: dict[int, FaultError] = {}
+        if truth.kind == "bbox":
+            results.boxes += [result.bbox for _, result in kept]
+            results.areas += [result.bbox[2] * result.bbox[3] for _, result in kept]
+        else:
+            take = self._take_masks if truth.kind == "segm" else self._take_landmarks
+            misfits.update(take(kept))
         fitting = [result for index, result in kept if index not in misfits]
         results.image_ids += [result.image_id for result in fitting]
         results.category_ids += [result.category_id for result in fitting]
@@ -190,13 +197,6 @@ class _ResultsReader:
         if value == 0 and known:
             text += f", whose {name} ids start at {min(known)}. They seem to be counted from 0: add 1 to each"
         return FaultError(f"{name}_id", f"{text}.")
-
-    # What each kind takes in, and those whose shapes do not fit.
-
-    def _take_boxes(self, part: Numbered) -> Faults:
-        self.results.boxes += [result.bbox for _, result in part]
-        self.results.areas += [result.bbox[2] * result.bbox[3] for _, result in part]
-        return ()
 
     def _take_masks(self, part: Numbered) -> Faults:
         """RLEs, polygons, or boxes alone, which are their own masks, as in pycocotools' loadRes."""

@@ -4,12 +4,12 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -18,7 +18,6 @@ from df2coco.outputs import Outputs, check_outputs
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.places import is_image
 from df2coco.parser.reader import Reader, ReadImage, Split, map_images
-from df2coco.parser.records import ImageRecord
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
@@ -71,6 +70,10 @@ class _Item(NamedTuple):
     """The attributes, in the order of `ATTRIBUTES`."""
 
 
+_Found: TypeAlias = tuple[list[_Item], list[_Item], int]
+"""Query items, gallery items, and the number of images of which nobody says who took them."""
+
+
 def write_retrieval(
     source: str | Path,
     out: str | Path,
@@ -103,14 +106,11 @@ def write_retrieval(
     check_workers(workers)
     plans = [tuple(Path(out) / f"{split.name}_{what}" for what in _FILES) for split in splits]
     read = [path for split in splits for path in split.folders]
-    check_outputs(
-        [path for paths in plans for path in paths],
-        [*read, *(path for path in lists if path)],
-        make_folders=True,
-    )
+    files = [path for paths in plans for path in paths]
+    check_outputs(files, [*read, *(path for path in lists if path)], make_folders=True)
     with Outputs() as outputs:
         return [
-            _write(split.name, outputs, paths, *_read_split(split, lists, workers, progress))
+            _write(split.name, outputs, paths, _read_split(split, lists, workers, progress))
             for split, paths in zip(splits, plans, strict=True)
         ]
 
@@ -120,8 +120,7 @@ _FILES: Final = ("query.json", "gallery.json", "pairs.csv")
 
 def _read_split(
     split: Split, lists: Sequence[Path | None], workers: int, progress: Progress
-) -> tuple[list[_Item], list[_Item], int]:
-    """Query items, gallery items, and the number of images of which nobody says who took them."""
+) -> _Found:
     ids = ((find_image_id(entry.stem), entry.stem) for entry in split.entries)
     stems = {image_id: stem for image_id, stem in ids if image_id is not None}
     chosen = [None if path is None else _read_list(path, stems) for path in lists]
@@ -129,63 +128,55 @@ def _read_split(
         both = stems[min(chosen[0] & chosen[1])]
         text = f"{lists[1]}: {both}.jpg is in {lists[0]} too. An image is one or the other."
         raise SourceError(text)
-    query: list[_Item] = []
-    gallery: list[_Item] = []
-    without_source = 0
     reader = dataclasses.replace(split.reader, images=None)
     find = partial(_find, chosen, reader)
     phase = f"reading annotations of {split.name}"
     parts = map_images(find, reader, split.entries, phase=phase, workers=workers, progress=progress)
     with closing(parts):
-        for own_query, own_gallery, unknown in parts:
-            query += own_query
-            gallery += own_gallery
-            without_source += unknown
-    return query, gallery, without_source
+        found = list(parts)
+    query = [item for own, _, _ in found for item in own]
+    gallery = [item for _, own, _ in found for item in own]
+    return query, gallery, sum(unknown for *_, unknown in found)
 
 
-def _find(
-    chosen: Sequence[set[int] | None], reader: Reader, images: list[ReadImage]
-) -> tuple[list[_Item], list[_Item], int]:
-    """The same of some images."""
+def _find(chosen: Sequence[set[int] | None], reader: Reader, images: list[ReadImage]) -> _Found:
+    """What is found in some images."""
     sides: tuple[list[_Item], list[_Item]] = ([], [])
     without_source = 0
     for image in images:
         record = image.required()
         named = [side for side, ids in enumerate(chosen) if ids and record.image_id in ids]
-        # Without a list, a side has the images of its source, but for those that the other's list names.
+        # Without a list, a side has the images of its source, but for those that the other's names.
         taken = [
             side for side, ids in enumerate(chosen) if not ids and record.source == _SIDES[side]
         ]
-        if named or taken:
-            file = reader.annotation_file(image.entry)
-            sides[(named or taken)[0]].extend(_items(record, file))
-        elif None in chosen and record.source is None:
-            without_source += 1
+        if not named and not taken:
+            without_source += None in chosen and record.source is None
+            continue
+        errors = [notice for notice in record.notices if notice.level == "error"]
+        if errors:
+            raise SourceError(f"{errors[0]} Fix the file.")
+        if record.pair_id is None:
+            text = "pair_id: missing, so its items have no partners. Fix the file."
+            raise SourceError(f"{reader.annotation_file(image.entry)}: {text}")
+        sides[(named or taken)[0]].extend(
+            _Item(
+                record.image_id,
+                record.file_name,
+                item.key,
+                item.style or 0,
+                item.category_id,
+                record.pair_id,
+                item.bounding_box,
+                tuple(getattr(item, name) for name in ATTRIBUTES),
+            )
+            for item in record.items
+        )
     return *sides, without_source
 
 
 _SIDES: Final = ("user", "shop")
 """Who takes the images of the query list, and of the gallery list."""
-
-
-def _items(record: ImageRecord, file: str) -> Iterator[_Item]:
-    errors = [notice for notice in record.notices if notice.level == "error"]
-    if errors:
-        raise SourceError(f"{errors[0]} Fix the file.")
-    if record.pair_id is None:
-        raise SourceError(f"{file}: pair_id: missing, so its items have no partners. Fix the file.")
-    for item in record.items:
-        yield _Item(
-            record.image_id,
-            record.file_name,
-            item.key,
-            item.style or 0,
-            item.category_id,
-            record.pair_id,
-            item.bounding_box,
-            tuple(getattr(item, name) for name in ATTRIBUTES),
-        )
 
 
 def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
@@ -217,13 +208,9 @@ def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
 
 
 def _write(
-    name: str,
-    outputs: Outputs,
-    paths: tuple[Path, ...],
-    query: Sequence[_Item],
-    gallery: Sequence[_Item],
-    without_source: int,
+    split: str, outputs: Outputs, paths: tuple[Path, ...], found: _Found
 ) -> RetrievalSummary:
+    query, gallery, without_source = found
     partners: dict[tuple[int, int], list[_Item]] = {}
     for item in gallery:
         if item.style > 0:
@@ -232,26 +219,24 @@ def _write(
     scored = [item for item in with_style if (item.pair_id, item.style) in partners]
     query_file, gallery_file, pairs_file = map(outputs.open, paths)
     _write_list(query_file, (_query_entry(item, partners) for item in query))
-    _write_list(
-        gallery_file,
-        (
-            {"gallery_image_id": i.image_id, "style": i.style, "pair_id": i.pair_id, "bbox": i.box}
-            for i in gallery
-        ),
-    )
+    _write_list(gallery_file, map(_gallery_entry, gallery))
     text = io.TextIOWrapper(pairs_file, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(PAIR_COLUMNS)
+    pairs = 0
     for item in scored:
-        writer.writerows(_row(item, other) for other in partners[item.pair_id, item.style])
+        common = item.pair_id, item.style, CATEGORY_BY_ID[item.category_id].name
+        others = partners[item.pair_id, item.style]
+        pairs += len(others)
+        writer.writerows((item.file_name, item.key, o.file_name, o.key, *common) for o in others)
     text.detach()  # flushes, and leaves the stream to its owner
     return RetrievalSummary(
-        split=name,
+        split=split,
         query_images=len({item.image_id for item in query}),
         query_items=len(query),
         gallery_images=len({item.image_id for item in gallery}),
         gallery_items=len(gallery),
-        pairs=sum(len(partners[item.pair_id, item.style]) for item in scored),
+        pairs=pairs,
         scored=len(scored),
         without_partner=len(with_style) - len(scored),
         without_source=without_source,
@@ -272,12 +257,11 @@ def _query_entry(item: _Item, partners: Mapping[tuple[int, int], Any]) -> dict[s
     }
 
 
+def _gallery_entry(item: _Item) -> dict[str, Any]:
+    entry = {"gallery_image_id": item.image_id, "style": item.style, "pair_id": item.pair_id}
+    return {**entry, "bbox": item.box}
+
+
 def _write_list(stream: IO[bytes], entries: Iterable[dict[str, Any]]) -> None:
     lines = b",\n".join(map(orjson.dumps, entries))
     stream.write(b"[\n%b\n]\n" % lines if lines else b"[]\n")
-
-
-def _row(item: _Item, other: _Item) -> tuple[Any, ...]:
-    category = CATEGORY_BY_ID[item.category_id].name
-    names = item.file_name, item.key, other.file_name, other.key
-    return *names, item.pair_id, item.style, category

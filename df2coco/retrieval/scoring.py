@@ -238,30 +238,22 @@ class _Retrieval:
             yield "There are no results, so nothing was found."
             return
         if self.ignored:
-            yield (
-                f"{self.ignored:,} of {self.num_results:,} results are for images that are not in "
-                f"{self.query}. They were ignored."
-            )
+            text = f"{self.ignored:,} of {self.num_results:,} results are for images that are not "
+            yield text + f"in {self.query}. They were ignored."
         if self.outside:
-            yield (
-                f"{self.outside:,} of {self.answers:,} answers name an image that is not in {self.gallery}. "
-                "They count as wrong."
-            )
+            text = f"{self.outside:,} of {self.answers:,} answers name an image that is not in "
+            yield text + f"{self.gallery}. They count as wrong."
         if len(self.answered) < USUAL * len(self.items):
-            yield (
-                f"The results are of {len(self.answered):,} of the {len(self.items):,} query images. The "
-                "items of the other images count as missed."
-            )
+            text = f"The results are of {len(self.answered):,} of the {len(self.items):,} query "
+            yield text + "images. The items of the other images count as missed."
         step, count = max(self.steps.items(), key=lambda each: each[1], default=(0, 0))
         if abs(step) == 1 and count > self.steps.total() / 2 and self.steps[0] < count / 4:
             yield f"The classes of the results seem to be shifted by one ({-step:+d})."
         partners = {(pair, style) for _, pair, style in self.boxes}
         alone = sum((item.pair, item.style) not in partners for item in counted)
         if alone:
-            yield (
-                f"{alone:,} of {len(counted):,} query items have no item of their pair_id and style in the "
-                "gallery, so no answer to them can be right."
-            )
+            text = f"{alone:,} of {len(counted):,} query items have no item of their pair_id and "
+            yield text + "style in the gallery, so no answer to them can be right."
 
 
 def _scores(items: Sequence[_Item]) -> RetrievalScores:
