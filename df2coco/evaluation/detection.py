@@ -8,7 +8,6 @@ from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection,
 from df2coco.errors import check_choice, counted, printable
 from df2coco.evaluation.engines import ENGINES, Curves, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
-from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
@@ -166,6 +165,8 @@ def evaluate(
         ("engine", engine, (*ENGINES, None)),
     ):
         check_choice(name, value, known)
+    from df2coco.evaluation.notes import find_notes  # loads numpy
+
     choose_engine(engine)  # now, not after reading
     with no_collection():
         source = open_source(ground_truth, "the ground truth")
@@ -175,7 +176,7 @@ def evaluate(
             truth = truth.of_category(str(category))
         source = open_source(results, "the results")
         progress(f"reading {source.path.name}", 0, 0)
-        found = read_results(source, truth, of_one_category=category is not None)
+        found = read_results(source, truth, one_category=category is not None)
         progress("scoring", 0, 0)
         values = ATTRIBUTES[by] if by is not None else ()
         rounds = [[False] * len(truth.ids)]

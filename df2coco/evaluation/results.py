@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from typing import Any, Final, TypeAlias
@@ -59,10 +59,8 @@ def read_entries(
     if first is not None:
         index, fault = first
         where = f"{what}[{index}]{'.' * bool(fault.field)}{fault.field}"
-        raise ResultsError(
-            f"{where}: {fault.text} {count:,} of {done:,} {what} cannot be used, so nothing was scored.",
-            file=source.path,
-        )
+        text = f"{fault.text} {count:,} of {done:,} {what} cannot be used, so nothing was scored."
+        raise ResultsError(f"{where}: {text}", file=source.path)
     return done
 
 
@@ -113,34 +111,35 @@ class ModelResults(EntryColumns):
         return replace(self, **turned, all_slots=slots)
 
 
-def read_results(
-    source: Loaded, truth: GroundTruth, *, of_one_category: bool = False
-) -> ModelResults:
+def read_results(source: Loaded, truth: GroundTruth, *, one_category: bool = False) -> ModelResults:
     """The results in a file, in COCO's format, each checked against the ground truth.
 
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
-    `of_one_category`: all are of the ground truth's only category, whatever id they have.
+    `one_category`: all are of the ground truth's only category, whatever id they have.
     Raises as `read_entries` and `as_list`.
     """
     source = as_list(source, truth.images, truth.names)
-    reader = _ResultsReader(truth, of_one_category)
+    reader = _ResultsReader(truth, one_category)
     files = {number: name for name, number in truth.images.items()}
     names = {"image_id": files, "category_id": truth.names}
-    decoder = ResultDecoder(truth.kind, {} if of_one_category else truth.garments, names=names)
+    decoder = ResultDecoder(truth.kind, {} if one_category else truth.garments, names=names)
     reader.results.num_results = read_entries(source, decoder, reader.take, what="results")
     return reader.results
 
 
 _SAMPLE: Final = 1_000
 
+USUAL: Final = 0.9
+"""The share of images with items in which a model finds something."""
+
 
 class _ResultsReader:
     """Takes results in, a part of the file at a time."""
 
-    def __init__(self, truth: GroundTruth, of_one_category: bool) -> None:
+    def __init__(self, truth: GroundTruth, one_category: bool) -> None:
         self.results = ModelResults()
         self.truth = truth
-        self._of_one_category = of_one_category
+        self._one_category = one_category
         self._written: int | None = None
         """The category id of all results, where they are of one."""
         items = truth.items
@@ -153,7 +152,7 @@ class _ResultsReader:
         truth, results, faults, kept = self.truth, self.results, [], []
         results.images.update(result.image_id for _, result in part)
         for index, result in part:
-            fault = self._rename(result) if self._of_one_category else None
+            fault = self._rename(result) if self._one_category else None
             known = result.image_id in truth.sizes and result.category_id in truth.names
             fault = fault or (None if known else self._unknown(result))
             if fault is not None:
@@ -187,16 +186,18 @@ class _ResultsReader:
     def _unknown(self, result: Any) -> FaultError | None:
         """Why a result belongs to nothing; None for a category that the ground truth does not have."""
         truth = self.truth
-        what, value, known = "an image", result.image_id, list(truth.sizes)
+        known: Collection[int] = truth.sizes
+        what, value, text = "image", result.image_id, "is not an image of"
         if value in truth.sizes:
-            what, value, known = "a category", result.category_id, list(truth.names)
+            known = truth.names
+            what, value, text = "category", result.category_id, "is not a category of"
             if value != 0 and len(truth.garments) < len(CATEGORIES):
                 return None
-        name = what.partition(" ")[2]
-        text = f"{value} is not {what} of {truth.path}"
+        text = f"{value} {text} {truth.path}"
         if value == 0 and known:
-            text += f", whose {name} ids start at {min(known)}. They seem to be counted from 0: add 1 to each"
-        return FaultError(f"{name}_id", f"{text}.")
+            text += f", whose {what} ids start at {min(known)}. "
+            text += "They seem to be counted from 0: add 1 to each"
+        return FaultError(f"{what}_id", f"{text}.")
 
     def _take_masks(self, part: Numbered) -> Faults:
         """RLEs, polygons, or boxes alone, which are their own masks, as in pycocotools' loadRes."""

@@ -10,8 +10,7 @@ from df2coco.coco.reader import ResultsSource, no_collection, open_source
 from df2coco.coco.results import ResultDecoder
 from df2coco.errors import CocoFileError, FaultError, check_choice, printable
 from df2coco.evaluation.detection import Attribute
-from df2coco.evaluation.notes import USUAL
-from df2coco.evaluation.results import Faults, Numbered, read_entries
+from df2coco.evaluation.results import USUAL, Faults, Numbered, read_entries
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
 
 TOP: Final = (1, 5, 10, 15, 20)
@@ -261,11 +260,7 @@ def _scores(items: Sequence[_Item]) -> RetrievalScores:
     return RetrievalScores(tops, len(items), sum(item.score is None for item in items))
 
 
-def _split(
-    items: Sequence[_Item], name: str, names: Mapping[int, str]
-) -> dict[str, RetrievalScores]:
+def _split(items: list[_Item], name: str, names: Mapping[int, str]) -> dict[str, RetrievalScores]:
     """Scores of the items with each value of a field; none for values without items."""
-    groups = {
-        text: [i for i in items if getattr(i, name) == value] for value, text in names.items()
-    }
+    groups = {t: [i for i in items if getattr(i, name) == value] for value, t in names.items()}
     return {text: _scores(own) for text, own in groups.items() if own}
