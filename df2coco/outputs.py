@@ -23,7 +23,7 @@ _BUFFER: Final = 1 << 20
 
 
 def check_outputs(
-    outputs: Iterable[Path], inputs: Sequence[Path] = (), *, make_folders: bool = False
+    outputs: Iterable[Path], inputs: Iterable[Path] = (), *, make_folders: bool = False
 ) -> None:
     """Check that all of `outputs`, files, can be written. Raises `OutputError`.
 
@@ -32,11 +32,12 @@ def check_outputs(
     regular file or not there, in a folder that can be written to; with `make_folders` the folder may be
     missing.
     """
+    read = list(inputs)
     seen: dict[object, Path] = {}
     for path in outputs:
         with reported_for(path):
             _try_to_write(_check_place(path, make_folders))
-        _check_unread(path, inputs)
+        _check_unread(path, read)
         if seen.setdefault(_identity(_target(path)), path) is not path:
             raise OutputError("is named for two outputs. Name two files.", file=path)
 
@@ -229,8 +230,7 @@ class Outputs(contextlib.AbstractContextManager["Outputs"]):
         return work
 
     def _make_folder(self, folder: Path) -> None:
-        missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-        self._made += reversed(missing)
+        self._made += [p for p in (*reversed(folder.parents), folder) if not os.path.lexists(p)]
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -13,6 +13,7 @@ from df2coco.coco.reader import GroundTruthSource, open_source
 from df2coco.coco.results import image_finder
 from df2coco.errors import OptionError, shorten
 from df2coco.layouts import own_landmarks, own_slots
+from df2coco.lazy_numpy import np
 from df2coco.outputs import atomic_write, check_outputs
 from df2coco.taxonomy import NUM_LANDMARKS, same_name
 
@@ -122,7 +123,6 @@ class Results:
         return number
 
     def _rle(self, mask: Any, image_id: int) -> dict[str, Any]:
-        import numpy as np
         from pycocotools import mask as coco_mask
 
         mask = mask.reshape(mask.shape[-2:])
@@ -135,8 +135,6 @@ class Results:
 
     def _keypoints(self, landmarks: Any, category_id: int) -> list[float]:
         """Those of the category, in the slots of the file."""
-        import numpy as np
-
         triples = np.ones((len(landmarks), 3))  # v, where there is none
         triples[:, : min(3, landmarks.shape[-1])] = landmarks[:, :3]
         numbers: list[float] = triples.ravel().tolist()
@@ -154,8 +152,6 @@ class Results:
 
 
 def _array(value: Any) -> Any:
-    import numpy as np
-
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     return np.asarray(value)

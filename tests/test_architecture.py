@@ -49,7 +49,7 @@ OPTIONAL = {
     "torch",
 }
 HEAVY = {"numpy", "pycocotools", "PIL"}
-ALL_NUMPY = {"rasteriser.py", "notes.py"}
+ALL_NUMPY = {"rasteriser.py"}
 """Modules of nothing but arrays, themselves imported where they are used."""
 
 

@@ -8,7 +8,9 @@ from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection,
 from df2coco.errors import check_choice, counted, printable
 from df2coco.evaluation.engines import ENGINES, Curves, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
+from df2coco.evaluation.notes import find_notes
 from df2coco.evaluation.results import read_results
+from df2coco.lazy_numpy import np
 from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import ATTRIBUTES
 
@@ -165,8 +167,6 @@ def evaluate(
         ("engine", engine, (*ENGINES, None)),
     ):
         check_choice(name, value, known)
-    from df2coco.evaluation.notes import find_notes  # loads numpy
-
     choose_engine(engine)  # now, not after reading
     with no_collection():
         source = open_source(ground_truth, "the ground truth")
@@ -211,8 +211,6 @@ def _scores(kind: str, categories: Iterable[str], curves: Sequence[Curves]) -> S
 
 def _mean(name: str, curves: Sequence[Curves]) -> float:
     """The mean over thresholds (and recalls) and those categories that have ground truth; else -1."""
-    import numpy as np
-
     curve, at = name[:2], name[2:]
     threshold, area, limit = _THRESHOLDS.get(at), _AREAS.get(at, 0), _LIMITS.get(at, -1)
     chosen = slice(None) if threshold is None else threshold

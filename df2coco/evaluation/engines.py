@@ -15,6 +15,7 @@ from df2coco.coco import reader as coco
 from df2coco.errors import Df2cocoError
 from df2coco.evaluation.ground_truth import EntryColumns, GroundTruth
 from df2coco.evaluation.results import ModelResults
+from df2coco.lazy_numpy import np
 from df2coco.taxonomy import NUM_LANDMARKS, SIGMAS
 
 
@@ -124,8 +125,6 @@ def _by_category(
     `evaluate` is an engine's COCOeval, `read` makes its COCO of a document. `mixed`: it takes landmarks
     of different lengths.
     """
-    import numpy as np
-
     cells = _cells(truth, results)
     for number, cell in cells.items() if truth.kind == "keypoints" else ():
         _fill_slots(truth, results, number, cell, mixed=mixed)
@@ -175,7 +174,6 @@ def _hotcoco(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> AllCu
 def _hotcoco_columns(truth: GroundTruth, results: ModelResults, rounds: Rounds) -> AllCurves:
     """Boxes or masks of all categories at once, without a dict for each."""
     import hotcoco
-    import numpy as np
 
     items, masks = truth.items, truth.kind == "segm"
     image_ids = sorted({*items.image_ids, *results.image_ids})

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from df2coco.boxes import FORMS, PLAIN, Reading, Step, best_reading, ious, readings
 from df2coco.evaluation.ground_truth import EntryColumns, GroundTruth
 from df2coco.evaluation.results import USUAL, ModelResults, around
 from df2coco.layouts import layout_of_category
+from df2coco.lazy_numpy import Array, np
 from df2coco.taxonomy import CATEGORIES
 
 _LIMITS: Final[Mapping[str, int]] = {"bbox": 100, "segm": 100, "keypoints": 20}
@@ -85,8 +84,6 @@ def _of_numbers(truth: GroundTruth, found: ModelResults) -> Iterator[str]:
 
 
 # ---------------------------------------------------------------- results elsewhere than the items
-
-Array = Any
 
 _GOOD: Final = 0.5
 """Mean IoU of items and the best result on each, from which on results are not by chance there."""
