@@ -139,9 +139,7 @@ def test_heavy_and_optional_packages_are_imported_where_they_are_used() -> None:
             assert not tops(imports(module)) & CLI_ONLY, named(module)
 
 
-SEVERAL_MEANINGS = {
-    "Array": "numpy's type, named where numpy is imported",
-}
+SEVERAL_MEANINGS: dict[str, str] = {}
 """Names of constants and types that may be defined in several modules, each with the reason."""
 
 

@@ -56,17 +56,6 @@ class _Cell:
     sigmas: Sequence[float] = ()
 
 
-def _cells(truth: GroundTruth, results: ModelResults) -> dict[int, _Cell]:
-    """The categories' parts, by id."""
-    cells = {number: _Cell([], []) for number in truth.names}
-    crowds, labelled = truth.items.crowds, truth.items.labelled
-    for entry in _entries(truth.items, iscrowd=crowds, num_keypoints=labelled):
-        cells[entry["category_id"]].annotations.append(entry)
-    for entry in _entries(results, score=results.scores):
-        cells[entry["category_id"]].results.append(entry)
-    return cells
-
-
 def _entries(entries: EntryColumns, **others: Sequence[Any]) -> list[dict[str, Any]]:
     """Objects with a number from 1 and a field of each column; those that are not needed are empty."""
     columns = {
@@ -125,7 +114,12 @@ def _by_category(
     `evaluate` is an engine's COCOeval, `read` makes its COCO of a document. `mixed`: it takes landmarks
     of different lengths.
     """
-    cells = _cells(truth, results)
+    cells = {number: _Cell([], []) for number in truth.names}
+    crowds, labelled = truth.items.crowds, truth.items.labelled
+    for entry in _entries(truth.items, iscrowd=crowds, num_keypoints=labelled):
+        cells[entry["category_id"]].annotations.append(entry)
+    for entry in _entries(results, score=results.scores):
+        cells[entry["category_id"]].results.append(entry)
     for number, cell in cells.items() if truth.kind == "keypoints" else ():
         _fill_slots(truth, results, number, cell, mixed=mixed)
     outside = _OUTSIDE[truth.kind]

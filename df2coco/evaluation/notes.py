@@ -23,8 +23,8 @@ def find_notes(
     `metrics` are those of all items, `reverse` is the AP of the results in reverse order.
     """
     if metrics["AP50"] < 0:
-        text = "The ground truth has no item that counts (it has none, or crowds alone), so there "
-        yield text + "is no score."
+        text = "The ground truth has no item that counts (it has none, or crowds alone), "
+        yield text + "so there is no score."
         return
     if 0 in truth.ids:
         text = "The ground truth has an annotation with id 0, which pycocotools counts as never "
@@ -39,8 +39,8 @@ def find_notes(
         yield text + "category and shape. A model that finds each item once cannot reach 1."
     yield from _of_numbers(truth, found)
     if abs(metrics["AP"] - reverse) >= 0.0005:
-        text = f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: in "
-        yield text + f"reverse it is {reverse:.3f}. Write the scores of the model."
+        text = f"All scores are {found.scores[0]:g}, so AP depends on the order of the list: "
+        yield text + f"in reverse it is {reverse:.3f}. Write the scores of the model."
     yield from _of_places(truth, found)
 
 
@@ -71,16 +71,16 @@ def _of_numbers(truth: GroundTruth, found: ModelResults) -> Iterator[str]:
     asked = set(truth.items.image_ids)
     answered = len(asked & found.images)
     if answered < USUAL * len(asked):
-        text = f"The results are of {answered:,} of the {len(asked):,} images that have items. All "
-        yield text + "items of the other images count as not found."
+        text = f"The results are of {answered:,} of the {len(asked):,} images that have items. "
+        yield text + "All items of the other images count as not found."
     limit = _LIMITS[truth.kind]
     counts = Counter(zip(found.image_ids, found.category_ids, strict=True))
     crowded = {image for (image, _), count in counts.items() if count > limit}
     if crowded:
         more = "image has" if len(crowded) == 1 else "images have"
         text = f"{len(crowded):,} {more} more than {limit} results of one category, "
-        text += f"{max(counts.values()):,} at most. COCO counts only the {limit} with the highest "
-        yield text + "scores."
+        text += f"{max(counts.values()):,} at most. "
+        yield text + f"COCO counts only the {limit} with the highest scores."
 
 
 # ---------------------------------------------------------------- results elsewhere than the items
@@ -205,8 +205,8 @@ def _of_readings(
         reading, _ = best_reading(choices, lambda reading: _mean(fit(reading)))
         if not pairs.is_better(fit(reading), fit(PLAIN)):
             return ""
-    text = f"The {what} of the results fit the items {reading.words}, not as they are. They must "
-    return text + f"be {reading.remedy}."
+    text = f"The {what} of the results fit the items {reading.words}, not as they are. "
+    return f"{text}They must be {reading.remedy}."
 
 
 _NEAR: Final = 0.1
@@ -279,8 +279,8 @@ def _of_category_ids(
         shifted, same = (own.best(np.where(own.step == n, overlap, 0)) for n in (step, 0))
         if own.is_better(shifted, same):
             text = "The results fit items of other categories: their category ids seem to be "
-            text += f"shifted by one ({-step:+d}). In the file the ids are {known[0]} to "
-            return text + f"{known[-1]}."
+            text += f"shifted by one ({-step:+d}). "
+            return f"{text}In the file the ids are {known[0]} to {known[-1]}."
     now, same = pairs.best(overlaps), pairs.best(np.where(pairs.step == 0, overlaps, 0))
     one = len(known) > 1 and len(set(results.category_ids)) == 1
     # One category that no image has is not by chance on others, even in one image.
