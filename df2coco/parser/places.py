@@ -134,7 +134,7 @@ class Archive:
             reason = f"{twice[0]} is in it twice{more}: the last is read. Pack it again."
             self.faults.append((self.label, reason))
         first = min((member.offset for _, member in members), default=0)
-        if first and starts_as_zip(path) and starts_as_zip(path, first):
+        if first > 0 and starts_as_zip(path) and starts_as_zip(path, first):
             reason = "two archives joined: only the last is read. Separate them, or unpack both."
             self.faults.append((self.label, reason))
 
