@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from df2coco.lazy_numpy import np
+
 Box: TypeAlias = Sequence[Any]
 Size: TypeAlias = Sequence[Any]
 """Width and height of the image, or of the image of each box."""
@@ -42,8 +44,6 @@ def ious(a: Box, b: Box) -> Any:
 
     Columns of shape (n, 1) and (m,) give the matrix of all pairs.
     """
-    import numpy as np
-
     common, union = _overlap(a, b, np.minimum, np.maximum)
     return np.divide(common, union, out=np.zeros_like(union), where=union != 0)
 
@@ -56,9 +56,6 @@ def _overlap(a: Box, b: Box, least: Any, most: Any) -> tuple[Any, Any]:
     down = least(y + h, other_y + other_h) - most(y, other_y)
     common = most(across, 0) * most(down, 0)
     return common, w * h + other_w * other_h - common
-
-
-# ---------------------------------------------------------------- read otherwise
 
 
 class Step(NamedTuple):
@@ -104,7 +101,10 @@ _UNITS: Final = (
 
 
 class Reading(NamedTuple):
-    """Something else that numbers may mean than pixels of the image and x, y, width, height."""
+    """Something else that numbers may mean than pixels of the image and x, y, width, height.
+
+    Its `words` and `remedy` are those of its steps.
+    """
 
     form: Step
     order: Step
@@ -117,12 +117,10 @@ class Reading(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What follows "these fit"."""
         return " ".join(step.words for step in (self.form, self.order, self.unit) if step.words)
 
     @property
     def remedy(self) -> str:
-        """What follows "They must be", to be as in a COCO file."""
         return ", then ".join(step.remedy for step in self.steps)
 
     def box(self, box: Box, size: Size) -> Box:
@@ -163,16 +161,11 @@ def best_reading(
 ) -> tuple[Reading, float]:
     """That which fits best, and how well; what takes one step more must fit better by a margin."""
     fits = [(reading, fit(reading)) for reading in choices]
-    return max(fits, key=lambda pair: pair[1] - _MARGIN * len(pair[0].steps))
-
-
-_MARGIN: Final = 0.03
+    return max(fits, key=lambda pair: pair[1] - 0.03 * len(pair[0].steps))
 
 
 def _scales(reading: Reading, boxes: Box, truth: Box, size: Size) -> Iterator[Step]:
     """How boxes were scaled, by their sizes and what these should be."""
-    import numpy as np
-
     _, _, across, down = reading.box(boxes, size)
     sizes, longer, shorter = np.stack([*size]), np.maximum(*size), np.minimum(*size)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -203,24 +196,20 @@ def _times(factor: float) -> Step:
 
 
 def _of_square(side: int) -> Step:
-    return Step(
-        f"in pixels of a {side} x {side} input",
-        f"multiplied by the image's width / {side} (x) and height / {side} (y)",
-        lambda x, y, width, height: (x * width / side, y * height / side),
-    )
+    words = f"in pixels of a {side} x {side} input"
+    remedy = f"multiplied by the image's width / {side} (x) and height / {side} (y)"
+    return Step(words, remedy, lambda x, y, *size: (x * size[0] / side, y * size[1] / side))
 
 
 def _of_side(name: str, edge: Callable[[Any, Any], Any], side: int) -> Step:
-    return Step(
-        f"in pixels of the image with a {name} side of {side}",
-        f"multiplied by the image's {name} side / {side}",
-        lambda x, y, *size: (x * edge(*size) / side, y * edge(*size) / side),
-    )
+    def read(x: Any, y: Any, *size: Any) -> tuple[Any, Any]:
+        return x * edge(*size) / side, y * edge(*size) / side
+
+    words = f"in pixels of the image with a {name} side of {side}"
+    return Step(words, f"multiplied by the image's {name} side / {side}", read)
 
 
 def _of_letterbox(side: int) -> Step:
-    import numpy as np
-
     plain = _of_side("longer", np.maximum, side)
 
     def read(x: Any, y: Any, width: Any, height: Any) -> tuple[Any, Any]:
@@ -233,7 +222,5 @@ def _of_letterbox(side: int) -> Step:
 
 def _middle(values: Any) -> float:
     """The median of those that are numbers; 0 where there is none."""
-    import numpy as np
-
     values = values[np.isfinite(values) & (values > 0)]
     return float(np.median(values)) if values.size else 0.0

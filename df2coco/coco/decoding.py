@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -74,8 +74,7 @@ class Decoder:
 
     def convert(self, entries: list[dict[str, Any]]) -> list[Any] | None:
         """The same of objects."""
-        names = self._names
-        chosen = [{n: entry[n] for n in names if n in entry} for entry in entries]
+        chosen = [{n: entry[n] for n in self._names if n in entry} for entry in entries]
         try:
             return self.decode(msgspec.json.encode(chosen))
         except (RecursionError, UnicodeEncodeError):
@@ -90,10 +89,6 @@ class Decoder:
         return self._numbers(text)
 
 
-_OTHERS: Final = (*DATASET_FIELDS["annotations"], "item")
-"""Fields of annotations that are read as they come: files of others use them for anything."""
-
-
 class EntryDecoder(Decoder):
     """The entries of one of a file's lists as a use needs them, with what only DeepFashion2 has too."""
 
@@ -102,7 +97,9 @@ class EntryDecoder(Decoder):
         others: list[Any] = []
         if name == "annotations":
             others += [(field, Raw, Raw()) for field in USES[use].compared]
-            others += [(field, Any, None) for field in _OTHERS if field not in fields]
+            # Files of others use these names for anything: they are read as they come.
+            rest = (*DATASET_FIELDS["annotations"], "item")
+            others += [(field, Any, None) for field in rest if field not in fields]
         own_slots = {} if USES[use].whole else garments
         super().__init__(fields, self._required, own_slots, others=others)
         self._name = name
@@ -120,11 +117,12 @@ class EntryDecoder(Decoder):
         for number, entry in enumerate(entries, first):
             field = misfit(entry, self.fields, self._required)
             where = f"{self._name}[{number}]"
-            if field is not None and field not in entry:
+            if field is None:
+                continue
+            if field not in entry:
                 raise missing(path, where, field)
-            if field is not None:
-                text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
-                raise invalid(path, f"{where}.{field}", text)
+            text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
+            raise invalid(path, f"{where}.{field}", text)
         raise CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
 
 
@@ -142,9 +140,6 @@ def check_fields(document: Mapping[str, Any], path: Path, use: str = "any") -> N
                 raise invalid(path, f"images[{number}]", f"more than {MAX_PIXELS} pixels.")
 
 
-# ---------------------------------------------------------------- DeepFashion2's categories
-
-
 def find_garments(categories: Iterable[Mapping[str, Any]]) -> dict[int, Category]:
     """Category id of the file -> DeepFashion2's category of that name; {} for files of other datasets.
 
@@ -152,16 +147,9 @@ def find_garments(categories: Iterable[Mapping[str, Any]]) -> dict[int, Category
     called "vest" among others does not make it so.
     """
     entries = list(categories)
-    named = {
-        entry["id"]: same_name(entry.get("name"))
-        for entry in entries
-        if type(entry.get("id")) is int
-    }
+    named = {e["id"]: same_name(e.get("name")) for e in entries if type(e.get("id")) is int}
     found = {number: category for number, category in named.items() if category is not None}
     return found if 2 * len(found) > len(entries) else {}
-
-
-# ---------------------------------------------------------------- keypoints as text
 
 
 def own_text(text: bytes, category: Category) -> bytes | None:

@@ -10,7 +10,6 @@ from df2coco.errors import OptionError, shorten
 from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID, same_name
 from df2coco.version import __version__
 
-_FROM_IMAGES: Final = "from the images"
 SIZES_UNKNOWN: Final = "unknown: the smallest that hold the annotations"
 """The value of `image_sizes` where there were no images."""
 
@@ -35,7 +34,7 @@ class Condition(NamedTuple):
             match = _RANGE.fullmatch(part)
             low, high = (int(match[1]), int(match[3] or match[1])) if match else (1, 0)
             if match and match[2] and not match[3]:
-                high = len(meanings) or _LARGEST
+                high = len(meanings) or 1 << 53
             if low > high or (meanings and not 1 <= low <= high <= len(meanings)):
                 known = ", ".join(f"{n} {meaning}" for n, meaning in enumerate(meanings, 1))
                 of_what = f"a value of {name}" + (f" ({known})" if known else "")
@@ -51,7 +50,6 @@ class Condition(NamedTuple):
 
 
 _RANGE: Final = re.compile(r" *(\d{1,15}) *(- *(\d{1,15})?)? *", re.ASCII)
-_LARGEST: Final = 1 << 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class Conversion:
             **{name: getattr(self, name) for name in always},
             **sample,
             **{name: value for name, value in rare.items() if value},
-            "image_sizes": _FROM_IMAGES if self.sizes_known else SIZES_UNKNOWN,
+            "image_sizes": "from the images" if self.sizes_known else SIZES_UNKNOWN,
         }
 
 

@@ -59,8 +59,6 @@ class Cut(NamedTuple):
     """The annotations, in order."""
 
 
-# ---------------------------------------------------------------- cutting
-
 _BETWEEN: Final = re.compile(rb"\}\s*,\s*\{")
 
 
@@ -98,7 +96,6 @@ def _counted_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
 _COMMA: Final = re.compile(rb"\s*,")
 _START: Final = re.compile(rb"\s*\[")
 _ANNOTATIONS: Final = re.compile(rb'"annotations"\s*:\s*\[')
-_TAIL: Final = 1 << 20
 _END: Final = re.compile(rb'\]\s*(?:,\s*"(?:images|categories|info|licenses|type)"\s*:|\}\s*\Z)')
 
 
@@ -115,7 +112,7 @@ def cut(source: Loaded, *, exact: bool = False) -> Cut | None:
         if start is None or not isinstance(top, dict) or top.get("annotations") != []:
             return None  # the list stands inside of something else
         # With the other lists in front, these are nearly always the end of the file.
-        likely = len(buffer) - _TAIL if {"images", "categories"} <= top.keys() else 0
+        likely = len(buffer) - (1 << 20) if {"images", "categories"} <= top.keys() else 0
         end = None if exact else _END.search(buffer, max(start.end(), likely))
         guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
         for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
@@ -138,9 +135,6 @@ def read_text(path: Path, span: Span) -> bytes:
     with path.open("rb") as stream:
         stream.seek(span.start)
         return b"[%b]" % stream.read(span.end - span.start)
-
-
-# ---------------------------------------------------------------- reading
 
 
 def iter_list(source: Loaded, *, what: str, decode: Read | None = None) -> Iterator[list[Any]]:
@@ -217,11 +211,10 @@ def _annotations(
         items = decoder.decode(text) if decoder is not None else None
         if items is not None and not as_objects:
             return items
-        return take(_dicts(parse(text)), are_checked=items is not None)
+        part = _dicts(parse(text))
+        return part and take(part, are_checked=items is not None)
 
-    def take(part: list[Any] | None, *, are_checked: bool = False) -> list[Any] | None:
-        if not part:
-            return part
+    def take(part: list[Any], *, are_checked: bool = False) -> list[Any]:
         if not taken:
             refuse_other_kinds(source.path, part)
         if decoder is not None and not are_checked:
@@ -240,7 +233,7 @@ def _annotations(
                 yield part
                 taken += len(part)
     if rest:
-        yield take(rest) or []
+        yield take(rest)
 
 
 def load(path: str | Path) -> "COCO":

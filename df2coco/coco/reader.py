@@ -74,9 +74,7 @@ def _plain(value: Any) -> Any:
 # ---------------------------------------------------------------- a file as a whole
 
 
-def read_whole(
-    source: Loaded,
-) -> tuple[dict[str, Any], list[tuple[str, float]], list[str]]:
+def read_whole(source: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]], list[str]]:
     """The JSON object in a file, with lists of objects for images, annotations, categories.
 
     With it what `read` refuses: places ("annotations[3].bbox[0]") and values of NaN and infinities, and
@@ -146,9 +144,8 @@ def check_document(path: Path, document: Any) -> dict[str, Any]:
             what += ", but a list, as results of a model are"
         raise CocoFileError(f"{what}. Name a COCO file.", file=path)
     if "item1" in document and "source" in document:
-        raise CocoFileError(
-            "an annotation file of DeepFashion2. Convert the split with df2coco convert.", file=path
-        )
+        text = "an annotation file of DeepFashion2. Convert the split with df2coco convert."
+        raise CocoFileError(text, file=path)
     refuse_other_kinds(path, document.get("annotations"))
     for name in FIELDS:
         entries = document.get(name, [] if name == "annotations" else None)
@@ -162,10 +159,8 @@ def refuse_other_kinds(path: Path, annotations: Any) -> None:
     first = annotations[0] if isinstance(annotations, list) and annotations else None
     for field, what in _OTHER_KINDS.items():
         if isinstance(first, dict) and field in first and "bbox" not in first:
-            raise CocoFileError(
-                f"a file of {what}, which has no boxes, masks or landmarks. Name a file of instances.",
-                file=path,
-            )
+            text = f"a file of {what}, which has no boxes, masks or landmarks. "
+            raise CocoFileError(f"{text}Name a file of instances.", file=path)
 
 
 _OTHER_KINDS: Final = {

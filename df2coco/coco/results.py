@@ -150,9 +150,6 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-# ---------------------------------------------------------------- results in a COCO document
-
-
 def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str]) -> Loaded:
     """The annotations of a COCO document as a list of results; anything else as it is.
 
@@ -162,17 +159,27 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
     a document has its own ids. Where it has no such lists, its ids are the ground truth's.
     Raises `CocoFileError` when no annotation has a score, and for an image that the ground truth lacks.
     """
-    document = _document(source)
+    raw = source.raw
+    if raw is None:
+        with opened(source.path) as stream:
+            raw = stream.read() if stream.peek().lstrip()[:1] == b"{" else b""
+    document = parse_with_nan(raw) if raw.lstrip()[:1] == b"{" else None
+    if not isinstance(document, dict):
+        return source
     annotations = document.get("annotations")
     if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
         return source
-    results = [_with_score(annotation) for annotation in annotations]
+    results = [dict(annotation) for annotation in annotations]
+    for result in results:
+        attributes = result.get("attributes")
+        if isinstance(attributes, dict) and "score" in attributes:  # as CVAT has it
+            result.setdefault("score", attributes["score"])
     if not any("score" in result for result in results) and (results or document.get("images")):
-        raise CocoFileError(
-            "a COCO file without scores: ground truth, or the two files changed places. Name the ground "
-            "truth first, then the results, which have a score each.",
-            file=source.path,
+        text = (
+            "a COCO file without scores: ground truth, or the two files changed places. Name the "
         )
+        text += "ground truth first, then the results, which have a score each."
+        raise CocoFileError(text, file=source.path)
     used = {key: {_hashed(r.get(key)) for r in results} for key in ("image_id", "category_id")}
     ids = {
         "image_id": _image_ids(_entries(document, "images"), images, used["image_id"], source.path),
@@ -184,16 +191,6 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
     return Loaded(source.path, msgspec.json.encode(results))
 
 
-def _document(source: Loaded) -> dict[str, Any]:
-    """The JSON object in a file; {} where there is something else."""
-    raw = source.raw
-    if raw is None:
-        with opened(source.path) as stream:
-            raw = stream.read() if stream.peek().lstrip()[:1] == b"{" else b""
-    value = parse_with_nan(raw) if raw.lstrip()[:1] == b"{" else None
-    return value if isinstance(value, dict) else {}
-
-
 def _entries(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
     entries = document.get(name)
     if not isinstance(entries, list):
@@ -203,14 +200,6 @@ def _entries(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _hashed(value: Any) -> Any:
     return value if type(value) in (int, float, str) else None
-
-
-def _with_score(annotation: dict[str, Any]) -> dict[str, Any]:
-    """With its score, which CVAT has among the attributes."""
-    attributes = annotation.get("attributes")
-    if "score" in annotation or not isinstance(attributes, dict) or "score" not in attributes:
-        return dict(annotation)
-    return {**annotation, "score": attributes["score"]}
 
 
 def image_finder(images: Mapping[str, int]) -> Callable[[str], int | None]:
@@ -231,12 +220,10 @@ def _image_ids(
     """Id in the document -> id in the ground truth."""
     find = image_finder(images)
     ids = {}
-    for entry in entries:
-        name = entry.get("file_name")
-        if type(name) is not str or not images:
+    for entry in entries if images else ():
+        if type(name := entry.get("file_name")) is not str:
             continue
-        number = find(name)
-        if number is not None:
+        if (number := find(name)) is not None:
             ids[entry["id"]] = number
         elif entry["id"] in used:
             text = f"{shorten(name)} is not a file_name of the ground truth."

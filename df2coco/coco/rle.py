@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from df2coco.lazy_numpy import np
+
 _CHARACTERS: Final = bytes(range(48, 112))
 
 _LONGEST: Final = 7
@@ -38,8 +40,6 @@ def mask_areas(counts: Sequence[str], pixels: Sequence[int]) -> list[int | None]
 
 def _sums(texts: Sequence[bytes]) -> tuple[Any, Any, Any]:
     """Of each mask the pixels outside and inside, and whether all its runs are from 0 to 2^30."""
-    import numpy as np
-
     bits = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(48)
     ends = np.flatnonzero(bits < 32)
     lengths = np.diff(ends, prepend=-1)

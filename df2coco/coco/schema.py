@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
 import msgspec
 from msgspec import Meta, Struct
 
+from df2coco.coco.rle import mask_areas
 from df2coco.errors import CocoFileError
 from df2coco.limits import MAX_PIXELS, MAX_SIDE
 
@@ -76,29 +77,16 @@ Mask: TypeAlias = list[list[_Number]] | Rle
 def is_drawable(mask: list[list[float]] | Rle) -> bool:
     """Whether pycocotools can draw a mask: its outlines are not too long, or its counts fill its size."""
     if isinstance(mask, Rle):
-        return _is_filled(mask)
+        # pycocotools believes the counts, and would write beyond the mask.
+        pixels = mask.size[0] * mask.size[1]
+        if isinstance(mask.counts, list):
+            return sum(mask.counts) == pixels <= MAX_PIXELS
+        return pixels <= MAX_PIXELS and mask_areas([mask.counts], [pixels]) != [None]
     # No outline is longer than that, and one pass in C does for nearly all masks.
     return 2 * sum(map(abs, chain.from_iterable(mask))) <= LONGEST_OUTLINE or all(
         sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= LONGEST_OUTLINE
         for polygon in mask
     )
-
-
-def _is_filled(mask: Rle) -> bool:
-    # pycocotools believes the counts, and would write beyond the mask.
-    pixels = mask.size[0] * mask.size[1]
-    if pixels > MAX_PIXELS:
-        return False
-    if isinstance(mask.counts, list):
-        return sum(mask.counts) == pixels
-    from df2coco.coco.rle import mask_areas  # loads numpy
-
-    return mask_areas([mask.counts], [pixels]) != [None]
-
-
-def are_triples(numbers: list[float]) -> bool:
-    """Whether there are three numbers for each landmark."""
-    return len(numbers) % 3 == 0
 
 
 def is_id(value: Any) -> TypeGuard[int]:
@@ -190,7 +178,10 @@ FIELDS: Final[dict[str, dict[str, Field]]] = {
             is_drawable,
         ),
         "keypoints": Field(
-            list[_Number], "3 numbers x, y, v for each landmark", "keypoints-length", are_triples
+            list[_Number],
+            "3 numbers x, y, v for each landmark",
+            "keypoints-length",
+            lambda numbers: len(numbers) % 3 == 0,
         ),
         "num_keypoints": Field(_Count, "a whole number from 0", "num-keypoints-type"),
     },
@@ -269,13 +260,12 @@ def struct_of(
     Of others: name, type, and what stands for a missing one.
     """
     declared: list[Any] = [
-        (name, field.type) if name in required else (name, field.type, _MISSING.get(name))
+        (name, field.type)
+        if name in required
+        else (name, field.type, 0 if name == "iscrowd" else None)
         for name, field in fields.items()
     ]
     return msgspec.defstruct("Entry", [*declared, *others], gc=False, kw_only=True)
-
-
-_MISSING: Final = {"iscrowd": 0}
 
 
 def also_fit(entries: Sequence[Any], fields: Mapping[str, Field]) -> bool:
@@ -312,9 +302,8 @@ def missing(path: Path, entry: str, field: str, fault: str = "missing") -> CocoF
 
 def invalid(path: Path, field: str, text: str) -> CocoFileError:
     """The error for a fault that the validator has a finding of, too."""
-    return CocoFileError(
-        f"{text} df2coco validate reports all that is wrong.", file=path, field=field
-    )
+    text += " df2coco validate reports all that is wrong."
+    return CocoFileError(text, file=path, field=field)
 
 
 # ---------------------------------------------------------------- whole numbers written otherwise
@@ -326,8 +315,6 @@ _WHOLE_NUMBERS: Final = {
 }
 """List -> fields that pandas writes as 1.0 and mean 1. Of these, `iscrowd` may be false and true, too."""
 
-_USUAL: Final = frozenset({int, type(None)})
-
 
 def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tuple[int, str]]:
     """Change 1.0 into 1 in the entries of the list `name`, in place, and false into 0 for `iscrowd`.
@@ -338,7 +325,7 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
     changed = set()
     for field in _WHOLE_NUMBERS[name]:
         values = column(entries, field)
-        if _USUAL.issuperset(map(type, values)):
+        if {int, type(None)}.issuperset(map(type, values)):
             continue
         for position, (entry, value) in enumerate(zip(entries, values, strict=True)):
             # What exceeds 64 bits can be written by no fast JSON writer as an integer.
@@ -352,8 +339,7 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
 
 def check_known(path: Path, name: str, used: Iterable[int], known: Iterable[int]) -> None:
     """Raise `CocoFileError` when a value of "image_id" or "category_id" (`name`) is not in the file."""
-    unknown = set(used).difference(known)
-    if unknown:
+    if unknown := set(used).difference(known):
         raise unknown_id(name, min(unknown), path)
 
 
@@ -362,7 +348,6 @@ def unknown_id(name: str, value: int, file: Path, number: int | None = None) -> 
 
     `number` is the annotation's, from 0, where it is known.
     """
-    field, what = "annotations", f"{name} {value}"
-    if number is not None:
-        field, what = f"annotations[{number}].{name}", str(value)
-    return invalid(file, field, f"{what} is not in the file.")
+    if number is None:
+        return invalid(file, "annotations", f"{name} {value} is not in the file.")
+    return invalid(file, f"annotations[{number}].{name}", f"{value} is not in the file.")

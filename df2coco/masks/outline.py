@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from df2coco.lazy_numpy import np
+
 Point: TypeAlias = tuple[float, float]
 
 _SMALLEST: Final = 1.0
@@ -50,7 +52,6 @@ def _is_too_complex(polygons: Sequence[Sequence[float]]) -> bool:
     num_points = sum(map(len, polygons)) // 2
     if num_points > _MOST_POINTS or num_points**2 <= 2 * _MOST_CROSSINGS:
         return num_points > _MOST_POINTS
-    import numpy as np
     import shapely
 
     rings = [np.asarray(polygon, float).reshape(-1, 2) for polygon in polygons]
@@ -70,7 +71,6 @@ def _rings(masks: Sequence[Polygons]) -> list[list[list[Point]]]:
     """The borders of each mask's union: of each part, and of each hole."""
     if not masks:
         return []
-    import numpy as np
     import shapely
 
     unions = _unions([mask.segmentation for mask in masks])
@@ -98,7 +98,6 @@ def _rings(masks: Sequence[Polygons]) -> list[list[list[Point]]]:
 
 def _unions(masks: Sequence[Sequence[Sequence[float]]]) -> Any:
     """What each mask's polygons cover; None where they cover nothing."""
-    import numpy as np
     import shapely
 
     mask_of = np.repeat(np.arange(len(masks)), list(map(len, masks)))
@@ -155,8 +154,6 @@ def _join(rings: list[list[Point]]) -> list[Point]:
 
 def _bridges(rings: list[list[Point]]) -> Iterator[tuple[int, int]]:
     """The pairs of points, by their numbers, between which bridges join all rings (Prim)."""
-    import numpy as np
-
     points = np.concatenate(rings).T
     ring_of = np.repeat(np.arange(len(rings)), list(map(len, rings)))
     # The points outside, how near the rings are that are joined, and at which of their points.

@@ -12,18 +12,16 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from df2coco.lazy_numpy import Array, np
 
-_Array: TypeAlias = NDArray[Any]
+_Masks: TypeAlias = Sequence[Sequence[Sequence[float]]]
+_Sizes: TypeAlias = Sequence[tuple[int, int]]
 
 _SCALE: Final = 5
 """Steps a pixel (`scale` in rleFrPoly)."""
 
 
-def count_pixels(
-    segmentations: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
-) -> list[int]:
+def count_pixels(segmentations: _Masks, sizes: _Sizes) -> list[int]:
     """Pixels in the union of each item's polygons [x1, y1, x2, y2, ...]; `sizes` are the images' (width, height).
 
     A pixel's place in the image, down the columns, is a 32-bit number here, polygon after polygon: width
@@ -37,10 +35,8 @@ def count_pixels(
     return areas.tolist()  # type: ignore[no-any-return]
 
 
-def run_lengths(
-    segmentations: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
-) -> list[_Array]:
-    """The counts of the RLE of each item's mask, where no run but the first is 0; see `count_pixels`."""
+def run_lengths(segmentations: _Masks, sizes: _Sizes) -> list[dict[str, Any]]:
+    """Each mask as an uncompressed RLE, where no run but the first is 0; see `count_pixels`."""
     begins, ends, first, start = _runs(segmentations, sizes)
     apart = ends[:-1] < begins[1:]
     apart |= np.diff(np.repeat(np.arange(len(sizes)), np.diff(first))) > 0
@@ -54,12 +50,11 @@ def run_lengths(
     last = np.append(places[1:], len(edges)) - 1
     counts = np.diff(edges, append=edges[-1:])
     counts[last] = start + np.prod(np.array(sizes, np.uint32), axis=1) - edges[last]
-    return list(map(counts.__getitem__, map(slice, places, last + (counts[last] > 0))))
+    parts = map(counts.__getitem__, map(slice, places, last + (counts[last] > 0)))
+    return [{"size": [h, w], "counts": c} for c, (w, h) in zip(parts, sizes, strict=True)]
 
 
-def _runs(
-    segmentations: Sequence[Sequence[Sequence[float]]], sizes: Sequence[tuple[int, int]]
-) -> tuple[_Array, _Array, _Array, _Array]:
+def _runs(segmentations: _Masks, sizes: _Sizes) -> tuple[Array, Array, Array, Array]:
     """Where the runs of pixels in the items' masks begin and end; each item's first run, and at last their
     number; where the pixels of each item begin."""
     counts = np.fromiter(map(len, segmentations), np.intp, len(segmentations))
@@ -95,24 +90,24 @@ def _runs(
 class _Edges(NamedTuple):
     """Edges that pass from a column to the next; points are (x, y) in fifths of a pixel."""
 
-    start: _Array
+    start: Array
     """(E, 2): for a wide edge its left end, for a steep one its upper end."""
-    end: _Array
-    column: _Array
+    end: Array
+    column: Array
     """(E,): the first column that it leaves, counted from 0."""
-    columns: _Array
+    columns: Array
     """(E,): how many it leaves."""
-    height: _Array
+    height: Array
     """(E,): the image's."""
-    key: _Array
+    key: Array
     """(E,): of the first column's uppermost pixel."""
-    polygon: _Array
+    polygon: Array
 
-    def take(self, which: _Array) -> _Edges:
+    def take(self, which: Array) -> _Edges:
         return _Edges(*(values[which] for values in self))
 
 
-def _edges(points: _Array, lengths: _Array, width: _Array, height: _Array, base: _Array) -> _Edges:
+def _edges(points: Array, lengths: Array, width: Array, height: Array, base: Array) -> _Edges:
     polygon = np.repeat(np.arange(len(lengths)), lengths)
     following = np.arange(1, len(points) + 1)
     following[np.cumsum(lengths) - 1] -= lengths
@@ -132,7 +127,7 @@ def _edges(points: _Array, lengths: _Array, width: _Array, height: _Array, base:
     return _Edges(start, end, column, count, tall, base[polygon] + column * tall, polygon)
 
 
-def _keys(edges: _Edges, crossing: Callable[[_Edges, _Array, _Array], _Array]) -> _Array:
+def _keys(edges: _Edges, crossing: Callable[[_Edges, Array, Array], Array]) -> Array:
     """The places, down the columns, where edges leave a column: (sum of columns,)."""
     total = int(edges.columns.sum())
     # What grows from one crossing of an edge to the next is a multiple of the crossing's number among all,
@@ -149,7 +144,7 @@ def _keys(edges: _Edges, crossing: Callable[[_Edges, _Array, _Array], _Array]) -
     return keys
 
 
-def _wide(edges: _Edges, before: _Array, number: _Array) -> _Array:
+def _wide(edges: _Edges, before: Array, number: Array) -> Array:
     """The upper of the two steps around each crossing of edges that have a step for every x."""
     x, y = edges.start.T
     dx, dy = (edges.end - edges.start).T
@@ -161,11 +156,11 @@ def _wide(edges: _Edges, before: _Array, number: _Array) -> _Array:
     place *= step
     place += np.repeat(y, edges.columns)
     place += 0.5
-    upper: _Array = place.astype(np.int32)
+    upper: Array = place.astype(np.int32)
     return upper
 
 
-def _steep(edges: _Edges, before: _Array, number: _Array) -> _Array:
+def _steep(edges: _Edges, before: Array, number: Array) -> Array:
     """The upper of the two steps around each crossing of edges that have a step for every y."""
     x, y = edges.start.T
     dx, dy = (edges.end - edges.start).T
@@ -178,7 +173,7 @@ def _steep(edges: _Edges, before: _Array, number: _Array) -> _Array:
     step /= slope
     np.rint(step, out=step)
     # The nearest step is the first behind the crossing, or the last before it: rounding decides which.
-    upper: _Array = step.astype(np.int32)
+    upper: Array = step.astype(np.int32)
     step *= slope
     step += start
     step += 0.5
@@ -188,6 +183,6 @@ def _steep(edges: _Edges, before: _Array, number: _Array) -> _Array:
     return upper
 
 
-def _from_zero(values: _Array) -> _Array:
+def _from_zero(values: Array) -> Array:
     """Running totals, with a 0 before the first."""
     return np.concatenate(([0], np.cumsum(values, dtype=np.int64)))

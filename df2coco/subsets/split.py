@@ -188,9 +188,6 @@ def _write(
             writer.close()
 
 
-# ---------------------------------------------------------------- sharing out
-
-
 def share_out(
     groups: Mapping[Group, Counter[Hashable]], shares: Sequence[float], seed: int
 ) -> dict[Group, int]:
