@@ -56,8 +56,6 @@ class Decoder:
         self._numbers: Any = None
         if has_landmarks:
             self._numbers = msgspec.json.Decoder(fields["keypoints"].type).decode
-            if not fields["keypoints"].fits([0, 0, 0]):
-                self._garments = {}
 
     def decode(self, raw: bytes) -> list[Any] | None:
         """The entries in the JSON text of a list; None where one of them has to be looked at."""
@@ -111,8 +109,7 @@ class EntryDecoder(Decoder):
         Raises `CocoFileError` for the first that is not as it must be.
         """
         read_whole_numbers(self._name, entries)
-        items = self.convert(entries)
-        if items is not None:
+        if (items := self.convert(entries)) is not None:
             return items
         for number, entry in enumerate(entries, first):
             field = misfit(entry, self.fields, self._required)

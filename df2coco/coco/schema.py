@@ -235,12 +235,6 @@ USES: Final[Mapping[str, Use]] = {
 }
 """Use -> what it needs. "any": `load`, `draw` and `report`; "boxes ...": `export`."""
 
-_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
-    "images": ("id",),
-    "categories": ("id",),
-    "annotations": ("id", "image_id", "category_id"),
-}
-
 
 def fields_of(name: str, use: str = "any") -> tuple[dict[str, Field], tuple[str, ...]]:
     """The fields of the list `name` that are checked for a use, and those that must be there."""
@@ -248,8 +242,9 @@ def fields_of(name: str, use: str = "any") -> tuple[dict[str, Field], tuple[str,
     if needs.dataset:
         fields = fields | DATASET_FIELDS.get(name, {})
     if name != "annotations":
-        return fields, _REQUIRED[name]
-    return {n: fields[n] for n in fields if n not in needs.unread}, _REQUIRED[name] + needs.required
+        return fields, ("id",)
+    kept = {n: fields[n] for n in fields if n not in needs.unread}
+    return kept, ("id", "image_id", "category_id", *needs.required)
 
 
 def struct_of(

@@ -35,10 +35,6 @@ class Block(NamedTuple):
         return cls(len(images), b",\n".join(images), len(annotations), b",\n".join(annotations))
 
 
-_SPOOL: Final = 4 << 20
-"""Bytes of image entries that are kept in memory; more go to a temporary file."""
-
-
 class Writer:
     """Streams a COCO file: memory does not grow with what is added. Annotation ids count from 1.
 
@@ -58,16 +54,15 @@ class Writer:
         self.num_annotations = 0
         self._stream = stream
         self._path = path
-        # Beside the file, where there is room for it too, and not on a small /tmp.
+        # Beyond 4 MB beside the file, where there is room too, and not on a small /tmp.
         folder = os.path.dirname(os.path.realpath(path))
-        self._images = tempfile.SpooledTemporaryFile(_SPOOL, dir=folder)  # noqa: SIM115
+        self._images = tempfile.SpooledTemporaryFile(4 << 20, dir=folder)  # noqa: SIM115
         stream.write(b'{"info":%b' % encode(info))
         for name, value in {"licenses": [], **(others or {})}.items():
             if name not in OWN_KEYS:
                 stream.write(b",\n%b:%b" % (encode(name), encode(value)))
-        stream.write(
-            b',\n"categories":[\n%b\n],\n"annotations":[' % b",\n".join(map(encode, categories))
-        )
+        entries = b",\n".join(map(encode, categories))
+        stream.write(b',\n"categories":[\n%b\n],\n"annotations":[' % entries)
 
     def add(self, block: Block) -> None:
         """Add images and their annotations, and number the annotations."""

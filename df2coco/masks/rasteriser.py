@@ -156,8 +156,7 @@ def _wide(edges: _Edges, before: Array, number: Array) -> Array:
     place *= step
     place += np.repeat(y, edges.columns)
     place += 0.5
-    upper: Array = place.astype(np.int32)
-    return upper
+    return place.astype(np.int32)
 
 
 def _steep(edges: _Edges, before: Array, number: Array) -> Array:
@@ -173,7 +172,7 @@ def _steep(edges: _Edges, before: Array, number: Array) -> Array:
     step /= slope
     np.rint(step, out=step)
     # The nearest step is the first behind the crossing, or the last before it: rounding decides which.
-    upper: Array = step.astype(np.int32)
+    upper = step.astype(np.int32)
     step *= slope
     step += start
     step += 0.5
