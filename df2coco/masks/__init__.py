@@ -7,8 +7,8 @@ from df2coco.masks import rasteriser
 
 Segmentation: TypeAlias = "Sequence[Sequence[float]]"
 """Polygons [x1, y1, x2, y2, ...] of at least 3 points. They may overlap: the mask is their union."""
-Size: TypeAlias = tuple[int, int]
-"""Width and height of an image."""
+Sizes: TypeAlias = "Sequence[tuple[int, int]]"
+"""Width and height of the image of each item."""
 
 
 def union_mask(segmentation: Segmentation, width: int, height: int) -> Any:
@@ -37,8 +37,8 @@ def area_or_box(pixels: int, box: tuple[float, float, float, float]) -> float:
     return pixels or (x2 - x1) * (y2 - y1)
 
 
-def has_pixels(segmentation: Segmentation, size: Size) -> bool:
-    """Whether a mask in an image of this size has a pixel.
+def has_pixels(segmentation: Segmentation, size: tuple[int, int]) -> bool:
+    """Whether a mask in an image of this (width, height) has a pixel.
 
     It is drawn only where no column shows it, which takes no numpy and a twentieth of the time.
     """
@@ -85,20 +85,20 @@ _BATCH_CROSSINGS: Final = 1 << 22
 """Bounds its memory; some 100 items of the dataset come to half of it."""
 
 
-def union_areas(segmentations: Sequence[Segmentation], sizes: Sequence[Size]) -> list[int]:
-    """`union_area` of many items in a third of the time; `sizes` are those of their images."""
+def union_areas(segmentations: Sequence[Segmentation], sizes: Sizes) -> list[int]:
+    """`union_area` of many items in a third of the time."""
     return list(_together(segmentations, sizes, rasteriser.count_pixels, union_area))
 
 
-def union_masks(segmentations: Sequence[Segmentation], sizes: Sequence[Size]) -> list[Any]:
-    """`union_mask` of many items in half of the time; `sizes` are those of their images."""
+def union_masks(segmentations: Sequence[Segmentation], sizes: Sizes) -> list[Any]:
+    """`union_mask` of many items in half of the time."""
     masks = _together(segmentations, sizes, rasteriser.run_lengths, union_mask)
     return list(map(compressed, masks))
 
 
 def _together(
     segmentations: Sequence[Segmentation],
-    sizes: Sequence[Size],
+    sizes: Sizes,
     draw: Callable[..., Iterable[Any]],
     draw_one: Callable[..., Any],
 ) -> Iterator[Any]:
@@ -111,9 +111,7 @@ def _together(
             yield draw_one(polygons, *sizes[start])
 
 
-def _batches(
-    segmentations: Sequence[Segmentation], sizes: Sequence[Size]
-) -> Iterator[tuple[int, int]]:
+def _batches(segmentations: Sequence[Segmentation], sizes: Sizes) -> Iterator[tuple[int, int]]:
     """Which items can be drawn together, start to stop; one that is too large stands alone."""
     start, share = 0, 0.0
     for number, segmentation in enumerate(segmentations):

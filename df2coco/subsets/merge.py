@@ -126,8 +126,8 @@ def merge(
     them: "train/image/000001.jpg"; `folders` names other folders, one for each file. Categories of one name are
     one category; with `by_name` the new file has those of all files.
 
-    Of what df2coco notes in `info`, what holds for all files is kept; all their licenses are. An image's
-    `license` that its own file does not list is left out where it would mean another file's.
+    Of what df2coco notes in `info`, what holds for all files is kept; all their licenses are. A
+    `license` of an image that its file does not list is left out where it would mean another's.
 
     Raises `OptionError` for too few files or folders, or folders that are not names below a folder,
     `CocoFileError` when a file cannot be read or the files do not fit together (other categories, or
