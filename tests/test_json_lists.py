@@ -163,7 +163,7 @@ def test_the_work_is_linear(
     path.write_text(json.dumps({"images": [], "annotations": annotations, "categories": []}))
     size = path.stat().st_size
     parsed = brackets = 0
-    loads, pattern = json_lists.parse, json_lists.TOKEN
+    loads, pattern = json_lists.parse, json_lists._TOKEN
 
     def counted_loads(raw: bytes) -> Any:
         nonlocal parsed
@@ -178,7 +178,7 @@ def test_the_work_is_linear(
                 yield found
 
     monkeypatch.setattr(json_lists, "parse", counted_loads)
-    monkeypatch.setattr(json_lists, "TOKEN", Counted())
+    monkeypatch.setattr(json_lists, "_TOKEN", Counted())
     _, taken = read_all(path)
     assert taken == annotations
     assert parsed <= 4 * size

@@ -9,20 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from df2coco.coco import schema
 from df2coco.coco.reader import has_huge, parse
-from df2coco.coco.schema import (
-    DATASET_FIELDS,
-    FIELDS,
-    USES,
-    Field,
-    also_fit,
-    fields_of,
-    invalid,
-    misfit,
-    missing,
-    read_whole_numbers,
-    struct_of,
-)
+from df2coco.coco.schema import FIELDS, USES, Field, fields_of, invalid
 from df2coco.errors import CocoFileError, shorten
 from df2coco.limits import MAX_PIXELS
 from df2coco.taxonomy import CATEGORY_BY_ID, NUM_LANDMARKS, Category, same_name
@@ -48,7 +37,7 @@ class Decoder:
         has_landmarks = {"keypoints", "category_id"} <= fields.keys()
         if has_landmarks:  # most are zeros, which need not be made numbers
             types["keypoints"] = replace(fields["keypoints"], type=Raw)
-        struct = struct_of(types, required, others)
+        struct = schema.struct_of(types, required, others)
         self.fields = fields
         self._names: tuple[str, ...] = struct.__struct_fields__
         self._decode = msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
@@ -68,7 +57,12 @@ class Decoder:
                     entry.keypoints = self._landmarks(entry)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        return entries if also_fit(entries, self.fields) else None
+        for name, field in self.fields.items():
+            if (also := field.also) is not None:
+                values = [getattr(entry, name) for entry in entries]
+                if not all(also(value) for value in values if value is not None):
+                    return None
+        return entries
 
     def convert(self, entries: list[dict[str, Any]]) -> list[Any] | None:
         """The same of objects."""
@@ -96,7 +90,7 @@ class EntryDecoder(Decoder):
         if name == "annotations":
             others += [(field, Raw, Raw()) for field in USES[use].compared]
             # Files of others use these names for anything: they are read as they come.
-            rest = (*DATASET_FIELDS["annotations"], "item")
+            rest = (*schema.DATASET_FIELDS["annotations"], "item")
             others += [(field, Any, None) for field in rest if field not in fields]
         own_slots = {} if USES[use].whole else garments
         super().__init__(fields, self._required, own_slots, others=others)
@@ -108,18 +102,17 @@ class EntryDecoder(Decoder):
         `first` is the number of the first of them in the file at `path`.
         Raises `CocoFileError` for the first that is not as it must be.
         """
-        read_whole_numbers(self._name, entries)
+        schema.read_whole_numbers(self._name, entries)
         if (items := self.convert(entries)) is not None:
             return items
         for number, entry in enumerate(entries, first):
-            field = misfit(entry, self.fields, self._required)
+            field = schema.misfit(entry, self.fields, self._required)
             where = f"{self._name}[{number}]"
-            if field is None:
-                continue
-            if field not in entry:
-                raise missing(path, where, field)
-            text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
-            raise invalid(path, f"{where}.{field}", text)
+            if field is not None and field not in entry:
+                raise schema.missing(path, where, field)
+            if field is not None:
+                text = f"{shorten(entry[field])}, expected {self.fields[field].expected}."
+                raise invalid(path, f"{where}.{field}", text)
         raise CocoFileError("nested too deeply for a COCO file. Replace it.", file=path)
 
 

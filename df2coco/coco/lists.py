@@ -14,21 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from df2coco.coco import reader
 from df2coco.coco.decoding import EntryDecoder, check_fields, find_garments
-from df2coco.coco.reader import (
-    TOKEN,
-    Loaded,
-    check_document,
-    fault_of_json,
-    index,
-    no_collection,
-    opened,
-    parse,
-    parse_with_nan,
-    read,
-    refuse_other_kinds,
-    repeated_keys,
-)
+from df2coco.coco.reader import Loaded, no_collection, parse, parse_with_nan
 from df2coco.coco.schema import read_whole_numbers
 from df2coco.errors import CocoFileError
 
@@ -36,18 +24,11 @@ if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
 Buffer: TypeAlias = mmap.mmap | bytes
-Read: TypeAlias = Callable[[bytes], list[Any] | None]
-"""Reads the JSON text of a list; None: it cannot."""
+Span: TypeAlias = range
+"""Some elements of a list in a file: the numbers of their bytes, without the comma behind them."""
 
 _PART: Final = 2 << 20
 """Bytes of JSON that are parsed at a time."""
-
-
-class Span(NamedTuple):
-    """Some elements of a list in a file: bytes from `start` to `end`, without the comma behind them."""
-
-    start: int
-    end: int
 
 
 class Cut(NamedTuple):
@@ -76,7 +57,7 @@ def _guessed_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
 def _counted_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
     """The same by counting brackets, up to the one that closes the list, or to `end`."""
     depth = 0
-    for token in TOKEN.finditer(buffer, start, end):
+    for token in _TOKEN.finditer(buffer, start, end):
         character = buffer[token.start()]
         if character in b"[{":
             depth += 1
@@ -93,6 +74,8 @@ def _counted_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
     yield Span(start, end)
 
 
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[][{}]', re.DOTALL)
+"""In a JSON text a string, or a bracket outside of strings."""
 _COMMA: Final = re.compile(rb"\s*,")
 _START: Final = re.compile(rb"\s*\[")
 _ANNOTATIONS: Final = re.compile(rb'"annotations"\s*:\s*\[')
@@ -116,12 +99,12 @@ def cut(source: Loaded, *, exact: bool = False) -> Cut | None:
         end = None if exact else _END.search(buffer, max(start.end(), likely))
         guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
         for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
-            rest = head + buffer[spans[-1].end :]
+            rest = head + buffer[spans[-1].stop :]
             document = parse(rest)
             if isinstance(document, dict) and document.get("annotations") == []:
-                if "categories" not in document or repeated_keys(rest):
+                if "categories" not in document or reader.repeated_keys(rest):
                     return None  # reading it as a whole says what is wrong
-                return Cut(check_document(source.path, document), spans)
+                return Cut(reader.check_document(source.path, document), spans)
         return None
 
 
@@ -134,10 +117,12 @@ def read_text(path: Path, span: Span) -> bytes:
     """A part as the JSON text of a list, if the file was cut between annotations."""
     with path.open("rb") as stream:
         stream.seek(span.start)
-        return b"[%b]" % stream.read(span.end - span.start)
+        return b"[%b]" % stream.read(len(span))
 
 
-def iter_list(source: Loaded, *, what: str, decode: Read | None = None) -> Iterator[list[Any]]:
+def iter_list(
+    source: Loaded, *, what: str, decode: Callable[[bytes], list[Any] | None] | None = None
+) -> Iterator[list[Any]]:
     """The elements of a JSON list, in order, in parts of some megabytes.
 
     `decode` is asked first for each part, and may make something else of it than objects.
@@ -146,33 +131,30 @@ def iter_list(source: Loaded, *, what: str, decode: Read | None = None) -> Itera
     Raises `CocoFileError` when the file cannot be read or is not a list; `what` says of what it should be.
     """
 
-    def read_part(text: bytes) -> list[Any] | None:
+    def read_part(text: bytes, _: int) -> list[Any] | None:
         part = decode(text) if decode is not None else None
         return _dicts(parse_with_nan(text)) if part is None else part
 
-    taken = 0
+    def read_rest(taken: int) -> list[Any]:
+        raw = buffer[:]
+        whole = parse_with_nan(raw)
+        if not isinstance(whole, list):
+            lines = [parse_with_nan(line) for line in raw.splitlines() if line.strip()]
+            if len(lines) > 1 and _dicts(lines) is not None:
+                whole = lines
+        if whole is None:
+            raise reader.fault_of_json(source.path, raw)
+        if not isinstance(whole, list):
+            text = f"not a JSON list. Expected a list of {what}."
+            raise CocoFileError(text, file=source.path)
+        return whole[taken:]
+
     with _mapped(source) as buffer:
         start, end = _START.match(buffer), buffer.rfind(b"]")
         if start is not None and start.end() <= end and not buffer[end + 1 :].strip(b" \t\r\n"):
-            for part in _parts(buffer, Span(start.end(), end), read_part):
-                if part is None:
-                    break
-                taken += len(part)
-                yield part
-            else:
-                return
-        whole = parse_with_nan(buffer[:])
-        if not isinstance(whole, list):
-            lines = [parse_with_nan(line) for line in buffer[:].splitlines() if line.strip()]
-            if len(lines) > 1 and all(isinstance(line, dict) for line in lines):
-                whole = lines
-        if whole is None:
-            raise fault_of_json(source.path, buffer[:])
-    if not isinstance(whole, list):
-        text = f"not a JSON list. Expected a list of {what}."
-        raise CocoFileError(text, file=source.path)
-    if whole[taken:] or not taken:
-        yield whole[taken:]
+            yield from _parts(buffer, Span(start.end(), end), read_part, read_rest)
+        else:
+            yield read_rest(0)
 
 
 def read_parts(
@@ -186,7 +168,7 @@ def read_parts(
     """
     source = source if isinstance(source, Loaded) else Loaded(source)
     found = cut(source)
-    document = found.document if found else read(source)
+    document = found.document if found else reader.read(source)
     annotations = document.get("annotations", [])
     document["annotations"] = []
     for name in ("images", "categories"):
@@ -195,45 +177,35 @@ def read_parts(
     if use is not None:
         check_fields(document, source.path, use)
         decoder = EntryDecoder("annotations", use, find_garments(document["categories"]))
-    return document, _annotations(source, found, annotations, decoder, as_objects)
 
-
-def _annotations(
-    source: Loaded,
-    found: Cut | None,
-    rest: list[Any],
-    decoder: EntryDecoder | None,
-    as_objects: bool,
-) -> Iterator[list[Any]]:
-    taken = 0
-
-    def read_part(text: bytes) -> list[Any] | None:
+    def read_part(text: bytes, taken: int) -> list[Any] | None:
         items = decoder.decode(text) if decoder is not None else None
         if items is not None and not as_objects:
             return items
         part = _dicts(parse(text))
-        return part and take(part, are_checked=items is not None)
+        return part and take(part, taken, are_checked=items is not None)
 
-    def take(part: list[Any], *, are_checked: bool = False) -> list[Any]:
+    def take(part: list[Any], taken: int, *, are_checked: bool = False) -> list[Any]:
         if not taken:
-            refuse_other_kinds(source.path, part)
+            reader.refuse_other_kinds(source.path, part)
         if decoder is not None and not are_checked:
             items = decoder.read(part, source.path, taken)
             return part if as_objects else items
         read_whole_numbers("annotations", part)
         return part
 
-    if found is not None:
-        span = Span(found.spans[0].start, found.spans[-1].end)
+    def read_rest(taken: int) -> list[Any]:
+        return take(reader.read(source)["annotations"][taken:], taken)
+
+    def parts() -> Iterator[list[Any]]:
+        if found is None:
+            yield take(annotations, 0)
+            return
+        span = Span(found.spans[0].start, found.spans[-1].stop)
         with _mapped(source) as buffer:
-            for part in _parts(buffer, span, read_part):
-                if part is None:
-                    rest = read(source)["annotations"][taken:]
-                    break
-                yield part
-                taken += len(part)
-    if rest:
-        yield take(rest)
+            yield from _parts(buffer, span, read_part, read_rest)
+
+    return document, parts()
 
 
 def load(path: str | Path) -> "COCO":
@@ -245,28 +217,37 @@ def load(path: str | Path) -> "COCO":
     with no_collection():
         document, parts = read_parts(Path(path), "any", as_objects=True)
         document["annotations"] = list(chain.from_iterable(parts))
-    return index(document)
+    return reader.index(document)
 
 
-def _parts(buffer: Buffer, span: Span, read_part: Read) -> Iterator[list[Any] | None]:
-    """The elements of a list in parts; at last None if it cannot be read."""
-    start, end = span
+def _parts(
+    buffer: Buffer,
+    span: Span,
+    read_part: Callable[[bytes, int], list[Any] | None],
+    read_rest: Callable[[int], list[Any]],
+) -> Iterator[list[Any]]:
+    """The elements of a list, in parts.
+
+    `read_part` reads the JSON text of a list, `read_rest` all from where that gives None on. Both are
+    told the number of the first element.
+    """
+    start, taken = span.start, 0
     for cut_up in (_guessed_spans, _counted_spans):
         if start > span.start and (comma := _COMMA.match(buffer, start)):
             start = comma.end()
             del comma  # it holds the mapping, and the reading may be given up
-        for own in cut_up(buffer, start, end):
-            part = read_part(b"[%b]" % buffer[own.start : own.end])
+        for own in cut_up(buffer, start, span.stop):
+            part = read_part(b"[%b]" % buffer[own.start : own.stop], taken)
             if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
                 # Let the system take back the memory of what has been read.
-                buffer.madvise(mmap.MADV_DONTNEED, 0, own.end - own.end % mmap.PAGESIZE)
+                buffer.madvise(mmap.MADV_DONTNEED, 0, own.stop - own.stop % mmap.PAGESIZE)
             if part is None:
                 break
             yield part
-            start = own.end
-            if start == end:
+            start, taken = own.stop, taken + len(part)
+            if start == span.stop:
                 return
-    yield None
+    yield read_rest(taken)
 
 
 def _dicts(values: Any) -> list[Any] | None:
@@ -279,7 +260,7 @@ def _mapped(source: Loaded) -> Iterator[Buffer]:
     if source.raw is not None:
         yield source.raw
         return
-    with opened(source.path) as stream:
+    with reader.opened(source.path) as stream:
         buffer: Buffer = (
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.peek(1) else b""
         )

@@ -106,9 +106,9 @@ def read(source: Loaded) -> dict[str, Any]:
         if math.isinf(number):
             text = "an infinite number: Infinity, or one like 1e999. Most readers stop at it."
         raise invalid(source.path, where, text)
-    for key in keys:
+    if keys:
         text = "is in the file twice, and readers take the last one. Remove one of them."
-        raise CocoFileError(text, file=source.path, field=key)
+        raise CocoFileError(text, file=source.path, field=keys[0])
     for name in FIELDS:
         read_whole_numbers(name, document.get(name, []))
     return document
@@ -174,28 +174,26 @@ _OTHER_KINDS: Final = {
 # ---------------------------------------------------------------- keys that stand twice
 
 _TOP_KEY: Final = re.compile(rb'"(info|licenses|images|annotations|categories)"\s*:')
-TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[][{}]', re.DOTALL)
-"""In a JSON text a string, or a bracket outside of strings."""
+
+
+class _Key:
+    """A key of an object: equal to no other, so that a dict has those that stand twice, too."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
 
 
 def repeated_keys(raw: bytes) -> list[str]:
     """Which of the outermost keys of a COCO file stand in it more than once."""
-    found = list(_TOP_KEY.finditer(raw))
-    if len({key[1] for key in found}) == len(found):
+    found = _TOP_KEY.findall(raw)
+    if len(set(found)) == len(found):
         return []
-    # They may stand inside of something else: count brackets up to the last of them.
-    starts = {key.start(): key[1].decode() for key in found}
-    counts: Counter[str] = Counter()
-    depth = 0
-    for token in TOKEN.finditer(raw, 0, found[-1].end()):
-        start = token.start()
-        if raw[start] in b"[{":
-            depth += 1
-        elif raw[start] in b"]}":
-            depth -= 1
-        elif depth == 1 and start in starts:
-            counts[starts[start]] += 1
-    return [key for key, count in counts.items() if count > 1]
+    # They may stand inside of something else.
+    finite = re.sub(rb"NaN|Infinity", b"0", raw)
+    outermost = dict[_Key, msgspec.Raw]
+    keys = msgspec.json.decode(finite, type=outermost, dec_hook=lambda _, name: _Key(name))
+    counts = Counter(key.name for key in keys)
+    return [name for name, n in counts.items() if n > 1 and name.encode() in found]
 
 
 # ---------------------------------------------------------------- JSON, and what is not

@@ -25,8 +25,7 @@ _Box = tuple[_Coordinate, _Coordinate, _Length, _Length]
 _Corners = tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
 
 
-def are_in_order(corners: tuple[float, ...]) -> bool:
-    """Whether the first corner is left of and above the second."""
+def _are_in_order(corners: tuple[float, ...]) -> bool:
     return corners[0] <= corners[2] and corners[1] <= corners[3]
 
 
@@ -35,7 +34,7 @@ _IMAGE: Final = Field(_Id, "a whole number (000001.jpg is 1)")
 _CATEGORY: Final = Field(_Id, "a whole number (short sleeve top is 1)")
 _SCORE: Final = Field(Score, "a finite number")
 _BOX: Final = "4 numbers x, y, w, h"
-_CORNERS: Final = Field(_Corners, "4 numbers x1, y1, x2, y2", also=are_in_order)
+_CORNERS: Final = Field(_Corners, "4 numbers x1, y1, x2, y2", also=_are_in_order)
 _COMMON: Final = {"image_id": _IMAGE, "category_id": _CATEGORY, "score": _SCORE}
 
 RESULTS: Final[dict[str, dict[str, Field]]] = {
@@ -59,7 +58,7 @@ RESULTS: Final[dict[str, dict[str, Field]]] = {
         "gallery_bbox": Field(
             list[_Corners],
             "a list of boxes x1, y1, x2, y2",
-            also=lambda boxes: all(map(are_in_order, boxes)),
+            also=lambda boxes: all(map(_are_in_order, boxes)),
         ),
     },
     "query items": {
@@ -117,23 +116,20 @@ class ResultDecoder(Decoder):
         if type(entry) is not dict:
             raise FaultError("", f"{shorten(entry)}, expected an object.")
         name = misfit(entry, self.fields, self._required)
-        if name is not None:
-            expected = self._expected(name, entry.get(name))
-            raise FaultError(name, f"{shown(entry, name)}, expected {expected}.")
-        (result,) = self.convert([entry]) or (None,)
-        return result
-
-    def _expected(self, name: str, value: Any) -> str:
+        if name is None:
+            (result,) = self.convert([entry]) or (None,)
+            return result
+        expected, value = self.fields[name].expected, entry.get(name)
         if name in self._known:
             known = self._known[name]
             number = next((n for n in known if known[n] == value), min(known, default=None))
-            example = "" if number is None else f" ({known[number]} is {number})"
-            return f"a whole number{example}"
-        depth, inner = 0, value
-        while type(inner) is list and inner:
-            depth, inner = depth + 1, inner[0]
-        hint = _NESTING.get((name, depth), "") if type(inner) in (int, float) else ""
-        return f"{self.fields[name].expected}{hint}"
+            expected = "a whole number"
+            expected += "" if number is None else f" ({known[number]} is {number})"
+        depth = 0
+        while type(value) is list and value:
+            depth, value = depth + 1, value[0]
+        hint = _NESTING.get((name, depth), "") if type(value) in (int, float) else ""
+        raise FaultError(name, f"{shown(entry, name)}, expected {expected}{hint}.")
 
 
 _NESTING: Final = {
@@ -175,10 +171,8 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
         if isinstance(attributes, dict) and "score" in attributes:  # as CVAT has it
             result.setdefault("score", attributes["score"])
     if not any("score" in result for result in results) and (results or document.get("images")):
-        text = (
-            "a COCO file without scores: ground truth, or the two files changed places. Name the "
-        )
-        text += "ground truth first, then the results, which have a score each."
+        text = "a COCO file without scores: ground truth, or the two files changed places. "
+        text += "Name the ground truth first, then the results, which have a score each."
         raise CocoFileError(text, file=source.path)
     used = {key: {_hashed(r.get(key)) for r in results} for key in ("image_id", "category_id")}
     ids = {
@@ -192,10 +186,9 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
 
 
 def _entries(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    entries = document.get(name)
-    if not isinstance(entries, list):
-        return []
-    return [e for e in entries if isinstance(e, dict) and type(e.get("id")) in (int, float, str)]
+    found = document.get(name)
+    entries = found if isinstance(found, list) else []
+    return [e for e in entries if isinstance(e, dict) and _hashed(e.get("id")) is not None]
 
 
 def _hashed(value: Any) -> Any:
@@ -221,11 +214,11 @@ def _image_ids(
     find = image_finder(images)
     ids = {}
     for entry in entries if images else ():
-        if type(name := entry.get("file_name")) is not str:
-            continue
-        if (number := find(name)) is not None:
+        name = entry.get("file_name")
+        number = find(name) if type(name) is str else None
+        if number is not None:
             ids[entry["id"]] = number
-        elif entry["id"] in used:
+        elif type(name) is str and entry["id"] in used:
             text = f"{shorten(name)} is not a file_name of the ground truth."
             raise CocoFileError(text, file=path, field=f"images, id {entry['id']}")
     return ids

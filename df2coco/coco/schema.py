@@ -252,25 +252,13 @@ def struct_of(
 ) -> type[Any]:
     """What decodes and checks entries: they have `fields`, None where one is missing, and `others`.
 
-    Of others: name, type, and what stands for a missing one.
+    A missing `iscrowd` is 0. Of others: name, type, and what stands for a missing one.
     """
-    declared: list[Any] = [
-        (name, field.type)
-        if name in required
-        else (name, field.type, 0 if name == "iscrowd" else None)
-        for name, field in fields.items()
-    ]
-    return msgspec.defstruct("Entry", [*declared, *others], gc=False, kw_only=True)
-
-
-def also_fit(entries: Sequence[Any], fields: Mapping[str, Field]) -> bool:
-    """Whether what types cannot say is true of decoded entries."""
+    declared: list[Any] = []
     for name, field in fields.items():
-        if field.also is not None:
-            values = [getattr(entry, name) for entry in entries]
-            if not all(field.also(value) for value in values if value is not None):
-                return False
-    return True
+        absent = () if name in required else (0 if name == "iscrowd" else None,)
+        declared.append((name, field.type, *absent))
+    return msgspec.defstruct("Entry", [*declared, *others], gc=False, kw_only=True)
 
 
 def misfit(
@@ -335,14 +323,4 @@ def read_whole_numbers(name: str, entries: Iterable[dict[str, Any]]) -> set[tupl
 def check_known(path: Path, name: str, used: Iterable[int], known: Iterable[int]) -> None:
     """Raise `CocoFileError` when a value of "image_id" or "category_id" (`name`) is not in the file."""
     if unknown := set(used).difference(known):
-        raise unknown_id(name, min(unknown), path)
-
-
-def unknown_id(name: str, value: int, file: Path, number: int | None = None) -> CocoFileError:
-    """The error for an annotation whose "image_id" or "category_id" (`name`) is not in the file.
-
-    `number` is the annotation's, from 0, where it is known.
-    """
-    if number is None:
-        return invalid(file, "annotations", f"{name} {value} is not in the file.")
-    return invalid(file, f"annotations[{number}].{name}", f"{value} is not in the file.")
+        raise invalid(path, "annotations", f"{name} {min(unknown)} is not in the file.")

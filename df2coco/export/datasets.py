@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from df2coco.coco.info import conversion_of
 from df2coco.coco.lists import read_parts
-from df2coco.coco.schema import invalid, missing, unknown_id
+from df2coco.coco.schema import invalid, missing
 from df2coco.converter.options import Selection, Shape
 from df2coco.converter.run import convert
 from df2coco.errors import (
@@ -119,9 +119,11 @@ def numbered(
         own = list(enumerate(part, first))
         for number, annotation in own:
             if annotation.image_id not in images:
-                raise unknown_id("image_id", annotation.image_id, path, number)
+                text = f"{annotation.image_id} is not in the file."
+                raise invalid(path, f"annotations[{number}].image_id", text)
             if annotation.category_id not in categories:
-                raise unknown_id("category_id", annotation.category_id, path, number)
+                text = f"{annotation.category_id} is not in the file."
+                raise invalid(path, f"annotations[{number}].category_id", text)
         yield own
         first += len(part)
 
