@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from df2coco.coco import lists as json_lists
 from df2coco.coco.lists import cut, iter_list, read_parts, read_span
-from df2coco.coco.reader import Loaded, read
+from df2coco.coco.reader import Loaded, read, repeated_keys
 from df2coco.errors import CocoFileError
 from df2coco.validator import validate
 
@@ -228,6 +228,12 @@ def test_what_json_has_not_or_has_twice(tmp_path: Path, text: str, message: str)
     for read_file in (lambda: read_all(path), lambda: read(Loaded(path))):
         with pytest.raises(CocoFileError, match=re.escape(message)):
             read_file()
+
+
+@pytest.mark.parametrize("value", ["1", "NaN", "-Infinity", '{"annotations": []}'])
+def test_keys_that_stand_twice_with_anything_beside_them(value: str) -> None:
+    raw = f'{{"info": {{"x": {value}}}, "images": [{{"info": 1}}], "info": {{"images": 2}}, "x": 1, "x": 2}}'
+    assert repeated_keys(raw.encode()) == ["info"]
 
 
 def test_keys_inside_of_something_else_are_not_twice(tmp_path: Path) -> None:

@@ -289,6 +289,13 @@ def test_split_writes_nothing_over_its_input(whole: Path) -> None:
     assert [path.name for path in whole.parent.iterdir()] == [whole.name]
 
 
+def test_split_looks_at_its_outputs_before_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    (tmp_path / "o.json").write_text("no JSON")
+    with pytest.raises(OutputError, match=r"a\.json"):
+        split(tmp_path / "o.json", tmp_path, parts={"a": 0.5, "b": 0.5})
+
+
 # ---------------------------------------------------------------- merge
 
 
@@ -558,6 +565,14 @@ def test_split_says_how_far_it_is(whole: Path, tmp_path: Path) -> None:
     count = len(read(whole)["annotations"])
     assert calls[-1] == ("writing annotations", count, count)
     assert [done for _, done, _ in calls] == sorted({done for _, done, _ in calls})
+
+
+def test_equal_categories_are_joined_whatever_their_names(tmp_path: Path) -> None:
+    double = other(categories=names("shirt", "shirt"))
+    merge(write_both(tmp_path, double, double), tmp_path / "all.json")
+    assert read(tmp_path / "all.json")["categories"] == names("shirt", "shirt")
+    with pytest.raises(CocoFileError, match="two have one name"):
+        merge(write_both(tmp_path, double, other()), tmp_path / "all.json", by_name=True)
 
 
 def write_both(folder: Path, first: Document, second: Document) -> list[Path]:

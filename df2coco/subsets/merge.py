@@ -1,7 +1,7 @@
 """Several COCO files into one: what collides is numbered anew, nothing else changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,41 +47,37 @@ class Merged:
     left_out: tuple[str, ...]
 
 
-@dataclass(slots=True)
 class _Input:
-    """One of the files: what was found in it, and what changes."""
+    """One of the files: what is in it, and what changes."""
 
-    path: Path
-    document: dict[str, Any] = field(default_factory=dict)
-    """All but the annotations."""
-    ids: dict[str, set[Any]] = field(default_factory=lambda: {kind: set() for kind in _KINDS})
-    """Of each of `_KINDS`. Of pairs those that are whole numbers; others are in `other_pairs`."""
-    other_pairs: set[str] = field(default_factory=set)
-    shapes: set[str] = field(default_factory=set)
-    """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
-    new: dict[str, dict[Any, int]] = field(default_factory=lambda: {kind: {} for kind in _KINDS})
-    """Ids that change -> those of the merged file."""
-    foreign: set[Any] = field(default_factory=set)
-    """Ids of licenses of other files alone."""
-    folder: str = ""
-
-    def read(self) -> None:
-        """Note what is in the file. Raises `CocoFileError`."""
-        self.document, parts = read_parts(self.path, "any", as_objects=True)
+    def __init__(self, path: Path) -> None:
+        """Raises `CocoFileError`."""
+        self.path = path
+        self.name = split_of(path.stem) or path.stem
+        """The split that the file's name means, else the name itself."""
+        self.document, parts = read_parts(path, "any", as_objects=True)
+        """All but the annotations."""
+        self.ids: dict[str, set[Any]] = {kind: set() for kind in _KINDS}
+        """Of each of `_KINDS`. Of pairs also those that are text, and None for none."""
+        self.shapes: set[str] = set()
+        """Of masks and landmarks (`ALL_OR_NONE`) what its annotations have."""
+        self.new: dict[str, dict[Any, int]] = {kind: {} for kind in _KINDS}
+        """Ids that change -> those of the merged file."""
+        self.foreign: set[Any] = set()
+        """Ids of licenses of other files alone."""
+        self.folder = ""
         used: dict[str, set[int]] = {"image_id": set(), "category_id": set()}
-        pairs = set(map(pair_of, self.document["images"]))
         for part in parts:
             self.ids["annotation ids"].update(entry["id"] for entry in part)
+            self.ids["pair ids"].update(map(pair_of, part))
             self.shapes.update(n for n in ALL_OR_NONE if any(entry.get(n) for entry in part))
-            pairs.update(map(pair_of, part))
             for name in used:
                 used[name].update(entry[name] for entry in part)
+        self.ids["pair ids"].update(map(pair_of, self.document["images"]))
         for name, entries in (("image_id", "images"), ("category_id", "categories")):
             known = {entry["id"] for entry in self.document[entries]}
-            check_known(self.path, name, used[name], known)
+            check_known(path, name, used[name], known)
             self.ids[f"{name[:-3]} ids"] = known
-        self.ids["pair ids"] = {pair for pair in pairs if isinstance(pair, int)}
-        self.other_pairs = {pair for pair in pairs if isinstance(pair, str)}
 
     def image(self, entry: Entry) -> Entry:
         """An image as the merged file has it."""
@@ -135,12 +131,11 @@ def merge(
     """
     check_list("paths", paths)
     check_list("folders", folders)
-    inputs = [_Input(Path(path)) for path in paths]
-    out = Path(out)
-    if len(inputs) < 2:
+    sources, out = [Path(path) for path in paths], Path(out)
+    if len(sources) < 2:
         raise OptionError("name two files or more to merge.")
-    if folders and len(folders) != len(inputs):
-        text = f"{len(folders)} for {len(inputs)} files. Name one folder for each file."
+    if folders and len(folders) != len(sources):
+        text = f"{len(folders)} for {len(sources)} files. Name one folder for each file."
         raise OptionError(text, field="folders")
     for name in filter(None, folders):
         # File names must not lie outside of the images' folder, and must be portable.
@@ -149,12 +144,13 @@ def merge(
             text = "is not the name of a folder below that of the images. Example: train/image"
             raise OptionError(f"{shorten(name)} {text}", field="folders")
     check_suffix(out, ".json")
-    check_outputs([out], [each.path for each in inputs])
-    for number, each in enumerate(inputs):
-        progress("reading files", number, len(inputs))
-        each.read()
-        for earlier in inputs[:number]:
-            _check_fit(earlier, each)
+    check_outputs([out], sources)
+    inputs: list[_Input] = []
+    for number, path in enumerate(sources):
+        progress("reading files", number, len(sources))
+        inputs.append(_Input(path))
+        for earlier in inputs[:-1]:
+            _check_fit(earlier, inputs[-1])
     categories = _join_categories(inputs, by_name)
     others, left_out = _others(inputs)
     for kind in ("image ids", "annotation ids", "pair ids"):
@@ -164,8 +160,7 @@ def merge(
     with Outputs() as files, Writer(files.open(out), *head) as writer:
         for number, each in enumerate(inputs):
             progress("writing files", number, len(inputs))
-            _, parts = read_parts(each.path, "any", as_objects=True)
-            for part in parts:
+            for part in read_parts(each.path, "any", as_objects=True)[1]:
                 writer.add_entries((), map(each.renumbered, part))
             writer.add_entries(map(each.image, each.document["images"]), ())
         writer.close()
@@ -196,7 +191,8 @@ def _check_fit(earlier: _Input, other: _Input) -> None:
         text = f"have no {name}, but those of {with_it.path} have: readers stop where only some of "
         text += "a file have it. Add it, or remove it from all."
         raise CocoFileError(text, file=without.path, field="annotations")
-    if shared := earlier.other_pairs & other.other_pairs:
+    shared = earlier.ids["pair ids"] & other.ids["pair ids"]
+    if shared := {pair for pair in shared if isinstance(pair, str)}:
         text = f"{shorten(min(shared))} is in {earlier.path}, too, and pairs of two files are not "
         text += "the same. Write whole numbers, which merge can change."
         raise CocoFileError(text, file=other.path, field="pair_id")
@@ -214,9 +210,7 @@ def _join_categories(inputs: Sequence[_Input], by_name: bool) -> list[Entry]:
         entries: list[Entry] = each.document["categories"]
         if entries == joined:
             continue
-        ours, theirs = (
-            {str(e.get("name", e["id"])): e for e in part} for part in (joined, entries)
-        )
+        ours, theirs = ({str(e.get("name", e["id"])): e for e in n} for n in (joined, entries))
         fault: str | None = "two have one name. Give each its own"
         if len(ours) == len(joined) and len(theirs) == len(entries):
             fault = next(_misfits(ours, theirs, first.path, by_name), None)
@@ -237,12 +231,10 @@ def _misfits(
     ours: Mapping[str, Entry], theirs: Mapping[str, Entry], first: Path, by_name: bool
 ) -> Iterator[str]:
     """Why categories, by their names, cannot be joined with ours, which are those of the file `first`."""
-    for name, entry in (*theirs.items(), *ours.items()):
-        if not by_name and not (name in ours and name in theirs):
-            own, other = (
-                {e["id"]: shorten(n) for n, e in part.items()}.get(entry["id"], "nothing")
-                for part in (ours, theirs)
-            )
+    for name, entry in () if by_name else (*theirs.items(), *ours.items()):
+        if name not in ours or name not in theirs:
+            by_id = ({e["id"]: shorten(n) for n, e in part.items()} for part in (ours, theirs))
+            own, other = (part.get(entry["id"], "nothing") for part in by_id)
             text = f"{entry['id']}: {own} in {first}, {other} here"
             yield f"{text}. With --by-name the file gets the categories of both"
     for name, entry in theirs.items():
@@ -255,7 +247,7 @@ def _renumber(inputs: Sequence[_Input], kind: str) -> None:
     """Move the ids of a file that are those of files before it, all by the same number."""
     taken: set[int] = set()
     for each in inputs:
-        ids = each.ids[kind]
+        ids = {number for number in each.ids[kind] if type(number) is int}
         if not taken.isdisjoint(ids):
             # Behind the largest, counted from 1, also where an id is 0 or less.
             offset = max(taken) + 1 - min({1} | ids)
@@ -277,17 +269,12 @@ def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
         return len(set().union(*names)) < sum(map(len, names))
 
     for number, each in enumerate(inputs if folders or collide() else ()):
-        each.folder = folders[number].rstrip("/") if folders else f"{_name_of(each.path)}/image"
+        each.folder = folders[number].rstrip("/") if folders else f"{each.name}/image"
     if collide():
         names = ", ".join(str(each.path) for each in inputs)
         raise CocoFileError(
             f"images of {names} have equal file names. Name a folder for each with --folder."
         )
-
-
-def _name_of(path: Path) -> str:
-    """The split that a file's name means, else the name itself."""
-    return split_of(path.stem) or path.stem
 
 
 def _info(inputs: Sequence[_Input]) -> Any:
@@ -301,16 +288,12 @@ def _info(inputs: Sequence[_Input]) -> Any:
     if any(one and not one.sizes_known for one in made):
         agreed["image_sizes"] = SIZES_UNKNOWN
     first = infos[0] if isinstance(infos[0], dict) else {}
-    return {**first, "df2coco": {**agreed, "merged": [_name_of(each.path) for each in inputs]}}
+    return {**first, "df2coco": {**agreed, "merged": [each.name for each in inputs]}}
 
 
 def _agreed(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What is the same in all of some objects."""
-    return {
-        name: value
-        for name, value in found[0].items()
-        if all(name in each and each[name] == value for each in found)
-    }
+    return {k: v for k, v in found[0].items() if all(k in each and each[k] == v for each in found)}
 
 
 def _others(inputs: Sequence[_Input]) -> tuple[dict[str, Any], tuple[str, ...]]:
