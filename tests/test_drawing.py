@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 from PIL import Image, ImageChops, ImageColor
@@ -27,9 +28,16 @@ from df2coco.drawing import PARTS, USUAL_PARTS, Photos, draw, draw_image
 from df2coco.drawing.comparison import MATCHED, UNMATCHED, keys_of, mark_matches
 from df2coco.drawing.drawables import read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, place_labels
-from df2coco.drawing.overlay import LARGEST, SMALLEST, casing_of, distinguish, picture_size
-from df2coco.drawing.sheet import HAIRLINE, justify
-from df2coco.errors import CocoFileError, OutputError, SourceError
+from df2coco.drawing.overlay import (
+    LARGEST,
+    SMALLEST,
+    casing_of,
+    distinguish,
+    font,
+    picture_size,
+)
+from df2coco.drawing.sheet import HAIRLINE, Key, justify, legend
+from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category
 from tests.tools.garment_figure import FIGURE
@@ -119,8 +127,10 @@ def test_the_skeleton_is_drawn_even_where_the_file_has_none(category: Category) 
     assert long
     for a, b in long:
         x, y = ((p + q) / 2 for p, q in zip(points[a - 1], points[b - 1], strict=True))
-        around = [pixel(picture, x + dx, y + dy) for dx in (-2, -1, 0, 1, 2) for dy in (-2, 0, 2)]
+        around = [pixel(picture, x + dx, y + dy) for dx in range(-4, 5) for dy in range(-4, 5)]
+        casing = ImageColor.getrgb(casing_of(category.color))
         assert min(distance(p, color) for p in around) < 60, (a, b)
+        assert min(distance(p, casing) for p in around) < 100, (a, b)
 
 
 @pytest.mark.parametrize("of_file", [*LAYOUTS, "official"])
@@ -139,7 +149,7 @@ def test_results_in_any_layout_lie_where_the_annotation_lies(
 
 
 def test_other_datasets_bring_their_own_landmarks() -> None:
-    person = {"id": 1, "name": "person", "keypoints": list("abcde"), "skeleton": [[1, 2], [5, 9]]}
+    person = {"id": 1, "name": "person", "keypoints": list("abcde"), "skeleton": [[1, 2], [5, 6]]}
     keypoints = [300, 100, 2, 300, 500, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     annotation = {"id": 1, "category_id": 1, "keypoints": keypoints}
     (drawable,) = read_drawables([annotation], [person])
@@ -203,8 +213,20 @@ def test_a_run_length_mask_is_drawn_as_its_polygons_are() -> None:
         assert len({pixel(picture, x, y) for picture in pictures}) == 1
 
 
-MARKS = {"boxes": (550, 300), "masks": (150, 120), "landmarks": (300, 188)}
+MARKS = {
+    "boxes": (549, 299, 551, 301),
+    "masks": (149, 119, 151, 121),
+    "landmarks": (299, 187, 301, 189),
+    "numbers": (304, 168, 318, 184),
+}
 """Where parts of the item below are, and no other part of it."""
+
+
+def drawn_parts(picture: Image.Image) -> set[str]:
+    """The parts of the item below that are in a picture of it."""
+    plain = grey(picture.size)
+    changed = ImageChops.difference(picture, plain)
+    return {part for part, box in MARKS.items() if changed.crop(box).getbbox()}
 
 
 def trousers(visibility: int) -> dict[str, Any]:
@@ -214,12 +236,53 @@ def trousers(visibility: int) -> dict[str, Any]:
 
 
 def test_only_what_is_asked_for_is_drawn() -> None:
-    assert set(MARKS) == set(USUAL_PARTS)
-    for size in range(len(USUAL_PARTS) + 1):
-        for parts in itertools.combinations(USUAL_PARTS, size):
+    assert set(MARKS) == set(PARTS)
+    for size in range(len(PARTS) + 1):
+        for parts in itertools.combinations(PARTS, size):
             picture = draw_image(grey(), [trousers(2)], category_entries("unified"), parts=parts)
-            for part, at in MARKS.items():
-                assert (pixel(picture, *at) != ImageColor.getrgb(GREY)) == (part in parts)
+            assert drawn_parts(picture) == set(parts)
+            changed = ImageChops.difference(picture, grey()).getbbox() or (50, 50, 550, 550)
+            assert min(changed[:2]) >= 20
+            assert max(changed[2:]) <= 580
+
+
+def test_the_label_stands_at_the_parts_that_are_drawn() -> None:
+    """And there is none where nothing is drawn."""
+    corners = {"boxes": (300, 400), "masks": (80, 300), "landmarks": (400, 150)}
+    annotation = {
+        "id": 1,
+        "category_id": 1,
+        "bbox": [300, 400, 90, 80],
+        "segmentation": [[80, 300, 200, 300, 200, 350, 80, 350]],
+        "keypoints": [400, 180, 2, 480, 150, 1],
+    }
+    category = {"id": 1, "name": "top", "keypoints": ["a", "b"], "skeleton": []}
+    ends = {"boxes": (390, 480), "masks": (200, 350), "landmarks": (480, 180)}
+    (drawable,) = read_drawables([annotation], [category])
+    for part, (x, y) in corners.items():
+        assert drawable.extent([part]) == (x, y, *ends[part])
+        picture = draw_image(grey(), [annotation], [category], parts=[part, "numbers"])
+        color = ImageColor.getrgb(CATEGORY_BY_ID[1].color)
+        rows = [n for n in range(y - 50, y) if distance(pixel(picture, x, n), color) < 60]
+        assert 12 <= len(rows) <= 24  # one line of text, on the upper left corner
+        assert rows[-1] >= y - 5
+    assert drawable.extent(USUAL_PARTS) == (80, 150, 480, 480)
+    assert drawable.extent(["numbers"]) is None
+    mask = {"size": [200, 400], "counts": [80000]}
+    (whole,) = read_drawables([{"id": 1, "category_id": 1, "segmentation": mask}], [])
+    assert whole.extent(["masks"]) == (0, 0, 400, 200)
+    (boxed,) = read_drawables([{**annotation, "segmentation": mask}], [])
+    assert boxed.extent(["masks"]) == (300, 400, 390, 480)
+
+
+def test_a_label_makes_way_for_landmarks_that_are_drawn() -> None:
+    category = {"id": 1, "name": "top", "keypoints": ["a"], "skeleton": []}
+    box = {"id": 1, "category_id": 1, "bbox": [200, 200, 200, 200], "keypoints": [220, 190, 1]}
+    color = ImageColor.getrgb(CATEGORY_BY_ID[1].color)
+    for parts, free in ((("boxes",), False), (("boxes", "landmarks"), True)):
+        picture = draw_image(grey(), [box], [category], parts=parts)
+        assert (distance(pixel(picture, 200, 190), color) > 60) == free
+        assert (pixel(picture, 220, 190) == (255, 255, 255)) == free  # occluded, so hollow
 
 
 def test_a_label_stands_on_no_other_box_where_there_is_room() -> None:
@@ -230,6 +293,9 @@ def test_a_label_stands_on_no_other_box_where_there_is_room() -> None:
         not place.overlaps(Rectangle(60, 40, 240, 90))
         or place.shared(Rectangle(100, 100, 100, 200)) == 1600
     )
+    # Within both boxes, better in its own one than on its edge.
+    around = Wish(80, 20, (0, 0, 400, 400))
+    assert place_labels([Wish(80, 20, own), around], (400, 400))[0] == Rectangle(100, 100, 80, 20)
     # Where there is none, it stands where it did.
     assert place_labels([Wish(80, 20, own)], (400, 400)) == [Rectangle(100, 80, 80, 20)]
 
@@ -270,6 +336,10 @@ def test_numbers_stand_beside_landmarks() -> None:
     for x, y in FIGURE[8]:
         at = 50 + 500 * x, 50 + 500 * y
         assert changed.crop((at[0], at[1] - 25, at[0] + 30, at[1])).getbbox() is not None
+    assert [drawn_parts(picture) for picture in (plain, numbered)] == [
+        {"landmarks"},
+        {"landmarks", "numbers"},
+    ]
 
 
 def test_drawing_leaves_the_image_and_what_is_not_covered_as_they_are() -> None:
@@ -312,6 +382,11 @@ def test_positions_follow_the_pictures_size(size: tuple[int, int]) -> None:
     line = [pixel(picture, middle, y) for y in range(bottom - reach, bottom + 1)]
     assert min(distance(p, color) for p in line) < 60  # the box's lower edge is in sight
     assert pixel(picture, middle, 0) == ImageColor.getrgb(GREY)
+    half = [0, height / 2, width, height / 2, width, height, 0, height]
+    annotation["segmentation"] = [half]
+    picture = draw_image(grey(size), [annotation], category_entries("unified"), parts=("masks",))
+    for x in (picture.width // 2, picture.width - 3):
+        assert pixel(picture, x, bottom - 3) != ImageColor.getrgb(GREY)
 
 
 def test_every_color_stands_out_from_its_casing() -> None:
@@ -537,17 +612,19 @@ def test_a_label_stands_on_its_box_and_makes_way() -> None:
     wish = Wish(80, 20, box)
     assert place_labels([wish], (600, 600)) == [Rectangle(100, 80, 80, 20)]
     assert place_labels([wish], (600, 600), [dot(120, 90)]) == [Rectangle(220, 80, 80, 20)]
+    # In the middle of the upper side.
+    dots = [dot(120, 90), dot(280, 90)]
+    assert place_labels([wish], (600, 600), dots) == [Rectangle(160, 80, 80, 20)]
     first, second = place_labels([wish, wish], (600, 600))
     assert (first, second) == (Rectangle(100, 80, 80, 20), Rectangle(220, 80, 80, 20))
 
 
 def test_a_label_finds_the_one_free_place_at_its_box() -> None:
     wish, size = Wish(80, 20, (100.0, 100.0, 300.0, 300.0)), (600, 600)
-    everywhere = [dot(x, y) for x in range(0, 600, 9) for y in range(0, 600, 9)]
-    free = Rectangle(300, 170, 80, 30)  # on the right, halfway down
+    everywhere = [dot(x, y) for x in range(18, 400, 18) for y in range(18, 400, 18)]
+    free = Rectangle(300, 185, 80, 30)  # on the right, halfway down
     obstacles = [each for each in everywhere if not each.place.overlaps(free)]
-    (place,) = place_labels([wish], size, obstacles[::10] + obstacles)
-    assert place is not None
+    assert place_labels([wish], size, obstacles) == [Rectangle(300, 190, 80, 20)]
     # Where all places are equally bad, the first of them.
     whole = Obstacle(Rectangle(0, 0, 600, 600), 1)
     assert place_labels([wish], size, [whole]) == [Rectangle(100, 80, 80, 20)]
@@ -672,6 +749,123 @@ def test_a_sheets_pictures_lie_in_rows_apart_and_undistorted(
     for aspect, place in zip(aspects, places, strict=True):
         assert place.height <= 1.25 * height + 1
         assert abs(place.width - aspect * place.height) <= 1 + aspect / 2
+
+
+def sheet_of(folder: Path, sizes: Sequence[tuple[int, int]], **options: Any) -> Image.Image:
+    """A sheet of photos of those sizes, each all of its own color."""
+    (folder / "image").mkdir()
+    images = []
+    for number, size in enumerate(sizes, start=1):
+        name = f"{number:06d}.png"
+        Image.new("RGB", size, (40 * number, 0, 255)).save(folder / "image" / name)
+        images.append({"id": number, "file_name": name, "width": size[0], "height": size[1]})
+    document = {"images": images, "annotations": [], "categories": category_entries("unified")}
+    (folder / "coco.json").write_text(json.dumps(document))
+    out = folder / "sheet.png"
+    draw(folder / "coco.json", folder / "image", out, sample=len(sizes), **options)
+    return Image.open(out).convert("RGB")
+
+
+def photo_on(sheet: Image.Image, number: int) -> tuple[int, int, int, int]:
+    """Where on a sheet the color of the photo of that number is, and nothing else."""
+    plain = Image.new("RGB", sheet.size, (40 * number, 0, 255))
+    bands = ImageChops.difference(sheet, plain).split()
+    other = ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2])
+    box = other.point(lambda value: 255 * (value == 0)).getbbox()
+    assert box is not None
+    return box
+
+
+def test_every_photo_of_a_sheet_lies_at_its_place(tmp_path: Path) -> None:
+    sizes = [(300, 400), (400, 300), (900, 150), (400, 400), (300, 500), (640, 480)]
+    sheet = sheet_of(tmp_path, sizes)
+    places = [photo_on(sheet, number) for number in range(1, 7)]
+    for (width, height), (x1, y1, x2, y2) in zip(sizes, places, strict=True):
+        across, down = x2 - x1 + 2, y2 - y1 + 2  # with the frame
+        assert abs(across - width / height * down) < 2 + width / height
+        assert len(sheet.crop((x1, y1, x2, y2)).getcolors(99) or []) == 1
+    rows = [list(row) for _, row in itertools.groupby(places, key=lambda place: place[1])]
+    assert len(rows) > 1
+    for row in rows:
+        assert all(a[2] < b[0] for a, b in itertools.pairwise(row))
+        assert row[-1][2] < sheet.width
+    for above, below in itertools.pairwise([*rows, [(0, sheet.height, 0, 0)]]):
+        bottom = max(place[3] for place in above)
+        assert bottom + 14 < below[0][1]
+        for x1, _, x2, _ in above:  # the caption, on paper
+            caption = sheet.crop((x1, bottom + 2, x2, bottom + 16)).convert("L").getextrema()
+            assert caption[0] < 99 < caption[1] == 255
+
+
+def test_a_sheet_of_two_is_as_large_as_its_photos(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, [(300, 400), (400, 300)])
+    for number in (1, 2):
+        _, y1, _, y2 = photo_on(sheet, number)
+        assert 474 <= y2 - y1 <= 480
+
+
+def test_pairs_on_a_sheet_fill_it(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results.json", [])
+    sheet = sheet_of(tmp_path, [(400, 400), (400, 400)], results=results)
+    (_, top, left, _), (right, _, end, bottom) = (photo_on(sheet, number) for number in (1, 2))
+    assert 0 < right - left < 99
+    assert sheet.width - end < 99
+    assert 420 < bottom - top < 480
+
+
+# ---------------------------------------------------------------- legend
+
+KEYS = [
+    Key("swatch", "#ff0000", "long sleeve top"),
+    Key("dot", "#00aa00", "visible"),
+    Key("ring", "#0000ff", "occluded"),
+]
+"""In the legend's order."""
+
+
+def ink_in(strip: Image.Image, left: int = 0, right: int | None = None) -> tuple[int, ...]:
+    """x1, y1, x2, y2 of what is not paper between two columns."""
+    part = strip.crop((left, 0, right or strip.width, strip.height)).convert("L")
+    box = part.point(lambda value: 255 * (value < 200)).getbbox()
+    assert box is not None
+    return box[0] + left, box[1], box[2] + left, box[3]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.symbol)
+@pytest.mark.parametrize("size", [10, 20])
+def test_a_symbol_of_the_legend_lies_left_of_its_text(key: Key, size: int) -> None:
+    strip = legend([key], 300, size)
+    assert strip.size == (300, round(1.7 * size))
+    x1, y1, x2, y2 = ink_in(strip, 0, round(1.2 * size))
+    wide = size if key.symbol == "swatch" else 0.6 * size
+    assert (x2 - x1, y2 - y1) == pytest.approx((wide, wide), abs=2)
+    assert ((x1 + x2) / 2, (y1 + y2) / 2) == pytest.approx((0.5 * size, 0.85 * size), abs=1)
+    middle = pixel(strip, 0.5 * size, 0.85 * size - 0.5)
+    assert (distance(middle, ImageColor.getrgb(key.color)) < 40) == (key.symbol != "ring")
+    assert (distance(middle, (255, 255, 255)) < 40) == (key.symbol == "ring")
+    corner = pixel(strip, 0.5 * size - 0.37 * size, 0.85 * size - 0.37 * size)
+    assert (distance(corner, (255, 255, 255)) > 150) == (key.symbol == "swatch")
+    left, top, right, bottom = ink_in(strip, round(1.2 * size))
+    assert left == pytest.approx(1.4 * size, abs=2)
+    assert right - left == pytest.approx(font(size).getlength(key.text), rel=0.1)
+    assert (top + bottom) / 2 == pytest.approx(0.85 * size, abs=0.2 * size)
+    assert 0.6 * size < bottom - top < 1.2 * size
+
+
+def test_the_legends_entries_lie_in_rows_inside_it() -> None:
+    size, row = 10, 17
+    alone = [legend([key], 300, size) for key in KEYS]
+    lengths = [font(size).getlength(key.text) + 2.6 * size for key in KEYS]
+    total = math.ceil(sum(lengths))
+    for width, rows in ((total, 1), (total - 1, 2), (120, 3)):
+        strip = legend(KEYS[::-1], width, size)
+        assert strip.size == (width, rows * row)
+        dark = [255 - np.asarray(each.convert("L"), dtype=float) for each in (strip, *alone)]
+        # As much ink as they have alone: none is cut, and none on another.
+        assert dark[0].sum() == pytest.approx(sum(each.sum() for each in dark[1:]), rel=0.03)
+    for number, each in enumerate(alone):  # the three rows
+        there = strip.crop((0, row * number, width, row * number + row))
+        assert there.tobytes() == each.crop((0, 0, width, row)).tobytes()
 
 
 # ---------------------------------------------------------------- files
@@ -925,6 +1119,33 @@ def test_parts_are_known_ones(tmp_path: Path) -> None:
     assert "--only" not in run("draw", "--help").stdout
 
 
+def test_the_number_of_workers_is_checked_before_files_are_read(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="workers: 0"):
+        draw(tmp_path / "no.json", tmp_path, tmp_path / "x.png", workers=0)
+
+
+def test_a_sheet_too_large_for_jpeg_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, images, out = small_file(tmp_path), tmp_path / "image", tmp_path / "x.jpg"
+    large = Image.new("RGB", (1, 70_000))
+    monkeypatch.setattr("df2coco.drawing.batch.page", lambda *_: large)
+    with pytest.raises(OutputError, match=r"x\.jpg: cannot be written \(.*\)\. Try \.png\."):
+        draw(path, images, out)
+    assert not out.exists()
+    draw(path, images, out.with_suffix(".png"))
+
+
+def test_the_archive_of_the_photos_is_not_written_over(tmp_path: Path) -> None:
+    path, archive = small_file(tmp_path), tmp_path / "photos.png"
+    with zipfile.ZipFile(archive, "w") as stream:
+        stream.write(tmp_path / "image" / "000001.jpg", "image/000001.jpg")
+    before = archive.read_bytes()
+    with pytest.raises(OutputError, match="is read by this command"):
+        draw(path, archive, archive)
+    assert archive.read_bytes() == before
+
+
 def test_the_legend_explains_what_is_there_and_nothing_else() -> None:
     categories = category_entries("unified")
 
@@ -1052,6 +1273,12 @@ def test_matches_are_those_of_cocos_rule() -> None:
     truth = [{"bbox": box, "segmentation": square}]
     assert notes(truth, [{"bbox": box, "segmentation": low}])[1] == ["no match, IoU 0.33"]
     assert notes(truth, [{"bbox": box}])[1] == ["IoU 1.00"]
+    assert notes([{"bbox": box}], [{"segmentation": square}])[1] == ["IoU 1.00"]
+    # Results without a score come last, those of a model that found nothing else are read.
+    nothing: dict[str, Any] = {"score": None, "segmentation": None, "keypoints": []}
+    two = [{"bbox": box, **nothing}, {"bbox": half, "score": 0.1}, {"bbox": box, **nothing}]
+    best = ["no match", "no match", "IoU 0.50"]  # large ones stand first
+    assert notes([{"bbox": box}], two)[1] == best
     from pycocotools import mask as coco_mask
 
     rle = coco_mask.merge(coco_mask.frPyObjects(low, 600, 600))
@@ -1102,8 +1329,7 @@ def test_results_of_each_kind_are_drawn(part: str) -> None:
     field = {"boxes": "bbox", "masks": "segmentation", "landmarks": "keypoints"}[part]
     alone = {name: whole[name] for name in ("category_id", "score", field)}
     picture = draw_image(grey(), [alone], category_entries("unified"), predicted=True)
-    changed = {p for p, at in MARKS.items() if pixel(picture, *at) != ImageColor.getrgb(GREY)}
-    assert changed == {part}
+    assert drawn_parts(picture) == {part}
     if part == "landmarks":
         color = ImageColor.getrgb(CATEGORY_BY_ID[8].color)
         for x, y in FIGURE[8][3:]:

@@ -576,8 +576,8 @@ def test_folders_that_cannot_be_written(tmp_path: Path) -> None:
     for folder, message in (
         (tmp_path / "data", "holds files already"),
         (root / "train" / "image", "holds files already"),
-        (root / "train" / "image" / "yolo", "which is read"),
-        (root / "train" / "annos" / "yolo", "which is read"),
+        (root / "train" / "image" / "yolo", "/image/yolo: would be inside"),
+        (root / "train" / "annos" / "yolo", "/annos/yolo: would be inside"),
         (tmp_path / "file", "file: is not a folder"),
         (tmp_path / "no" / "yolo", "there is no folder"),
     ):

@@ -211,6 +211,21 @@ def test_which_numbers_come_back_to_the_letter(tmp_path: Path) -> None:
     assert repr(restored["landmarks"][:6]) == "[0, 12, 1, 12.5, 1, 2]"
 
 
+def test_far_corners_come_back_to_the_last_digit(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    # Where x1 + (x2 - x1) is 26.119999999999997.
+    text = json.dumps(make_annotation(make_item(9, bounding_box=[10.12, 10.12, 26.12, 26.12])))
+    (tmp_path / "there/000001.json").write_text(text)
+    annos = there_and_back(tmp_path / "there", tmp_path, asked(), images=None)
+    assert (annos / "000001.json").read_text() == text
+    # Where several numbers would do, the whole one: 15.000000000000002 + 1.3 is 16.3, too.
+    document = json.loads((tmp_path / "one.json").read_text())
+    document["annotations"][0]["bbox"] = [-1.3, 20.0, 16.3, 40.0]
+    assert restore_document(tmp_path / "there", document)[0] == 0
+    restored = json.loads((tmp_path / "there/annos/000001.json").read_text())
+    assert restored["item1"]["bounding_box"] == [-1.3, 20, 15, 60]
+
+
 def without_names(annotation: dict[str, Any]) -> Any:
     """All but `category_name`, which restore always writes."""
     for key, value in annotation.items():

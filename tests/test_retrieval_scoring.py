@@ -290,7 +290,8 @@ def test_unusable_ground_truth(
 
 
 def test_json_and_text(tmp_path: Path) -> None:
-    documents = ([query(scale=1), query(2, scale=3, cls=4)], GALLERY, [found(WRONG, RIGHT)])
+    queries = [query(scale=1), query(2, scale=3, cls=4)]
+    documents = (queries, GALLERY, [found(WRONG, RIGHT)])
     options = ("--per-category", "--by", "scale")
     document = json.loads(_command(tmp_path, *documents, options=(*options, "--json")).stdout)
     numbers = {"top1": 0.0, "top5": 0.5, "top10": 0.5, "top15": 0.5, "top20": 0.5}
@@ -301,6 +302,8 @@ def test_json_and_text(tmp_path: Path) -> None:
         "queries": 1,
         "missed": 1,
     }
+    plain = json.loads(_command(tmp_path, *documents, options=("--json",)).stdout)
+    assert plain == {**numbers, "queries": 2, "missed": 1, "notes": plain["notes"]}
     text = _command(tmp_path, *documents, options=options).stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "long sleeve outwear" in text

@@ -102,11 +102,12 @@ def test_parquet_keeps_the_types(rows: int, coco: Path, monkeypatch: pytest.Monk
 def test_a_file_of_somebody_else(end: str, tmp_path: Path) -> None:
     """What it does not say is empty; landmarks of other things are counted as they are."""
     document = {
-        "images": [{"id": 7, "file_name": 'a,"b"\nü.jpg'}],
+        "images": [{"id": 7, "file_name": 'a,"b"\nü.jpg', "pair_id": 5}],
         "categories": [{"id": 3, "name": "person"}, {"id": 4}],
         "annotations": [
             {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "keypoints": [1, 1, 2, 0, 0, 0]},
-            {"id": 2.0, "image_id": 7, "category_id": 4, "bbox": [1.5, 2, 3, 4], "area": 12},
+            {"id": 2.0, "image_id": 7, "category_id": 4, "bbox": [1.5, 2, 3, 4], "area": 12,
+             "pair_id": 8},
         ],
     }  # fmt: skip
     (tmp_path / "coco.json").write_text(json.dumps(document))
@@ -124,6 +125,8 @@ def test_a_file_of_somebody_else(end: str, tmp_path: Path) -> None:
         assert (second["id"], second["area"], second["visible"]) == ("2", "12.0", "")
     assert first["file_name"] == 'a,"b"\nü.jpg'
     assert [int(first[name]) for name in ("visible", "occluded", "unlabelled")] == [1, 0, 1]
+    # The image's, where the item says no other.
+    assert [int(row["pair_id"]) for row in (first, second)] == [5, 8]
 
 
 @pytest.mark.parametrize("end", ["csv", "parquet"])
