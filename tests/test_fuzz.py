@@ -29,7 +29,7 @@ from tests.tools.fuzz.cases import Outcome
 def test_mutated_input(fuzz: Callable[..., Outcome], number: int, low: int, high: int) -> None:
     outcome = fuzz(number, seed=1)
     assert outcome.failures == []
-    assert outcome.slowest[0] < cases.SLOW
+    assert outcome.slowest[0] < 2 * cases.SLOW  # coverage halves the speed
     assert low < outcome.accepted < high
 
 
