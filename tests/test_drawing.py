@@ -287,7 +287,8 @@ def test_a_label_makes_way_for_landmarks_that_are_drawn() -> None:
 
 def test_a_label_stands_on_no_other_box_where_there_is_room() -> None:
     own, other = (100, 100, 200, 300), (60, 40, 300, 130)
-    place = place_labels([Wish(80, 20, own), Wish(80, 20, other)], (400, 400))[0]
+    boxes = own, other, (300, 350, 390, 390)
+    place = place_labels([Wish(80, 20, box) for box in boxes], (400, 400))[0]
     assert place is not None
     assert (
         not place.overlaps(Rectangle(60, 40, 240, 90))
@@ -385,8 +386,51 @@ def test_positions_follow_the_pictures_size(size: tuple[int, int]) -> None:
     half = [0, height / 2, width, height / 2, width, height, 0, height]
     annotation["segmentation"] = [half]
     picture = draw_image(grey(size), [annotation], category_entries("unified"), parts=("masks",))
-    for x in (picture.width // 2, picture.width - 3):
+    for x in (0, picture.width // 2, picture.width - 3):
         assert pixel(picture, x, bottom - 3) != ImageColor.getrgb(GREY)
+
+
+def test_a_boxs_four_sides_look_the_same() -> None:
+    annotation = {"id": 1, "category_id": 8, "bbox": [150, 150, 300, 300]}
+    picture = draw_image(grey(), [annotation], category_entries("unified"), parts=("boxes",))
+    inward = [
+        [pixel(picture, 146 + n, 400) for n in range(9)],
+        [pixel(picture, 400, 146 + n) for n in range(9)],
+        [pixel(picture, 454 - n, 400) for n in range(9)],
+        [pixel(picture, 400, 454 - n) for n in range(9)],
+    ]
+    color = ImageColor.getrgb(CATEGORY_BY_ID[8].color)
+    casing = ImageColor.getrgb(casing_of(CATEGORY_BY_ID[8].color))
+    for side in inward:
+        assert {side[0], side[-1]} == {ImageColor.getrgb(GREY)}
+        line = min(range(9), key=lambda n: distance(side[n], color))
+        assert line in (3, 4, 5)
+        for part in (side[:line], side[line + 1 :]):  # the casing on both
+            assert min(distance(p, casing) for p in part) < 150
+
+
+def test_landmarks_of_small_items_are_small_wherever_they_lie() -> None:
+    category = {"id": 1, "name": "top", "keypoints": ["a", "b"], "skeleton": []}
+    for length, is_small in ((20, True), (400, False)):
+        places = [(570 - length, 550), (570, 550), (550, 570 - length), (550, 570)]
+        for pair in (places[:2], places[2:]):
+            annotation = {
+                "id": 1,
+                "category_id": 1,
+                "keypoints": [n for at in pair for n in (*at, 2)],
+            }
+            picture = draw_image(grey(), [annotation], [category], parts=("landmarks",))
+            x, y = pair[1]
+            assert (pixel(picture, x + 4, y) == ImageColor.getrgb(GREY)) == is_small
+
+
+def test_a_name_longer_than_the_picture_is_cut() -> None:
+    annotation = {"id": 1, "category_id": 1, "bbox": [100, 200, 400, 200]}
+    picture = draw_image(grey(), [annotation], [{"id": 1, "name": "i" * 999}], parts=["boxes"])
+    label = ImageChops.difference(picture, grey()).crop((0, 0, SIDE, 198)).getbbox()
+    assert label is not None
+    assert label[0] < 5
+    assert label[2] > 595
 
 
 def test_every_color_stands_out_from_its_casing() -> None:
@@ -603,6 +647,14 @@ def test_a_label_is_left_out_only_when_there_is_no_room(
                 assert any(map(free.overlaps, before))
 
 
+def test_labels_for_which_the_picture_has_no_room_are_left_out() -> None:
+    wishes = [Wish(60, 20, (80, 80, 90, 90))] * 9
+    *there, last = sorted(filter(None, place_labels(wishes, (100, 100))))
+    assert {place.y for place in (*there, last)} == {0, 20, 40, 60, 80}
+    assert len(there) == 4
+    assert last.x <= 40
+
+
 def dot(x: int, y: int) -> Obstacle:
     return Obstacle(Rectangle(x - 2, y - 2, 4, 4), 1)
 
@@ -622,17 +674,21 @@ def test_a_label_stands_on_its_box_and_makes_way() -> None:
 def test_a_label_finds_the_one_free_place_at_its_box() -> None:
     wish, size = Wish(80, 20, (100.0, 100.0, 300.0, 300.0)), (600, 600)
     everywhere = [dot(x, y) for x in range(18, 400, 18) for y in range(18, 400, 18)]
-    free = Rectangle(300, 185, 80, 30)  # on the right, halfway down
-    obstacles = [each for each in everywhere if not each.place.overlaps(free)]
-    assert place_labels([wish], size, obstacles) == [Rectangle(300, 190, 80, 20)]
+    for free, place in (
+        (Rectangle(300, 185, 80, 30), Rectangle(300, 190, 80, 20)),  # right, halfway down
+        (Rectangle(128, 75, 84, 30), Rectangle(130, 80, 80, 20)),  # above, a quarter along
+        (Rectangle(158, 278, 84, 24), Rectangle(160, 280, 80, 20)),  # within, in the middle
+    ):
+        obstacles = [each for each in everywhere if not each.place.overlaps(free)]
+        assert place_labels([wish], size, obstacles) == [place]
     # Where all places are equally bad, the first of them.
     whole = Obstacle(Rectangle(0, 0, 600, 600), 1)
     assert place_labels([wish], size, [whole]) == [Rectangle(100, 80, 80, 20)]
     # Where all is taken, what is least bad: a face is worse than a landmark.
     face = Obstacle(Rectangle(100, 60, 200, 60), 8)
-    (place,) = place_labels([wish], size, [face, dot(320, 200), dot(60, 200)])
-    assert place is not None
-    assert not place.overlaps(face.place)
+    (there,) = place_labels([wish], size, [face, dot(320, 200), dot(60, 200)])
+    assert there is not None
+    assert not there.overlaps(face.place)
 
 
 def test_labels_keep_off_the_face_above_a_top_and_not_above_a_skirt() -> None:
@@ -802,6 +858,7 @@ def test_a_sheet_of_two_is_as_large_as_its_photos(tmp_path: Path) -> None:
     for number in (1, 2):
         _, y1, _, y2 = photo_on(sheet, number)
         assert 474 <= y2 - y1 <= 480
+        assert sheet.height - y2 < 50  # the caption and the margin: there is nothing for a legend
 
 
 def test_pairs_on_a_sheet_fill_it(tmp_path: Path) -> None:
