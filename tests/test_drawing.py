@@ -191,6 +191,10 @@ def test_a_mask_is_the_union_of_its_polygons() -> None:
     one, both, other = (pixel(picture, at, at) for at in (150, 250, 350))
     assert one == both == other != ImageColor.getrgb(GREY)
     assert pixel(picture, 350, 150) == pixel(picture, 450, 450) == ImageColor.getrgb(GREY)
+    # Its edge is drawn stronger, not those of each polygon.
+    color = ImageColor.getrgb(CATEGORY_BY_ID[1].color)
+    assert distance(pixel(picture, 100, 150), color) < distance(one, color) / 2
+    assert pixel(picture, 200, 250) == pixel(picture, 250, 299) == both
 
 
 def test_a_run_length_mask_is_drawn_as_its_polygons_are() -> None:
@@ -900,7 +904,7 @@ def test_a_symbol_of_the_legend_lies_left_of_its_text(key: Key, size: int) -> No
     middle = pixel(strip, 0.5 * size, 0.85 * size - 0.5)
     assert (distance(middle, ImageColor.getrgb(key.color)) < 40) == (key.symbol != "ring")
     assert (distance(middle, (255, 255, 255)) < 40) == (key.symbol == "ring")
-    corner = pixel(strip, 0.5 * size - 0.37 * size, 0.85 * size - 0.37 * size)
+    corner = pixel(strip, 0.5 * size - 0.42 * size, 0.85 * size - 0.42 * size)
     assert (distance(corner, (255, 255, 255)) > 150) == (key.symbol == "swatch")
     left, top, right, bottom = ink_in(strip, round(1.2 * size))
     assert left == pytest.approx(1.4 * size, abs=2)
