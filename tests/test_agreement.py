@@ -299,6 +299,19 @@ def test_a_key_that_nobody_reads_may_not_be_infinite(
             run(place)
 
 
+@pytest.mark.parametrize("entries", ["images", "annotations", "categories"])
+def test_a_key_that_nobody_reads_may_not_have_more_digits_than_python_reads(
+    entries: str, base: dict[str, Any], validation: Path, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, validation / "image")
+    document = copy.deepcopy(base)
+    document[entries][0]["hash"] = "NUMBER"
+    place.path.write_text(json.dumps(document).replace('"NUMBER"', "7" * 4301))
+    for run in (lambda p: validate(p.path), *(run for _, run in (COMMANDS | SLOW).values())):
+        with pytest.raises(CocoFileError, match="not JSON"):
+            run(place)
+
+
 @pytest.mark.parametrize("value", [0, 1.0, "1", {}, [1.5], ["1"], [None], [-1], True])
 def test_float_polygons_of_another_type(value: Any, base: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "mutated.json"

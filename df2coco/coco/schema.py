@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeGuard, cast
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec import Meta, Struct
@@ -136,15 +136,11 @@ class Field:
 
     def all_fit(self, values: list[Any]) -> bool:
         """The same of many values, in one pass."""
-        decoded = self.decoded(values)
-        return decoded is not None and (self.also is None or all(map(self.also, decoded)))
-
-    def decoded(self, values: list[Any]) -> list[Any] | None:
-        """Values of the type, whatever `also` says of them; None where one is of another."""
         try:
-            return cast("list[Any]", msgspec.convert({"values": values}, self._holder).values)
+            decoded = msgspec.convert({"values": values}, self._holder).values
         except (msgspec.ValidationError, UnicodeEncodeError):
-            return None
+            return False
+        return self.also is None or all(map(self.also, decoded))
 
 
 _ID: Final = "a whole number from 0"

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from df2coco.boxes import to_corners
-from df2coco.coco.schema import FIELDS, LONGEST_OUTLINE, MAX_NUMBER, Entry, column, is_drawable
+from df2coco.coco.schema import FIELDS, MAX_NUMBER, Entry, column
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.lazy_numpy import Array, np
@@ -49,13 +49,7 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
     count = len(segmentations)
     outlines = Outlines([], np.full((count, 4), np.nan), np.zeros(count), [], [], [])
     lists = [segmentation for segmentation in segmentations if type(segmentation) is list]
-    good, numbers = False, None
-    if _MASK.decoded(lists) is not None and _are_even(set(map(len, chain.from_iterable(lists)))):
-        numbers = _numbers_of(lists)
-        # No outline is longer than that, which is found sooner for all together.
-        most = max((sum(map(len, polygons)) for polygons in lists), default=0)
-        is_short = 2 * most * np.abs(numbers).max(initial=0) <= LONGEST_OUTLINE
-        good = (is_short and _MASK.also is is_drawable) or _MASK.all_fit(lists)
+    good = _MASK.all_fit(lists) and _are_even(set(map(len, chain.from_iterable(lists))))
     for position, segmentation in enumerate(segmentations):
         polygons: list[Any] = []
         if type(segmentation) is list:
@@ -71,11 +65,7 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
             if type(polygon[0]) is int and type(sum(polygon)) is int:
                 outlines.integers.append(position)
                 break
-    return _measured(outlines, numbers if good else _numbers_of(outlines.polygons))
-
-
-def _numbers_of(masks: list[list[list[float]]]) -> Array:
-    return np.fromiter(chain.from_iterable(chain.from_iterable(masks)), float)
+    return _measured(outlines)
 
 
 def _are_even(lengths: set[int]) -> bool:
@@ -125,11 +115,12 @@ def _usable(outlines: Outlines, position: int, segmentation: list[Any]) -> list[
     return []
 
 
-def _measured(outlines: Outlines, numbers: Array) -> Outlines:
-    """With extents, totals and corners, made of all numbers of the polygons."""
+def _measured(outlines: Outlines) -> Outlines:
+    """With extents, totals and corners."""
     items = [position for position, polygons in enumerate(outlines.polygons) if polygons]
     if not items:
         return outlines._replace(corners=np.empty((3, 0)))
+    numbers = np.fromiter(chain.from_iterable(chain.from_iterable(outlines.polygons)), float)
     sizes = np.array([sum(map(len, outlines.polygons[position])) for position in items])
     firsts = np.cumsum(sizes) - sizes
     outlines.totals[items] = np.add.reduceat(numbers, firsts)
