@@ -1,4 +1,4 @@
-"""Areas of many masks at once, to the pixel as pycocotools draws them.
+"""Areas and RLEs of many masks at once, to the pixel as pycocotools draws them.
 
 pycocotools walks every outline in steps of a fifth of a pixel and keeps the steps on which it passes from
 one column of pixels to the next (maskApi.c, rleFrPoly). Those alone are computed here, for all polygons
