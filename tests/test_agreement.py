@@ -245,6 +245,7 @@ def test_a_rule_that_is_narrowed_is_felt_by_all_commands(
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_a_number_beyond_64_bits_is_refused_by_all_commands(
     base: dict[str, Any], validation: Path, tmp_path: Path
 ) -> None:
@@ -278,6 +279,7 @@ def test_a_key_that_nobody_reads_may_hold_any_integer(
         run(place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["1e999", "-1E+400", "1e99"])
 @pytest.mark.parametrize("entries", ["images", "annotations", "categories"])
 def test_a_key_that_nobody_reads_may_not_be_infinite(

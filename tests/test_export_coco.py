@@ -269,6 +269,7 @@ def test_the_archive_beside_a_file_is_found(files: Mapping[str, Path], tmp_path:
     assert bytes_of(tmp_path / "yolo" / "images" / "val") == PHOTOS
 
 
+@pytest.mark.slow
 def test_what_cannot_be_copied(files: Mapping[str, Path], tmp_path: Path) -> None:
     members = {f"image/{name}": data for name, data in PHOTOS.items()}
     archive = tmp_path / "image.zip"
@@ -325,6 +326,7 @@ def test_a_disk_that_cannot_hold_the_copies(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_subset_with_classes_out_of_an_archive(tmp_path: Path) -> None:
     """What nobody wants to unpack an archive for."""
     members = {

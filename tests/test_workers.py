@@ -347,6 +347,7 @@ def test_ctrl_c_reaches_the_parent_alone() -> None:
     assert not psutil.wait_procs(workers, timeout=5)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_no_worker_outlives_a_parent_that_is_killed() -> None:
     process = subprocess.Popen(
