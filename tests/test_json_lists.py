@@ -230,7 +230,9 @@ def test_what_json_has_not_or_has_twice(tmp_path: Path, text: str, message: str)
             read_file()
 
 
-@pytest.mark.parametrize("value", ["1", "NaN", "-Infinity", '{"annotations": []}'])
+@pytest.mark.parametrize(
+    "value", ["1", "NaN", "-Infinity", '{"annotations": []}', '"\\ud800"', 'NaN, "y": "\\udfff"']
+)
 def test_keys_that_stand_twice_with_anything_beside_them(value: str) -> None:
     raw = f'{{"info": {{"x": {value}}}, "images": [{{"info": 1}}], "info": {{"images": 2}}, "x": 1, "x": 2}}'
     assert repeated_keys(raw.encode()) == ["info"]

@@ -6,7 +6,7 @@ import io
 import json
 import math
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,24 +176,17 @@ _OTHER_KINDS: Final = {
 _TOP_KEY: Final = re.compile(rb'"(info|licenses|images|annotations|categories)"\s*:')
 
 
-class _Key:
-    """A key of an object: equal to no other, so that a dict has those that stand twice, too."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
 def repeated_keys(raw: bytes) -> list[str]:
     """Which of the outermost keys of a COCO file stand in it more than once."""
     found = _TOP_KEY.findall(raw)
     if len(set(found)) == len(found):
         return []
-    # They may stand inside of something else.
-    finite = re.sub(rb"NaN|Infinity", b"0", raw)
-    outermost = dict[_Key, msgspec.Raw]
-    keys = msgspec.json.decode(finite, type=outermost, dec_hook=lambda _, name: _Key(name))
-    counts = Counter(key.name for key in keys)
-    return [name for name, n in counts.items() if n > 1 and name.encode() in found]
+    # They may stand inside of something else: the outermost object is the last that ends.
+    objects: deque[list[tuple[str, Any]]] = deque(maxlen=1)
+    json.loads(raw, object_pairs_hook=objects.append)
+    counts = Counter(key for key, _ in objects[0])
+    known = {key.decode() for key in found}
+    return [name for name, number in counts.items() if number > 1 and name in known]
 
 
 # ---------------------------------------------------------------- JSON, and what is not

@@ -27,7 +27,7 @@ MAX_ID: Final = (1 << 63) - 1
 MAX_NUMBER: Final = 10_000_000
 """The largest coordinate: pycocotools crashes when drawing one that does not fit into an int."""
 
-LONGEST_OUTLINE: Final = 10_000_000
+_LONGEST_OUTLINE: Final = 10_000_000
 """The longest outline of a polygon in pixels: drawing it costs memory."""
 
 
@@ -83,8 +83,8 @@ def is_drawable(mask: list[list[float]] | Rle) -> bool:
             return sum(mask.counts) == pixels <= MAX_PIXELS
         return pixels <= MAX_PIXELS and mask_areas([mask.counts], [pixels]) != [None]
     # No outline is longer than that, and one pass in C does for nearly all masks.
-    return 2 * sum(map(abs, chain.from_iterable(mask))) <= LONGEST_OUTLINE or all(
-        sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= LONGEST_OUTLINE
+    return 2 * sum(map(abs, chain.from_iterable(mask))) <= _LONGEST_OUTLINE or all(
+        sum(abs(a - b) for a, b in zip(polygon, polygon[2:], strict=False)) <= _LONGEST_OUTLINE
         for polygon in mask
     )
 
