@@ -604,3 +604,24 @@ def test_results_of_81_slots_score_as_the_same_in_294(validation: Path, tmp_path
         for name, metrics in scores.per_category.items():
             assert metrics == pytest.approx(by_hand.per_category[name], abs=1e-9)
         assert evaluate("keypoints", truth, perfect).scores.metrics["AP"] == pytest.approx(1)
+
+
+def test_text_that_is_no_unicode_in_a_document_of_results(tmp_path: Path) -> None:
+    truth, results = tmp_path / "truth.json", tmp_path / "results.json"
+    item = {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": [1, 1, 9, 9],
+        "area": 81,
+        "iscrowd": 0,
+    }
+    document: dict[str, Any] = {
+        "images": [{"id": 1, "width": 20, "height": 20}],
+        "categories": [{"id": 1, "name": "x"}],
+        "annotations": [item],
+    }
+    truth.write_text(json.dumps(document))
+    document["annotations"] = [{**item, "score": 0.5, "text": "\ud800", "loss": math.nan}]
+    results.write_text(json.dumps(document))
+    assert evaluate("bbox", truth, results).as_json()["AP"] == pytest.approx(1)

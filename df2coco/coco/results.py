@@ -1,5 +1,6 @@
 """What the fields of a model's results must be, by kind."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
@@ -182,7 +183,10 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
     for result in results:
         for key, own in ids.items():
             result[key] = own.get(_hashed(result.get(key)), result.get(key))
-    return Loaded(source.path, msgspec.json.encode(results))
+    try:
+        return Loaded(source.path, msgspec.json.encode(results))
+    except UnicodeEncodeError:  # half of a surrogate pair, which only Python's json writes
+        return Loaded(source.path, json.dumps(results).encode())
 
 
 def _entries(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
