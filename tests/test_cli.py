@@ -425,7 +425,7 @@ def test_a_summary_has_what_the_library_gives(validation: Path, tmp_path: Path) 
     assert not summary.subset
 
 
-_SIGNAL_IN_A_FINALIZER = """
+_SIGNAL_NEAR_A_FINALIZER = """
 import os, signal, sys, time
 import df2coco.cli as cli
 
@@ -434,8 +434,17 @@ class Late:
         os.kill(os.getpid(), int(sys.argv[1]))
         sum(range(1000))
 
+class HalfMade:
+    def __init__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        sum(range(1000))
+        self.name = ""
+
+    def __del__(self):
+        self.name.strip()
+
 def run(_):
-    Late()
+    globals()[sys.argv[2]]()
     time.sleep(20)
     print("not ended")
 
@@ -445,6 +454,7 @@ cli.main()
 
 
 @pytest.mark.posix
+@pytest.mark.parametrize("name", ["Late", "HalfMade"])
 @pytest.mark.parametrize(
     ("number", "code", "lines"),
     [
@@ -452,9 +462,11 @@ cli.main()
         (signal.SIGTERM, 143, "df2coco: terminated.\n"),
     ],
 )
-def test_a_signal_in_a_finalizer_is_not_lost(number: signal.Signals, code: int, lines: str) -> None:
+def test_a_signal_is_neither_lost_nor_followed_by_what_finalizers_say(
+    number: signal.Signals, code: int, lines: str, name: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _SIGNAL_IN_A_FINALIZER, str(int(number))],
+        [sys.executable, "-c", _SIGNAL_NEAR_A_FINALIZER, str(int(number)), name],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         capture_output=True,
         text=True,

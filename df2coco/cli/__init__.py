@@ -1,6 +1,5 @@
 """The command line: how it starts and ends. Each module here is a group of commands, which call the library."""
 
-import contextlib
 import errno
 import importlib
 import io
@@ -69,6 +68,8 @@ def main() -> None:
                 signal.signal(number, signal.SIG_IGN)  # all is done or undone, the exit code known
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
+            if end.code in [128 + number for number in _ENDINGS]:
+                say("df2coco: terminated.")
             raise
         # Not by Python: having interrupted an import, it would end itself by the signal.
         os._exit(_INTERRUPTED)
@@ -92,21 +93,24 @@ def _run(arguments: list[str]) -> None:
     app()
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(number: int, _: FrameType | None) -> None:
     """End by an exception, so that temporary files and workers go."""
-    while frame is not None and frame.f_code.co_name != "__del__":
-        frame = frame.f_back
-    if frame is not None:  # which swallows what is raised in it: so once more, later
+    sys.unraisablehook = partial(_end_later, number)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
+
+
+def _end_later(number: int, swallowed: "sys.UnraisableHookArgs") -> None:
+    """The end was raised in a `__del__` or the like, which swallows it: so once more, a little later.
+
+    Anything else comes of the end itself, from an object that is half made, and is not shown.
+    """
+    if issubclass(swallowed.exc_type, (KeyboardInterrupt, SystemExit)):
         send = signal.raise_signal if os.name == "nt" else partial(os.kill, os.getpid())
         timer = Timer(0.01, send, (number,))
         timer.daemon = True
         timer.start()
-    elif number == signal.SIGINT:
-        raise KeyboardInterrupt
-    else:
-        with contextlib.suppress(OSError):
-            os.write(2, b"df2coco: terminated.\n")  # print is not safe in a handler
-        sys.exit(128 + number)
 
 
 # ---------------------------------------------------------------- standard streams
