@@ -6,11 +6,9 @@ import contextlib
 import io
 import os
 import shutil
-import signal
 import stat
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from df2coco.errors import OutputError
+from df2coco.signals import signals_wait
 
 _BUFFER: Final = 1 << 20
 
@@ -69,7 +68,7 @@ def check_folder(
 
 def _try_to_write(folder: Path) -> None:
     # Where the disk has no files without a name, a signal must not leave the name behind.
-    with _signals_wait(), tempfile.TemporaryFile(dir=folder):
+    with signals_wait(), tempfile.TemporaryFile(dir=folder):
         pass
 
 
@@ -241,11 +240,11 @@ class Outputs(contextlib.AbstractContextManager["Outputs"]):
         try:
             try:
                 if error is None:
-                    with _signals_wait():
+                    with signals_wait():
                         self._finish()
                         self._discard()  # here too: no signal may come between the two
             finally:
-                with _signals_wait():
+                with signals_wait():
                     self._discard()
         except KeyboardInterrupt:
             interrupted = True
@@ -374,26 +373,3 @@ def _put_back(output: _Output) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Signals that ask for an end are noted, and do what they would have done after the block.
-
-    Not by blocking them: another thread (tqdm has one) would take them, and Python interrupt this one.
-    """
-    came: list[int] = []
-    try:
-        with contextlib.ExitStack() as stack:
-            # Python calls handlers in the main thread alone.
-            is_main = threading.current_thread() is threading.main_thread()
-            names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if is_main else ()
-            for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-                handler = signal.getsignal(number)
-                if handler not in (None, signal.SIG_IGN):
-                    stack.callback(signal.signal, number, handler)
-                    signal.signal(number, lambda number, _: came.append(number))
-            yield
-    finally:
-        for number in dict.fromkeys(came):
-            signal.raise_signal(number)

@@ -21,7 +21,7 @@ PACKAGE = Path(df2coco.__file__).parent
 # From left to right: a module imports only from rows above its own.
 ROWS: list[set[str]] = [
     {"version", "limits", "lazy_numpy"},
-    {"errors", "progress"},
+    {"errors", "progress", "signals"},
     {"taxonomy", "split_names", "boxes", "outputs", "file_kind", "workers"},
     {"layouts"},
     {"releases", "parser", "coco", "masks"},

@@ -1,5 +1,6 @@
 """The command line: how it starts and ends. Each module here is a group of commands, which call the library."""
 
+import contextlib
 import errno
 import importlib
 import io
@@ -14,6 +15,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from df2coco.errors import printable
+from df2coco.signals import ENDINGS, signals_wait
 
 __all__ = ["COMMANDS", "load_commands", "main", "say"]
 
@@ -40,17 +42,13 @@ That list needs no module then: importing all of them would double its time.
 """
 
 _INTERRUPTED: Final = 130
-_ENDINGS: Final = [
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
-]
-"""Signals that ask for an end: also when the terminal is closed, on POSIX and on Windows."""
 
 
 def main() -> None:
     """The console script."""
     # A thread for each core costs more than all that numpy computes here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for number in (signal.SIGINT, *_ENDINGS):
+    for number in ENDINGS:
         # Nothing where it is ignored: nohup does that to SIGHUP.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _end)
@@ -64,12 +62,13 @@ def main() -> None:
             sys.exit(2)
         finally:
             sys.stdout.flush()
-            for number in (signal.SIGINT, *_ENDINGS):
+            for number in ENDINGS:
                 signal.signal(number, signal.SIG_IGN)  # all is done or undone, the exit code known
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != _INTERRUPTED:
-            if end.code in [128 + number for number in _ENDINGS]:
-                say("df2coco: terminated.")
+            if end.code in [128 + number for number in ENDINGS]:
+                with contextlib.suppress(OSError):
+                    os.write(2, b"df2coco: terminated.\n")  # the streams may not be guarded yet
             raise
         # Not by Python: having interrupted an import, it would end itself by the signal.
         os._exit(_INTERRUPTED)
@@ -119,7 +118,8 @@ def _end_later(number: int, swallowed: "sys.UnraisableHookArgs") -> None:
 def say(line: str = "") -> None:
     """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
     if "tqdm" in sys.modules:
-        sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
+        with signals_wait():  # it gives back a lock that an end has kept it from taking
+            sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
     else:
         print(printable(line), file=sys.stderr)
 
