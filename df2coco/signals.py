@@ -1,4 +1,4 @@
-"""Signals that ask for an end: Ctrl-C, a request to end, a terminal that is closed; on POSIX and on Windows."""
+"""Signals that ask for an end: Ctrl-C, SIGTERM, and those of a terminal that is closed."""
 
 import contextlib
 import signal
@@ -17,7 +17,7 @@ ENDINGS: Final = [
 def signals_wait() -> Iterator[None]:
     """Signals that ask for an end are noted, and do what they would have done after the block.
 
-    Not by blocking them: another thread (tqdm has one) would take them, and Python interrupt this one.
+    Blocking them is not enough: another thread would take them, and Python interrupt this one.
     """
     came: list[int] = []
     try:

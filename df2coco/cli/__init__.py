@@ -48,13 +48,13 @@ def main() -> None:
     """The console script."""
     # A thread for each core costs more than all that numpy computes here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for number in ENDINGS:
-        # Nothing where it is ignored: nohup does that to SIGHUP.
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _end)
-    _guard_streams()
     try:
         try:
+            for number in ENDINGS:
+                # Nothing where it is ignored: nohup does that to SIGHUP.
+                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    signal.signal(number, _end)
+            _guard_streams()
             _run(sys.argv[1:])
         except Exception:
             traceback.print_exc()
@@ -101,7 +101,7 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 def _end_later(number: int, swallowed: "sys.UnraisableHookArgs") -> None:
-    """The end was raised in a `__del__` or the like, which swallows it: so once more, a little later.
+    """The end was raised in a `__del__` or the like, which swallows it: once more, a little later.
 
     Anything else comes of the end itself, from an object that is half made, and is not shown.
     """
