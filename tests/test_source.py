@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -760,15 +758,6 @@ class TestNothingIgnoredInSilence:
             find_splits(tmp_path)
 
 
-@functools.lru_cache(maxsize=8)
-def _encrypted(members: tuple[tuple[str, bytes], ...], password: str) -> bytes:
-    """The archive of these members; encrypting photos takes seconds, and many tests want the same."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "encrypted.zip")
-        write_encrypted_zip(path, members, password, method=zipfile.ZIP_DEFLATED)
-        return path.read_bytes()
-
-
 def pack(folder: Path, path: Path, *, prefix: str = "", password: str | None = None) -> Path:
     """A zip of all files in a folder, deflated, encrypted if there is a password."""
     members = [
@@ -777,7 +766,7 @@ def pack(folder: Path, path: Path, *, prefix: str = "", password: str | None = N
         if file.is_file()
     ]
     if password is not None:
-        path.write_bytes(_encrypted(tuple(members), password))
+        write_encrypted_zip(path, members, password, method=zipfile.ZIP_DEFLATED)
         return path
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
         for name, data in members:

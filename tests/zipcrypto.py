@@ -6,6 +6,7 @@ members side by side, one byte of each at a time: 64,000 members take seconds in
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 import zipfile
@@ -51,7 +52,7 @@ def write_encrypted_zip(
         plain.append(salt + bytes([check]) + (_deflate(data) if method else data))
     directory = b""
     with path.open("wb") as file:
-        for (name, crc, size), data in zip(entries, encrypt(plain, password), strict=True):
+        for (name, crc, size), data in zip(entries, encrypt(tuple(plain), password), strict=True):
             offset, known = file.tell(), (0, 0, 0) if streamed else (crc, len(data), size)
             fields = (20, flags, method, 0, _DATE)
             file.write(_LOCAL.pack(b"PK\3\4", *fields, *known, len(name), 0) + name + data)
@@ -75,8 +76,12 @@ def _crc_table() -> NDArray[np.uint32]:
     return table.astype(np.uint32)
 
 
-def encrypt(messages: list[bytes], password: str | bytes) -> list[bytes]:
-    """Each message (with its header of 12 bytes) encrypted for itself."""
+@functools.lru_cache(maxsize=8)
+def encrypt(messages: tuple[bytes, ...], password: str | bytes) -> list[bytes]:
+    """Each message (with its header of 12 bytes) encrypted for itself.
+
+    Photos take seconds, and many tests want the same.
+    """
     table = _crc_table()
     lengths = np.array([len(message) for message in messages], np.int64)
     order = np.argsort(-lengths, kind="stable")  # the longest first: those still going are a prefix
