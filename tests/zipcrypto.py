@@ -47,7 +47,7 @@ def write_encrypted_zip(
     for name, data in members:
         crc = zlib.crc32(data)
         entries.append((name.encode(), crc, len(data)))
-        salt = hashlib.sha256(name.encode()).digest()[:11]
+        salt = hashlib.sha256(data).digest()[:11]
         check = 0 if streamed else crc >> 24
         plain.append(salt + bytes([check]) + (_deflate(data) if method else data))
     directory = b""
