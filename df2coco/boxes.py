@@ -124,7 +124,7 @@ class Reading(NamedTuple):
         return ", then ".join(step.remedy for step in self.steps)
 
     def box(self, box: Box, size: Size) -> Box:
-        """Four numbers as they stand, and the image -> the box that they mean."""
+        """Four numbers as they are, and the image -> the box that they mean."""
         if self.order.words:
             box = box[1], box[0], box[3], box[2]
         x1, y1, x2, y2 = to_corners(self.form.read(box))
@@ -146,7 +146,7 @@ def readings(
 ) -> list[Reading]:
     """All readings but `PLAIN`, those of few steps first.
 
-    Of points `forms` are the ways to choose them. `sample` are boxes as they stand, what they should be, and
+    Of points `forms` are the ways to choose them. `sample` are boxes as they are, what they should be, and
     their images, all as columns: also the scales that these have in common are tried.
     """
     every = []

@@ -15,7 +15,7 @@ class FileKind(NamedTuple):
     """What a file is, and what its user can do."""
 
     what: str
-    """ "a web page", to stand after "this is"."""
+    """ "a web page", to come after "this is"."""
     remedy: str
     """One or more sentences."""
     form: Literal["", "annotation", "coco", "many", "lines", "other"] = ""

@@ -1,6 +1,6 @@
 """Encrypted zip archives as the released downloads are, which the standard library can only read.
 
-The traditional cipher is a chain: each byte's key hangs on the bytes before. So numpy goes through all
+The traditional cipher is a chain: each byte's key depends on the bytes before. So numpy goes through all
 members side by side, one byte of each at a time: 64,000 members take seconds instead of minutes.
 """
 

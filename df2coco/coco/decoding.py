@@ -158,7 +158,7 @@ def own_text(text: bytes, category: Category) -> bytes | None:
 
 @functools.cache
 def _zeros(category_id: int) -> tuple[tuple[bytes, bytes], ...]:
-    """What stands before and behind a category's own slots if all others are 0, as JSON writes that."""
+    """What comes before and after a category's own slots if all others are 0, as JSON writes that."""
     slots = CATEGORY_BY_ID[category_id].slots
     before, after = 3 * slots.start, 3 * (NUM_LANDMARKS - slots.stop)
     return tuple(

@@ -44,7 +44,7 @@ _BETWEEN: Final = re.compile(rb"\}\s*,\s*\{")
 
 
 def _guessed_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
-    """The list whose elements stand from `start` to `end`, cut where an object seems to end."""
+    """The list whose elements lie from `start` to `end`, cut where an object seems to end."""
     while end - start > _PART:
         between = _BETWEEN.search(buffer, start + _PART, end)
         if between is None:
@@ -93,7 +93,7 @@ def cut(source: Loaded, *, exact: bool = False) -> Cut | None:
         head = buffer[: start.end()] if start else b""
         top = parse(head + b"]}")
         if start is None or not isinstance(top, dict) or top.get("annotations") != []:
-            return None  # the list stands inside of something else
+            return None  # the list is inside of something else
         # With the other lists in front, these are nearly always the end of the file.
         likely = len(buffer) - (1 << 20) if {"images", "categories"} <= top.keys() else 0
         end = None if exact else _END.search(buffer, max(start.end(), likely))

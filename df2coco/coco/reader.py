@@ -78,7 +78,7 @@ def read_whole(source: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]],
     """The JSON object in a file, with lists of objects for images, annotations, categories.
 
     With it what `read` refuses: places ("annotations[3].bbox[0]") and values of NaN and infinities, and
-    outermost keys that stand twice. Raises `CocoFileError` when it cannot be read as a COCO file.
+    outermost keys that are there twice. Raises `CocoFileError` when it cannot be read as a COCO file.
     """
     raw = source.raw
     if raw is None:
@@ -98,7 +98,7 @@ def read_whole(source: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]],
 def read(source: Loaded) -> dict[str, Any]:
     """The same alone, where whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
 
-    Also raises `CocoFileError` for NaN, for infinities, and for keys that stand twice.
+    Also raises `CocoFileError` for NaN, for infinities, and for keys that are there twice.
     """
     document, not_finite, keys = read_whole(source)
     for where, number in not_finite:
@@ -171,17 +171,17 @@ _OTHER_KINDS: Final = {
 """A field that only annotations of that kind have -> the kind."""
 
 
-# ---------------------------------------------------------------- keys that stand twice
+# ---------------------------------------------------------------- keys that are there twice
 
 _TOP_KEY: Final = re.compile(rb'"(info|licenses|images|annotations|categories)"\s*:')
 
 
 def repeated_keys(raw: bytes) -> list[str]:
-    """Which of the outermost keys of a COCO file stand in it more than once."""
+    """Which of the outermost keys of a COCO file are in it more than once."""
     found = _TOP_KEY.findall(raw)
     if len(set(found)) == len(found):
         return []
-    # They may stand inside of something else: the outermost object is the last that ends.
+    # They may be inside of something else: the outermost object is the last that ends.
     objects: deque[list[tuple[str, Any]]] = deque(maxlen=1)
     json.loads(raw, object_pairs_hook=objects.append)
     counts = Counter(key for key, _ in objects[0])

@@ -27,7 +27,7 @@ class Block(NamedTuple):
     images: bytes
     num_annotations: int
     annotations: bytes
-    """Each with the id `%d`. No other % stands in them."""
+    """Each with the id `%d`. There is no other % in them."""
 
     @classmethod
     def join(cls, images: Sequence[bytes], annotations: Sequence[bytes]) -> "Block":
@@ -86,7 +86,7 @@ class Writer:
             self.num_annotations += block.num_annotations
 
     def close(self) -> None:
-        """Write what stands after the annotations."""
+        """Write what comes after the annotations."""
         with self._images as images:
             self._stream.write(b'\n],\n"images":[')
             with reported_for(self._path):

@@ -30,7 +30,7 @@ class Restored:
     - files: Annotation files that were written.
     - items: Items in them.
     - losses: What the COCO file could not give back, a sentence each.
-    - strangers: Other annotation files that stand in the folder too.
+    - strangers: Other annotation files in the same folder.
     """
 
     files: int
@@ -139,7 +139,7 @@ _ALONE: Final = "Annotation files have DeepFashion2's categories alone."
 
 @dataclass
 class _Collector:
-    """Turns annotations into items as they are read: `images` often stands behind them."""
+    """Turns annotations into items as they are read: `images` often comes after them."""
 
     path: Path
     items: dict[int, list[tuple[Any, str]]] = field(default_factory=dict)

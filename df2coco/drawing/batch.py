@@ -58,7 +58,7 @@ def draw(
     of `image_ids` and `sample` more, chosen at random by `seed`; 12 when neither is given. `out` is a
     `.png` or `.jpg` file, which becomes the picture, or a contact sheet when there are several; or a
     folder, which gets one `.jpg` an image.
-    `results` is a model's results file: ground truth stands left then, and right the results with a
+    `results` is a model's results file: ground truth is on the left then, and on the right the results with a
     score of at least `min_score`, and colors say what matches (OKS or IoU of 0.5). `parts` chooses among
     the keys of `PARTS`. `workers` is the number of processes.
 
@@ -83,7 +83,7 @@ def draw(
         check = partial(check_outputs, [out])
     check(inputs)
     progress(f"reading {coco.name}", 0, 0)
-    # Twice over the file rather than all of it in memory: the images stand last.
+    # Twice over the file rather than all of it in memory: the images come last.
     with no_collection():
         document, _ = read_parts(coco, "any")
     photos = photos or Photos(find_photos(coco, document["images"]), password)

@@ -1,4 +1,4 @@
-"""Pages that pictures stand on: captions, legends, and many pictures in rows of equal height."""
+"""Pages of pictures: captions, legends, and many pictures in rows of equal height."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def evaluate(
         rounds += [[own != n for own in truth.items.values] for n, _ in enumerate(values, start=1)]
         curves, chosen, notes = score(engine, truth, found, rounds)
         if len(set(found.scores)) == 1:
-            # Equal scores are ranked as they stand in the list.
+            # Equal scores are ranked as in the list.
             curves += ENGINES[chosen](truth, found.reversed(), rounds[:1])
     everything, *others = (_scores(kind, truth.names.values(), own) for own in curves)
     reverse = others.pop() if len(others) > len(values) else everything

@@ -200,7 +200,7 @@ def _alike(pairs: _Pairs, scores: Array) -> Array:
 def _of_readings(
     what: str, pairs: _Pairs, choices: Sequence[Reading], fit: Callable[[Reading], Array]
 ) -> str:
-    """How `what` must be read to fit, where it does not as it stands."""
+    """How `what` must be read to fit, where it does not fit as it is."""
     with np.errstate(all="ignore"):
         reading, _ = best_reading(choices, lambda reading: _mean(fit(reading)))
         if not pairs.is_better(fit(reading), fit(PLAIN)):

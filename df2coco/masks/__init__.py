@@ -112,7 +112,7 @@ def _together(
 
 
 def _batches(segmentations: Sequence[Segmentation], sizes: Sizes) -> Iterator[tuple[int, int]]:
-    """Which items can be drawn together, start to stop; one that is too large stands alone."""
+    """Which items can be drawn together, start to stop; one that is too large is alone."""
     start, share = 0, 0.0
     for number, segmentation in enumerate(segmentations):
         width, height = sizes[number]

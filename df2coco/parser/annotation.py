@@ -146,7 +146,7 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
                 return None
             values = astuple(value)
             num_keys += len(values) - values.count(None)
-    # Every key brings a colon, so as many colons as keys proves that no key stands twice.
+    # Every key brings a colon, so as many colons as keys proves that no key is there twice.
     return document if raw.count(b":") == num_keys else None
 
 

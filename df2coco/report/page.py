@@ -1,4 +1,4 @@
-"""The page: what stands on it, given to the template."""
+"""The page: what is on it, given to the template."""
 
 from __future__ import annotations
 

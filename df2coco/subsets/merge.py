@@ -93,7 +93,7 @@ class _Input:
         return f"{self.folder}/{file_name}" if self.folder else file_name
 
     def renumbered(self, entry: Entry, fields: Mapping[str, str] = _ANNOTATION) -> Entry:
-        """An entry as the merged file has it, by the ids that stand in its `fields`."""
+        """An entry as the merged file has it, by the ids in its `fields`."""
         changed = entry.copy()
         for name, kind in fields.items():
             if (value := _key(entry.get(name))) in self.new[kind]:

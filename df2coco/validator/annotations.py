@@ -74,7 +74,7 @@ def _are_even(lengths: set[int]) -> bool:
 
 
 def _fault_of_form(segmentation: list[Any]) -> str:
-    """What is wrong with a list in which no polygons stand; "": nothing."""
+    """What is wrong with a list that holds no polygons; "": nothing."""
     first = segmentation[0] if segmentation else None
     inner = first[0] if type(first) is list and first else None
     if type(first) in (int, float):
@@ -245,7 +245,7 @@ class Annotations:
         return [get(each) if type(each) is int else None for each in self.column("category_id")]
 
     def where(self, wrong: Array, field: str = "") -> Iterator[Found]:
-        """The annotations for which the array (N,) is true, with a field as it stands there."""
+        """The annotations for which the array (N,) is true, with the value of a field."""
         for position in wrong.nonzero()[0].tolist():
             yield position, f"{field} {shorten(self.column(field)[position])}" if field else ""
 

@@ -125,7 +125,7 @@ def category_official_name(file: File) -> Iterable[Hit]:
 
     affects: MMDetection drops all items of a category that its metainfo spells differently.
     cause: The file is from the official converter, or from --preset official.
-    remedy: Give MMDetection's metainfo the names as they stand in this file.
+    remedy: Give MMDetection's metainfo the names of this file.
     """
     for entry, category in _garment_entries(file):
         if entry["name"] != category.name and entry["name"] in CATEGORY_BY_NAME:

@@ -51,8 +51,8 @@ PAGE: Final = f"{DOCS}checks/"
 class Hit(NamedTuple):
     """One place where a check finds its defect.
 
-    - id: The entry's `id`; "#3": it has none, and stands at place 3 of its list, from 0; None: the file.
-    - detail: What is wrong there: values as they stand in the file.
+    - id: The entry's `id`; "#3": it has none, and is at place 3 of its list, from 0; None: the file.
+    - detail: What is wrong there: values as they are in the file.
     - about: What `id` is of, where that is not what the check is about.
     """
 
@@ -297,7 +297,7 @@ def where(entries: list[Entry], wrong: Callable[[Entry], bool]) -> Iterator[Foun
 
 
 def same_ids(name: str, ids: list[Any], about: Callable[[int], str]) -> Iterator[Found]:
-    """A hit for each id that several entries of the list `name` have: where these stand."""
+    """A hit for each id that several entries of the list `name` have: where these are."""
     places: dict[Any, list[int]] = {each: [] for each in repeated(ids) if each is not None}
     for number, each in enumerate(ids) if places else ():
         if type(each) not in (list, dict) and each in places:

@@ -120,7 +120,7 @@ def _cause_of_box(file: File, number: int, fits: float) -> str:
 
 
 def _neighbours(image_ids: Sequence[Any], number: int) -> Iterator[int]:
-    """Other annotations of the same image: in nearly all files they stand close by."""
+    """Other annotations of the same image: in nearly all files they are close by."""
     near = range(max(0, number - 50), min(len(image_ids), number + 50))
     return (n for n in near if n != number and image_ids[n] == image_ids[number])
 
@@ -269,7 +269,7 @@ def landmarks_not_of_mask(file: File) -> Iterable[Found]:
 
 @check("warning", garments=True, needs="masks")
 def landmarks_reversed(part: Annotations) -> Iterable[Found]:
-    """The landmarks of a garment stand in reverse order.
+    """The landmarks of a garment are in reverse order.
 
     affects: Training learns each landmark at another one's place; a right result scores badly.
     cause: They were written from the last to the first.

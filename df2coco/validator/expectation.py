@@ -157,7 +157,7 @@ def differences(
 
 
 def _first_difference(source: Any, file: Any) -> tuple[str, Any, Any]:
-    """Where two values differ first: in which element of a list, and what stands there."""
+    """Where two values differ first: in which element of a list, and what is there."""
     if isinstance(source, list) and isinstance(file, list) and len(source) == len(file):
         for number, (a, b) in enumerate(zip(source, file, strict=True)):
             if a != b:
