@@ -12,7 +12,7 @@ Sources, column by column:
 - groups: the 81 aggregated landmarks of the winner of the 2020 landmark challenge (arXiv 2005.00419 and
   the table in its published code). Landmarks of different categories that play the same part share one.
 - sigmas: the official evaluation code, `pycocotools/cocoeval.py` of the DeepFashion2 API.
-- colors: ours, chosen so that color-blind people tell them apart, too.
+- colors: ours, chosen so that color-blind people can distinguish them, too.
 """
 
 import itertools

@@ -175,7 +175,7 @@ def test_what_reads_files_reads_classes(merged: Path, tmp_path: Path) -> None:
         ('{"top": "vest"}', "'vest' is not a list"),
         ('{"top": 3}', "3 is not a list"),
         ('{"top": {"a": 1}}', "('a', 1) is not one of"),
-        ('{" ": ["vest"]}', "' ' is no name"),
+        ('{" ": ["vest"]}', "' ' is not a name"),
         ("{}", "is not an object of names with lists"),
         ("[]", "is not an object of names with lists"),
         ('["vest"]', "is not an object of names with lists"),
@@ -281,9 +281,9 @@ def test_a_note_that_says_nonsense_says_nothing(tmp_path: Path) -> None:
         ({"where": ("style=3-1",)}, "'3-1' is not a value of style. Write style=1"),
         ({"where": ("style=-1",)}, "'-1' is not a value of style"),
         ({"exclude": ("skirts",)}, "exclude: 'skirts' is not one of .*Did you mean skirt?"),
-        ({"listed": ("photo.jpg",)}, "listed: 'photo.jpg' is no image's name or number"),
-        ({"listed": (-1,)}, "listed: -1 is no image's name or number"),
-        ({"listed": (True,)}, "listed: True is no image's name or number"),
+        ({"listed": ("photo.jpg",)}, "listed: 'photo.jpg' is not the name or number of an image"),
+        ({"listed": (-1,)}, "listed: -1 is not the name or number of an image"),
+        ({"listed": (True,)}, "listed: True is not the name or number of an image"),
     ],
     ids=str,
 )
@@ -325,7 +325,7 @@ def test_a_list_of_images(tmp_path: Path, whole: dict[str, Any]) -> None:
     [
         ("1\n77\n", "validation: 1 image of the list is not there: 000077."),
         ("\n".join(map(str, range(1, 40))), "18 images of the list are not there: 000022, 000023"),
-        ("photo.jpg\n", "--list: 'photo.jpg' is no image's name or number"),
+        ("photo.jpg\n", "--list: 'photo.jpg' is not the name or number of an image"),
         ("# nothing\n\n", "names no image"),
     ],
 )

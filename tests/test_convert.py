@@ -761,7 +761,7 @@ class TestNothingIsIgnored:
             ([b"", b"{"], False),
             ([b"", make_annotation()], True),
             ([b"", {"source": "user"}], False),
-            ([{"source": "user"}, {"source": "user"}], True),  # files without items are no fault
+            ([{"source": "user"}, {"source": "user"}], True),  # files without items are not a fault
             ([{"source": "user", "item_1": make_item()}], False),
             ([{"source": "user", "items": [make_item(), make_item()]}], False),
             ([{"source": "user", "items": 2}], True),

@@ -229,7 +229,7 @@ def _parts(
     """The elements of a list, in parts.
 
     `read_part` reads the JSON text of a list, `read_rest` all from where that gives None on. Both are
-    told the number of the first element.
+    given the number of the first element.
     """
     start, taken = span.start, 0
     for cut_up in (_guessed_spans, _counted_spans):

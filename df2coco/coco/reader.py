@@ -198,7 +198,7 @@ def parse(raw: bytes) -> Any:
         value = msgspec.json.decode(raw)
         # One byte is looked for in a tenth of the time of two.
         if b"\\" in raw and (b"\\ud" in raw or b"\\uD" in raw):
-            msgspec.json.encode(value)  # half of a surrogate pair is no character
+            msgspec.json.encode(value)  # half of a surrogate pair is not a character
         return value
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
@@ -217,7 +217,7 @@ def has_huge(raw: bytes) -> bool:
     """Whether a number may be in a JSON text that Python does not read: 1e999, or 4,300 digits."""
     exponent = rb"\+?[0-9]{3,}\s*[],}]"  # an RLE has such text, but goes on
     # One letter is looked for in a tenth of the time of two; the large one hardly ever is in a file.
-    # Of 4,300 digits every 61st is one, 70 times: 61 is no multiple of the lengths of "0," and "0.0, ".
+    # Of 4,300 digits every 61st is one, 70 times: 61 is not a multiple of the lengths of "0," and "0.0, ".
     return bool(
         re.search(b"e" + exponent, raw)
         or (b"E" in raw and re.search(b"E" + exponent, raw))

@@ -180,7 +180,7 @@ def _image_id(given: object, option: str) -> int:
     stem = os.path.splitext(os.path.basename(given))[0] if isinstance(given, str) else ""
     number = given if is_id(given) else find_image_id(stem)
     if number is None:
-        text = f"{shorten(given)} is no image's name or number. Write 000001.jpg or 1."
+        text = f"{shorten(given)} is not the name or number of an image. Write 000001.jpg or 1."
         raise OptionError(text, field=option)
     return number
 
@@ -195,7 +195,7 @@ def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
     class_of: dict[int, str] = {}
     for name, members in pairs:
         if type(name) is not str or not name.strip() or name in classes:
-            fault = "is there twice" if name in classes else "is no name"
+            fault = "is there twice" if name in classes else "is not a name"
             raise OptionError(f"{shorten(name)} {fault}. Give each class its own.", field="classes")
         check_list("classes", members)
         ids = [_category_id(member, "classes") for member in members]

@@ -81,7 +81,7 @@ def paint(style: Style, subject: Subject) -> tuple[Image, set[Key]]:
         return drawn(truth, style.parts), keys_of(truth, style.parts, compared=False)
     where = f"{style.results_path}: image {subject.image['id']}: "
     scores = [(result, result.get("score")) for result in subject.results]
-    # What is no number is reported where it is read.
+    # What is not a number is reported where it is read.
     high = [r for r, s in scores if not isinstance(s, int | float) or s >= style.min_score]
     results = read_drawables(high, style.categories, where=where, predicted=True)
     # Both sides show the same: boxes alone where the results are boxes.

@@ -175,7 +175,7 @@ class _AnnotationsReader:
         items.category_ids += [entry.category_id for entry in part]
         items.crowds += [entry.iscrowd for entry in part]
         if self.by is not None:
-            # Pandas writes 2.0; what is no whole number is none of the values.
+            # Pandas writes 2.0; what is not a whole number is none of the values.
             for value in (getattr(entry, self.by) for entry in part):
                 is_whole = type(value) in (int, float) and value % 1 == 0
                 items.values.append(int(value) if is_whole else 0)

@@ -34,7 +34,7 @@ def export_coco(
 
     `sources` are COCO files, or anything that `convert` takes, which is then converted with `task` and
     `layout`. A file's `file_name`s begin below the folder of its photos, else it is copied as it is. A split
-    that no name tells is called "all". Everything else is as `export_yolo` has it.
+    that no name shows is called "all". Everything else is as `export_yolo` has it.
     """
     given = sources, Path(folder), images, Shape(task=task, layout=layout)
     export = Export(*given, _NAMES, photos, workers, password, progress)

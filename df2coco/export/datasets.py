@@ -184,7 +184,7 @@ class Export:
                 yield work, list(datasets.values())
 
     def _read_source(self, source: Path, photos: str | Path | None, out: str) -> Iterator[Dataset]:
-        """The splits of a source, which is converted to `out` where it is no COCO file."""
+        """The splits of a source, which is converted to `out` where it is not a COCO file."""
         if source.suffix.lower() == ".json" and source.is_file():
             photos = photos or find_photos(source, read_parts(source)[0]["images"])
             yield self._read(source.stem, source, self._pictures(photos, source), {})

@@ -151,7 +151,7 @@ def _decode(raw: bytes) -> dict[str, Any] | None:
 
 
 def _load_any(raw: bytes) -> dict[str, Any]:
-    """Key -> value of any file. Raises `FaultError` for what is no annotation file."""
+    """Key -> value of any file. Raises `FaultError` for what is not an annotation file."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows writes it
     try:
         document = orjson.loads(raw)

@@ -90,7 +90,7 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
         own = (split_called(place.split), None)
         names = [name for name in names if split_called(name.removesuffix(".zip")) in own]
         for photos in _open_near(around, names, label, place.split, trees):
-            # masks have the photos' names, too, but are no JPEGs
+            # masks have the photos' names, too, but are not JPEGs
             jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
             if not place.annotations.files.keys().isdisjoint(jpegs):
                 labels.append(photos.label)

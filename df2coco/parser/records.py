@@ -68,7 +68,7 @@ EMPTYING: Final = ("bad-file", "bad-item", "bad-image", "item-ignored")
 
 
 def leaves_nothing(counts: Mapping[str, int], left: int) -> bool:
-    """Whether faults, counted by code, have left nothing of a split; files without items are no fault."""
+    """Whether faults, counted by code, have left nothing of a split; files without items are not a fault."""
     return not left and any(counts.get(code) for code in EMPTYING)
 
 

@@ -216,7 +216,7 @@ def _take(file: File, parts: Iterable[_Examined | None], count: int) -> bool:
 
 
 def _hits(found: Iterable[Hit | Found], ids: Sequence[Any]) -> Iterator[Hit]:
-    """What a check finds among entries with these ids; what is no id, or a long text, is not shown."""
+    """What a check finds among entries with these ids; what is not an id, or a long text, is not shown."""
     for each in found:
         if not isinstance(each, Hit):
             value = ids[each[0]]

@@ -142,7 +142,7 @@ def _scored(coco: Any, path: Path) -> Trip:
             perfect = dict(score(slice(-1, None)))
             if min(perfect.values(), default=1) < _PERFECT:
                 perfect = dict(score())
-                # `items-too-many` reports items that COCOeval does not look at unless it is told to.
+                # `items-too-many` reports items that COCOeval looks at only when asked.
                 low = [pair for pair in score(most=max(1, len(results))) if pair[1] < _PERFECT]
                 hits += (Hit(category_id, f"{kind} AP {ap:.3f}") for category_id, ap in low)
             found |= perfect

@@ -268,7 +268,7 @@ def annotation_key_missing(file: File) -> Iterable[Hit | Found]:
 def annotation_id_type(part: Annotations) -> Iterable[Found]:
     """An annotation's id, image_id or category_id is not a whole number from 0 to 2^63 - 1.
 
-    affects: hotcoco refuses the file; an image_id or category_id of another type is no image's.
+    affects: hotcoco refuses the file; an image_id or category_id of another type belongs to nothing.
     cause: Ids were written as text, or are below 0.
     remedy: Write ids as JSON integers.
     """
