@@ -7,7 +7,10 @@ import copyreg
 import importlib
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
+
+LONGEST: Final = 1000
+"""Characters of what a stranger's file says, in a text for a person."""
 
 
 class Df2cocoError(Exception):
@@ -23,7 +26,9 @@ class Df2cocoError(Exception):
         super().__init__(text)
 
     def __str__(self) -> str:
-        return printable(": ".join(part for part in (self.file, self.field, self.text) if part))
+        # A name that is in a file may have megabytes.
+        file = cut_text(self.file, LONGEST)
+        return printable(": ".join(part for part in (file, self.field, self.text) if part))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By its attributes, since an error must survive the way back from a worker.

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from df2coco.drawing.overlay import (
     distinguish,
     font,
     picture_size,
+    shortened,
 )
 from df2coco.drawing.sheet import HAIRLINE, Key, justify, legend
 from df2coco.errors import CocoFileError, OptionError, OutputError, SourceError
@@ -927,6 +929,20 @@ def test_the_legends_entries_lie_in_rows_inside_it() -> None:
     for number, each in enumerate(alone):  # the three rows
         there = strip.crop((0, row * number, width, row * number + row))
         assert there.tobytes() == each.crop((0, 0, width, row)).tobytes()
+
+
+def test_a_long_name_is_cut_in_labels_and_legend() -> None:
+    started = time.process_time()
+    for room in (100, 1000):
+        cut = shortened("name " * 100_000, 20, room)
+        length = font(20).getlength
+        assert length(cut) <= room < length(cut[:-1] + "name ")
+    strip = legend([Key("swatch", "#1f77b4", "m" * 100_000), KEYS[0]], 300, 10)
+    assert time.process_time() - started < 1
+    assert strip.size == (300, 34)
+    row = 255 - np.asarray(strip.crop((0, 0, 300, 17)).convert("L"))
+    assert row[:, :290].any()
+    assert not row[:, 299:].any()  # it ends inside
 
 
 # ---------------------------------------------------------------- files

@@ -29,7 +29,9 @@ from typer.testing import CliRunner
 import df2coco.cli
 from df2coco.cli.app import app
 from df2coco.converter.run import convert
+from df2coco.outputs import check_outputs
 from df2coco.parser.annotation import MAX_ANNOTATION_BYTES
+from df2coco.parser.splits import find_splits
 from tests.conftest import FIXTURES, MakeSplit
 from tests.samples import make_annotation, make_item, make_jpeg
 from tests.tools import make_malformed
@@ -412,6 +414,29 @@ def test_a_bomb_is_told_with_the_limit(tmp_path: Path) -> None:
     )
 
 
+def test_an_archive_of_many_splits_takes_no_square_of_their_number(tmp_path: Path) -> None:
+    members = {}
+    for number in range(300):
+        members[f"{number}/annos/000001.json"] = ANNOTATION
+        members[f"{number}/image/000001.jpg"] = make_jpeg()
+    source = make_zip(tmp_path / "many.zip", members)
+    started = time.process_time()
+    code, lines, stdout = run("image-info", source, tmp_path / "out.json")
+    assert (code, stdout, len(lines)) == (2, "", 1)
+    assert len(lines[0]) < 2000
+    assert "(300 in all). Unpack it, and name the folder of images." in lines[0]
+    splits = find_splits(source)
+    assert time.process_time() - started < 1
+    assert [split.reader.images_label for split in splits[:2]] == [
+        f"{source}/0/image",
+        f"{source}/1/image",
+    ]
+    started = time.process_time()
+    paths = [tmp_path / f"out/{split.name}.json" for split in splits]
+    check_outputs(paths, [source] * 3000, make_folders=True)
+    assert time.process_time() - started < 1
+
+
 @pytest.mark.parametrize("is_shared", [True, False])
 def test_members_at_one_place_are_refused(is_shared: bool, tmp_path: Path) -> None:
     stream = io.BytesIO()
@@ -676,6 +701,58 @@ def test_bad_results_are_told(kind: str, raw: bytes, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- what is printed
+
+
+@pytest.mark.parametrize("part", ["file_name", "category"])
+@pytest.mark.parametrize("name", [*READERS[:-1], "stats --json", "split"])
+def test_a_name_of_a_megabyte_is_not_printed(
+    name: str, part: str, coco: dict[str, Any], tmp_path: Path
+) -> None:
+    """Nor does measuring it in a font take long."""
+    path = tmp_path / "out.json"
+    entry = coco["images"][0] if part == "file_name" else coco["categories"][7]
+    entry["file_name" if part == "file_name" else "name"] = "long" * (1 << 18)
+    path.write_text(json.dumps(coco))
+    if name == "split":
+        code, lines, stdout = run("split", path, tmp_path / "parts")
+    elif name == "stats --json":
+        code, lines, stdout = run("stats", path, "--json")
+    else:
+        code, lines, stdout = read_by(name, path, tmp_path)
+    assert code in (0, 2)
+    assert len("".join(lines)) < 2000
+    assert len(stdout) < 10_000 or name == "stats --json"  # which is data
+    if (name, part) == ("draw", "file_name"):
+        assert lines[0].endswith(
+            "is missing. Download or unpack it again, or name the right folder."
+        )
+
+
+def test_a_missing_picture_with_a_long_name_is_told_in_a_line(
+    coco: dict[str, Any], tmp_path: Path
+) -> None:
+    coco["images"][0]["file_name"] = "x" * (1 << 20)
+    path = tmp_path / "out.json"
+    path.write_text(json.dumps(coco))
+    images = tmp_path / "validation/image"
+    for options in ([], ["--json"]):
+        code, _, stdout = run("validate", path, "--images", images, *options)
+        assert code == 1
+        assert "picture-missing" in stdout
+        assert len(stdout) < 20_000
+
+
+def test_json_is_printed_without_what_a_terminal_acts_on(
+    coco: dict[str, Any], tmp_path: Path
+) -> None:
+    name = "\x1b[31m\x7f\x85\x9b1m\u202e\U000e0001\n\u00e9"
+    coco["categories"][7]["name"] = name
+    path = tmp_path / "out.json"
+    path.write_text(json.dumps(coco))
+    _, _, stdout = run("stats", path, "--json")
+    assert stdout.replace("\n", "").isprintable()
+    assert "\u00e9" in stdout
+    assert name in [category["name"] for category in json.loads(stdout)[0]["categories"]]
 
 
 @pytest.mark.slow

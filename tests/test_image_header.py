@@ -216,6 +216,23 @@ def test_a_large_png_is_not_decoded() -> None:
     assert read_header(buffer.getvalue()[:4096], complete=False) == ImageHeader(900, 800, 1)
 
 
+def _tiff(**changes: int) -> bytes:
+    """A TIFF whose directory says what is asked for, and that has no pixels."""
+    tags = {"width": 256, "height": 257, "bits": 258, "compression": 259, "colors": 262, "strip": 273,
+            "samples": 277, "rows": 278, "length": 279}  # fmt: skip
+    values = dict.fromkeys(tags, 8) | {"colors": 2, "samples": 3, "length": 100} | changes
+    entries = (struct.pack("<HHII", tag, 4, 1, values[name]) for name, tag in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(entries) + bytes(4)
+
+
+@pytest.mark.parametrize("change", [{"samples": 60_000}, {"compression": 5, "height": 3000}])
+def test_readers_print_nothing(change: dict[str, int], capfd: pytest.CaptureFixture[str]) -> None:
+    """Pillow and libtiff would: lines that name no file."""
+    with pytest.raises(SourceError, match="Download it again"):
+        decode(_tiff(**change))
+    assert capfd.readouterr() == ("", "")
+
+
 # ---------------------------------------------------------------- images that are cut off
 
 

@@ -14,7 +14,7 @@ from threading import Timer
 from types import FrameType
 from typing import Any, Final, NoReturn
 
-from df2coco.errors import printable
+from df2coco.errors import LONGEST, cut_text, printable
 from df2coco.signals import ENDINGS, signals_wait
 
 __all__ = ["COMMANDS", "load_commands", "main", "say"]
@@ -117,11 +117,12 @@ def _end_later(number: int, swallowed: "sys.UnraisableHookArgs") -> None:
 
 def say(line: str = "") -> None:
     """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
+    line = cut_text(printable(line), 2 * LONGEST)
     if "tqdm" in sys.modules:
         with signals_wait():  # it gives back a lock that an end has kept it from taking
-            sys.modules["tqdm"].tqdm.write(printable(line), file=sys.stderr)
+            sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
     else:
-        print(printable(line), file=sys.stderr)
+        print(line, file=sys.stderr)
 
 
 def _guard_streams() -> None:

@@ -235,7 +235,17 @@ def print_json(document: Any) -> None:
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    print(orjson.dumps(document, option=options).decode())
+    text = orjson.dumps(document, option=options).decode()
+    # A terminal would act on some characters that JSON allows.
+    print("\n".join(_escaped(line) for line in text.split("\n")))
+
+
+def _escaped(line: str) -> str:
+    if line.isprintable():
+        return line
+    import json
+
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _print_version(value: bool) -> None:

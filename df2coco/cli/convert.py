@@ -9,7 +9,7 @@ from typing import Any
 from df2coco.cli import app, say
 from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS, ON_ERROR, PRESETS, TASKS
-from df2coco.errors import OptionError, counted, printable
+from df2coco.errors import OptionError, counted, cut_text, printable
 from df2coco.parser.records import NOTICES
 from df2coco.releases import completeness
 from df2coco.taxonomy import SOURCES
@@ -156,7 +156,7 @@ def _say_summary(summary: Summary, said: Container[str]) -> None:
     for number, name in summary.names.items():
         count = summary.items_per_category[number]
         if count:
-            say(f"  {printable(name):<22}{count:>9,}")
+            say(f"  {cut_text(printable(name), 21):<22}{count:>9,}")
     if summary.left_out:
         say(f"  {'in no class':<22}{summary.left_out:>9,}  items are left out")
     for code, count in sorted(summary.notice_counts.items()):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from df2coco.cli import app, say
-from df2coco.errors import OptionError, counted, shorten
+from df2coco.errors import OptionError, counted, cut_text, printable, shorten
 
 
 @app.command("split", "train.json parts --parts train=0.9,test=0.1")
@@ -43,7 +43,7 @@ def split_command(
     say(f"{'share of each category':<24}" + "".join(f"{part.name:>12}" for part in done))
     for name in done[0].category_shares:
         shares = "".join(f"{part.category_shares[name]:>12.2%}" for part in done)
-        say(f"{name:<24}{shares}")
+        say(f"{cut_text(printable(name), 23):<24}{shares}")
 
 
 def _parse_parts(text: str) -> dict[str, float]:

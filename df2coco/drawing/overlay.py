@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from df2coco.drawing.drawables import USUAL_PARTS, Drawable, Extent, Landmark, read_drawables
 from df2coco.drawing.labels import Obstacle, Rectangle, Wish, around, place_labels
+from df2coco.errors import LONGEST
 from df2coco.masks import compressed
 
 if TYPE_CHECKING:
@@ -111,11 +113,15 @@ def font(size: int) -> FreeTypeFont | ImageFont:
 
 def shortened(text: str, size: int, room: float, rest: str = "") -> str:
     """`text` and `rest` in a font of that size; `text` is cut where they are longer than `room`."""
-    whole, shown = text, text
-    while shown and font(size).getlength(shown + rest) > room:
-        whole = whole[:-1]
-        shown = whole and whole + "…"
-    return shown + rest
+    text = text[:LONGEST]
+
+    def is_too_long(shown: str) -> bool:
+        return bool(font(size).getlength(shown + rest) > room)
+
+    if not text or not is_too_long(text):
+        return text + rest
+    length = bisect(range(1, len(text)), False, key=lambda length: is_too_long(text[:length] + "…"))
+    return (text[:length] + "…" if length else "") + rest
 
 
 def casing_of(color: str) -> str:

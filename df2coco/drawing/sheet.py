@@ -135,6 +135,8 @@ def legend(keys: Collection[Key], width: int, size: int) -> Image:
     """What colors and symbols mean, in rows of `width` pixels: colors by name, then symbols."""
     from PIL import Image, ImageDraw
 
+    room = width - 2.6 * size
+    keys = {key._replace(text=shortened(key.text, size, room)) for key in keys}
     keys = sorted(keys, key=lambda key: (key.symbol != "swatch", key.symbol, key.text))
     x = y = 0.0
     places = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from df2coco.coco.reader import GroundTruthSource, ResultsSource, no_collection, open_source
-from df2coco.errors import check_choice, counted, printable
+from df2coco.errors import check_choice, counted, cut_text, printable
 from df2coco.evaluation.engines import ENGINES, Curves, choose_engine, score
 from df2coco.evaluation.ground_truth import read_ground_truth
 from df2coco.evaluation.notes import find_notes
@@ -126,7 +126,8 @@ def _table(
     """Lines of at most 80 characters: a name and 3 decimals a column; "-" where nothing is to be found."""
     lines = [[title, *columns]]
     for name, numbers in rows.items():
-        lines += [[name, *(f"{numbers[c]:.3f}" if numbers[c] >= 0 else "-" for c in columns)]]
+        values = (f"{numbers[c]:.3f}" if numbers[c] >= 0 else "-" for c in columns)
+        lines.append([cut_text(printable(name), 24), *values])
     first = max(len(line[0]) for line in lines)
     for name, *cells in lines:
         aligned = (f"{cell:>{max(len(c), 5)}}" for cell, c in zip(cells, columns, strict=True))

@@ -15,7 +15,7 @@ from df2coco.coco.reader import Loaded
 from df2coco.coco.results import ResultDecoder, as_list
 from df2coco.coco.rle import mask_areas
 from df2coco.coco.schema import Rle, is_drawable
-from df2coco.errors import Df2cocoError, FaultError
+from df2coco.errors import Df2cocoError, FaultError, shorten
 from df2coco.evaluation.ground_truth import (
     EntryColumns,
     GroundTruth,
@@ -235,7 +235,9 @@ class _ResultsReader:
         for index, result in part:
             category = truth.garments.get(result.category_id)
             if category is None:
-                text = f"{truth.names[result.category_id]!r} is not a category of DeepFashion2."
+                text = (
+                    f"{shorten(truth.names[result.category_id])} is not a category of DeepFashion2."
+                )
                 yield index, FaultError("category_id", text)
                 continue
             own = own_landmarks(result.keypoints, category)

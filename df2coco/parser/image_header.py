@@ -5,7 +5,11 @@ Plain JPEG headers are read here, as all photos of the dataset have them: Pillow
 no JPEG is left to Pillow, so that both always agree.
 """
 
+import contextlib
+import ctypes
+import functools
 import io
+import logging
 import struct
 import warnings
 from typing import Any, Final
@@ -117,8 +121,23 @@ def decode(data: bytes, drawn: tuple[int, int] | None = None) -> Any:
 def _open(data: bytes) -> Any:
     from PIL import Image
 
-    Image.init()
+    _silence_pillow()
     return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+@functools.cache
+def _silence_pillow() -> None:
+    """Load Pillow's readers, which print lines of their own on stderr for damaged files, libtiff even by itself."""
+    from PIL import Image, _imaging
+
+    Image.init()
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    with contextlib.suppress(
+        AttributeError, OSError
+    ):  # libtiff is not always in a library of its own
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes = [ctypes.c_void_p]
+        set_handler(None)
 
 
 def read_header(data: bytes, *, complete: bool) -> ImageHeader:

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote
 
-from df2coco.errors import ImageError, SourceError
+from df2coco.errors import ImageError, SourceError, shorten
 from df2coco.parser.files import MAX_WHOLE, Files, Reference
 from df2coco.parser.image_header import ImageHeader, find_cut, read_image_header
 from df2coco.parser.places import IMAGE_FOLDERS, Folder, Place, Trees, is_image, kind_of, listed
@@ -25,7 +26,8 @@ def find_image_places(
     annotations: list[Place], places: list[Place], trees: Trees
 ) -> list[Place | None]:
     """As `_find_image_place`. Raises `SourceError` when two would take the same images."""
-    images = [_find_image_place(place, places, trees) for place in annotations]
+    known = _ImagePlaces(places)
+    images = [_find_image_place(place, known, trees) for place in annotations]
     taken: dict[str, Place] = {}
     for place, own in zip(annotations, images, strict=True):
         if own is not None and (other := taken.setdefault(own.label, place)) is not place:
@@ -33,18 +35,38 @@ def find_image_places(
     return images
 
 
-def _find_image_place(place: Place, places: list[Place], trees: Trees) -> Place | None:
-    """Where the images of a folder of annotation files are, among `places` beside it or on disk."""
+class _ImagePlaces:
+    """Those of some places that have images, by where they are: an archive may hold thousands."""
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self.at: dict[Any, list[Place]] = defaultdict(list)
+        self.around: dict[Any, list[tuple[int, Place]]] = defaultdict(list)
+        """By the folder around and the name, with their numbers."""
+        for number, place in enumerate(places):
+            if place.images.files:
+                self.at[place.path].append(place)
+                self.around[place.around, place.photo_name].append((number, place))
+
+    def beside(self, place: Place, names: list[str]) -> list[Place]:
+        """The images of one of `names` beside a place or in it: by name, the exact letter case first."""
+        found = [
+            (rank, near.name.swapcase(), number, near)
+            for rank, name in enumerate(names)
+            for around in {place.around, place.path}
+            for number, near in self.around.get((around, name), ())
+        ]
+        beside = [near for *_, near in sorted(found)]
+        beside += (near for near in self.at.get(place.around, ()) if near.images.numbered)
+        return [near for near in beside if near is not place]
+
+
+def _find_image_place(place: Place, known: _ImagePlaces, trees: Trees) -> Place | None:
+    """Where the images of a folder of annotation files are, among those `known` or on disk."""
     if place.images.numbered:
         return place
     words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix))))
-    names = [*_image_folders(filter(None, words)), *IMAGE_FOLDERS]
-    others = [p for p in places if p is not place and p.images.files]
-    beside = [p for p in others if p.photo_name in names and p.around in (place.around, place.path)]
-    # The exact letter case first.
-    beside.sort(key=lambda p: (names.index(p.photo_name), p.name.swapcase()))
-    beside += [p for p in others if p.path == place.around and p.images.numbered]
-    if beside:
+    names = list(dict.fromkeys((*_image_folders(filter(None, words)), *IMAGE_FOLDERS)))
+    if beside := known.beside(place, names):
         return beside[0]
     found = _images_in(place.home, names, place, trees)
     real = Path(os.path.realpath(place.path))
@@ -79,7 +101,7 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
     """Folders and archives near annotation files that may have their photos, but not the `wrong` one."""
     places: list[Place] = []
     with suppress(SourceError):
-        beside = _find_image_place(place, [], trees)
+        beside = _find_image_place(place, _ImagePlaces([]), trees)
         places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
     taken = wrong and wrong.label
     labels = [p.label for p in places if p.images.numbered and p.label != taken]
@@ -165,7 +187,8 @@ def image_place(images: Path, split: str | None, trees: Trees, label: str = "") 
     places = [place for place in tree.places() if place.images.files]
     places = [place for place in places if place.split == split] or places
     if len(places) != 1:
-        labels = ", ".join(place.label for place in places) or "none"
+        labels = ", ".join(place.label for place in places[:5]) or "none"
+        labels += f", ... ({len(places):,} in all)" if len(places) > 5 else ""
         text = f"expected one folder of images in the archive, found {labels}."
         raise SourceError(f"{text} Unpack it, and name the folder of images.", file=images)
     return places[0]
@@ -289,7 +312,7 @@ class Pictures:
                 text = "is not text."
             elif "\\" in file_name:
                 text = "has backslashes, which only Windows takes for folders. Write / instead."
-            return ImageError(f"file_name {file_name!r} {text}", file=self.label)
+            return ImageError(f"file_name {shorten(file_name)} {text}", file=self.label)
         text = "is missing. Download or unpack it again, or name the right folder."
         folders = (folder for folder, _ in self._candidates(parts))
         names = ((folder, name) for folder in folders for name in self._tree.listing(folder))

@@ -181,10 +181,10 @@ class _Search:
         found = find_image_places(annotations, places, self._trees)
         splits = list(map(_split, annotations, found, trees))
         used = {label for split in splits for label in (split.label, split.reader.images_label)}
+        own = {split.name: split.reader.images_label for split in reversed(splits)}
         for place in places if splits else ():
             if place.kind == "images" and place.images.files and place.label not in used:
-                own = (split.reader.images_label for split in splits if split.name == place.split)
-                taken = next(own, "") or splits[0].label
+                taken = own.get(place.split) or splits[0].label
                 reason = f"not read, since {taken} is. Name it as SOURCE, or with --images,"
                 self._pass_over([place.label], f"{reason} to read it.")
         return splits

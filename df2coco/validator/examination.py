@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from df2coco.coco.lists import Span, cut, read_span
 from df2coco.coco.reader import Loaded, no_collection, read_whole, refuse_other_kinds
 from df2coco.coco.schema import Entry, read_whole_numbers
-from df2coco.errors import OptionError, SourceError, check_list, did_you_mean
+from df2coco.errors import LONGEST, OptionError, SourceError, check_list, cut_text, did_you_mean
 from df2coco.parser.photos import Pictures
 from df2coco.parser.reader import Split
 from df2coco.parser.splits import find_splits
@@ -220,9 +220,10 @@ def _hits(found: Iterable[Hit | Found], ids: Sequence[Any]) -> Iterator[Hit]:
     for each in found:
         if not isinstance(each, Hit):
             value = ids[each[0]]
-            is_short = type(value) is int or (type(value) is str and len(value) <= 100)
+            is_short = type(value) in (int, str) and len(str(value)) <= 100
             each = Hit(value if is_short else f"#{each[0]}", each[1])
-        yield each
+        is_long = len(each.detail) > LONGEST
+        yield each._replace(detail=cut_text(each.detail, LONGEST)) if is_long else each
 
 
 def _examine_whole(file: File, needs: set[str], trip: Callable[[], Trip] | None) -> None:
