@@ -7,8 +7,9 @@ import pytest
 from df2coco.converter.run import convert
 from df2coco.errors import SourceError
 from df2coco.export import export_yolo
+from df2coco.parser.places import kind_of
 from df2coco.releases import RELEASES, Release
-from df2coco.split_names import split_called, split_of
+from df2coco.split_names import SPLITS, spellings, split_called, split_of
 from df2coco.stats import statistics
 from df2coco.subsets import merge
 from df2coco.validator import validate
@@ -88,3 +89,10 @@ def test_a_name_that_means_no_split(name: str, root: Path, tmp_path: Path) -> No
         assert result.stderr.count("\n") == 1
     merged = merge([root / FILES[0], path], tmp_path / "merged.json")
     assert merged.folders == ("validation/image", f"{name}/image")
+
+
+@pytest.mark.parametrize("word", [word for split in SPLITS for word in spellings(split)])
+def test_a_folder_is_known_by_every_word_that_means_its_split(word: str) -> None:
+    for form in ("{0}_{1}", "{0}-{1}", "{1}_{0}", "{1} {0}"):
+        assert kind_of(form.format(word, "annos")) == ("annotations", word)
+        assert kind_of(form.format(word, "image")) == ("images", word)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 from df2coco.errors import SourceError, counted
 from df2coco.file_kind import FileKind, recognise_file
 from df2coco.parser.files import FolderFiles, Reference, ZipFiles, read_directory, starts_as_zip
-from df2coco.split_names import SPLITS, original_name, spellings, split_called
+from df2coco.split_names import SPLITS, original_name, spellings, split_called, split_of
 
 IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""
@@ -34,7 +34,7 @@ IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", *_RARE)
 ARCHIVE_NAME: Final = re.compile(
     r"\.(?:zip|7z|rar|tar|tgz|z\d\d|\d\d\d|(?:tar\.|t)(?:gz|bz2|xz|zst))$", re.IGNORECASE
 )
-_SPLIT: Final = "(train|val|valid|validation|test)"
+_SPLIT: Final = f"({'|'.join(word for split in SPLITS for word in spellings(split))})"
 _KIND: Final = re.compile(
     rf"(?:(.+)_|{_SPLIT}[- ])?(?:(annos?|annots?|annotations?)|{'|'.join(IMAGE_FOLDERS)})"
     rf"(?:[-_ ]{_SPLIT})?",
@@ -315,9 +315,7 @@ def _choose(listed: Mapping[str, Reference], suffixes: tuple[str, ...]) -> Chose
     return chosen
 
 
-_LOOKS_LIKE: Final = re.compile(
-    r"train|anno|fashion|df2|(?<![a-z])(?:val|valid|validation|test)(?![a-z])", re.IGNORECASE
-)
+_LOOKS_LIKE: Final = re.compile("train|anno|fashion|df2", re.IGNORECASE)
 # What browsers and other programs add to a download that is not complete.
 _UNFINISHED: Final = r"\.(?:crdownload|part|partial|download|opdownload|aria2|!qb|tmp)$"
 _UNCLEAR: Final = "not read, since its name does not say which split it holds."
@@ -359,7 +357,7 @@ def find_candidates(
             groups[split].append(path)
         elif is_folder:
             others.append(path)
-        elif _LOOKS_LIKE.search(name):
+        elif split_of(name) or _LOOKS_LIKE.search(name):
             reasons = [why for end, why in _UNREAD.items() if re.search(end, name, re.IGNORECASE)]
             passed_over.extend((str(path), reason) for reason in reasons[:1])
     chosen = [_sort(split, group, passed_over) for split, group in groups.items()]
