@@ -21,11 +21,21 @@ from msgspec import Meta
 
 from df2coco.coco import load
 from df2coco.coco.results import RESULTS, ResultDecoder
-from df2coco.coco.schema import DATASET_FIELDS, FIELDS, Field, fields_of, read_whole_numbers
+from df2coco.coco.schema import (
+    DATASET_FIELDS,
+    FIELDS,
+    MAX_ID,
+    MIN_ID,
+    Field,
+    fields_of,
+    is_id,
+    read_whole_numbers,
+)
 from df2coco.converter import convert
 from df2coco.converter.options import Shape
 from df2coco.converter.restore import restore
 from df2coco.drawing import draw
+from df2coco.drawing.drawables import read_drawables
 from df2coco.errors import CocoFileError, Df2cocoError
 from df2coco.evaluation import ResultsError, evaluate
 from df2coco.export.coco import export_coco, export_roboflow
@@ -333,6 +343,11 @@ def test_float_polygons_of_another_type(value: Any, base: dict[str, Any], tmp_pa
     del base["annotations"][0]["float_polygons"]
 
 
+@pytest.mark.parametrize("value", [MIN_ID - 1, MIN_ID, MAX_ID, MAX_ID + 1, True, 1.0, "1", None])
+def test_what_an_id_is_has_one_answer(value: Any) -> None:
+    assert is_id(value) == FIELDS["images"]["id"].fits(value)
+
+
 # ---------------------------------------------------------------- results
 
 GOOD = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [10, 10, 50, 60]}
@@ -341,6 +356,13 @@ SHAPES: dict[str, dict[str, Any]] = {
     "segm": {"segmentation": [[10, 10, 60, 10, 60, 70]]},
     "keypoints": {"keypoints": [1.5, 2, 1] * 25},
 }
+
+
+def draws(result: dict[str, Any], categories: Any) -> bool:
+    """Whether `draw --results` takes a result."""
+    with contextlib.suppress(CocoFileError):
+        return bool(read_drawables([result], categories, predicted=True))
+    return False
 
 
 @pytest.mark.parametrize(
@@ -355,11 +377,14 @@ def test_a_result_is_refused_for_what_is_declared(
     if kind == "keypoints":
         good["keypoints"] = item["keypoints"]
     decoder, rule = ResultDecoder(kind, {}), RESULTS[kind][field]
+    alike = field in ("category_id", "score", "bbox")  # the others fit an image or a category
     path = tmp_path / "results.json"
     for value in {repr(value): value for value in values(rule, good[field])}.values():
         shaped = {field: value}
         decoder.bring_into_shape(shaped)
         fits = rule.fits(shaped[field])
+        if alike and shaped[field] not in (None, []):  # a score or box that is missing is not drawn
+            assert draws(good | shaped, base["categories"]) == fits, value
         if fits and field == "segmentation" and re.search("9999999|10000000", repr(value)):
             continue  # drawing it takes pycocotools seconds
         for first in (good, good | {"image_id": float(good["image_id"])}):

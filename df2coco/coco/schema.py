@@ -20,7 +20,9 @@ from msgspec import Meta, Struct
 from df2coco.coco.rle import mask_areas
 from df2coco.errors import CocoFileError
 from df2coco.limits import MAX_PIXELS, MAX_SIDE
+from df2coco.taxonomy import ATTRIBUTES
 
+MIN_ID: Final = 0
 MAX_ID: Final = (1 << 63) - 1
 """The largest id: numpy, torch and hotcoco hold ids in 64 bits."""
 
@@ -45,7 +47,7 @@ def column(entries: Sequence[Entry], field: str, missing: Any = None) -> list[An
 
 # ---------------------------------------------------------------- what a value must be
 
-_Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_ID)]
+_Id: TypeAlias = Annotated[int, Meta(ge=MIN_ID, le=MAX_ID)]
 _Whole: TypeAlias = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 _Flag: TypeAlias = Annotated[int, Meta(ge=0, le=1)]
@@ -90,8 +92,8 @@ def is_drawable(mask: list[list[float]] | Rle) -> bool:
 
 
 def is_id(value: Any) -> TypeGuard[int]:
-    """Whether a JSON value is a whole number from 0 that fits into 64 bits (and is not a boolean)."""
-    return type(value) is int and 0 <= value <= MAX_ID
+    """Whether a JSON value is what an id must be: a whole number in these limits, and no boolean."""
+    return type(value) is int and MIN_ID <= value <= MAX_ID
 
 
 def is_address(name: str) -> bool:
@@ -143,14 +145,15 @@ class Field:
         return self.also is None or all(map(self.also, decoded))
 
 
-_ID: Final = "a whole number from 0"
+_ID: Final = f"a whole number from {MIN_ID}"
+_PIXELS: Final = f"a whole number of pixels from 1 to {MAX_SIDE}"
 
 FIELDS: Final[dict[str, dict[str, Field]]] = {
     "images": {
         "id": Field(_Id, _ID, "image-id-type"),
         "file_name": Field(str, "text", "file-name-outside"),
-        "width": Field(_Side, "a whole number of pixels", "image-size-type"),
-        "height": Field(_Side, "a whole number of pixels", "image-size-type"),
+        "width": Field(_Side, _PIXELS, "image-size-type"),
+        "height": Field(_Side, _PIXELS, "image-size-type"),
     },
     "categories": {
         "id": Field(_Id, _ID, "category-id-type"),
@@ -192,7 +195,7 @@ DATASET_FIELDS: Final[dict[str, dict[str, Field]]] = {
         "pair_id": replace(_WHOLE, code="image-attribute-type"),
     },
     "annotations": {
-        **dict.fromkeys(("pair_id", "style", "scale", "occlusion", "zoom_in", "viewpoint"), _WHOLE),
+        **dict.fromkeys(("pair_id", "style", *ATTRIBUTES), _WHOLE),
         "float_polygons": Field(list[_Count] | None, "a list of whole numbers", "attribute-type"),
     },
 }

@@ -1,17 +1,18 @@
 """What of an annotation or of a model's result can be drawn: checked numbers, and the landmarks that count."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from df2coco.boxes import to_corners
 from df2coco.coco.decoding import find_garments
-from df2coco.coco.results import Score
+from df2coco.coco.results import RESULTS
 from df2coco.coco.schema import FIELDS, Field, Rle, misfit, struct_of
 from df2coco.errors import CocoFileError, printable, shown
 from df2coco.layouts import own_slots
+from df2coco.limits import SHORTEST_POLYGON
 from df2coco.taxonomy import CATEGORIES, Category
 
 PARTS: Final = {
@@ -105,8 +106,10 @@ _BARE_SHOULDERS: Final = frozenset({5, 6, 12, 13})
 _REQUIRED: Final = ("category_id",)
 _DRAWN: Final = FIELDS["annotations"]
 _PREDICTED: Final = {
-    **{name: _DRAWN[name] for name in ("category_id", "bbox", "segmentation", "keypoints")},
-    "score": Field(Score | None, "a number"),
+    # What an evaluation asks of a mask and of landmarks by the ground truth is asked of each here.
+    name: replace(rule, also=_DRAWN.get(name, rule).also)
+    for name, rule in (RESULTS["segm"] | RESULTS["keypoints"]).items()
+    if name != "image_id"
 }
 """What the fields of annotations and of results must be."""
 
@@ -155,8 +158,10 @@ def read_drawables(
                 color=color,
                 score=item.score if predicted else None,
                 box=item.bbox and tuple(to_corners(item.bbox)),
-                # Fewer than three points enclose nothing; a last y may be missing.
-                polygons=tuple(tuple(p[: len(p) // 2 * 2]) for p in polygons if len(p) >= 6),
+                # A last y may be missing.
+                polygons=tuple(
+                    tuple(p[: len(p) // 2 * 2]) for p in polygons if len(p) >= SHORTEST_POLYGON
+                ),
                 rle=rle,
                 landmarks={
                     number: Landmark(x, y, predicted or v == 2)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from df2coco.coco.lists import iter_list, read_parts
 from df2coco.coco.reader import Loaded, no_collection
-from df2coco.coco.results import as_list
-from df2coco.coco.schema import is_id, read_whole_numbers
+from df2coco.coco.results import RESULTS, as_list
+from df2coco.coco.schema import read_whole_numbers
 from df2coco.drawing.overlay import picture_size
 from df2coco.errors import CocoFileError, ImageError, OptionError, SourceError, shorten
 from df2coco.parser.image_header import ImageHeader, decode
@@ -68,7 +68,7 @@ def annotations_of(path: Path, ids: Container[int]) -> _ByImage:
 def results_of(path: Path, ids: Container[int], document: dict[str, Any], coco: Path) -> _ByImage:
     """The results for the images `ids` of `document`, the COCO file at `coco`."""
     groups: _ByImage = defaultdict(list)
-    known = total = 0
+    known, total, rule = 0, 0, RESULTS["bbox"]["image_id"]
     images, categories = document["images"], document["categories"]
     every = {image["id"] for image in images}
     names = {each["id"]: each["name"] for each in categories if "name" in each}
@@ -78,9 +78,9 @@ def results_of(path: Path, ids: Container[int], document: dict[str, Any], coco: 
     for part in iter_list(source, what="results"):
         read_whole_numbers("annotations", [result for result in part if isinstance(result, dict)])
         for number, result in enumerate(part, start=total):
-            image_id = result.get("image_id") if isinstance(result, dict) else None
-            if not is_id(image_id):
-                text = f"{shorten(image_id)}, expected the number of the image."
+            image_id: Any = result.get("image_id") if isinstance(result, dict) else None
+            if not rule.fits(image_id):
+                text = f"{shorten(image_id)}, expected {rule.expected}."
                 raise CocoFileError(text, file=path, field=f"results[{number}].image_id")
             known += image_id in every
             if image_id in ids:
