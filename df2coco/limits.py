@@ -1,4 +1,4 @@
-"""How large an image may be, in both formats."""
+"""How large an image may be, and how short a polygon, in both formats."""
 
 from typing import Final
 
@@ -7,3 +7,6 @@ MAX_SIDE: Final = 65_535
 
 MAX_PIXELS: Final = 1 << 30
 """Width times height: a mask takes as many bytes."""
+
+SHORTEST_POLYGON: Final = 6
+"""Numbers: fewer than 3 points enclose nothing."""

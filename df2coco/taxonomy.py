@@ -250,7 +250,9 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, str, str]]] = {
     "zoom_in": ("none", "medium", "large"),
     "viewpoint": ("not worn", "frontal", "side or back"),
 }
-"""The attributes of an item and what their values 1, 2, 3 mean."""
+"""The attributes of an item and what their values mean."""
+
+ATTRIBUTE_VALUES: Final = range(1, 4)
 
 ImageSource: TypeAlias = Literal["user", "shop"]
 SOURCES: Final[tuple[ImageSource, ...]] = get_args(ImageSource)

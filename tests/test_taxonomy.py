@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from df2coco.taxonomy import (
+    ATTRIBUTE_VALUES,
     ATTRIBUTES,
     CATEGORIES,
     FLIP_INDICES,
@@ -16,6 +17,10 @@ from df2coco.taxonomy import (
 )
 
 every_category = pytest.mark.parametrize("category", CATEGORIES, ids=lambda c: c.name)
+
+
+def test_each_value_of_an_attribute_has_a_meaning() -> None:
+    assert {len(meanings) for meanings in ATTRIBUTES.values()} == {len(ATTRIBUTE_VALUES)}
 
 
 def test_slots_are_294_without_gap_or_overlap() -> None:

@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -114,8 +114,7 @@ class Encoder:
             parts += (b',"keypoints":', *numbers, b',"num_keypoints":%d' % labelled)
         if record.pair_id is not None:
             parts.append(b',"pair_id":%d' % record.pair_id)
-        attributes = item.style, item.scale, item.occlusion, item.zoom_in, item.viewpoint
-        parts += (_attributes(*attributes), b',"item":"', item.key.encode(), b'"')
+        parts += (_attributes(*_VALUES(item)), b',"item":"', item.key.encode(), b'"')
         if measured.float_polygons:
             parts += (b',"float_polygons":', orjson.dumps(measured.float_polygons))
         parts.append(b"}")
@@ -132,10 +131,14 @@ class Encoder:
         return numbers, numbers[2::3].count(2)
 
 
+_FIELDS: Final = ("style", *ATTRIBUTES)
+_VALUES: Final = attrgetter(*_FIELDS)
+
+
 @functools.lru_cache(4096)
 def _attributes(*values: int | None) -> bytes:
     """JSON of the attributes that are not None, each behind a comma."""
-    named = zip(("style", *ATTRIBUTES), values, strict=True)
+    named = zip(_FIELDS, values, strict=True)
     return "".join(f',"{name}":{value}' for name, value in named if value is not None).encode()
 
 

@@ -262,7 +262,7 @@ def _make_texts(images: Sequence[dict[str, Any]], collected: _Collector) -> dict
     texts: dict[str, str] = {}
     for number, image in enumerate(images):
         image_id = image["id"]
-        if image_id >= 10**18:
+        if find_image_id(f"{image_id:06d}") is None:
             text = f"{image_id} cannot name an annotation file. Number the images from 1."
             raise CocoFileError(text, file=path, field=f"images[{number}].id")
         stem = os.path.splitext(os.path.basename(image.get("file_name", "")))[0]

@@ -14,6 +14,7 @@ from df2coco.coco.reader import Loaded
 from df2coco.coco.schema import Rle, check_known, invalid, missing
 from df2coco.errors import CocoFileError, OptionError, did_you_mean, shorten
 from df2coco.layouts import NUM_AGGREGATED, expected_numbers, own_landmarks, own_slots
+from df2coco.limits import SHORTEST_POLYGON
 from df2coco.masks import compressed, union_areas, union_masks
 from df2coco.taxonomy import NUM_LANDMARKS, Category, same_name
 
@@ -245,7 +246,7 @@ def misfit_of_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) 
     if isinstance(mask, Rle):
         fits = mask.size == size[::-1]
     else:
-        fits = bool(mask) and min(map(len, mask or ())) >= 6
+        fits = bool(mask) and min(map(len, mask or ())) >= SHORTEST_POLYGON
         if fits and not all(size):
             return "polygons in an image without size."
     return "" if fits else no_mask(mask, size)

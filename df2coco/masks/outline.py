@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from df2coco.lazy_numpy import np
+from df2coco.limits import SHORTEST_POLYGON
 
 Point: TypeAlias = tuple[float, float]
 
@@ -38,7 +39,7 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
     """
     drawn = [
         # pycocotools draws no others
-        [polygon for polygon in mask.segmentation if len(polygon) >= 6 and len(polygon) % 2 == 0]
+        [p for p in mask.segmentation if len(p) >= SHORTEST_POLYGON and len(p) % 2 == 0]
         for mask in masks
     ]
     simple = [not _is_too_complex(polygons) for polygons in drawn]

@@ -54,7 +54,8 @@ def parse_annotation(
     be used are left out and reported in `notices`. Raises `SourceError` for a whole file.
     """
     if len(raw) > MAX_ANNOTATION_BYTES:
-        text = "larger than 8 MB, so not the annotations of one image. Replace the file."
+        most = f"{MAX_ANNOTATION_BYTES >> 20} MB"
+        text = f"larger than {most}, so not the annotations of one image. Replace the file."
         raise SourceError(text, file=file)
     try:
         document = _decode(raw) or _load_any(raw)

@@ -9,13 +9,15 @@ from msgspec.structs import astuple
 
 from df2coco.boxes import from_corners, iou
 from df2coco.errors import FaultError, shorten
-from df2coco.limits import MAX_PIXELS, MAX_SIDE
+from df2coco.limits import MAX_PIXELS, MAX_SIDE, SHORTEST_POLYGON
 from df2coco.parser.records import Corners, Fields, Item, Number, Polygon, Repair
 from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, CATEGORY_BY_ID, SOURCES, Category, same_name
 
 _LONGEST_OUTLINE: Final = 1_000_000
 """The longest outline of a polygon in pixels (real ones stay under 20,000): drawing costs memory."""
-_WRONG_LENGTH: Final = "{} numbers, expected an even number of at least 6"
+_VISIBILITIES: Final = (0, 1, 2)
+"""Not labelled, occluded, visible."""
+_WRONG_LENGTH: Final = f"{{}} numbers, expected an even number of at least {SHORTEST_POLYGON}"
 _CORRECT: Final = "Correct it, or remove the item."
 _CORRECT_FIELD: Final = "Correct it, or remove the field."
 _WHOLE: Final = f"{{}}, expected a whole number of 0 or more. {_CORRECT_FIELD}"
@@ -94,7 +96,7 @@ def _fault_of_any(polygon: Any) -> str | None:
             return f"{shorten(polygon)} is not a list of numbers"
         if list in map(type, polygon):
             return "points as lists [x, y], not in a row"
-        if len(polygon) < 6 or len(polygon) % 2:
+        if len(polygon) < SHORTEST_POLYGON or len(polygon) % 2:
             return _WRONG_LENGTH.format(len(polygon))
         return f"not all are numbers of at most {MAX_SIDE} pixels"
 
@@ -139,8 +141,6 @@ def _other_name(name: Any, category: Category) -> str:
 def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) -> Corners:
     box = x1, y1, x2, y2 = fields.bounding_box
     width, height = size or (MAX_SIDE, MAX_SIDE)
-    if x1 >= 0 <= y1 and x2 <= width and y2 <= height and x2 - x1 >= 1 <= y2 - y1:
-        return box
     given = list(box)
     if x1 > x2 or y1 > y2:
         x1, x2, y1, y2 = min(x1, x2), max(x1, x2), min(y1, y2), max(y1, y2)
@@ -185,13 +185,12 @@ def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair
     if type(sum(landmarks)) is float:
         landmarks = [int(n) if n == int(n) else n for n in landmarks]
     visibilities = landmarks[2::3]
-    num_labelled = visibilities.count(2) + visibilities.count(1)
-    if num_labelled == category.num_landmarks:
-        return landmarks
-    num_unlabelled = visibilities.count(0)
-    if num_labelled + num_unlabelled != category.num_landmarks:
-        wrong = next(v for v in visibilities if v not in (0, 1, 2))
+    num_unlabelled, *others = map(visibilities.count, _VISIBILITIES)
+    if num_unlabelled + sum(others) != category.num_landmarks:
+        wrong = next(v for v in visibilities if v not in _VISIBILITIES)
         raise FaultError("landmarks", f"a visibility of {wrong}, expected 0, 1 or 2. {_CORRECT}")
+    if not num_unlabelled:
+        return landmarks
     points = list(zip(landmarks[0::3], landmarks[1::3], visibilities, strict=True))
     if points.count((0, 0, 0)) != num_unlabelled:
         landmarks = [n for point in points for n in (point if point[2] else (0, 0, 0))]
@@ -210,8 +209,8 @@ def grow(size: tuple[int, int], item: Item) -> tuple[int, int]:
         sides.append(min(math.ceil(max(furthest)), MAX_SIDE))
     width, height = sides
     if width * height > MAX_PIXELS:
-        text = f"needs an image of {width} x {height} pixels, and no image has more than 2^30."
-        raise FaultError("", f"{text} {_CORRECT}")
+        text = f"needs an image of {width} x {height} pixels, and no image has more than"
+        raise FaultError("", f"{text} {MAX_PIXELS}. {_CORRECT}")
     return width, height
 
 

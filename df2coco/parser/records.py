@@ -7,8 +7,8 @@ from typing import Annotated, Final, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from df2coco.limits import MAX_SIDE
-from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, Category, ImageSource
+from df2coco.limits import MAX_SIDE, SHORTEST_POLYGON
+from df2coco.taxonomy import ATTRIBUTE_VALUES, CATEGORIES, CATEGORY_BY_ID, Category, ImageSource
 
 Number: TypeAlias = int | float
 
@@ -101,8 +101,8 @@ Repair: TypeAlias = tuple[str, str, str]
 _RANGE: Final = Meta(ge=-MAX_SIDE, le=MAX_SIDE)
 Coordinate: TypeAlias = Annotated[int, _RANGE] | Annotated[float, _RANGE]
 Corners: TypeAlias = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
-Polygon: TypeAlias = Annotated[list[Coordinate], Meta(min_length=6)]
-_Level: TypeAlias = Annotated[int, Meta(ge=1, le=3)]
+Polygon: TypeAlias = Annotated[list[Coordinate], Meta(min_length=SHORTEST_POLYGON)]
+_Level: TypeAlias = Annotated[int, Meta(ge=ATTRIBUTE_VALUES[0], le=ATTRIBUTE_VALUES[-1])]
 Whole: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 53)]
 
 

@@ -16,7 +16,7 @@ from df2coco.drawing.drawables import Extent, read_drawables
 from df2coco.drawing.overlay import overlay
 from df2coco.errors import Df2cocoError, PasswordError
 from df2coco.progress import Progress, no_progress
-from df2coco.taxonomy import ATTRIBUTES, SOURCES
+from df2coco.taxonomy import ATTRIBUTE_VALUES, ATTRIBUTES, SOURCES
 
 FACETS: Final[Mapping[str, Sequence[str]]] = {"category": (), "source": SOURCES, **ATTRIBUTES}
 """What examples are filtered by -> its values in order; the others follow as they come."""
@@ -165,7 +165,7 @@ def _candidates(
 def _level(annotation: Mapping[str, Any], name: str) -> int:
     """The value of an attribute, 0 when there is none."""
     value = annotation.get(name)
-    return value if type(value) is int and value in (1, 2, 3) else 0
+    return value if type(value) is int and value in ATTRIBUTE_VALUES else 0
 
 
 def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Candidate]:

@@ -11,7 +11,7 @@ from df2coco.coco.results import ResultDecoder
 from df2coco.errors import CocoFileError, FaultError, check_choice, printable
 from df2coco.evaluation.detection import Attribute
 from df2coco.evaluation.results import USUAL, Faults, Numbered, read_entries
-from df2coco.taxonomy import ATTRIBUTES, CATEGORY_BY_ID
+from df2coco.taxonomy import ATTRIBUTE_VALUES, ATTRIBUTES, CATEGORY_BY_ID
 
 TOP: Final = (1, 5, 10, 15, 20)
 """The k of the top-k accuracies."""
@@ -184,9 +184,10 @@ class _Retrieval:
 
     def _take_queries(self, part: Numbered) -> Faults:
         for _, entry in part:
-            value = None if self._by is None else getattr(entry, self._by)
+            value: Any = None if self._by is None else getattr(entry, self._by)
             # What has no such attribute belongs to none of its values.
-            known = int(value) if type(value) in (int, float) and value in (1, 2, 3) else 0
+            is_known = type(value) in (int, float) and value in ATTRIBUTE_VALUES
+            known = int(value) if is_known else 0
             box = from_corners(entry.bbox)
             item = _Item(box, entry.style, entry.pair_id, entry.cls, known)
             self.items.setdefault(entry.query_image_id, []).append(item)

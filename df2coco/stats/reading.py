@@ -30,7 +30,7 @@ from df2coco.progress import Progress, no_progress
 from df2coco.releases import RELEASES
 from df2coco.split_names import split_of
 from df2coco.stats.values import CategoryStatistics, SplitStatistics, gaps
-from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, SOURCES
+from df2coco.taxonomy import ATTRIBUTE_VALUES, ATTRIBUTES, CATEGORIES, SOURCES
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -118,7 +118,7 @@ class ItemFacts(NamedTuple):
     pair_id: int | None
     style: int | None
     attributes: tuple[int | None, ...]
-    """In the order of `ATTRIBUTES`; 1, 2 or 3, and all else is as good as None."""
+    """In the order of `ATTRIBUTES`; what is none of `ATTRIBUTE_VALUES` is as good as None."""
 
 
 def count(counts: Counts, images: Sequence[ImageFacts], items: Sequence[ItemFacts]) -> None:
@@ -167,6 +167,9 @@ def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics
     return statistics_of(counts, split.name, _released_split(split.name, images), categories)
 
 
+_VALUES: Final = attrgetter(*ATTRIBUTES)
+
+
 def _count_images(reader: Reader, images: list[ReadImage]) -> Counts:
     counts: Counts = defaultdict(Counter)
     records: list[tuple[ImageRecord, ImageFacts]] = []
@@ -200,7 +203,7 @@ def _count_images(reader: Reader, images: list[ReadImage]) -> Counts:
                 (visible, item.num_labelled - visible),
                 record.pair_id,
                 item.style,
-                (item.scale, item.occlusion, item.zoom_in, item.viewpoint),
+                _VALUES(item),
             )
         )
     count(counts, [image for _, image in records], facts)
@@ -289,7 +292,7 @@ def statistics_of(
     attributes = {name: [0, 0, 0] for name in ATTRIBUTES}
     for values, items in counts["attributes"].items():
         for attribute, value in zip(ATTRIBUTES, values, strict=True):
-            if value in (1, 2, 3):
+            if value in ATTRIBUTE_VALUES:
                 attributes[attribute][value - 1] += items
     labelled = [any(points) * items for (_, _, points), items in kinds.items() if points]
     per_image = Counter(counts["items_of_image"][number] for number in images)

@@ -16,7 +16,7 @@ from df2coco.coco.schema import FIELDS, MAX_NUMBER, Entry, column
 from df2coco.errors import shorten
 from df2coco.layouts import own_slots
 from df2coco.lazy_numpy import Array, np
-from df2coco.limits import MAX_SIDE
+from df2coco.limits import MAX_SIDE, SHORTEST_POLYGON
 from df2coco.masks import compressed, union_areas
 from df2coco.taxonomy import Category
 from df2coco.validator.checks import Columns, Found, Header
@@ -70,7 +70,7 @@ def read_outlines(segmentations: list[Any]) -> Outlines:
 
 def _are_even(lengths: set[int]) -> bool:
     """Whether polygons of so many numbers have 3 points or more."""
-    return all(length >= 6 and not length & 1 for length in lengths)
+    return all(length >= SHORTEST_POLYGON and not length & 1 for length in lengths)
 
 
 def _fault_of_form(segmentation: list[Any]) -> str:

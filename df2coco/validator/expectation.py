@@ -13,10 +13,10 @@ from df2coco.coco.schema import Entry
 from df2coco.errors import shorten
 from df2coco.layouts import NUM_AGGREGATED, own_slots
 from df2coco.parser.records import ImageRecord, Item
-from df2coco.taxonomy import CATEGORIES, NUM_LANDMARKS
+from df2coco.taxonomy import ATTRIBUTES, CATEGORIES, NUM_LANDMARKS
 from df2coco.validator.checks import File, names_of
 
-OPTIONAL_FIELDS: Final = ("style", "scale", "occlusion", "zoom_in", "viewpoint")
+OPTIONAL_FIELDS: Final = ("style", *ATTRIBUTES)
 ONLY_OURS: Final = frozenset(("item", "float_polygons"))
 _GIVEN: Final = ONLY_OURS | {*OPTIONAL_FIELDS, "pair_id", "source", "keypoints", "num_keypoints"}
 """Fields that only the source can give: one that it lacks was made up. Other tools may add others."""

@@ -7,7 +7,7 @@ from typing import Final
 from df2coco.coco.schema import FIELDS, is_id
 from df2coco.errors import shorten
 from df2coco.lazy_numpy import np
-from df2coco.taxonomy import ATTRIBUTES
+from df2coco.taxonomy import ATTRIBUTE_VALUES, ATTRIBUTES
 from df2coco.validator.annotations import Annotations
 from df2coco.validator.checks import Found, check
 
@@ -99,7 +99,7 @@ def attribute_range(part: Annotations) -> Iterable[Found]:
     remedy: Write 1, 2 or 3, or leave the key out.
     """
     for name in ATTRIBUTES if part.header.garments else ():
-        yield from part.values_where(name, lambda value: type(value) is int and not 1 <= value <= 3)
+        yield from part.values_where(name, lambda v: type(v) is int and v not in ATTRIBUTE_VALUES)
 
 
 @check("error")
