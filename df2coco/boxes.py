@@ -73,6 +73,12 @@ FORMS: Final = (
     Step("", "", lambda box: box),
     Step("as corners x1, y1, x2, y2", "written x1, y1, x2 - x1, y2 - y1", from_corners),
     Step("as centre x, y, w, h", "written x - w / 2, y - h / 2, w, h", from_centre),
+    Step(
+        "as x1, x2, y1, y2",
+        "written x1, y1, x2 - x1, y2 - y1",
+        lambda box: from_corners((box[0], box[2], box[1], box[3])),
+    ),
+    Step("as x, y, h, w", "written with w before h", lambda box: (*box[:2], box[3], box[2])),
 )
 """Four numbers -> x, y, width, height."""
 _ORDERS: Final = (
@@ -95,6 +101,14 @@ _UNITS: Final = (
     ),
     Step(
         "mirrored", "mirrored back (the image's width - x)", lambda x, y, width, _: (width - x, y)
+    ),
+    Step(
+        "in percent of the image",
+        "multiplied by the image's width / 100 (x) and height / 100 (y)",
+        lambda x, y, width, height: (x * width / 100, y * height / 100),
+    ),
+    Step(
+        "upside down", "measured from the top (height - y)", lambda x, y, _, height: (x, height - y)
     ),
 )
 """x, y, width and height of the image -> pixels of the image."""
@@ -125,9 +139,10 @@ class Reading(NamedTuple):
 
     def box(self, box: Box, size: Size) -> Box:
         """Four numbers as they are, and the image -> the box that they mean."""
+        x, y, width, height = self.form.read(box)
         if self.order.words:
-            box = box[1], box[0], box[3], box[2]
-        x1, y1, x2, y2 = to_corners(self.form.read(box))
+            x, y, width, height = y, x, height, width
+        x1, y1, x2, y2 = to_corners((x, y, width, height))
         (x1, y1), (x2, y2) = self.unit.read(x1, y1, *size), self.unit.read(x2, y2, *size)
         return from_centre(((x1 + x2) / 2, (y1 + y2) / 2, abs(x2 - x1), abs(y2 - y1)))
 
@@ -161,7 +176,7 @@ def best_reading(
 ) -> tuple[Reading, float]:
     """That which fits best, and how well; what takes one step more must fit better by a margin."""
     fits = [(reading, fit(reading)) for reading in choices]
-    return max(fits, key=lambda pair: pair[1] - 0.03 * len(pair[0].steps))
+    return max(fits, key=lambda pair: round(pair[1] - 0.03 * len(pair[0].steps), 9))
 
 
 def _scales(reading: Reading, boxes: Box, truth: Box, size: Size) -> Iterator[Step]:
@@ -171,21 +186,28 @@ def _scales(reading: Reading, boxes: Box, truth: Box, size: Size) -> Iterator[St
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.stack([across / truth[2], down / truth[3]])
     units = [_times(1 / scale)] if (scale := _middle(ratios)) else []
-    for unit, edges in (
-        (_of_square, sizes),
-        (partial(_of_side, "longer", np.maximum), longer),
-        (partial(_of_side, "shorter", np.minimum), shorter),
-        (_of_letterbox, longer),
+    across, down = map(_side, ratios * sizes)
+    for unit, sides in (
+        (_of_input, (_side(ratios * sizes),) * 2),
+        (partial(_of_side, "longer", np.maximum), (_side(ratios * longer),)),
+        (partial(_of_side, "shorter", np.minimum), (_side(ratios * shorter),)),
+        (_of_letterbox, (_side(ratios * longer),)),
+        (_of_input, (across, down)),
     ):
-        side = _middle(ratios * edges)
-        usual = 16 * round(side / 16)
-        exact = abs(side - round(side)) < 0.02 or abs(side - usual) > 0.03 * side
-        if side >= 32:
-            units.append(unit(round(side) if exact else usual))
+        if min(sides) >= 32:
+            units.append(unit(*sides))
     for step in units:
         moved = np.stack(step.read(*size, *size)) / sizes
         if not np.all(np.abs(moved - 1) <= 0.05):  # else it explains nothing
             yield step
+
+
+def _side(lengths: Any) -> int:
+    """The side of a model's input, of what it is by each box: a usual one, if that is near."""
+    side = _middle(lengths)
+    usual = 16 * round(side / 16)
+    exact = abs(side - round(side)) < 0.02 or abs(side - usual) > 0.03 * side
+    return round(side) if exact else usual
 
 
 def _times(factor: float) -> Step:
@@ -195,10 +217,10 @@ def _times(factor: float) -> Step:
     return Step(f"if {words}", words, lambda x, y, *_: (x * factor, y * factor))
 
 
-def _of_square(side: int) -> Step:
-    words = f"in pixels of a {side} x {side} input"
-    remedy = f"multiplied by the image's width / {side} (x) and height / {side} (y)"
-    return Step(words, remedy, lambda x, y, *size: (x * size[0] / side, y * size[1] / side))
+def _of_input(width: int, height: int) -> Step:
+    words = f"in pixels of a {width} x {height} input"
+    remedy = f"multiplied by the image's width / {width} (x) and height / {height} (y)"
+    return Step(words, remedy, lambda x, y, *size: (x * size[0] / width, y * size[1] / height))
 
 
 def _of_side(name: str, edge: Callable[[Any, Any], Any], side: int) -> Step:

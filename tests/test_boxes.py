@@ -49,6 +49,8 @@ FORMS: dict[str, Write] = {
     "": lambda x, y, w, h: (x, y, w, h),
     "as corners": lambda x, y, w, h: (x, y, x + w, y + h),
     "as centre": lambda x, y, w, h: (x + w / 2, y + h / 2, w, h),
+    "as x1, x2, y1, y2": lambda x, y, w, h: (x, x + w, y, y + h),
+    "as x, y, h, w": lambda x, y, w, h: (x, y, h, w),
 }
 ORDERS: dict[str, Write] = {
     "": lambda a, b, c, d: (a, b, c, d),
@@ -57,6 +59,7 @@ ORDERS: dict[str, Write] = {
 UNITS: dict[str, Write] = {
     "": lambda x, y, *_: (x, y),
     "in fractions of the image": lambda x, y, w, h: (x / w, y / h),
+    "in percent of the image": lambda x, y, w, h: (100 * x / w, 100 * y / h),
     "if they are doubled": lambda x, y, *_: (x / 2, y / 2),
     "if they are halved": lambda x, y, *_: (2 * x, 2 * y),
     "if multiplied by 0.75": lambda x, y, *_: (x / 0.75, y / 0.75),
@@ -64,6 +67,7 @@ UNITS: dict[str, Write] = {
     "if width and height of the image changed places": lambda x, y, w, h: (x / w * h, y / h * w),
     "in pixels of a 640 x 640 input": lambda x, y, w, h: (640 * x / w, 640 * y / h),
     "in pixels of a 1333 x 1333 input": lambda x, y, w, h: (1333 * x / w, 1333 * y / h),
+    "in pixels of a 288 x 384 input": lambda x, y, w, h: (288 * x / w, 384 * y / h),
     "a longer side of 640": lambda x, y, w, h: (
         640 * x / np.maximum(w, h),
         640 * y / np.maximum(w, h),
@@ -77,14 +81,20 @@ UNITS: dict[str, Write] = {
         256 + (y - h / 2) * 512 / np.maximum(w, h),
     ),
     "mirrored": lambda x, y, w, _: (w - x, y),
+    "upside down": lambda x, y, _, h: (x, h - y),
 }
 
 
 def _written(form: str, order: str, unit: str, box: Any, size: Any) -> tuple[Any, ...]:
     x1, y1, x2, y2 = to_corners(box)
     (x1, y1), (x2, y2) = UNITS[unit](x1, y1, *size), UNITS[unit](x2, y2, *size)
-    left, right = np.minimum(x1, x2), np.maximum(x1, x2)
-    return ORDERS[order](*FORMS[form](left, y1, right - left, y2 - y1))
+    left, right, top, bottom = (
+        np.minimum(x1, x2),
+        np.maximum(x1, x2),
+        np.minimum(y1, y2),
+        np.maximum(y1, y2),
+    )
+    return FORMS[form](*ORDERS[order](left, top, right - left, bottom - top))
 
 
 @pytest.mark.parametrize("unit", UNITS)
