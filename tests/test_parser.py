@@ -279,6 +279,29 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
         {"bounding_box": [0.1, 0.1, 0.6, 0.7]},
         "bounding_box: [0.1, 0.1, 0.6, 0.7] is in parts of the width and height, expected pixels",
     ),
+    *(
+        (
+            words,
+            {"bounding_box": box, "segmentation": [[12, 42, 68, 43, 67, 88, 13, 87]]},
+            f"bounding_box: {box}: these numbers fit the mask {words}, expected x1, y1, x2, y2 in pixels.",
+        )
+        for words, box in {
+            "as centre x, y, w, h": [40, 65, 60, 50],
+            "as x1, x2, y1, y2": [10, 70, 40, 90],
+            "with x and y exchanged": [40, 10, 90, 70],
+            "if they are doubled": [5, 20, 35, 45],
+        }.items()
+    ),
+    (
+        "a mask in parts of the size",
+        {"segmentation": [[0.1, 0.1, 0.6, 0.1, 0.6, 0.7]]},
+        "segmentation: is in parts of the width and height, expected pixels.",
+    ),
+    (
+        "landmarks in parts of the size",
+        {"landmarks": [0.1, 0.25, 2] * 8},
+        "landmarks: is in parts of the width and height, expected pixels.",
+    ),
     (
         "a box of nothing in a corner",
         {"bounding_box": [0.0, 0.0, 0.5, 0.0]},
@@ -355,6 +378,23 @@ def test_a_bad_item_is_left_out_and_told(changes: dict[str, Any], message: str) 
     (notice,) = record.notices
     assert (notice.code, notice.level) == ("bad-item", "error")
     assert str(notice).startswith(f"a/000007.json: item1.{message}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bounding_box": [70, 90, 10, 40]},  # corners in the other order
+        {"bounding_box": [20, 45, 70, 90]},  # half of it in common
+        {"bounding_box": [0, 0, 30, 40]},  # another item's
+        {"segmentation": [[0, 0, 0.5, 0, 0.5, 0.5]], "bounding_box": [0, 0, 1, 1]},
+        {"landmarks": [1, 1, 2] * 8},
+    ],
+)
+def test_a_box_that_nothing_explains_is_the_datasets_own(changes: dict[str, Any]) -> None:
+    mask = [[12, 42, 68, 43, 67, 88, 13, 87]]
+    record = parse(make_annotation(make_item(**{"segmentation": mask, **changes})))
+    assert len(record.items) == 1
+    assert {notice.code for notice in record.notices} <= {"corners-swapped"}
 
 
 def test_an_item_that_is_no_object_is_told() -> None:

@@ -23,7 +23,7 @@ from df2coco.converter.summary import ConversionError
 from df2coco.errors import PasswordError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.masks import union_area
-from df2coco.parser.item import corners_fault
+from df2coco.parser.item import box_fault
 from df2coco.parser.records import Fields
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
@@ -510,7 +510,7 @@ def are_taken(split: dict[int, Any]) -> bool:
     """No random box is refused as x, y, width, height."""
     items = (item for content in split.values() for item in content.values())
     read = (msgspec.convert(item, Fields) for item in items if isinstance(item, dict))
-    return not any(map(corners_fault, read))
+    return not any(map(box_fault, read))
 
 
 @given(splits.filter(are_taken), options)

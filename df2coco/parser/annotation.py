@@ -17,7 +17,7 @@ from msgspec.structs import astuple
 
 from df2coco.errors import FaultError, SourceError, printable
 from df2coco.file_kind import recognise
-from df2coco.parser.item import checked, complete, corners_fault, grow, polygon_fault, read_fields
+from df2coco.parser.item import box_fault, checked, complete, grow, polygon_fault, read_fields
 from df2coco.parser.records import Fields, Head, ImageRecord, Item, Notice, Repair, Whole
 
 MAX_ANNOTATION_BYTES: Final = 8 << 20
@@ -76,9 +76,9 @@ def parse_annotation(
             fields = value
             if type(value) is not Fields:
                 fields = read_fields(value, repairs, needs_landmarks=needs_landmarks)
-            if wrong := corners_fault(fields):
+            if wrong := box_fault(fields, size):
                 are_corners = False
-                raise FaultError("bounding_box", wrong)
+                raise wrong
             if size is not None:
                 reaches.append(max(map(truediv, fields.bounding_box, size * 2)))
             item = complete(key, fields, size, repairs)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec.structs import astuple
 
-from df2coco.boxes import from_corners, iou
+from df2coco.boxes import FORMS, PLAIN, best_reading, from_corners, iou, readings
 from df2coco.errors import FaultError, shorten
 from df2coco.limits import MAX_PIXELS, MAX_SIDE, SHORTEST_POLYGON
 from df2coco.parser.records import Corners, Fields, Item, Number, Polygon, Repair
@@ -19,6 +19,7 @@ _VISIBILITIES: Final = (0, 1, 2)
 """Not labelled, occluded, visible."""
 _WRONG_LENGTH: Final = f"{{}} numbers, expected an even number of at least {SHORTEST_POLYGON}"
 _CORRECT: Final = "Correct it, or remove the item."
+_IN_PARTS: Final = "is in parts of the width and height, expected pixels."
 _CORRECT_FIELD: Final = "Correct it, or remove the field."
 _WHOLE: Final = f"{{}}, expected a whole number of 0 or more. {_CORRECT_FIELD}"
 _FAULTS: Final = {
@@ -31,6 +32,11 @@ _FAULTS: Final = {
     **dict.fromkeys(ATTRIBUTES, f"{{}}, expected 1, 2 or 3. {_CORRECT_FIELD}"),
 }
 """Field -> what a message says of a value that its declaration does not take."""
+
+_CORNERS: Final = PLAIN._replace(form=FORMS[1])
+_READINGS: Final = [reading for reading in readings() if reading != _CORNERS]
+"""What the numbers of a box may be that are no corners."""
+_UNKNOWN: Final = (math.nan, math.nan)
 
 _Declared = TypeVar("_Declared", bound=msgspec.Struct)
 _FIELD: Final = re.compile(r"`\$\.(\w+)")
@@ -152,7 +158,7 @@ def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) ->
         repairs.append(("box-clipped", "bounding_box", text))
     if x2 - x1 < 1 or y2 - y1 < 1:
         if 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1:
-            fault = "is in parts of the width and height, expected pixels."
+            fault = _IN_PARTS
         else:
             image = f" inside the image of {size[0]} x {size[1]} pixels" if size else ""
             fault = f"has no pixel{image}; a box needs a positive size."
@@ -160,22 +166,35 @@ def _box(fields: Fields, size: tuple[int, int] | None, repairs: list[Repair]) ->
     return x1, y1, x2, y2
 
 
-def corners_fault(fields: Fields) -> str | None:
-    """What is wrong with a box of x, y, width, height, where the mask shows that it is one."""
-    _, _, x2, y2 = box = fields.bounding_box
+def box_fault(fields: Fields, size: tuple[int, int] | None = None) -> FaultError | None:
+    """What is wrong with a box or a mask, where the two show it: numbers that are no corners in pixels."""
+    x1, y1, x2, y2 = box = fields.bounding_box
     first = fields.segmentation[0]
     half = len(first) // 4 * 2
+    x, y, other_x, other_y = first[0], first[1], first[half], first[half + 1]
     # Two points on opposite sides: of corners, hardly ever one lies outside.
-    if first[0] <= x2 and first[1] <= y2 and first[half] <= x2 and first[half + 1] <= y2:
+    if x1 <= x <= x2 >= other_x >= x1 and y1 <= y <= y2 >= other_y >= y1:
         return None
     xs = [x for polygon in fields.segmentation for x in polygon[0::2]]
     ys = [y for polygon in fields.segmentation for y in polygon[1::2]]
     mask = from_corners((min(xs), min(ys), max(xs), max(ys)))
     # Careless boxes have more than half in common with their masks.
-    if iou(box, mask) < 0.7 or iou(from_corners(box), mask) >= 0.5:
+    if iou(_CORNERS.box(box, ()), mask) >= 0.5:
         return None
-    what = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
-    return f"{list(box)} {what} {_CORRECT}"
+    if max(*xs, *ys) <= 1 < max(x2 - x1, y2 - y1) and min(*xs, *ys) >= 0:
+        return FaultError("segmentation", f"{_IN_PARTS} {_CORRECT}")
+    if iou(box, mask) >= 0.7:
+        what = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
+        return FaultError("bounding_box", f"{list(box)} {what} {_CORRECT}")
+    reading, fit = best_reading(
+        _READINGS, lambda reading: iou(reading.box(box, size or _UNKNOWN), mask)
+    )
+    if fit < 0.85:  # of many, one may fit by chance
+        return None
+    words = " ".join(step.words for step in reading.steps if step is not _CORNERS.form)
+    what = f"these numbers fit the mask {words}, expected x1, y1, x2, y2 in pixels."
+    text = f"{list(box)}: {what} Correct the box or the mask, or remove the item."
+    return FaultError("bounding_box", text)
 
 
 def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair]) -> list[Number]:
@@ -184,6 +203,9 @@ def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair
         raise FaultError("landmarks", _unfit_landmarks(landmarks, category))
     if type(sum(landmarks)) is float:
         landmarks = [int(n) if n == int(n) else n for n in landmarks]
+        places = landmarks[0::3] + landmarks[1::3]
+        if type(sum(places)) is float and 0 < max(places) <= 1:
+            raise FaultError("landmarks", f"{_IN_PARTS} {_CORRECT}")
     visibilities = landmarks[2::3]
     num_unlabelled, *others = map(visibilities.count, _VISIBILITIES)
     if num_unlabelled + sum(others) != category.num_landmarks:
