@@ -1,6 +1,7 @@
 """What a file is when it is not what its name or place promises: a web page saved as zip, a COCO file ..."""
 
 import re
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -58,7 +59,9 @@ VOLUME: Final = FileKind(
     "Unpack all of them together (7z x on the first one), and name the folder.",
 )
 _TAR_GZ: Final = FileKind("a compressed tar archive", _UNPACK)
-_GZIP: Final = FileKind("compressed with gzip", "Unpack it with gunzip.")
+_GZIP: Final = FileKind(
+    "compressed with gzip", "Unpack it with gunzip (its name has to end in .gz)."
+)
 _TORCH: Final = FileKind(
     "a file of PyTorch (weights, or predictions as Detectron2 writes beside coco_instances_results.json)",
     _REPLACE,
@@ -98,7 +101,11 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
     if data.startswith(b"PK\3\4") and b"/data.pkl" in data[:128]:
         return _TORCH
     if data.startswith(b"\x1f\x8b"):
-        return _TAR_GZ if name.lower().endswith((".tar.gz", ".tgz")) else _GZIP
+        inside = b""
+        with suppress(zlib.error):
+            inside = zlib.decompressobj(31).decompress(data, 512)
+        is_tar = inside[257:262] == b"ustar" or name.lower().endswith((".tar.gz", ".tgz"))
+        return _TAR_GZ if is_tar else _GZIP
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     if _PAGE.match(text):
         return _WEB_PAGE

@@ -144,6 +144,10 @@ MIXTURES: Final = """
     train/annos:json2 train/image:jpg2 validation/annos: validation/image:jpg2
     train+-+Kopie/annos:json2 train+-+Kopie/image:jpg2
     archive.zip!D/train/annos:json2
+    Annos/Train:json2 Images/Train:jpg2
+    train.zip!train/annos:json2 train.zip!train/image/all:jpg2
+    train.zip!annos:json2 train.zip!image/a:jpg1 train.zip!image/b:jpg1
+    train.zip!train/annos:json2 train.zip!validation/annos:json2 train.zip!validation/image:jpg2
 """.strip().splitlines()
 """Trees with several splits, and what may lie beside them."""
 

@@ -61,6 +61,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "tar": ("train.tar", _tar("w"), f"this is a tar archive, not a zip archive. {UNPACK}"),
     "tar called zip": ("train.zip", _tar("w"), "this is a tar archive, not a zip archive."),
     "tar.gz": ("train.tar.gz", _tar("w:gz"), "this is a compressed tar archive"),
+    "tar.gz called zip": ("train.zip", _tar("w:gz"), "this is a compressed tar archive"),
     "tar.bz2": ("train.tar.bz2", _tar("w:bz2"), "this is a bzip2 archive"),
     "tar.xz": ("train.tar.xz", _tar("w:xz"), "this is an xz archive"),
     "gzip": ("train.json.gz", gzip.compress(ANNOTATION), "compressed with gzip, not a zip"),

@@ -436,7 +436,7 @@ class TestNothingIgnoredInSilence:
         [
             (
                 "image/user/000001.jpg image/shop/000002.jpg",
-                "Photos lie in {0}/shop, {0}/user: name",
+                "Photos lie in {0}/shop, {0}/user: put all into one folder, or name the one that has all",
             ),
             ("image/part/000001.jpg image/notes.txt", "images, which may be in {0}/part, with"),
             ("image/notes.txt", "Name the images with --images."),
@@ -507,6 +507,8 @@ class TestNothingIgnoredInSilence:
             ("train/annos", ["train/a/000001.jpg", "train/b/000002.jpg"], ["train/a", "train/b"]),
             ("annos/train", ["shots/train/000001.jpg"], ["shots/train"]),
             ("val_annos", ["val shots/000001.jpg"], ["val shots"]),
+            ("train_annos", ["val_images/000001.jpg"], []),
+            ("train_annos", ["val_images.zip!image/000001.jpg"], []),
             ("train/annos", ["train/masks/000001.png"], []),  # no photos
             ("train/annos", ["train/other/000009.jpg"], []),  # not its numbers
             ("val/annos", ["val/train/000001.jpg"], []),  # another split's
@@ -654,6 +656,7 @@ class TestNothingIgnoredInSilence:
         [
             ("Anno/list_bbox.txt Img/a.txt Eval/b.txt", "this is DeepFashion, the dataset before"),
             ("data/train-0.parquet README.md", "data/train-0.parquet is a table, as Hugging Face"),
+            ("default/train/0000.parquet", "default/train/0000.parquet is a table"),
             ("train/data-0.arrow train/state.txt", "train/data-0.arrow is a table"),
             ("data.yaml labels/train/1.txt", "a dataset in the form of YOLO"),
             (

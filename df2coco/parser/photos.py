@@ -13,7 +13,16 @@ from urllib.parse import unquote
 from df2coco.errors import ImageError, SourceError, shorten
 from df2coco.parser.files import MAX_WHOLE, Files, Reference
 from df2coco.parser.image_header import ImageHeader, find_cut, read_image_header
-from df2coco.parser.places import IMAGE_FOLDERS, Folder, Place, Trees, is_image, kind_of, listed
+from df2coco.parser.places import (
+    IMAGE_FOLDERS,
+    Archive,
+    Folder,
+    Place,
+    Trees,
+    is_image,
+    kind_of,
+    listed,
+)
 from df2coco.split_names import SPLITS, spellings, split_called, split_of
 
 _Answer = TypeVar("_Answer")
@@ -104,7 +113,8 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
         beside = _find_image_place(place, _ImagePlaces([]), trees)
         places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
     taken = wrong and wrong.label
-    labels = [p.label for p in places if p.images.numbered and p.label != taken]
+    places = [p for p in places if p.images.numbered and other_split(p, place) is None]
+    labels = [p.label for p in places if p.label != taken]
     around, label = place.home, os.path.dirname(place.tree.label)
     for _ in range(0 if labels else 2):
         # All that holds images beside annotation files and around them, but that of other splits.
@@ -114,7 +124,8 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
         for photos in _open_near(around, names, label, place.split, trees):
             # masks have the photos' names, too, but are not JPEGs
             jpegs = photos.images.files.keys() - photos.images.suffixes.keys()
-            if not place.annotations.files.keys().isdisjoint(jpegs):
+            alike = not place.annotations.files.keys().isdisjoint(jpegs)
+            if alike and other_split(photos, place) is None:
                 labels.append(photos.label)
         around, label = around.parent, os.path.dirname(label) if label else ".."
     return list(dict.fromkeys(labels))
@@ -122,7 +133,8 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
 
 def other_split(images: Place, place: Place) -> str | None:
     """The split that photos are of by the names of folders, when annotations are of another one."""
-    shared = images.tree is place.tree or (images.around == place.home and not images.tree.archive)
+    around = place.around if images.tree is place.tree else place.home
+    shared = images.around == around and (images.tree is place.tree or not images.tree.archive)
     # The name of a folder around both says nothing of one of them.
     name = split_of(images.name) or (None if shared else split_called(images.split))
     return name if name != place.split and {name, place.split} < set(SPLITS) else None
@@ -132,8 +144,14 @@ def _near(place: Place, empty: Place | None, trees: Trees) -> Iterator[Place]:
     """Where the photos of annotation files may be but beside them: the most likely first.
 
     train.zip beside train, images/train beside annos/train, JPEGImages beside annos; and what is in `empty`,
-    a folder of images that has none itself.
+    a folder of images that has none itself, or in such a folder of an archive.
     """
+    if isinstance(place.tree, Archive):
+        for photos in place.tree.places():
+            below = photos.path.parts[len(place.around.parts) :]
+            is_inside = place.around in photos.path.parents and len(below) > 1
+            if is_inside and kind_of(below[0])[0] == "images" and photos.images.files:
+                yield photos
     if empty is not None and not empty.tree.archive:
         inside = sorted(name for name in listed(empty.tree.path) if name[0] != ".")
         yield from _open_near(empty.tree.path, inside, empty.label, None, trees)
@@ -179,10 +197,10 @@ def image_place(images: Path, split: str | None, trees: Trees, label: str = "") 
     """The one place of images at a folder or archive. Raises `SourceError`."""
     tree = trees.open(images, label)
     if isinstance(tree, Folder):
-        names = spellings(split) or ([split] if split else [])
-        folders = [f"{name}/{inner}" for name in names for inner in (*IMAGE_FOLDERS, "")]
-        folders += [*IMAGE_FOLDERS, images.name]
-        inner = next((name for name in folders if (images / name).is_dir()), "")
+        names = spellings(split) or ([split.lower()] if split else [])
+        inner = _first_folder(images, names)
+        deeper = [*IMAGE_FOLDERS] if inner else [*IMAGE_FOLDERS, images.name.lower()]
+        inner = os.path.join(inner, _first_folder(images / inner, deeper))
         return Place(Folder(images / inner, os.path.join(tree.label, inner).rstrip("/")))
     places = [place for place in tree.places() if place.images.files]
     places = [place for place in places if place.split == split] or places
@@ -192,6 +210,11 @@ def image_place(images: Path, split: str | None, trees: Trees, label: str = "") 
         text = f"expected one folder of images in the archive, found {labels}."
         raise SourceError(f"{text} Unpack it, and name the folder of images.", file=images)
     return places[0]
+
+
+def _first_folder(around: Path, names: Sequence[str]) -> str:
+    there = (name for name in _called(names, listed(around)) if os.path.isdir(around / name))
+    return next(there, "")
 
 
 def _reject_rivals(place: Place, there: list[str], images: str) -> None:

@@ -151,8 +151,8 @@ class Split:
         """What to do when no photos were found."""
         if len(self.near) > 1:
             some = ", ".join(self.near[:3]) + (" ..." if len(self.near) > 3 else "")
-            text = f"Photos lie in {some}: name one of them with --images,"
-            return f"{text} or put all into one folder."
+            text = f"Photos lie in {some}: put all into one folder,"
+            return f"{text} or name the one that has all with --images."
         where = f"the images, which may be in {self.near[0]}," if self.near else "the images"
         return f"Name {where} with --images."
 

@@ -202,7 +202,7 @@ class _Search:
         if not found:
             if self.empty is before:
                 reason = "not read: no annotation files and no images in it."
-                self._pass_over(group, f"{reason} Unpack its archive again.")
+                self._pass_over(group, f"{reason} Download or unpack it again.")
             return []
         self.empty = before
         used = _used(found)
@@ -339,13 +339,13 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
     ends = {name.rpartition("/")[2].lower() for name in (*names, *inner)}
     if {"anno", "img"} <= ends or ends & {"anno_coarse", "anno_fine", "list_bbox.txt"}:
         return "this is DeepFashion, the dataset before DeepFashion2, which has no such annotations. Download DeepFashion2."
-    for name in [*names, *inner]:
+    deeper = [f"{name}/{n}" for name in inner[:1000] for n in list_folder(source / name)[:20]]
+    for name in [*names, *inner, *deeper]:
         if name.endswith((".parquet", ".arrow")):
             text = f"{name} is a table, as Hugging Face has datasets. Download the dataset's own archives, or"
             return f"{text} write each row as an annotation file and a photo (train/annos/000001.json, train/image/000001.jpg)."
-    labels = [name for name in inner if "labels" in name.lower().split("/")]
-    deeper = (f"{name}/{n}" for name in labels for n in list_folder(source / name)[:20])
-    texts = [source / name for name in (*names, *inner, *deeper) if name.endswith(".txt")][:100]
+    labels = [name for name in deeper if "labels" in name.lower().split("/")]
+    texts = [source / name for name in (*names, *inner, *labels) if name.endswith(".txt")][:100]
     if {"data.yaml", "dataset.yaml"} & {*names} or any(map(_is_yolo_label, texts)):
         text = "this is a dataset in the form of YOLO, whose labels have no masks and landmarks of"
         return f"{text} DeepFashion2. Name the dataset's own annotation files."
