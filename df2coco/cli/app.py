@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -232,20 +233,17 @@ def run(
 
 def print_json(document: Any) -> None:
     """The result of a command for programs."""
+    import json
+
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
     text = orjson.dumps(document, option=options).decode()
-    # A terminal would act on some characters that JSON allows.
-    print("\n".join(_escaped(line) for line in text.split("\n")))
 
+    def escaped(found: re.Match[str]) -> str:  # a terminal would act on what JSON allows
+        return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
-def _escaped(line: str) -> str:
-    if line.isprintable():
-        return line
-    import json
-
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+    print(re.sub(r"[^\n -~]", escaped, text))
 
 
 def _print_version(value: bool) -> None:

@@ -16,19 +16,8 @@ IMAGE_FOLDERS: Final = ("image", "images", "imags")
 """What a folder of images may be called; the most usual first."""
 JPG: Final = ".jpg"
 """The suffix of all images of the dataset."""
-_RARE: Final = (
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tif",
-    ".tiff",
-    ".jfif",
-    ".jpe",
-    ".avif",
-    ".heic",
-    ".heif",
-)
-IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", *_RARE)
+_RARE: Final = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".jpe", ".avif")
+IMAGE_SUFFIXES: Final = (JPG, ".jpeg", ".png", *_RARE, ".heic", ".heif")
 """In lower case; of two images of one name, that of the first suffix is taken."""
 
 ARCHIVE_NAME: Final = re.compile(
