@@ -127,6 +127,14 @@ def recognise_file(path: Path) -> FileKind | None:
     return recognise(_start(path), path.name)
 
 
+def is_coco_source(path: Path) -> bool:
+    """Whether a command that takes a split or a COCO file takes what is at `path` for one JSON file."""
+    if path.suffix.lower() == ".json":
+        return not path.is_dir()
+    kind = recognise_file(path) if path.is_file() else None
+    return kind is not None and bool(kind.form)
+
+
 def is_text_file(path: Path) -> bool:
     """Whether a file begins with text, without a byte that only other files have."""
     start = _start(path)[:1024].decode("utf-8", "ignore")

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from df2coco import Selection, Shape, convert, export_coco, export_roboflow, export_yolo, load
+from df2coco import (
+    Selection,
+    Shape,
+    convert,
+    export_coco,
+    export_roboflow,
+    export_yolo,
+    load,
+    statistics,
+)
 from df2coco.errors import Df2cocoError, ImageError, OptionError, OutputError, PasswordError
 from tests.conftest import FIXTURES, copy_tree
 from tests.test_cli import run
@@ -77,6 +86,14 @@ def test_a_folder_that_stands_alone(task: Any, files: Mapping[str, Path], tmp_pa
         (split,) = done.splits
         assert (split.name, split.images, split.items) == ("validation", 21, 40)
         assert len(done.classes) == 13
+
+
+def test_a_coco_file_may_have_any_name(files: Mapping[str, Path], tmp_path: Path) -> None:
+    """As for stats: export and stats take the same for a COCO file."""
+    source = tmp_path / "instances_validation.coco"
+    shutil.copy(files["instances"], source)
+    done = export_coco([source], tmp_path / "out", images=[SPLIT / "image"])
+    assert [split.items for split in done.splits] == [statistics(source).items]
 
 
 def test_only_the_photos_of_the_file(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from df2coco.errors import (
     check_choice,
     check_list,
 )
+from df2coco.file_kind import is_coco_source
 from df2coco.outputs import Outputs, check_folder, reported_for
 from df2coco.parser.photos import Picture, Pictures, find_photos
 from df2coco.parser.splits import find_splits
@@ -185,7 +186,7 @@ class Export:
 
     def _read_source(self, source: Path, photos: str | Path | None, out: str) -> Iterator[Dataset]:
         """The splits of a source, which is converted to `out` where it is not a COCO file."""
-        if source.suffix.lower() == ".json" and source.is_file():
+        if is_coco_source(source):
             photos = photos or find_photos(source, read_parts(source)[0]["images"])
             yield self._read(source.stem, source, self._pictures(photos, source), {})
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from df2coco.coco.info import Conversion, conversion_of
 from df2coco.coco.lists import read_parts
 from df2coco.coco.reader import Loaded, open_source
 from df2coco.errors import ImageError, SourceError, printable
-from df2coco.file_kind import recognise_file
+from df2coco.file_kind import is_coco_source
 from df2coco.layouts import own_slots
 from df2coco.masks import area_or_box, union_areas
 from df2coco.parser.photo_fit import judge_photos
@@ -76,9 +75,7 @@ def split_statistics(
     """
     source = Path(source)
     progress("looking for annotation files", 0, 0)
-    kind = recognise_file(source) if os.path.isfile(source) else None
-    is_json = source.suffix.lower() == ".json" and not os.path.isdir(source)
-    if is_json or (kind is not None and kind.form):
+    if is_coco_source(source):
         progress(f"reading {source.name}", 0, 0)
         return [_of_coco(Loaded(source))]
     splits = find_splits(source, None if images is None else Path(images), password)
