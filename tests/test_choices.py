@@ -303,7 +303,7 @@ def test_nothing_left_is_said(tmp_path: Path) -> None:
 
 
 def test_a_list_of_images(tmp_path: Path, whole: dict[str, Any]) -> None:
-    text = "\ufeff# mine\n1\n\n000003.jpg\n  image/000005.jpg  # the fifth\n000005.json\n"
+    text = "\ufeff# mine\n1\n\n000003.jpg\n  image/000005.jpg  # the fifth\n000005.json\nval\\image\\000003.jpg\n"
     (tmp_path / "list.txt").write_text(text, encoding="utf-8")
     out = tmp_path / "some.json"
     result = run("convert", SPLIT, out, "--task", "instances", "--list", tmp_path / "list.txt")

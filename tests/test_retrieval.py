@@ -95,7 +95,7 @@ def test_the_documented_formats(split: Path, tmp_path: Path) -> None:
 def test_lists_of_images(split: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     queries, gallery = tmp_path / "list_query.txt", tmp_path / "list_gallery.txt"
-    queries.write_text("000002.JPG\n\n 000004 \r\n")
+    queries.write_text("# of users\n000002.JPG\n\n 000004 # again \r\n")
     gallery.write_text("image/000001.jpg\nvalidation\\image\\000003.jpg\n")
     [summary] = write_retrieval(split, out, query_list=queries, gallery_list=gallery)
     assert {q["query_image_id"] for q in read(out, "validation_query.json")} == {2, 4}

@@ -10,6 +10,7 @@ from df2coco.cli import app, say
 from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS, ON_ERROR, PRESETS, TASKS
 from df2coco.errors import OptionError, counted, cut_text, printable
+from df2coco.parser.image_lists import read_list
 from df2coco.parser.records import NOTICES
 from df2coco.releases import completeness
 from df2coco.taxonomy import SOURCES
@@ -71,7 +72,7 @@ def convert_command(
     shape = _shape(classes, task=task, layout=layout, landmarks=landmarks, area=area, preset=preset)
     chosen: Any = {"categories": category or (), "exclude": exclude or (), "where": where or ()}
     chosen |= {"only": only, "limit": limit, "sample": sample, "seed": seed}
-    selection = Selection(**chosen, listed=() if listed is None else _names_in(listed))
+    selection = Selection(**chosen, listed=tuple(read_list(listed).values()) if listed else ())
     options: Any = {"images": images, "selection": selection, "shape": shape, "report": report}
     options |= {"per_category": per_category, "on_error": on_error, "workers": workers}
     _run(convert, source, out, **options, password=password, quiet=quiet)
@@ -90,15 +91,6 @@ def image_info_command(
     """Write a COCO file without annotations, for the test split."""
     options: Any = {"workers": workers, "password": password, "report": report, "quiet": quiet}
     _run(image_info, images, out, on_error=on_error, **options)
-
-
-def _names_in(path: Path) -> tuple[str, ...]:
-    """What the lines of a list name."""
-    lines = path.read_text("utf-8-sig", "replace").splitlines()
-    names = tuple(name for line in lines if (name := line.partition("#")[0].strip()))
-    if not names:
-        raise OptionError(f"{path} names no image. Write one a line.", field="listed")
-    return names
 
 
 def _shape(classes: Path | None, **options: str | None) -> Shape:

@@ -4,7 +4,6 @@ Both check themselves when they are made and raise `OptionError`, so that nothin
 """
 
 import dataclasses
-import os
 from collections.abc import ItemsView, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
@@ -12,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 from df2coco.coco.info import Condition
 from df2coco.coco.schema import is_id
 from df2coco.errors import OptionError, check_choice, check_list, did_you_mean, shorten
-from df2coco.parser.annotation import find_image_id
+from df2coco.parser.image_lists import image_id_of
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID, SOURCES, ImageSource, same_name
 
 Task: TypeAlias = Literal["keypoints", "instances"]
@@ -177,8 +176,9 @@ def _category_id(given: object, option: str) -> int:
 
 
 def _image_id(given: object, option: str) -> int:
-    stem = os.path.splitext(os.path.basename(given))[0] if isinstance(given, str) else ""
-    number = given if is_id(given) else find_image_id(stem)
+    number = given if is_id(given) else None
+    if isinstance(given, str):
+        number = image_id_of(given)
     if number is None:
         text = f"{shorten(given)} is not the name or number of an image. Write 000001.jpg or 1."
         raise OptionError(text, field=option)

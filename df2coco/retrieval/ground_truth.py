@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import orjson
 from df2coco.errors import SourceError, shorten
 from df2coco.outputs import Outputs, check_outputs
 from df2coco.parser.annotation import find_image_id
-from df2coco.parser.places import is_image
+from df2coco.parser.image_lists import image_id_of, read_list
 from df2coco.parser.reader import Reader, ReadImage, Split, map_images
 from df2coco.parser.splits import find_splits
 from df2coco.progress import Progress, no_progress
@@ -180,31 +179,15 @@ _SIDES: Final = ("user", "shop")
 
 
 def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
-    """The image ids of the names in a file: "000001.jpg" or "000001", one a line; empty lines are nothing."""
-    try:
-        if path.exists() and not path.is_file():
-            raise SourceError("is not a file. Name a list of image names.", file=path)
-        lines = path.read_text("utf-8-sig").splitlines()
-    except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
-    except UnicodeDecodeError:
-        text = "is not text. Name a list of image names, one in each line."
-        raise SourceError(text, file=path) from None
-    ids: set[int] = set()
-    unknown: list[str] = []
-    for number, line in enumerate(map(str.strip, lines), start=1):
-        name = line.replace("\\", "/").rpartition("/")[2]
-        image_id = find_image_id(os.path.splitext(name)[0] if is_image(name) else name)
-        if image_id is not None and image_id in stems:
-            ids.add(image_id)
-        elif line:
-            unknown.append(f"line {number}: {shorten(line)}")
+    """The image ids of the names in a file, which are all images of the split. Raises `SourceError`."""
+    names = read_list(path)
+    ids = {number: image_id_of(name) for number, name in names.items()}
+    unknown = [number for number in names if ids[number] not in stems]
     if unknown:
-        text = f"{unknown[0]} is not an image of the split; {len(unknown):,} of {len(lines):,} lines are not."
+        text = f"line {unknown[0]}: {shorten(names[unknown[0]])} is not an image of the split; "
+        text += f"{len(unknown):,} of {len(names):,} lines are not."
         raise SourceError(text, file=path)
-    if not ids:
-        raise SourceError("names no image.", file=path)
-    return ids
+    return {image_id for image_id in ids.values() if image_id is not None}
 
 
 def _write(
