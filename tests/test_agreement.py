@@ -348,6 +348,31 @@ def test_what_an_id_is_has_one_answer(value: Any) -> None:
     assert is_id(value) == FIELDS["images"]["id"].fits(value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "is_right"),
+    [
+        ("bbox", [-1e7, 0, 1e7, 5], True),
+        ("bbox", [0, 0, 1e7 + 1, 5], False),
+        ("bbox", [5, 5, -1, 0], True),  # nonsense that code can compute with
+        ("area", -5, True),
+        ("keypoints", [1, 2, 2] * 24 + [1, 2], False),
+        ("keypoints", [], True),
+        ("segmentation", [[1, 2, 3]], True),
+        ("segmentation", [[0, 0, 1e6, 0] * 9], False),
+        ("segmentation", [[0, 0, 1e6, 0] * 2], True),
+    ],
+)
+def test_what_the_declaration_takes_now(
+    field: str, value: Any, is_right: bool, base: dict[str, Any], tmp_path: Path
+) -> None:
+    """Not made from the declaration: whoever changes that, in `coco/schema.py`, means to change this."""
+    document = copy.deepcopy(base)
+    document["annotations"][0][field] = value
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with contextlib.nullcontext() if is_right else pytest.raises(CocoFileError, match=field):
+        load(tmp_path / "a.json")
+
+
 # ---------------------------------------------------------------- results
 
 GOOD = {"image_id": 1, "category_id": 1, "score": 0.5, "bbox": [10, 10, 50, 60]}
@@ -395,6 +420,19 @@ def test_a_result_is_refused_for_what_is_declared(
             except ResultsError as error:
                 refused = f"results[1].{field}: " in str(error) and rule.expected in str(error)
             assert refused != fits, value
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"score": -3.5}, {"score": 41.7}, {"bbox": [-4e8, 0, 1e9, 5]}, {"bbox": [1, 2, 0, 0]}],
+)
+def test_a_result_that_is_odd_is_scored_and_drawn(
+    changes: dict[str, Any], base: dict[str, Any]
+) -> None:
+    """A diverged model is scored, too: see `coco/results.py`."""
+    result = GOOD | {n: base["annotations"][0][n] for n in ("image_id", "category_id")} | changes
+    evaluate("bbox", base, [result])
+    assert draws(result, base["categories"])
 
 
 # ---------------------------------------------------------------- the truth about each defect
