@@ -124,7 +124,7 @@ def recognise(data: bytes, name: str = "") -> FileKind | None:
 
 def recognise_file(path: Path) -> FileKind | None:
     """`recognise` for the beginning of a file; None also when it cannot be read."""
-    return recognise(_start(path), path.name)
+    return recognise(start_of(path), path.name)
 
 
 def is_coco_source(path: Path) -> bool:
@@ -137,13 +137,15 @@ def is_coco_source(path: Path) -> bool:
 
 def is_text_file(path: Path) -> bool:
     """Whether a file begins with text, without a byte that only other files have."""
-    start = _start(path)[:1024].decode("utf-8", "ignore")
+    start = start_of(path)[:1024].decode("utf-8", "ignore")
     return bool(start.strip()) and all(c.isprintable() or c in "\t\r\n" for c in start)
 
 
-def _start(path: Path) -> bytes:
+def start_of(path: Path) -> bytes:
     """The beginning of a file; nothing where it cannot be read."""
     try:
+        if not path.is_file():  # opening a FIFO would wait for a writer
+            return b""
         with path.open("rb") as file:
             return file.read(LOOKED_AT)
     except OSError:

@@ -1398,6 +1398,22 @@ def test_oks_is_pycocotools(category: Category, shift: int) -> None:
     assert marked.note.endswith(f"OKS {expected:.2f}")
 
 
+def test_a_mask_is_drawn_once_to_find_its_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def run_lengths(drawable: Any, _: tuple[int, int]) -> None:
+        drawn.append(id(drawable))
+
+    monkeypatch.setattr("df2coco.drawing.comparison._run_lengths", run_lengths)
+    entry = {"category_id": 1, "segmentation": [[0, 0, 9, 0, 9, 9]], "iscrowd": 0, "score": 0.5}
+    sides = [
+        read_drawables([entry] * 20, category_entries("unified"), predicted=predicted)
+        for predicted in (False, True)
+    ]
+    mark_matches(*sides, (600, 600))
+    assert sorted(drawn) == sorted({id(item) for side in sides for item in side})
+
+
 @pytest.mark.parametrize("part", USUAL_PARTS)
 def test_results_of_each_kind_are_drawn(part: str) -> None:
     """Visibility does not matter in results: landmarks of any v are drawn, filled."""

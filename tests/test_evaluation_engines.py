@@ -8,6 +8,7 @@ import io
 import json
 import math
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,22 @@ def test_every_landmark_has_its_own_sigma() -> None:
     for evaluation in _evaluate("keypoints", document, results):
         for metrics in evaluation.scores.per_category.values():
             assert (metrics["AP"], metrics["AP50"], metrics["AP75"]) == pytest.approx((0.5, 1, 0))
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_categories_that_nothing_is_of_cost_nothing(kind: str) -> None:
+    rest = {"image_id": 1, "category_id": 7, "bbox": [10, 10, 50, 50], "iscrowd": 0, "id": 1}
+    entry = rest | {"area": 2500, "segmentation": [[10, 10, 60, 10, 60, 60]], "num_keypoints": 294}
+    entry["keypoints"] = [30, 30, 2] * 294
+    names = {category.id: category.name for category in CATEGORIES}
+    categories = [
+        {"id": n, "name": names.get(n, f"class {n}")}
+        for n in range(1, 14 if kind == "keypoints" else 10_000)
+    ]
+    document = {"images": [{"id": 1, "width": SIZE, "height": SIZE}], "annotations": [entry]}
+    started = time.process_time()
+    for found in _evaluate(kind, document | {"categories": categories}, [entry | {"score": 1.0}]):
+        assert found.scores.metrics["AP"] == pytest.approx(1)
+        assert len(found.scores.per_category) == len(categories)
+        assert [n for n, own in found.scores.per_category.items() if own["AP"] >= 0] == [names[7]]
+    assert time.process_time() - started < 15

@@ -282,6 +282,30 @@ def test_folders_with_odd_names_work_and_are_printed_escaped(
     assert run("convert", source / "nothing", out)[0] == 2
 
 
+@pytest.mark.parametrize("make", [_fifo, _device], ids=["fifo", "device"])
+@pytest.mark.parametrize("name", ["notes.txt", "annos/abc.json"])
+@pytest.mark.linux
+def test_a_file_of_a_source_that_never_ends_is_not_waited_for(
+    name: str, make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "annos").mkdir(parents=True)
+    make(source / name)
+    assert refused("convert", source, tmp_path / "out.json", "--workers", 1)
+
+
+@pytest.mark.parametrize("make", [_fifo, _device, _folder], ids=["fifo", "device", "folder"])
+@pytest.mark.parametrize("option", ["--list", "--classes"])
+@pytest.mark.linux
+def test_a_file_of_an_option_that_never_ends_is_refused(
+    option: str, make: Callable[[Path], None], make_split: MakeSplit, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd"
+    make(path)
+    told = refused_conversion(make_split({1: ANNOTATION}), option, path, "--task", "instances")
+    assert told.startswith(f"{path}: is not a file. Name a ")
+
+
 # ---------------------------------------------------------------- images
 
 

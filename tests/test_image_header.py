@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -231,6 +235,45 @@ def test_readers_print_nothing(change: dict[str, int], capfd: pytest.CaptureFixt
     with pytest.raises(SourceError, match="Download it again"):
         decode(_tiff(**change))
     assert capfd.readouterr() == ("", "")
+
+
+def _with(kind: str, more: bytes, before: bytes, **options: Any) -> bytes:
+    """A picture with more bytes before the first place where it has those of `before`."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1000, 900)).save(buffer, kind, **options)
+    start, found, rest = buffer.getvalue().partition(before)
+    return start + more + found + rest
+
+
+def _with_scans(number: int) -> bytes:
+    """A JPEG that draws its last scan again and again."""
+    whole = _with("JPEG", b"", b"\xff\xd9", progressive=True)
+    return whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * number + whole[-2:]
+
+
+_CHUNK = struct.pack(">I4sI", 0, b"abCd", zlib.crc32(b"abCd"))
+ENDLESS: dict[str, Callable[[], bytes]] = {
+    "GIF": lambda: _with("GIF", b"!\xfe" + b"\1a" * 30_000_000 + b"\0", b",\0\0\0\0"),
+    "PNG before": lambda: _with("PNG", _CHUNK * 300_000, struct.pack(">I", 13) + b"IHDR"),
+    "PNG behind": lambda: _with("PNG", _CHUNK * 5_000_000, bytes(4) + b"IEND"),
+    "EXIF": lambda: _with("JPEG", b"\xff\xe1\0\x10Exif\0\0II*\0\x08\0\0\0" * 200_000, b"\xff\xdb"),
+    "scans": lambda: _with_scans(5000),
+}
+
+
+@pytest.mark.parametrize("make", ENDLESS.values(), ids=ENDLESS)
+def test_no_picture_takes_long(make: Callable[[], bytes]) -> None:
+    data = make()
+    started = time.process_time()
+    with pytest.raises(SourceError, match="Download it again"):
+        decode(data)
+    assert time.process_time() - started < 2
+
+
+def test_what_programs_write_is_decoded() -> None:
+    assert decode(_with_scans(50)).size == (125, 113)
+    assert decode(_with("PNG", _CHUNK * 10_000, bytes(4) + b"IEND")).size == (1000, 900)
+    assert decode(_with("GIF", b"!\xfe" + b"\1a" * 100_000 + b"\0", b",\0\0\0\0")).size
 
 
 # ---------------------------------------------------------------- images that are cut off

@@ -10,6 +10,7 @@ from df2coco.cli import app, say
 from df2coco.converter import ConversionError, Selection, Shape, Summary, convert, image_info
 from df2coco.converter.options import AREAS, LANDMARKS, LAYOUTS, ON_ERROR, PRESETS, TASKS
 from df2coco.errors import OptionError, counted, cut_text, printable
+from df2coco.parser.files import read_named
 from df2coco.parser.image_lists import read_list
 from df2coco.parser.records import NOTICES
 from df2coco.releases import completeness
@@ -96,9 +97,10 @@ def image_info_command(
 def _shape(classes: Path | None, **options: str | None) -> Shape:
     given: Any = {name: value for name, value in options.items() if value is not None}
     if classes is not None:
+        raw = read_named(classes, "Name a JSON file of classes.")
         try:  # as pairs: an object may hold a name twice
-            given["classes"] = json.loads(classes.read_bytes(), object_pairs_hook=tuple)
-        except ValueError as error:
+            given["classes"] = json.loads(raw, object_pairs_hook=tuple)
+        except (ValueError, RecursionError) as error:
             raise OptionError(f"{classes} is not JSON ({error}).", field="classes") from None
     if classes is not None or given.get("task") == "instances":
         for name in ("layout", "landmarks"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -122,13 +122,19 @@ def mark_matches(
     one they fit best, if by at least 0.5. Compared are landmarks where both have them (OKS, for garments),
     else masks, else boxes (IoU). `size` is the image's (width, height).
     """
-    left = dict(enumerate(truth))
+    left, masks = dict(enumerate(truth)), dict[int, Any]()
+
+    def mask_of(item: Drawable) -> Any:
+        if id(item) not in masks:  # drawn once, not for each pair
+            masks[id(item)] = _run_lengths(item, size)
+        return masks[id(item)]
+
     marked_truth = [replace(item, color=UNMATCHED, note="missed") for item in truth]
     marked_results = [replace(result, color=UNMATCHED, note="no match") for result in results]
     by_score = sorted(enumerate(results), key=lambda r: r[1].score or 0.0, reverse=True)
     for index, result in by_score:
         fits = [
-            (*_overlap(item, result, size), number)
+            (*_overlap(item, result, mask_of), number)
             for number, item in left.items()
             if item.category_id == result.category_id
         ]
@@ -143,7 +149,9 @@ def mark_matches(
     return marked_truth, marked_results
 
 
-def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> tuple[float, str]:
+def _overlap(
+    truth: Drawable, result: Drawable, mask_of: Callable[[Drawable], Any]
+) -> tuple[float, str]:
     """How well a result fits an annotation, and the measure: "OKS", or "IoU" of masks or boxes.
 
     OKS is over the labelled landmarks, its scale the box's area.
@@ -157,7 +165,7 @@ def _overlap(truth: Drawable, result: Drawable, size: tuple[int, int]) -> tuple[
                 squares = (x - other.x) ** 2 + (y - other.y) ** 2
                 total += math.exp(-squares / (2 * sigma) ** 2 / area / 2)
         return total / len(truth.landmarks), "OKS"
-    masks = [_run_lengths(item, size) for item in (truth, result)]
+    masks = [mask_of(item) for item in (truth, result)]
     if all(masks):
         from pycocotools import mask as coco_mask
 

@@ -124,9 +124,10 @@ def _by_category(
         _fill_slots(truth, results, number, cell, mixed=mixed)
     outside = _OUTSIDE[truth.kind]
     curves: AllCurves = []
+    used = {number: cell for number, cell in cells.items() if cell.annotations or cell.results}
     for ignored in rounds:
-        curves.append([])
-        for number, cell in cells.items():
+        known: dict[int, Curves] = {}
+        for number, cell in (used or dict(list(cells.items())[:1])).items():
             image_ids = {entry["image_id"] for entry in (*cell.annotations, *cell.results)}
             categories = [{"id": number, "name": str(number)}]
             rest = {"images": _images(sorted(image_ids)), "categories": categories}
@@ -137,8 +138,16 @@ def _by_category(
             evaluation.evaluate()
             evaluation.accumulate()
             found = evaluation.eval
-            curves[-1].append(Curves(found["precision"][:, :, 0], found["recall"][:, 0]))
+            known[number] = Curves(found["precision"][:, :, 0], found["recall"][:, 0])
+        curves.append(_of_all(list(cells), known))
     return curves
+
+
+def _of_all(category_ids: Iterable[int], known: Mapping[int, Curves]) -> list[Curves]:
+    """The curves of all categories: those without items and results cost as much, and have none."""
+    any_of_them = next(iter(known.values()))
+    nothing = Curves(*(np.full_like(array, -1) for array in any_of_them))
+    return [known.get(number, nothing) for number in category_ids]
 
 
 def _images(image_ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -172,7 +181,9 @@ def _hotcoco_columns(truth: GroundTruth, results: ModelResults, rounds: Rounds) 
     items, masks = truth.items, truth.kind == "segm"
     image_ids = sorted({*items.image_ids, *results.image_ids})
     images = {image_id: number for number, image_id in enumerate(image_ids, start=1)}
-    categories = {number: place for place, number in enumerate(truth.names, start=1)}
+    used = {*items.category_ids, *results.category_ids}
+    used = used or set(list(truth.names)[:1])
+    categories = {number: place for place, number in enumerate(sorted(used), start=1)}
     areas = np.array(items.areas, float)
     known = hotcoco.COCO.from_arrays(
         _images(images.values()),
@@ -202,7 +213,8 @@ def _hotcoco_columns(truth: GroundTruth, results: ModelResults, rounds: Rounds) 
         evaluation.accumulate()
         found: Any = evaluation.eval
         precision, recall = found["precision"], found["recall"]
-        curves.append([Curves(precision[:, :, k], recall[:, k]) for k in range(len(categories))])
+        own = {n: Curves(precision[:, :, k - 1], recall[:, k - 1]) for n, k in categories.items()}
+        curves.append(_of_all(truth.names, own))
     return curves
 
 

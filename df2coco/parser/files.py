@@ -88,6 +88,19 @@ class FolderFiles:
             raise _unreadable(error) from None
 
 
+def read_named(path: Path, remedy: str) -> bytes:
+    """All of a file that is named in an option, where that is a regular one: a FIFO may never end.
+
+    `remedy` is what to name instead. Raises `SourceError`.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise SourceError(f"is not a file. {remedy}", file=path)
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
+
+
 def _unreadable(error: OSError) -> SourceError:
     texts = {FileNotFoundError: MISSING, IsADirectoryError: _NOT_REGULAR}
     return SourceError(texts.get(type(error), f"cannot be read ({error.strerror})."))

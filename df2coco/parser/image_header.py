@@ -10,8 +10,10 @@ import ctypes
 import functools
 import io
 import logging
+import re
 import struct
 import warnings
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +33,10 @@ _MOST_MEMORY: Final = 320 << 20
 _BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
 """Format -> bytes a pixel while Pillow decodes it, where these are more than 4."""
 _BOMB: Final = f"the image claims more than {_MOST_PIXELS} pixels, which image loaders refuse. Download it again."
+
+_MOST_CHUNKS: Final = 50_000
+_MOST_SCANS: Final = 100
+_SCANS: Final = re.compile(rb"\xff\xda\0[\x06-\x0e][\x01-\x04]")
 
 _segment: Final = struct.Struct(">BBH").unpack_from
 """How a segment begins: 0xFF, marker, length of what follows the marker."""
@@ -72,7 +78,7 @@ class HeaderTooShortError(Exception):
 
 def _header_limit(data: bytes) -> int:
     """How many first bytes must hold an image's header: that of a damaged one may go on for GBs."""
-    return 4 << 20 if data[:2] in (b"\xff\xd8", b"\x89P") else MAX_WHOLE
+    return 4 << 20 if data[:2] in (b"\xff\xd8", b"\x89P", b"GI") else MAX_WHOLE
 
 
 def read_image_header(files: Files, reference: Reference) -> ImageHeader:
@@ -122,7 +128,24 @@ def _open(data: bytes) -> Any:
     from PIL import Image
 
     _silence_pillow()
+    if _has_too_many_parts(data):
+        raise ValueError("it has more parts than a program writes")
     return Image.open(io.BytesIO(data), formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+def _has_too_many_parts(data: bytes) -> bool:
+    """Whether Pillow would take minutes: for many segments of EXIF, scans that each draw all, many chunks of a PNG."""
+    if data[:2] == b"\xff\xd8":
+        scans = islice(_SCANS.finditer(data), _MOST_SCANS + 1)
+        return data.count(b"Exif\0\0") > _MOST_SCANS or len(list(scans)) > _MOST_SCANS
+    if data[:4] != b"\x89PNG":
+        return False
+    position = 8
+    for _ in range(_MOST_CHUNKS):
+        if position >= len(data):
+            return False
+        position += 12 + int.from_bytes(data[position : position + 4], "big")
+    return True
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from df2coco.errors import SourceError
 from df2coco.parser.annotation import find_image_id
+from df2coco.parser.files import read_named
 from df2coco.parser.places import is_image
 
 
@@ -17,12 +18,9 @@ def image_id_of(name: str) -> int | None:
 
 def read_list(path: Path) -> dict[int, str]:
     """Number of a line, from 1 -> what it names; comments begin with #. Raises `SourceError`."""
+    raw = read_named(path, "Name a list of image names.")
     try:
-        if path.exists() and not path.is_file():
-            raise SourceError("is not a file. Name a list of image names.", file=path)
-        lines = path.read_text("utf-8-sig").splitlines()
-    except OSError as error:
-        raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
+        lines = raw.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         text = "is not text. Name a list of image names, one in each line."
         raise SourceError(text, file=path) from None

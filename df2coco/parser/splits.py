@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from df2coco.errors import SourceError
-from df2coco.file_kind import recognise_file
+from df2coco.file_kind import recognise_file, start_of
 from df2coco.parser.annotation import find_image_id
 from df2coco.parser.files import read_end
 from df2coco.parser.photos import find_image_places, image_place, other_split, photos_near
@@ -353,7 +353,4 @@ def _other_dataset(source: Path, names: list[str]) -> str | None:
 
 
 def _is_yolo_label(path: Path) -> bool:
-    try:
-        return _YOLO_LABEL.match(path.read_bytes() + b"\n") is not None
-    except OSError:
-        return False
+    return _YOLO_LABEL.match(start_of(path) + b"\n") is not None

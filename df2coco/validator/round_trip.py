@@ -191,6 +191,8 @@ def _scores(
     parameters.areaRng, parameters.areaRngLbl = parameters.areaRng[:1], parameters.areaRngLbl[:1]
     parameters.iouThrs = parameters.iouThrs[thresholds]
     parameters.maxDets = parameters.maxDets[-1:] if most is None else [most]
+    used = {entry["category_id"] for entry in truth}  # the others cost as much, and have no score
+    parameters.catIds = [n for n in parameters.catIds if n in used]
     if category_ids is not None:
         parameters.catIds = category_ids
         parameters.kpt_oks_sigmas = np.full(landmarks, 0.05)
