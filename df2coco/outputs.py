@@ -10,7 +10,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -31,7 +31,7 @@ def check_outputs(
     regular file or not there, in a folder that can be written to; with `make_folders` the folder may be
     missing.
     """
-    read = _identities(inputs)
+    read = list(inputs)
     seen: dict[object, Path] = {}
     for path in outputs:
         with reported_for(path):
@@ -54,7 +54,7 @@ def check_folder(
     Hidden files apart it must be empty, unless `replace` lets files of the same names be replaced;
     `remedy` is what to do about it.
     """
-    _check_unread(folder, _identities(inputs))
+    _check_unread(folder, inputs)
     place = _target(folder)
     with reported_for(folder):
         if not os.path.lexists(place):
@@ -77,21 +77,14 @@ def _target(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _identities(paths: Iterable[Path]) -> dict[object, Path]:
-    """What paths are, and the first of them that is it: an archive of many splits is read for each."""
-    found: dict[object, Path] = {}
-    for path in dict.fromkeys(paths):
-        found.setdefault(_identity(_target(path)), path)
-    return found
-
-
-def _check_unread(path: Path, read: Mapping[object, Path]) -> None:
+def _check_unread(path: Path, inputs: Iterable[Path]) -> None:
     own, *around = map(_identity, (_target(path), *_target(path).parents))
-    if own in read:
-        raise OutputError("is read by this command. Write elsewhere.", file=path)
-    for folder in around:
-        if folder in read:
-            text = f"would be inside {read[folder]}, which is read. Write elsewhere."
+    for source in inputs:
+        identity = _identity(_target(source))
+        if identity == own:
+            raise OutputError("is read by this command. Write elsewhere.", file=path)
+        if identity in around:
+            text = f"would be inside {source}, which is read. Write elsewhere."
             raise OutputError(text, file=path)
 
 

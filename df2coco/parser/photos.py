@@ -2,7 +2,6 @@
 
 import os
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -35,8 +34,7 @@ def find_image_places(
     annotations: list[Place], places: list[Place], trees: Trees
 ) -> list[Place | None]:
     """As `_find_image_place`. Raises `SourceError` when two would take the same images."""
-    known = _ImagePlaces(places)
-    images = [_find_image_place(place, known, trees) for place in annotations]
+    images = [_find_image_place(place, places, trees) for place in annotations]
     taken: dict[str, Place] = {}
     for place, own in zip(annotations, images, strict=True):
         if own is not None and (other := taken.setdefault(own.label, place)) is not place:
@@ -44,38 +42,18 @@ def find_image_places(
     return images
 
 
-class _ImagePlaces:
-    """Those of some places that have images, by where they are: an archive may hold thousands."""
-
-    def __init__(self, places: Iterable[Place]) -> None:
-        self.at: dict[Any, list[Place]] = defaultdict(list)
-        self.around: dict[Any, list[tuple[int, Place]]] = defaultdict(list)
-        """By the folder around and the name, with their numbers."""
-        for number, place in enumerate(places):
-            if place.images.files:
-                self.at[place.path].append(place)
-                self.around[place.around, place.photo_name].append((number, place))
-
-    def beside(self, place: Place, names: list[str]) -> list[Place]:
-        """The images of one of `names` beside a place or in it: by name, the exact letter case first."""
-        found = [
-            (rank, near.name.swapcase(), number, near)
-            for rank, name in enumerate(names)
-            for around in {place.around, place.path}
-            for number, near in self.around.get((around, name), ())
-        ]
-        beside = [near for *_, near in sorted(found)]
-        beside += (near for near in self.at.get(place.around, ()) if near.images.numbered)
-        return [near for near in beside if near is not place]
-
-
-def _find_image_place(place: Place, known: _ImagePlaces, trees: Trees) -> Place | None:
-    """Where the images of a folder of annotation files are, among those `known` or on disk."""
+def _find_image_place(place: Place, places: list[Place], trees: Trees) -> Place | None:
+    """Where the images of a folder of annotation files are, among `places` beside it or on disk."""
     if place.images.numbered:
         return place
     words = dict.fromkeys((place.prefix.lower(), *spellings(split_called(place.prefix))))
-    names = list(dict.fromkeys((*_image_folders(filter(None, words)), *IMAGE_FOLDERS)))
-    if beside := known.beside(place, names):
+    names = [*_image_folders(filter(None, words)), *IMAGE_FOLDERS]
+    others = [p for p in places if p is not place and p.images.files]
+    beside = [p for p in others if p.photo_name in names and p.around in (place.around, place.path)]
+    # The exact letter case first.
+    beside.sort(key=lambda p: (names.index(p.photo_name), p.name.swapcase()))
+    beside += [p for p in others if p.path == place.around and p.images.numbered]
+    if beside:
         return beside[0]
     found = _images_in(place.home, names, place, trees)
     real = Path(os.path.realpath(place.path))
@@ -110,7 +88,7 @@ def photos_near(place: Place, wrong: Place | None, trees: Trees) -> list[str]:
     """Folders and archives near annotation files that may have their photos, but not the `wrong` one."""
     places: list[Place] = []
     with suppress(SourceError):
-        beside = _find_image_place(place, _ImagePlaces([]), trees)
+        beside = _find_image_place(place, [], trees)
         places = [*([] if beside is None else [beside]), *_near(place, wrong, trees)]
     taken = wrong and wrong.label
     places = [p for p in places if p.images.numbered and other_split(p, place) is None]

@@ -21,6 +21,7 @@ _YOLO_LABEL: Final = re.compile(rb"\s*\d+( [\d.e-]+){4,}\s")
 _DEEPEST: Final = 4  # folders below the one that is named (the Kaggle mirror has two)
 _MOST_FOLDERS: Final = 500  # that are looked into: the user may have named the whole disk
 _LONG: Final = 10_000  # members of an archive whose directory takes a while to read
+_MOST_SPLITS: Final = 100  # of an archive: each is compared with all others
 _FOLDERS: Final = 8  # members of an archive that may be folders
 
 
@@ -174,6 +175,11 @@ class _Search:
                     annotations.append(place)
                 else:
                     self._pass_over([file], f"not read: this is {kind.what}. {kind.remedy}")
+        if len(annotations) > _MOST_SPLITS:
+            text = (
+                f"{len(annotations):,} folders of annotation files, where there are three splits."
+            )
+            raise SourceError(f"{text} Name one of them as SOURCE.", file=annotations[0].tree.label)
         trees = repeat(self._trees)
         if self._images is not None:
             images = [image_place(self._images, p.split, self._trees) for p in annotations]
@@ -181,10 +187,10 @@ class _Search:
         found = find_image_places(annotations, places, self._trees)
         splits = list(map(_split, annotations, found, trees))
         used = {label for split in splits for label in (split.label, split.reader.images_label)}
-        own = {split.name: split.reader.images_label for split in reversed(splits)}
         for place in places if splits else ():
             if place.kind == "images" and place.images.files and place.label not in used:
-                taken = own.get(place.split) or splits[0].label
+                own = (split.reader.images_label for split in splits if split.name == place.split)
+                taken = next(own, "") or splits[0].label
                 reason = f"not read, since {taken} is. Name it as SOURCE, or with --images,"
                 self._pass_over([place.label], f"{reason} to read it.")
         return splits
