@@ -530,6 +530,21 @@ def test_members_that_lie_are_told(
         assert json.loads(out.read_bytes())["annotations"]
 
 
+@pytest.mark.parametrize("offset", [2**62, 2**63, 2**64 - 1])
+def test_a_place_beyond_all_files_is_told(offset: int, tmp_path: Path) -> None:
+    """In the fields of zip64, which hold 64 bits."""
+    source = make_zip(tmp_path / "validation.zip", {"annos/000001.json": ANNOTATION})
+    raw = source.read_bytes()
+    start, end = raw.index(b"PK\1\2"), raw.index(b"PK\5\6")
+    entry = bytearray(raw[start:end])
+    entry[30:32], entry[42:46] = (12).to_bytes(2, "little"), b"\xff" * 4
+    entry += struct.pack("<HHQ", 1, 8, offset)
+    last = bytearray(raw[end:])
+    last[12:16] = len(entry).to_bytes(4, "little")
+    source.write_bytes(raw[:start] + entry + last)
+    assert "damaged in validation.zip (it ends too early)" in refused_conversion(source)
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_no_damaged_archive_ends_in_a_traceback(tmp_path: Path, method: int) -> None:
     source, out = tmp_path / "validation.zip", tmp_path / "out.json"

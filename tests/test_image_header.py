@@ -257,6 +257,9 @@ ENDLESS: dict[str, Callable[[], bytes]] = {
     "PNG before": lambda: _with("PNG", _CHUNK * 300_000, struct.pack(">I", 13) + b"IHDR"),
     "PNG behind": lambda: _with("PNG", _CHUNK * 5_000_000, bytes(4) + b"IEND"),
     "EXIF": lambda: _with("JPEG", b"\xff\xe1\0\x10Exif\0\0II*\0\x08\0\0\0" * 200_000, b"\xff\xdb"),
+    "fill bytes": lambda: _with("JPEG", b"\xff" * 3_900_000, b"\xff\xe0"),
+    "bytes between": lambda: _with("JPEG", bytes(3_900_000), b"\xff\xdb"),
+    "escaped bytes": lambda: _with("JPEG", b"\xff\0" * 1_900_000, b"\xff\xdb"),
     "scans": lambda: _with_scans(5000),
 }
 
@@ -272,6 +275,7 @@ def test_no_picture_takes_long(make: Callable[[], bytes]) -> None:
 
 def test_what_programs_write_is_decoded() -> None:
     assert decode(_with_scans(50)).size == (125, 113)
+    assert decode(_with("JPEG", b"\xff" * 2000, b"\xff\xdb")).size == (125, 113)
     assert decode(_with("PNG", _CHUNK * 10_000, bytes(4) + b"IEND")).size == (1000, 900)
     assert decode(_with("GIF", b"!\xfe" + b"\1a" * 100_000 + b"\0", b",\0\0\0\0")).size
 

@@ -132,6 +132,7 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
     if len(offsets) < len(infos):  # as only archives that do harm have it
         text = "two members lie at one place in the archive. Download it again."
         raise SourceError(text, file=path)
+    size = os.path.getsize(path)
     for info in infos:
         if info.compress_type == _AES:
             text = "encrypted with AES; df2coco reads the traditional cipher of the released downloads."
@@ -142,7 +143,9 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         hour, minute = info.date_time[3:5]
         # A streamed member's CRC was not known when its header was encrypted: its time serves.
         check = hour << 3 | minute >> 3 if info.flag_bits & 0x8 else info.CRC >> 24
-        place = info.header_offset, info.compress_size, info.compress_type
+        # Of 64 bits, with which nothing can be sought.
+        offset = min(max(info.header_offset, 0), size)
+        place = offset, info.compress_size, info.compress_type
         yield name, Member(*place, bool(info.flag_bits & 0x1), check, info.CRC)
 
 

@@ -35,7 +35,11 @@ _BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
 _BOMB: Final = f"the image claims more than {_MOST_PIXELS} pixels, which image loaders refuse. Download it again."
 
 _MOST_CHUNKS: Final = 50_000
+_MOST_SEGMENTS: Final = 10_000
+_MOST_BETWEEN: Final = 10_000
+"""Bytes between the segments of a JPEG's header, which Pillow passes over."""
 _MOST_SCANS: Final = 100
+_MARKER: Final = re.compile(rb"\xff[^\0\xff]")
 _SCANS: Final = re.compile(rb"\xff\xda\0[\x06-\x0e][\x01-\x04]")
 
 _segment: Final = struct.Struct(">BBH").unpack_from
@@ -134,10 +138,10 @@ def _open(data: bytes) -> Any:
 
 
 def _has_too_many_parts(data: bytes) -> bool:
-    """Whether Pillow would take minutes: for many segments of EXIF, scans that each draw all, many chunks of a PNG."""
+    """Whether Pillow would take seconds or minutes, since it looks at each part or byte by itself."""
     if data[:2] == b"\xff\xd8":
         scans = islice(_SCANS.finditer(data), _MOST_SCANS + 1)
-        return data.count(b"Exif\0\0") > _MOST_SCANS or len(list(scans)) > _MOST_SCANS
+        return _has_bad_segments(data) or len(list(scans)) > _MOST_SCANS
     if data[:4] != b"\x89PNG":
         return False
     position = 8
@@ -145,6 +149,20 @@ def _has_too_many_parts(data: bytes) -> bool:
         if position >= len(data):
             return False
         position += 12 + int.from_bytes(data[position : position + 4], "big")
+    return True
+
+
+def _has_bad_segments(data: bytes) -> bool:
+    """Whether the header of a JPEG has too many segments, or too many bytes between them."""
+    position, between = 2, 0
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(data, position)
+        between += (found.start() if found else len(data)) - position
+        if between > _MOST_BETWEEN or found is None or found[0][1] == _SCAN:
+            return between > _MOST_BETWEEN
+        has_length = found[0][1] not in range(0xD0, 0xDA)
+        position = found.end()
+        position += int.from_bytes(data[position : position + 2], "big") if has_length else 0
     return True
 
 
