@@ -1,7 +1,5 @@
 """Outputs, files or a folder: never over something that is read, all of them or none."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

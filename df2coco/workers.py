@@ -16,8 +16,6 @@ order: this module, loky, `concurrent.futures` with spawn, with forkserver):
 - a slow consumer: this one works two tasks ahead a worker, the others keep all results in memory
 """
 
-from __future__ import annotations
-
 import os
 import pickle
 import signal
