@@ -112,9 +112,6 @@ def _end_later(number: int, swallowed: "sys.UnraisableHookArgs") -> None:
         timer.start()
 
 
-# ---------------------------------------------------------------- standard streams
-
-
 def say(line: str = "") -> None:
     """A line for a person, on stderr: stdout is for data. A progress bar moves down for it."""
     line = cut_text(printable(line), 2 * LONGEST)

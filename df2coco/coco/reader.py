@@ -72,9 +72,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r:.40}")
 
 
-# ---------------------------------------------------------------- a file as a whole
-
-
 def read_whole(source: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]], list[str]]:
     """The JSON object in a file, with lists of objects for images, annotations, categories.
 
@@ -172,8 +169,6 @@ _OTHER_KINDS: Final = {
 """A field that only annotations of that kind have -> the kind."""
 
 
-# ---------------------------------------------------------------- keys that are there twice
-
 _TOP_KEY: Final = re.compile(rb'"(info|licenses|images|annotations|categories)"\s*:')
 
 
@@ -188,9 +183,6 @@ def repeated_keys(raw: bytes) -> list[str]:
     counts = Counter(key for key, _ in objects[0])
     known = {key.decode() for key in found}
     return [name for name, number in counts.items() if number > 1 and name in known]
-
-
-# ---------------------------------------------------------------- JSON, and what is not
 
 
 def parse(raw: bytes) -> Any:
@@ -266,9 +258,6 @@ def fault_of_json(path: Path, raw: bytes) -> CocoFileError:
     if "end of data" in fault:
         remedy = "Was it written to the end?"
     return CocoFileError(f"not JSON ({fault}). {remedy}", file=path)
-
-
-# ---------------------------------------------------------------- pycocotools
 
 
 @contextlib.contextmanager

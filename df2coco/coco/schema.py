@@ -45,8 +45,6 @@ def column(entries: Sequence[Entry], field: str, missing: Any = None) -> list[An
         return [entry.get(field, missing) for entry in entries]
 
 
-# ---------------------------------------------------------------- what a value must be
-
 _Id: TypeAlias = Annotated[int, Meta(ge=MIN_ID, le=MAX_ID)]
 _Whole: TypeAlias = Annotated[int, Meta(ge=-MAX_ID, le=MAX_ID)]
 _Count: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
@@ -109,9 +107,6 @@ def is_outside(name: Any) -> bool:
     parts = name.replace("\\", "/").split("/")
     outside = not parts[0] or parts[-1] in ("", ".") or ".." in parts or name[1:2] == ":"
     return outside and not is_address(name)
-
-
-# ---------------------------------------------------------------- the fields
 
 
 @dataclass(frozen=True)
@@ -287,8 +282,6 @@ def invalid(path: Path, field: str, text: str) -> CocoFileError:
     text += " df2coco validate reports all that is wrong."
     return CocoFileError(text, file=path, field=field)
 
-
-# ---------------------------------------------------------------- whole numbers written otherwise
 
 _WHOLE_TYPES: Final = (_Id, _Count, _Flag, _WHOLE.type)
 _WHOLE_NUMBERS: Final = {

@@ -132,9 +132,6 @@ def _part(output: Output, records: list[ImageRecord], measured: list[Measured]) 
     return Block.join(images, annotations)
 
 
-# ---------------------------------------------------------------- a sample
-
-
 def take_sample(converted: Iterable[Converted], size: int, seed: int) -> Iterator[Converted]:
     """Of results of one image each, those of a random sample of pairs, in their order.
 

@@ -87,9 +87,6 @@ def restore(
     return Restored(len(texts), collected.counts["items"], losses, strangers)
 
 
-# ---------------------------------------------------------------- what is lost
-
-
 _SUBSETS: Final = {
     "categories": "items of chosen categories",
     "exclude": "items of chosen categories",
@@ -131,8 +128,6 @@ _COUNTED: Final = {
 }
 """What was counted -> what to say of it."""
 
-
-# ---------------------------------------------------------------- annotations
 
 _ALONE: Final = "Annotation files have DeepFashion2's categories alone."
 
@@ -234,8 +229,6 @@ def _end(start: float, length: float) -> float:
     exact = [number for number in nearby if number - start == length]
     return next((n for n in exact if n == int(n)), exact[0] if exact else end)
 
-
-# ---------------------------------------------------------------- files
 
 TOP_LEVEL_ORDER: Final = [
     keys.split()

@@ -27,8 +27,6 @@ from df2coco.progress import Progress, no_progress
 from df2coco.taxonomy import CATEGORIES, Category
 from df2coco.workers import check_workers
 
-# ---------------------------------------------------------------- the files
-
 
 def _plan(
     splits: Sequence[Split], out: Path, selection: Selection, shape: Shape, *, per_category: bool
@@ -83,9 +81,6 @@ def _family(split: Split, folder: Path, shape: Shape, own: Iterable[Category]) -
         name = f"deepfashion2_{category.official_name}_{split.name}.json"
         outputs.append(Output(folder / split.name / name, shape.of_file("keypoints"), category.id))
     return outputs
-
-
-# ---------------------------------------------------------------- the job
 
 
 def convert(

@@ -83,8 +83,6 @@ def _of_numbers(truth: GroundTruth, found: ModelResults) -> Iterator[str]:
         yield text + f"COCO counts only the {limit} with the highest scores."
 
 
-# ---------------------------------------------------------------- results elsewhere than the items
-
 _GOOD: Final = 0.5
 """Mean IoU of items and the best result on each, from which on results are not by chance there."""
 

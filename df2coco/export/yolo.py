@@ -150,9 +150,6 @@ def _slots(datasets: Sequence[Dataset], category: Category | None) -> tuple[Layo
     return layout, (count, category)
 
 
-# ---------------------------------------------------------------- one split
-
-
 def _place(file_name: str) -> str:
     """The path of a photo below the folder of its split."""
     *folders, name = file_name.split("/")
@@ -235,9 +232,6 @@ def _batches(dataset: Dataset, task: YoloTask, slots: Slots | None) -> Iterator[
             items.append(LabelledItem(each.image_id, label, size, each.iscrowd, *shapes))
         for start in range(0, len(items), _BATCH):
             yield items[start : start + _BATCH]
-
-
-# ---------------------------------------------------------------- one item
 
 
 _Row: TypeAlias = tuple[str, list[str]]

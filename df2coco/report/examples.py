@@ -121,9 +121,6 @@ def make_gallery(
     return Gallery(tuple(examples), tuple(dict.fromkeys(faults)))
 
 
-# ---------------------------------------------------------------- choosing
-
-
 class _Candidate(NamedTuple):
     annotation: Mapping[str, Any]
     image: Mapping[str, Any]
@@ -190,9 +187,6 @@ def _choose(pools: Mapping[str, Sequence[_Candidate]], number: int) -> list[_Can
             seen[best.image["id"]] += 1
             seen.update((name, facet) for facet in best.facets.items())
     return chosen
-
-
-# ---------------------------------------------------------------- drawing
 
 
 def _draw(candidate: _Candidate, photos: Photos, categories: Sequence[Any]) -> Example:

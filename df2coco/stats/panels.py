@@ -48,9 +48,6 @@ def _bare(axes: Axes) -> None:
     axes.set_xticks([])
 
 
-# ---------------------------------------------------------------- categories
-
-
 def _shown(numbers: SplitStatistics) -> Sequence[CategoryStatistics]:
     """All categories, or those with the most items."""
     if len(numbers.categories) <= MOST_CATEGORIES:
@@ -90,9 +87,6 @@ def _visibility(axes: Axes, numbers: SplitStatistics) -> None:
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
-
-
-# ---------------------------------------------------------------- shares
 
 
 def _shares(axes: Axes, rows: Mapping[str, Mapping[str, int]]) -> None:
@@ -137,9 +131,6 @@ def _shares_panel(
         return 0.4 + 0.72 * len(rows(numbers))
 
     return Panel(title, rows, height, lambda axes, n: _shares(axes, rows(n)), describe)
-
-
-# ---------------------------------------------------------------- distributions
 
 
 def _bars(axes: Axes, histogram: Mapping[int, int], label: str, bins: int) -> None:

@@ -85,8 +85,6 @@ def split_statistics(
     return [_of_split(split, workers, progress) for split in splits]
 
 
-# ---------------------------------------------------------------- counting
-
 Counts: TypeAlias = defaultdict[str, Counter[Any]]
 """What is counted -> value -> how often: see `count`."""
 
@@ -133,9 +131,6 @@ def count(counts: Counts, images: Sequence[ImageFacts], items: Sequence[ItemFact
     counts["box_shares"].update(shares)
     shares = (round(100 * area / box) for box, area, _ in boxes if area is not None)
     counts["mask_shares"].update(shares)
-
-
-# ---------------------------------------------------------------- the dataset
 
 
 def _of_split(split: Split, workers: int, progress: Progress) -> SplitStatistics:
@@ -206,8 +201,6 @@ def _count_images(reader: Reader, images: list[ReadImage]) -> Counts:
     count(counts, [image for _, image in records], facts)
     return counts
 
-
-# ---------------------------------------------------------------- a COCO file
 
 _NO_MASK: Final = re.compile(rb"\s*(\[\s*\]|\{\s*\}|null)?\s*")
 _MAX_AREA: Final = 1 << 53

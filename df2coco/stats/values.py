@@ -201,8 +201,6 @@ def quantile(histogram: Histogram, share: float) -> int:
     return next((value for value, count in reached if count >= least), 0)
 
 
-# ---------------------------------------------------------------- text, no line above 80
-
 _WIDTH: Final = 80
 _NAME_WIDTH: Final = 22
 _MOST_ROWS: Final = 1250
