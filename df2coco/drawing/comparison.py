@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -122,19 +122,14 @@ def mark_matches(
     one they fit best, if by at least 0.5. Compared are landmarks where both have them (OKS, for garments),
     else masks, else boxes (IoU). `size` is the image's (width, height).
     """
-    left, masks = dict(enumerate(truth)), dict[int, Any]()
-
-    def mask_of(item: Drawable) -> Any:
-        if id(item) not in masks:  # drawn once, not for each pair
-            masks[id(item)] = _run_lengths(item, size)
-        return masks[id(item)]
-
+    left = dict(enumerate(truth))
+    masks = {id(item): _run_lengths(item, size) for item in (*truth, *results)}
     marked_truth = [replace(item, color=UNMATCHED, note="missed") for item in truth]
     marked_results = [replace(result, color=UNMATCHED, note="no match") for result in results]
     by_score = sorted(enumerate(results), key=lambda r: r[1].score or 0.0, reverse=True)
     for index, result in by_score:
         fits = [
-            (*_overlap(item, result, mask_of), number)
+            (*_overlap(item, result, masks), number)
             for number, item in left.items()
             if item.category_id == result.category_id
         ]
@@ -149,9 +144,7 @@ def mark_matches(
     return marked_truth, marked_results
 
 
-def _overlap(
-    truth: Drawable, result: Drawable, mask_of: Callable[[Drawable], Any]
-) -> tuple[float, str]:
+def _overlap(truth: Drawable, result: Drawable, masks: Mapping[int, Any]) -> tuple[float, str]:
     """How well a result fits an annotation, and the measure: "OKS", or "IoU" of masks or boxes.
 
     OKS is over the labelled landmarks, its scale the box's area.
@@ -165,11 +158,11 @@ def _overlap(
                 squares = (x - other.x) ** 2 + (y - other.y) ** 2
                 total += math.exp(-squares / (2 * sigma) ** 2 / area / 2)
         return total / len(truth.landmarks), "OKS"
-    masks = [mask_of(item) for item in (truth, result)]
-    if all(masks):
+    both = [masks[id(item)] for item in (truth, result)]
+    if all(both):
         from pycocotools import mask as coco_mask
 
-        return float(coco_mask.iou([masks[1]], [masks[0]], [0])[0, 0]), "IoU"
+        return float(coco_mask.iou([both[1]], [both[0]], [0])[0, 0]), "IoU"
     corners = [item.box or item.extent(PARTS) for item in (truth, result)]
     boxes = [from_corners(box) for box in corners if box]
     return iou(*boxes) if len(boxes) == 2 else 0.0, "IoU"

@@ -235,9 +235,8 @@ class _ResultsReader:
         for index, result in part:
             category = truth.garments.get(result.category_id)
             if category is None:
-                text = (
-                    f"{shorten(truth.names[result.category_id])} is not a category of DeepFashion2."
-                )
+                name = shorten(truth.names[result.category_id])
+                text = f"{name} is not a category of DeepFashion2."
                 yield index, FaultError("category_id", text)
                 continue
             own = own_landmarks(result.keypoints, category)

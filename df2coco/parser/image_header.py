@@ -173,9 +173,8 @@ def _silence_pillow() -> None:
 
     Image.init()
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    with contextlib.suppress(
-        AttributeError, OSError
-    ):  # libtiff is not always in a library of its own
+    # libtiff is not always in a library of its own.
+    with contextlib.suppress(AttributeError, OSError):
         set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
         set_handler.argtypes = [ctypes.c_void_p]
         set_handler(None)
