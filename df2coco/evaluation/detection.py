@@ -1,6 +1,6 @@
 """Average precision of boxes, masks and landmarks, as COCO and the DeepFashion2 benchmark score them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -186,7 +186,7 @@ def evaluate(
         if len(set(found.scores)) == 1:
             # Equal scores are ranked as in the list.
             curves += ENGINES[chosen](truth, found.reversed(), rounds[:1])
-    everything, *others = (_scores(kind, truth.names.values(), own) for own in curves)
+    everything, *others = (_scores(kind, truth.names, own) for own in curves)
     reverse = others.pop() if len(others) > len(values) else everything
     notes += find_notes(truth, found, everything.metrics, reverse.metrics["AP"])
     return Evaluation(
@@ -202,12 +202,13 @@ def evaluate(
     )
 
 
-def _scores(kind: str, categories: Iterable[str], curves: Sequence[Curves]) -> Scores:
+def _scores(kind: str, categories: Mapping[int, str], curves: Mapping[int, Curves]) -> Scores:
     names = METRICS["keypoints" if kind == "keypoints" else "instances"]
+    of_each = ([curves[number]] if number in curves else [] for number in categories)
     overall, *own = (
-        {name: _mean(name, some) for name in names} for some in (curves, *([c] for c in curves))
+        {name: _mean(name, some) for name in names} for some in ([*curves.values()], *of_each)
     )
-    return Scores(overall, dict(zip(categories, own, strict=True)))
+    return Scores(overall, dict(zip(categories.values(), own, strict=True)))
 
 
 def _mean(name: str, curves: Sequence[Curves]) -> float:

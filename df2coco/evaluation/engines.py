@@ -35,8 +35,8 @@ class Curves(NamedTuple):
 Rounds: TypeAlias = Sequence[Sequence[bool]]
 """Each round says of each item whether it is ignored: a result that matches it is neither right nor wrong."""
 
-AllCurves: TypeAlias = list[list[Curves]]
-"""For each round, the curves of each category, in the order of ids."""
+AllCurves: TypeAlias = list[dict[int, Curves]]
+"""For each round, the curves of each category that has items or results."""
 
 _OUTSIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "bbox": {"area": -1.0},
@@ -124,10 +124,11 @@ def _by_category(
         _fill_slots(truth, results, number, cell, mixed=mixed)
     outside = _OUTSIDE[truth.kind]
     curves: AllCurves = []
+    # The others cost as much, and there may be thousands.
     used = {number: cell for number, cell in cells.items() if cell.annotations or cell.results}
     for ignored in rounds:
-        known: dict[int, Curves] = {}
-        for number, cell in (used or dict(list(cells.items())[:1])).items():
+        curves.append({})
+        for number, cell in used.items():
             image_ids = {entry["image_id"] for entry in (*cell.annotations, *cell.results)}
             categories = [{"id": number, "name": str(number)}]
             rest = {"images": _images(sorted(image_ids)), "categories": categories}
@@ -138,16 +139,8 @@ def _by_category(
             evaluation.evaluate()
             evaluation.accumulate()
             found = evaluation.eval
-            known[number] = Curves(found["precision"][:, :, 0], found["recall"][:, 0])
-        curves.append(_of_all(list(cells), known))
+            curves[-1][number] = Curves(found["precision"][:, :, 0], found["recall"][:, 0])
     return curves
-
-
-def _of_all(category_ids: Iterable[int], known: Mapping[int, Curves]) -> list[Curves]:
-    """The curves of all categories: those without items and results cost as much, and have none."""
-    any_of_them = next(iter(known.values()))
-    nothing = Curves(*(np.full_like(array, -1) for array in any_of_them))
-    return [known.get(number, nothing) for number in category_ids]
 
 
 def _images(image_ids: Iterable[int]) -> list[dict[str, Any]]:
@@ -181,9 +174,8 @@ def _hotcoco_columns(truth: GroundTruth, results: ModelResults, rounds: Rounds) 
     items, masks = truth.items, truth.kind == "segm"
     image_ids = sorted({*items.image_ids, *results.image_ids})
     images = {image_id: number for number, image_id in enumerate(image_ids, start=1)}
-    used = {*items.category_ids, *results.category_ids}
-    used = used or set(list(truth.names)[:1])
-    categories = {number: place for place, number in enumerate(sorted(used), start=1)}
+    category_ids = sorted({*items.category_ids, *results.category_ids})
+    categories = {number: place for place, number in enumerate(category_ids, start=1)}
     areas = np.array(items.areas, float)
     known = hotcoco.COCO.from_arrays(
         _images(images.values()),
@@ -213,8 +205,9 @@ def _hotcoco_columns(truth: GroundTruth, results: ModelResults, rounds: Rounds) 
         evaluation.accumulate()
         found: Any = evaluation.eval
         precision, recall = found["precision"], found["recall"]
-        own = {n: Curves(precision[:, :, k - 1], recall[:, k - 1]) for n, k in categories.items()}
-        curves.append(_of_all(truth.names, own))
+        curves.append(
+            {n: Curves(precision[:, :, k - 1], recall[:, k - 1]) for n, k in categories.items()}
+        )
     return curves
 
 
