@@ -530,6 +530,19 @@ def test_members_that_lie_are_told(
         assert json.loads(out.read_bytes())["annotations"]
 
 
+def test_members_that_hold_others_are_refused(tmp_path: Path) -> None:
+    """Each is the next one's header and data too, so that a small archive gives any amount of data."""
+    inner = make_zip(tmp_path / "inner.zip", {"annos/000002.json": ANNOTATION}).read_bytes()
+    path = tmp_path / "train.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("annos/000001.json", inner)
+        start = archive.fp.tell() - len(inner)  # type: ignore[union-attr]
+        entry = zipfile.ZipFile(io.BytesIO(inner)).infolist()[0]
+        entry.header_offset = start
+        archive.filelist.append(entry)
+    assert "train.zip: two members lie at one place" in refused_conversion(path)
+
+
 @pytest.mark.parametrize("offset", [2**62, 2**63, 2**64 - 1])
 def test_a_place_beyond_all_files_is_told(offset: int, tmp_path: Path) -> None:
     """In the fields of zip64, which hold 64 bits."""

@@ -208,3 +208,32 @@ def test_the_command(coco: Path) -> None:
     assert len(rows_of(out)) == 40
     wrong = run("export", "table", coco, coco.with_name("items.json"))
     assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1"])
+def test_no_text_is_a_formula_for_spreadsheets(name: str, coco: Path, tmp_path: Path) -> None:
+    document = json.loads(coco.read_text())
+    used = document["annotations"][0]["category_id"]
+    for category in document["categories"]:
+        category["name"] = name if category["id"] == used else f"class {category['id']}"
+    for image in document["images"]:
+        image["source"] = name
+        image["file_name"] = f"{name}{image['file_name']}"
+    coco.write_text(json.dumps(document))
+    export_table(coco, tmp_path / "items.csv")
+    rows = rows_of(tmp_path / "items.csv")
+    assert {row["source"] for row in rows} == {f"'{name}"}
+    assert rows[0]["category"] == f"'{name}"
+    assert all(row["file_name"].startswith(f"'{name}") for row in rows)
+    assert all(row["category"].startswith(("'", "class ")) for row in rows)
+
+
+def test_a_carriage_return_in_a_name_ends_no_row(coco: Path, tmp_path: Path) -> None:
+    document = json.loads(coco.read_text())
+    for image in document["images"]:
+        image["source"] = "a\rb"
+    coco.write_text(json.dumps(document))
+    count = export_table(coco, tmp_path / "items.csv")
+    rows = rows_of(tmp_path / "items.csv")
+    assert len(rows) == count
+    assert {row["source"] for row in rows} == {"a\\rb"}

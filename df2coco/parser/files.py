@@ -12,6 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeAlias
 
@@ -128,8 +129,9 @@ def read_directory(path: Path) -> Iterator[tuple[str, Member]]:
         raise SourceError(_why_not(path, error), file=path) from None
     if read_end(path).is_last_volume:  # which zipfile reads as if it were all
         raise SourceError(_why_not(path, ValueError()), file=path)
-    offsets = {info.header_offset for info in infos}
-    if len(offsets) < len(infos):  # as only archives that do harm have it
+    places = sorted((info.header_offset, info.compress_size + _LOCAL_HEADER.size) for info in infos)
+    # As only archives that do harm have it: a few bytes would be read again and again.
+    if any(start + length > other for (start, length), (other, _) in pairwise(places)):
         text = "two members lie at one place in the archive. Download it again."
         raise SourceError(text, file=path)
     size = os.path.getsize(path)
