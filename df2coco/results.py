@@ -37,10 +37,10 @@ class Results:
         labels: Sequence[str] | None = None,
         first_label: int = 0,
     ) -> None:
-        source = open_source(ground_truth, "the ground truth")
-        document, _ = read_parts(source, "any")
+        loaded = open_source(ground_truth, "the ground truth")
+        document, _ = read_parts(loaded, "any")
         self.entries: list[dict[str, Any]] = []
-        self._file = source.path
+        self._file = loaded.path
         self._sizes = {i["id"]: (i.get("height"), i.get("width")) for i in document["images"]}
         names = {i["file_name"]: i["id"] for i in document["images"] if "file_name" in i}
         self._find_image = image_finder(names)

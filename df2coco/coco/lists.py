@@ -82,13 +82,13 @@ _ANNOTATIONS: Final = re.compile(rb'"annotations"\s*:\s*\[')
 _END: Final = re.compile(rb'\]\s*(?:,\s*"(?:images|categories|info|licenses|type)"\s*:|\}\s*\Z)')
 
 
-def cut(source: Loaded, *, exact: bool = False) -> Cut | None:
+def cut(loaded: Loaded, *, exact: bool = False) -> Cut | None:
     """Cut the annotations of a file into parts; None when it is not written so that this is possible.
 
     Without `exact` the cuts are guesses: they are right if `read_span` can read every part.
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
-    with _mapped(source) as buffer:
+    with _mapped(loaded) as buffer:
         start = _ANNOTATIONS.search(buffer)
         head = buffer[: start.end()] if start else b""
         top = parse(head + b"]}")
@@ -104,7 +104,7 @@ def cut(source: Loaded, *, exact: bool = False) -> Cut | None:
             if isinstance(document, dict) and document.get("annotations") == []:
                 if "categories" not in document or reader.repeated_keys(rest):
                     return None  # reading it as a whole says what is wrong
-                return Cut(reader.check_document(source.path, document), spans)
+                return Cut(reader.check_document(loaded.path, document), spans)
         return None
 
 
@@ -121,7 +121,7 @@ def read_text(path: Path, span: Span) -> bytes:
 
 
 def iter_list(
-    source: Loaded, *, what: str, decode: Callable[[bytes], list[Any] | None] | None = None
+    loaded: Loaded, *, what: str, decode: Callable[[bytes], list[Any] | None] | None = None
 ) -> Iterator[list[Any]]:
     """The elements of a JSON list, in order, in parts of some megabytes.
 
@@ -143,13 +143,13 @@ def iter_list(
             if len(lines) > 1 and _dicts(lines) is not None:
                 whole = lines
         if whole is None:
-            raise reader.fault_of_json(source.path, raw)
+            raise reader.fault_of_json(loaded.path, raw)
         if not isinstance(whole, list):
             text = f"not a JSON list. Expected a list of {what}."
-            raise CocoFileError(text, file=source.path)
+            raise CocoFileError(text, file=loaded.path)
         return whole[taken:]
 
-    with _mapped(source) as buffer:
+    with _mapped(loaded) as buffer:
         start, end = _START.match(buffer), buffer.rfind(b"]")
         if start is not None and start.end() <= end and not buffer[end + 1 :].strip(b" \t\r\n"):
             yield from _parts(buffer, Span(start.end(), end), read_part, read_rest)
@@ -158,7 +158,7 @@ def iter_list(
 
 
 def read_parts(
-    source: Path | Loaded, use: str | None = None, *, as_objects: bool = False
+    loaded: Path | Loaded, use: str | None = None, *, as_objects: bool = False
 ) -> tuple[dict[str, Any], Iterator[list[Any]]]:
     """A COCO file as `read` gives it, with `annotations` empty; and these, in order, in parts.
 
@@ -166,16 +166,16 @@ def read_parts(
     `as_objects` or without a use objects.
     Raises `CocoFileError` when the file cannot be read as a COCO file, also while parts are taken.
     """
-    source = source if isinstance(source, Loaded) else Loaded(source)
-    found = cut(source)
-    document = found.document if found else reader.read(source)
+    loaded = loaded if isinstance(loaded, Loaded) else Loaded(loaded)
+    found = cut(loaded)
+    document = found.document if found else reader.read(loaded)
     annotations = document.get("annotations", [])
     document["annotations"] = []
     for name in ("images", "categories"):
         read_whole_numbers(name, document[name])
     decoder = None
     if use is not None:
-        check_fields(document, source.path, use)
+        check_fields(document, loaded.path, use)
         decoder = EntryDecoder("annotations", use, find_garments(document["categories"]))
 
     def read_part(text: bytes, taken: int) -> list[Any] | None:
@@ -187,22 +187,22 @@ def read_parts(
 
     def take(part: list[Any], taken: int, *, are_checked: bool = False) -> list[Any]:
         if not taken:
-            reader.refuse_other_kinds(source.path, part)
+            reader.refuse_other_kinds(loaded.path, part)
         if decoder is not None and not are_checked:
-            items = decoder.read(part, source.path, taken)
+            items = decoder.read(part, loaded.path, taken)
             return part if as_objects else items
         read_whole_numbers("annotations", part)
         return part
 
     def read_rest(taken: int) -> list[Any]:
-        return take(reader.read(source)["annotations"][taken:], taken)
+        return take(reader.read(loaded)["annotations"][taken:], taken)
 
     def parts() -> Iterator[list[Any]]:
         if found is None:
             yield take(annotations, 0)
             return
         span = Span(found.spans[0].start, found.spans[-1].stop)
-        with _mapped(source) as buffer:
+        with _mapped(loaded) as buffer:
             yield from _parts(buffer, span, read_part, read_rest)
 
     return document, parts()
@@ -255,12 +255,12 @@ def _dicts(values: Any) -> list[Any] | None:
 
 
 @contextlib.contextmanager
-def _mapped(source: Loaded) -> Iterator[Buffer]:
+def _mapped(loaded: Loaded) -> Iterator[Buffer]:
     """The bytes of a file, in memory only where they are looked at; or those that are in no file."""
-    if source.raw is not None:
-        yield source.raw
+    if loaded.raw is not None:
+        yield loaded.raw
         return
-    with reader.opened(source.path) as stream:
+    with reader.opened(loaded.path) as stream:
         buffer: Buffer = (
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if stream.peek(1) else b""
         )

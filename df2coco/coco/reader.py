@@ -47,15 +47,15 @@ class Loaded:
     """The JSON text of what is in no file."""
 
 
-def open_source(source: GroundTruthSource | ResultsSource, name: str) -> Loaded:
+def open_source(given: GroundTruthSource | ResultsSource, name: str) -> Loaded:
     """A COCO file or results, which messages call `name` where they are in no file.
 
     Raises `OptionError` for what JSON cannot hold.
     """
-    if isinstance(source, (str, Path)):
-        return Loaded(Path(source))
+    if isinstance(given, (str, Path)):
+        return Loaded(Path(given))
     try:
-        raw = orjson.dumps(getattr(source, "dataset", source), default=_plain)
+        raw = orjson.dumps(getattr(given, "dataset", given), default=_plain)
     except TypeError as error:
         raise OptionError(f"not a file, and nothing that JSON can hold ({error}).") from None
     return Loaded(Path(name), raw)
@@ -72,15 +72,15 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r:.40}")
 
 
-def read_whole(source: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]], list[str]]:
+def read_whole(loaded: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]], list[str]]:
     """The JSON object in a file, with lists of objects for images, annotations, categories.
 
     With it what `read` refuses: places ("annotations[3].bbox[0]") and values of NaN and infinities, and
     outermost keys that are there twice. Raises `CocoFileError` when it cannot be read as a COCO file.
     """
-    raw = source.raw
+    raw = loaded.raw
     if raw is None:
-        with opened(source.path) as stream:
+        with opened(loaded.path) as stream:
             raw = stream.read()
     not_finite = []
     with no_collection():
@@ -89,24 +89,24 @@ def read_whole(source: Loaded) -> tuple[dict[str, Any], list[tuple[str, float]],
             document = parse_with_nan(raw)
             not_finite = list(find_not_finite(document))
             if not not_finite and raw.strip() != b"null":
-                raise fault_of_json(source.path, raw)
-    return check_document(source.path, document), not_finite, repeated_keys(raw)
+                raise fault_of_json(loaded.path, raw)
+    return check_document(loaded.path, document), not_finite, repeated_keys(raw)
 
 
-def read(source: Loaded) -> dict[str, Any]:
+def read(loaded: Loaded) -> dict[str, Any]:
     """The same alone, where whole numbers that are written as 1.0 are read as such (see `read_whole_numbers`).
 
     Also raises `CocoFileError` for NaN, for infinities, and for keys that are there twice.
     """
-    document, not_finite, keys = read_whole(source)
+    document, not_finite, keys = read_whole(loaded)
     for where, number in not_finite:
         text = f"{json.dumps(number)} is not JSON, though Python's json writes it."
         if math.isinf(number):
             text = "an infinite number: Infinity, or one like 1e999. Most readers stop at it."
-        raise invalid(source.path, where, text)
+        raise invalid(loaded.path, where, text)
     if keys:
         text = "is in the file twice, and readers take the last one. Remove one of them."
-        raise CocoFileError(text, file=source.path, field=keys[0])
+        raise CocoFileError(text, file=loaded.path, field=keys[0])
     for name in FIELDS:
         read_whole_numbers(name, document.get(name, []))
     return document

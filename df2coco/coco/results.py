@@ -147,7 +147,7 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str]) -> Loaded:
+def as_list(loaded: Loaded, images: Mapping[str, int], names: Mapping[int, str]) -> Loaded:
     """The annotations of a COCO document as a list of results; anything else as it is.
 
     FiftyOne, supervision, Label Studio and CVAT write results so.
@@ -156,16 +156,16 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
     a document has its own ids. Where it has no such lists, its ids are the ground truth's.
     Raises `CocoFileError` when no annotation has a score, and for an image that the ground truth lacks.
     """
-    raw = source.raw
+    raw = loaded.raw
     if raw is None:
-        with opened(source.path) as stream:
+        with opened(loaded.path) as stream:
             raw = stream.read() if stream.peek().lstrip()[:1] == b"{" else b""
     document = parse_with_nan(raw) if raw.lstrip()[:1] == b"{" else None
     if not isinstance(document, dict):
-        return source
+        return loaded
     annotations = document.get("annotations")
     if not isinstance(annotations, list) or not all(isinstance(a, dict) for a in annotations):
-        return source
+        return loaded
     results = [dict(annotation) for annotation in annotations]
     for result in results:
         attributes = result.get("attributes")
@@ -174,19 +174,19 @@ def as_list(source: Loaded, images: Mapping[str, int], names: Mapping[int, str])
     if not any("score" in result for result in results) and (results or document.get("images")):
         text = "a COCO file without scores: ground truth, or the two files changed places. "
         text += "Name the ground truth first, then the results, which have a score each."
-        raise CocoFileError(text, file=source.path)
+        raise CocoFileError(text, file=loaded.path)
     used = {key: {_hashed(r.get(key)) for r in results} for key in ("image_id", "category_id")}
     ids = {
-        "image_id": _image_ids(_entries(document, "images"), images, used["image_id"], source.path),
+        "image_id": _image_ids(_entries(document, "images"), images, used["image_id"], loaded.path),
         "category_id": _category_ids(_entries(document, "categories"), names),
     }
     for result in results:
         for key, own in ids.items():
             result[key] = own.get(_hashed(result.get(key)), result.get(key))
     try:
-        return Loaded(source.path, msgspec.json.encode(results))
+        return Loaded(loaded.path, msgspec.json.encode(results))
     except UnicodeEncodeError:  # half of a surrogate pair, which only Python's json writes
-        return Loaded(source.path, json.dumps(results).encode())
+        return Loaded(loaded.path, json.dumps(results).encode())
 
 
 def _entries(document: dict[str, Any], name: str) -> list[dict[str, Any]]:

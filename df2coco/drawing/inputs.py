@@ -72,10 +72,10 @@ def results_of(path: Path, ids: Container[int], document: dict[str, Any], coco: 
     images, categories = document["images"], document["categories"]
     every = {image["id"] for image in images}
     names = {each["id"]: each["name"] for each in categories if "name" in each}
-    source = as_list(
+    loaded = as_list(
         Loaded(path), {i["file_name"]: i["id"] for i in images if "file_name" in i}, names
     )
-    for part in iter_list(source, what="results"):
+    for part in iter_list(loaded, what="results"):
         read_whole_numbers("annotations", [result for result in part if isinstance(result, dict)])
         for number, result in enumerate(part, start=total):
             image_id: Any = result.get("image_id") if isinstance(result, dict) else None

@@ -170,14 +170,14 @@ def evaluate(
         check_choice(name, value, known)
     choose_engine(engine)  # now, not after reading
     with no_collection():
-        source = open_source(ground_truth, "the ground truth")
-        progress(f"reading {source.path.name}", 0, 0)
-        truth = read_ground_truth(source, kind, landmarks=landmarks, oks_area=oks_area, by=by)
+        loaded = open_source(ground_truth, "the ground truth")
+        progress(f"reading {loaded.path.name}", 0, 0)
+        truth = read_ground_truth(loaded, kind, landmarks=landmarks, oks_area=oks_area, by=by)
         if category is not None:
             truth = truth.of_category(str(category))
-        source = open_source(results, "the results")
-        progress(f"reading {source.path.name}", 0, 0)
-        found = read_results(source, truth, one_category=category is not None)
+        loaded = open_source(results, "the results")
+        progress(f"reading {loaded.path.name}", 0, 0)
+        found = read_results(loaded, truth, one_category=category is not None)
         progress("scoring", 0, 0)
         values = ATTRIBUTES[by] if by is not None else ()
         rounds = [[False] * len(truth.ids)]

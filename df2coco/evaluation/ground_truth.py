@@ -89,7 +89,7 @@ class GroundTruth:
 
 
 def read_ground_truth(
-    source: Loaded,
+    loaded: Loaded,
     kind: str,
     *,
     landmarks: str = "all",
@@ -105,12 +105,12 @@ def read_ground_truth(
     """
     counts = (2,) if landmarks == "visible" else (1, 2)
     use = "keypoints of masks" if kind == "keypoints" and oks_area == "mask" else kind
-    document, parts = read_parts(source, use)
+    document, parts = read_parts(loaded, use)
     images = document["images"]
     categories = sorted(document["categories"], key=lambda category: int(category["id"]))
     names = Counter(category.get("name") for category in categories)
     truth = GroundTruth(
-        source.path,
+        loaded.path,
         kind,
         {
             c["id"]: c["name"] if names[c.get("name")] == 1 and "name" in c else f"{c['id']}"
@@ -129,7 +129,7 @@ def read_ground_truth(
         reader.take(part)
     if by is not None and not any(truth.items.values):
         text = f"no annotation has {by!r}. Use a file of df2coco convert (no --preset)."
-        raise CocoFileError(text, file=source.path)
+        raise CocoFileError(text, file=loaded.path)
     return truth
 
 

@@ -39,7 +39,7 @@ Faults: TypeAlias = Iterable[tuple[int, FaultError]]
 
 
 def read_entries(
-    source: Loaded, decoder: ResultDecoder, take: Callable[[Numbered], Faults], *, what: str
+    loaded: Loaded, decoder: ResultDecoder, take: Callable[[Numbered], Faults], *, what: str
 ) -> int:
     """Give the entries of a list to `take`, in order, in parts; how many there are.
 
@@ -50,7 +50,7 @@ def read_entries(
     """
     done = count = 0
     first: tuple[int, FaultError] | None = None
-    for part in iter_list(source, what=what, decode=decoder.decode):
+    for part in iter_list(loaded, what=what, decode=decoder.decode):
         entries, faults = _read_part(part, done, decoder)
         done += len(part)
         for index, fault in (*faults, *take(entries)):
@@ -60,7 +60,7 @@ def read_entries(
         index, fault = first
         where = f"{what}[{index}]{'.' * bool(fault.field)}{fault.field}"
         text = f"{fault.text} {count:,} of {done:,} {what} cannot be used, so nothing was scored."
-        raise ResultsError(f"{where}: {text}", file=source.path)
+        raise ResultsError(f"{where}: {text}", file=loaded.path)
     return done
 
 
@@ -111,19 +111,19 @@ class ModelResults(EntryColumns):
         return replace(self, **turned, all_slots=slots)
 
 
-def read_results(source: Loaded, truth: GroundTruth, *, one_category: bool = False) -> ModelResults:
+def read_results(loaded: Loaded, truth: GroundTruth, *, one_category: bool = False) -> ModelResults:
     """The results in a file, in COCO's format, each checked against the ground truth.
 
     Landmarks may be those of any layout. Landmarks and masks need no box, and a box alone is its own mask.
     `one_category`: all are of the ground truth's only category, whatever id they have.
     Raises as `read_entries` and `as_list`.
     """
-    source = as_list(source, truth.images, truth.names)
+    loaded = as_list(loaded, truth.images, truth.names)
     reader = _ResultsReader(truth, one_category)
     files = {number: name for name, number in truth.images.items()}
     names = {"image_id": files, "category_id": truth.names}
     decoder = ResultDecoder(truth.kind, {} if one_category else truth.garments, names=names)
-    reader.results.num_results = read_entries(source, decoder, reader.take, what="results")
+    reader.results.num_results = read_entries(loaded, decoder, reader.take, what="results")
     return reader.results
 
 

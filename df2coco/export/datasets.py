@@ -295,8 +295,8 @@ def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> None:
     """
     starts: dict[tuple[str, str], str] = {}
     for picture, place in tasks:
-        source = f"{pictures.path}/{picture.name}"
-        if not os.path.isfile(source):
+        original = f"{pictures.path}/{picture.name}"
+        if not os.path.isfile(original):
             pictures.read(picture)  # raises, and says why
         inner, _, name = picture.name.rpartition("/")
         key = inner, place.rpartition("/")[0]
@@ -304,7 +304,7 @@ def _link(pictures: Pictures, folder: Path, work: Path, tasks: _Tasks) -> None:
             starts[key] = os.path.realpath(pictures.path / inner)
             with contextlib.suppress(ValueError):  # another drive
                 starts[key] = os.path.relpath(starts[key], os.path.realpath(folder / key[1]))
-        _make_link(source, os.path.join(starts[key], name), f"{work}/{place}")
+        _make_link(original, os.path.join(starts[key], name), f"{work}/{place}")
 
 
 def _make_link(picture: str, path: str, link: str) -> None:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from df2coco.errors import SourceError, counted
 from df2coco.file_kind import FileKind, recognise_file
+from df2coco.parser.annotation import find_image_id
 from df2coco.parser.files import FolderFiles, Reference, ZipFiles, read_directory, starts_as_zip
 from df2coco.split_names import SPLITS, original_name, spellings, split_called, split_of
 
@@ -207,7 +208,7 @@ class Chosen(NamedTuple):
     @property
     def numbered(self) -> bool:
         """Whether one of them is called by a number, as all files of the dataset are."""
-        return any(map(str.isdecimal, self.files))
+        return any(find_image_id(stem) is not None for stem in self.files)
 
 
 NOTHING: Final = Chosen({}, {}, [])

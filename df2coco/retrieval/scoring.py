@@ -166,21 +166,21 @@ class _Retrieval:
         self.steps: Counter[int] = Counter()
         """Class of the item minus class of the detection given to it."""
         self._by = by
-        source = open_source(query, "the query items")
-        self.query = source.path
+        loaded = open_source(query, "the query items")
+        self.query = loaded.path
         decoder = ResultDecoder("query items", {}, () if by is None else (by,))
-        read_entries(source, decoder, self._take_queries, what="items")
+        read_entries(loaded, decoder, self._take_queries, what="items")
         if by is not None and not any(i.value for items in self.items.values() for i in items):
             text = f"no item has {by!r}. Use a file of df2coco retrieval."
             raise CocoFileError(text, file=self.query)
-        source = open_source(gallery, "the gallery items")
-        self.gallery = source.path
+        loaded = open_source(gallery, "the gallery items")
+        self.gallery = loaded.path
         decoder = ResultDecoder("gallery items", {})
-        self.num_gallery = read_entries(source, decoder, self._take_gallery, what="items")
+        self.num_gallery = read_entries(loaded, decoder, self._take_gallery, what="items")
         self._images = {image for image, _, _ in self.boxes}
-        source = open_source(results, "the results")
+        loaded = open_source(results, "the results")
         decoder = ResultDecoder("retrieval", {})
-        self.num_results = read_entries(source, decoder, self._take_results, what="results")
+        self.num_results = read_entries(loaded, decoder, self._take_results, what="results")
 
     def _take_queries(self, part: Numbered) -> Faults:
         for _, entry in part:

@@ -19,7 +19,8 @@ from df2coco.coco.reader import no_collection, parse
 from df2coco.coco.schema import FIELDS, Entry, is_id, read_whole_numbers
 from df2coco.errors import CocoFileError, shorten
 from df2coco.parser.reader import ReadImage, map_images
-from df2coco.parser.records import ImageRecord, Item
+from df2coco.parser.records import EMPTYING, ImageRecord, Item
+from df2coco.taxonomy import SOURCES
 from df2coco.validator import expectation
 from df2coco.validator.checks import File, Found, Hit, check
 from df2coco.validator.expectation import ExpectedShape
@@ -234,7 +235,7 @@ def _compare_images(held: _Held, images: list[ReadImage]) -> list[_Compared]:
 
 def _selected(record: ImageRecord, shape: ExpectedShape) -> Sequence[Item] | None:
     """The items that belong into the file; None: not even the image does."""
-    if shape.said.only in ("user", "shop") and record.source != shape.said.only:
+    if shape.said.only in SOURCES and record.source != shape.said.only:
         return None
     chosen = [i for i in record.items if not shape.categories or i.category_id in shape.categories]
     chosen = [i for i in chosen if all(condition.holds(i) for condition in shape.conditions)]
@@ -247,7 +248,7 @@ def _compare_image(
     shape, record, file = held.shape, image.record, f"{image.entry.stem}.json"
     if record is None:
         return None, None, [("source-unusable", Hit(file))]
-    bad = [n for n in record.notices if n.level == "error" or n.code == "item-ignored"]
+    bad = [notice for notice in record.notices if notice.code in EMPTYING]
     hits: list[tuple[str, Hit | Found]]
     hits = [("source-unusable", Hit(file, str(notice))) for notice in bad]
     items, said = _selected(record, shape), shape.said
