@@ -128,7 +128,7 @@ def recognise_file(path: Path) -> FileKind | None:
 
 
 def is_coco_source(path: Path) -> bool:
-    """Whether a command that takes a split or a COCO file takes what is at `path` for one JSON file."""
+    """Whether commands that take a split or a COCO file read `path` as a COCO file."""
     if path.suffix.lower() == ".json":
         return not path.is_dir()
     kind = recognise_file(path) if path.is_file() else None

@@ -90,7 +90,7 @@ def is_drawable(mask: list[list[float]] | Rle) -> bool:
 
 
 def is_id(value: Any) -> TypeGuard[int]:
-    """Whether a JSON value is what an id must be: a whole number in these limits, and no boolean."""
+    """Whether a JSON value is what an id must be: a whole number, and no boolean."""
     return type(value) is int and MIN_ID <= value <= MAX_ID
 
 

@@ -10,7 +10,7 @@ from df2coco.parser.places import is_image
 
 
 def image_id_of(name: str) -> int | None:
-    """The image that a number, a name or a path means, also with the suffix of an image or .json."""
+    """The image that a number, a name or a path means; its suffix is an image's or .json."""
     name = name.replace("\\", "/").rpartition("/")[2]
     has_suffix = is_image(name) or name.lower().endswith(".json")
     return find_image_id(os.path.splitext(name)[0] if has_suffix else name)

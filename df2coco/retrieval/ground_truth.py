@@ -179,7 +179,7 @@ _SIDES: Final = ("user", "shop")
 
 
 def _read_list(path: Path, stems: Mapping[int, str]) -> set[int]:
-    """The image ids of the names in a file, which are all images of the split. Raises `SourceError`."""
+    """The image ids of the names in a file. Raises `SourceError` for one not in the split."""
     names = read_list(path)
     ids = {number: image_id_of(name) for number, name in names.items()}
     unknown = [number for number in names if ids[number] not in stems]
