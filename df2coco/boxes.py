@@ -135,7 +135,8 @@ class Reading(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        return ", then ".join(step.remedy for step in self.steps)
+        in_turn = (self.order, self.unit, self.form)
+        return ", then ".join(step.remedy for step in in_turn if step.words)
 
     def box(self, box: Box, size: Size) -> Box:
         """Four numbers as they are, and the image -> the box that they mean."""

@@ -368,7 +368,12 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("bbox", {"bbox": [1, 2, 3]}, "results[1].bbox: [1, 2, 3], expected 4 numbers"),
     ("bbox", {"bbox": [1, 2, math.inf, 4]}, "results[1].bbox"),
     ("bbox", {"bbox": [1, math.nan, 3, 4]}, "results[1].bbox"),
-    ("bbox", {"bbox": [1, 2, -3, 4]}, "results[1].bbox"),
+    (
+        "bbox",
+        {"bbox": [1, 2, -3, 4]},
+        "[1, 2, -3, 4], expected 4 numbers x, y, w, h (w and h from 0)",
+    ),
+    ("bbox", {"bbox": [[1, 2, 3, 4]]}, "without brackets around them"),
     ("bbox", {"bbox": [1, 2, 1e300, 4]}, "results[1].bbox"),
     ("bbox", {"bbox": [1, 2, True, 4]}, "results[1].bbox"),
     ("bbox", {"bbox": None}, "results[1].bbox"),
@@ -393,6 +398,12 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("segm", {"segmentation": {"size": [480, 640], "counts": "oooooooooooo"}}, "an RLE of size"),
     ("segm", {"segmentation": {"size": [480, 640], "counts": ""}}, "an RLE of size"),
     ("segm", {"segmentation": {"size": [480, 640], "counts": [5, 5]}}, "an RLE of size"),
+    (
+        "segm",
+        {"segmentation": {"size": [480, 640], "counts": "b'0'"}},
+        "write counts.decode(). 2 of",
+    ),
+    ("segm", {"segmentation": [[0] * 640] * 480}, "a mask as rows of pixels, expected an RLE"),
     ("segm", {"segmentation": {"size": [480, 640]}}, "an RLE of its image's size"),
     (
         "keypoints",
@@ -440,7 +451,13 @@ def test_a_missing_score_and_what_is_no_object(write: Write) -> None:
     truth = write("gt.json", _document({}))
     for bad, message in (
         ({"image_id": 1, "category_id": 9, "bbox": [1, 2, 3, 4]}, "results[0].score: missing"),
-        (17, "results[0]: 17, expected an object"),
+        (17, "results[0]: 17, expected an object. 1 of"),
+        (
+            {"image_id": 1, "boxes": [], "labels": [], "scores": []},
+            "is 1). Each result is an object of its own",
+        ),
+        ([GOOD["bbox"]], "expected an object. Each result is an object of its own"),
+        ({**GOOD["bbox"], "category_id": "SKIRT"}, "'SKIRT', expected a whole number (skirt is 9)"),
     ):
         results = write("r.json", [bad])
         run = CliRunner().invoke(app, ["evaluate", "bbox", str(truth), str(results)])

@@ -183,6 +183,17 @@ def _in_first_slots(result: dict[str, Any]) -> list[float]:
     return [*own, *[0.0] * (3 * NUM_LANDMARKS - len(own))]
 
 
+def _in_crop(x: float, y: float, box: list[float]) -> tuple[float, float]:
+    return (x - box[0]) / box[2] * 192, (y - box[1]) / box[3] * 256
+
+
+def _by_rows(box: list[float]) -> dict[str, Any]:
+    """As `_rle`, of somebody who went through the pixels row by row."""
+    pixels = coco_mask.decode(_rle(box)).ravel()
+    changes = (np.flatnonzero(np.diff(pixels)) + 1).tolist()
+    return {"size": [H, W], "counts": np.diff([0, *changes, H * W]).tolist()}
+
+
 def _elsewhere(result: dict[str, Any]) -> dict[str, Any]:
     box = [500.0, 20.0, 60.0, 50.0]
     keypoints = _landmarks(result["category_id"], box)
@@ -272,7 +283,7 @@ NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
         "landmarks in the first slots",
         ("keypoints",),
         lambda _, r: [e.update(keypoints=_in_first_slots(e)) for e in r],
-        "from the first of the 294 slots",
+        "from the first of the slots",
     ),
     (
         "landmarks in the first slots, of a third of the size",
@@ -281,7 +292,22 @@ NOTES: list[tuple[str, tuple[str, ...], Change, str]] = [
             _points(r, lambda x, y: (x / 3, y / 3)),
             *(e.update(keypoints=_in_first_slots(e)) for e in r),
         ],
-        "from the first of the 294 slots if multiplied by 3",
+        "from the first of the slots if multiplied by 3",
+    ),
+    (
+        "landmarks in a crop",
+        ("keypoints",),
+        lambda _, r: [
+            _points([e], lambda x, y, e=e: (x - e["bbox"][0], y - e["bbox"][1])) for e in r
+        ],
+        "fit the items from the corner of the item's box, not as they are. They must be moved by the box's x and y.",
+    ),
+    (
+        "landmarks in a crop of 192 x 256",
+        ("keypoints",),
+        lambda _, r: [_points([e], lambda x, y, e=e: _in_crop(x, y, e["bbox"])) for e in r],
+        "from the corner of the item's box in pixels of a 192 x 256 input, not as they are. They must be multiplied "
+        "by the box's width / 192 (x) and height / 256 (y), then moved by the box's x and y.",
     ),
     (
         "polygons in fractions",
@@ -361,6 +387,34 @@ def _run(folder: Path, kind: str, document: Any, results: Any, *options: str) ->
     for path, value in zip(paths, (document, results), strict=True):
         path.write_text(json.dumps(value))
     return CliRunner().invoke(app, ["evaluate", kind, *map(str, paths), *options])
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "note"),
+    [
+        (
+            "keypoints",
+            lambda _, r: [e.update(keypoints=_in_first_slots(e)[: 3 * 81]) for e in r],
+            "if they are taken from the first of the slots, not",
+        ),
+        (
+            "segm",
+            lambda _, r: [e.update(segmentation=_by_rows(e["bbox"])) for e in r],
+            "masks of the results fit the items if their counts run along the rows",
+        ),
+        (
+            "segm",
+            lambda _, r: [r[0].pop("segmentation"), r[1].update(segmentation=[])],
+            "2 of 4 results have no mask: their boxes are taken for masks, as COCO does.",
+        ),
+    ],
+)
+def test_what_pycocotools_cannot_read_or_takes_as_it_comes_is_noted(
+    kind: Any, change: Change, note: str
+) -> None:
+    document, results = _split()
+    change(document, results)
+    assert [each for each in evaluate(kind, document, results).notes if note in each]
 
 
 SILENT: list[tuple[str, tuple[str, ...], Change]] = [
@@ -482,6 +536,16 @@ def test_ids_from_0_are_named_as_such(name: str, what: str) -> None:
     with pytest.raises(
         ResultsError, match=rf"{what} ids start at 1. They seem to be counted from 0"
     ):
+        evaluate("bbox", document, results)
+
+
+def test_ids_from_0_say_nothing_where_the_file_has_large_ids() -> None:
+    document, results = _split()
+    for entry in (*document["images"], *document["annotations"]):
+        name = "image_id" if "image_id" in entry else "id"
+        entry[name] += 1000
+    results[0]["image_id"] = 0
+    with pytest.raises(ResultsError, match=r"image ids start at 1001\. "):
         evaluate("bbox", document, results)
 
 
@@ -967,6 +1031,12 @@ def test_results_of_one_category_under_another_id_are_named(tmp_path: Path) -> N
     both = {**mine, "keypoints": [9.0, 9.0, 2.0] * 15}
     run = _run(tmp_path, "keypoints", document, [both])
     assert "15 landmarks: vest or sling. --category vest" in run.stderr
+    others = {**results[0], "category_id": 2, "keypoints": [9.0, 9.0, 2.0] * 33}
+    run = _run(tmp_path, "keypoints", document, [mine, others])
+    assert "trousers. Compare the category ids of the model" in run.stderr
+    padded = [{**result, "keypoints": [9.0, 9.0, 2.0] * 39} for result in results]
+    run = _run(tmp_path, "keypoints", document, padded)
+    assert "All have so many: leave out what is behind the category's own." in run.stderr
     none = {**mine, "keypoints": [9.0, 9.0, 2.0] * 17}
     assert "--category" not in _run(tmp_path, "keypoints", document, [none]).stderr
     with pytest.raises(ResultsError, match=r"results\[1\].category_id: 3, others are 8"):

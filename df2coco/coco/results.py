@@ -34,7 +34,7 @@ _ID: Final = Field(_Id, "a whole number")
 _IMAGE: Final = Field(_Id, "a whole number (000001.jpg is 1)")
 _CATEGORY: Final = Field(_Id, "a whole number (short sleeve top is 1)")
 _SCORE: Final = Field(Score, "a finite number")
-_BOX: Final = "4 numbers x, y, w, h"
+_BOX: Final = "4 numbers x, y, w, h (w and h from 0)"
 _CORNERS: Final = Field(_Corners, "4 numbers x1, y1, x2, y2", also=_are_in_order)
 _COMMON: Final = {"image_id": _IMAGE, "category_id": _CATEGORY, "score": _SCORE}
 
@@ -115,7 +115,8 @@ class ResultDecoder(Decoder):
     def read(self, entry: Any) -> Any:
         """One result. Raises `FaultError` where a field is not what it must be."""
         if type(entry) is not dict:
-            raise FaultError("", f"{shorten(entry)}, expected an object.")
+            hint = _ONE_EACH if type(entry) is list else ""
+            raise FaultError("", f"{shorten(entry)}, expected an object.{hint}")
         name = misfit(entry, self.fields, self._required)
         if name is None:
             (result,) = self.convert([entry]) or (None,)
@@ -123,19 +124,25 @@ class ResultDecoder(Decoder):
         expected, value = self.fields[name].expected, entry.get(name)
         if name in self._known:
             known = self._known[name]
-            number = next((n for n in known if known[n] == value), min(known, default=None))
+            name_of = str(value).casefold()
+            alike = (n for n in known if str(known[n]).casefold() == name_of)
+            number = next(alike, min(known, default=None))
             expected = "a whole number"
             expected += "" if number is None else f" ({known[number]} is {number})"
         depth = 0
         while type(value) is list and value:
             depth, value = depth + 1, value[0]
         hint = _NESTING.get((name, depth), "") if type(value) in (int, float) else ""
-        raise FaultError(name, f"{shown(entry, name)}, expected {expected}{hint}.")
+        text = f"{shown(entry, name)}, expected {expected}{hint}."
+        of_an_image = name not in entry and list in map(type, entry.values())
+        raise FaultError(name, text + _ONE_EACH * (of_an_image and "bbox" not in entry))
 
 
+_ONE_EACH: Final = " Each result is an object of its own: df2coco.results.Results makes such a list."
 _NESTING: Final = {
     ("segmentation", 1): ". A polygon has to be in a list: [[x1, y1, x2, y2, ...]]",
     ("segmentation", 3): ". A polygon has no brackets around each point: [[x1, y1, x2, y2, ...]]",
+    ("bbox", 2): " without brackets around them",
     ("keypoints", 2): " without brackets around them: [x1, y1, v1, x2, y2, v2, ...]",
 }
 """Field and how deep its lists are -> what to write instead."""

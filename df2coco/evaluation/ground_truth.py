@@ -246,6 +246,8 @@ def misfit_of_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) 
     if isinstance(mask, Rle):
         fits = mask.size == size[::-1]
     else:
+        if mask and (len(mask[0]), len(mask)) == size:
+            return "a mask as rows of pixels, expected an RLE: pycocotools.mask.encode makes one."
         fits = bool(mask) and min(map(len, mask or ())) >= SHORTEST_POLYGON
         if fits and not all(size):
             return "polygons in an image without size."
@@ -257,6 +259,8 @@ def no_mask(mask: list[list[float]] | Rle | None, size: tuple[int, int]) -> str:
     value = shorten(mask.as_json() if isinstance(mask, Rle) else mask)
     width, height = size
     expected = f"an RLE of size [{height}, {width}] (height, width) or polygons of 3 points or more"
+    if isinstance(mask, Rle) and str(mask.counts).startswith("b'"):
+        expected += ". Its counts are bytes written as text: write counts.decode()"
     if not isinstance(mask, Rle) and {*map(len, mask or ())} == {2}:
         expected += " without brackets around each: [[x1, y1, x2, y2, ...]]"
     return f"{'missing' if mask is None else value}, expected {expected}."

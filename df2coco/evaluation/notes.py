@@ -68,6 +68,9 @@ def _of_numbers(truth: GroundTruth, found: ModelResults) -> Iterator[str]:
         ids = ", ".join(map(str, sorted(found.ignored)[:13]))
         text = f"{ignored:,} of {found.num_results:,} results are of categories that the ground "
         yield text + f"truth does not have ({ids}). They were ignored, as COCO does."
+    if found.boxes_for_masks:
+        text = f"{found.boxes_for_masks:,} of {found.num_results:,} results have no mask: "
+        yield text + "their boxes are taken for masks, as COCO does."
     asked = set(truth.items.image_ids)
     answered = len(asked & found.images)
     if answered < USUAL * len(asked):
@@ -164,6 +167,8 @@ def _of_places(truth: GroundTruth, results: ModelResults) -> Iterator[str]:
         note = _of_readings(
             what, pairs, choices, lambda own: pairs.best(ious(own.box(boxes, pairs.size), right))
         )
+    if truth.kind == "segm" and not note:
+        note = _of_rows(results, pairs, right, now)
     note = note or _of_category_ids(truth, results, pairs, overlaps)
     note = note or _of_image_ids(truth, results, now)
     if note:
@@ -185,6 +190,20 @@ def _boxes(entries: EntryColumns, numbers: Array) -> Array:
     return np.array(chosen, float).reshape(-1, 4).T
 
 
+def _of_rows(results: ModelResults, pairs: _Pairs, right: Array, now: Array) -> str:
+    """Whether RLEs fit when their counts run along rows: then they are those of the turned mask."""
+    from pycocotools import mask as coco_mask
+
+    masks = [results.segmentations[n] for n in pairs.result.tolist()]
+    turned = coco_mask.toBbox([{**mask, "size": mask["size"][::-1]} for mask in masks])
+    if not pairs.is_better(pairs.best(ious(turned.reshape(-1, 4)[:, [1, 0, 3, 2]].T, right)), now):
+        return ""
+    text = "The masks of the results fit the items if their counts run along the rows, not as they are. "
+    return (
+        f"{text}They must run down the columns: pycocotools.mask.encode(np.asfortranarray(mask))."
+    )
+
+
 def _alike(pairs: _Pairs, scores: Array) -> Array:
     """Which pairs are probably one thing: the best result of a category that has one item in its image."""
     same = np.flatnonzero(pairs.step == 0)
@@ -196,12 +215,17 @@ def _alike(pairs: _Pairs, scores: Array) -> Array:
 
 
 def _of_readings(
-    what: str, pairs: _Pairs, choices: Sequence[Reading], fit: Callable[[Reading], Array]
+    what: str,
+    pairs: _Pairs,
+    choices: Sequence[Reading],
+    fit: Callable[[Reading], Array],
+    now: Array | None = None,
 ) -> str:
-    """How `what` must be read to fit, where it does not fit as it is."""
+    """How `what` must be read to fit, where it does not as it is (`now`)."""
     with np.errstate(all="ignore"):
         reading, _ = best_reading(choices, lambda reading: _mean(fit(reading)))
-        if not pairs.is_better(fit(reading), fit(PLAIN)):
+        now = fit(PLAIN) if now is None else now
+        if not pairs.is_better(fit(reading), now):
             return ""
     text = f"The {what} of the results fit the items {reading.words}, not as they are. "
     return f"{text}They must be {reading.remedy}."
@@ -217,10 +241,11 @@ _PARTNERS: Final = Step(
     _OWN.read,
 )
 _FIRST: Final = Step(
-    "if they are taken from the first of the 294 slots",
+    "if they are taken from the first of the slots",
     "in the category's own slots (df2coco.taxonomy.CATEGORIES)",
     _OWN.read,
 )
+_IN_BOX: Final = Step("from the corner of the item's box", "moved by the box's x and y", _OWN.read)
 _MOST: Final = max(category.num_landmarks for category in CATEGORIES)
 
 
@@ -241,10 +266,11 @@ def _of_landmarks(truth: GroundTruth, results: ModelResults, pairs: _Pairs, boxe
     right = _padded([truth.items.keypoints[n] for n in pairs.item.tolist()])
     counts: Array = right[..., 2] > 0
 
-    def fit(reading: Reading) -> Array:
+    def fit(reading: Reading, size: Array = pairs.size, corner: Any = (0, 0)) -> Array:
         x, y, _ = np.moveaxis(forms[reading.form], -1, 0)
-        x, y = reading.point(x, y, pairs.size[..., None])
-        close = np.hypot(x - right[..., 0], y - right[..., 1]) <= near[:, None]
+        x, y = reading.point(x, y, size[..., None])
+        x, y = x + corner[0] - right[..., 0], y + corner[1] - right[..., 1]
+        close = np.hypot(x, y) <= near[:, None]
         return pairs.best((close & counts).sum(axis=1) / counts.sum(axis=1))
 
     def extent(points: Array) -> Array:
@@ -255,7 +281,16 @@ def _of_landmarks(truth: GroundTruth, results: ModelResults, pairs: _Pairs, boxe
     choices: list[Reading] = []
     for form, points in forms.items():
         choices += readings((form,), (extent(points), extent(right), pairs.size))
-    return _of_readings("landmarks", pairs, choices, fit)
+    if note := _of_readings("landmarks", pairs, choices, fit):
+        return note
+    now, frame, right_in_box = fit(PLAIN), boxes[:, chosen], extent(right)
+    corner, size = frame[:2, :, None], frame[2:]
+    right_in_box[:2] -= frame[:2]
+    sample = extent(forms[_OWN]), right_in_box, size
+    choices = [PLAIN._replace(form=_IN_BOX), *readings((_IN_BOX,), sample)]
+    forms[_IN_BOX] = forms[_OWN]
+    note = _of_readings("landmarks", pairs, choices, lambda own: fit(own, size, corner), now)
+    return note.replace("the image", "the box")
 
 
 def _padded(landmarks: list[Any]) -> Array:

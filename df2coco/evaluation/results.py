@@ -94,7 +94,9 @@ class ModelResults(EntryColumns):
     all_slots: dict[int, list[float]] = field(default_factory=dict)
     """Index of a result -> x, y, v of all 294 slots, where an evaluation looks at them."""
     first_slots: dict[int, list[float]] = field(default_factory=dict)
-    """Index of a result of 294 slots, the first of a file -> x, y, v of the first 8 to 39 of them."""
+    """Index of a result, the first of a file -> x, y, v of the first 8 to 39 of its slots."""
+    boxes_for_masks: int = 0
+    """How many have a box and no mask, where masks are asked for."""
     ignored: Counter[int] = field(default_factory=Counter)
     """Category id that the ground truth does not have -> how many results, which are in no column."""
     images: set[int] = field(default_factory=set)
@@ -195,8 +197,8 @@ class _ResultsReader:
                 return None
         text = f"{value} {text} {truth.path}"
         if value == 0 and known:
-            text += f", whose {what} ids start at {min(known)}. "
-            text += "They seem to be counted from 0: add 1 to each"
+            text += f", whose {what} ids start at {min(known)}"
+            text += ". They seem to be counted from 0: add 1 to each" if min(known) == 1 else ""
         return FaultError(f"{what}_id", f"{text}.")
 
     def _take_masks(self, part: Numbered) -> Faults:
@@ -205,6 +207,7 @@ class _ResultsReader:
         for index, result in part:
             mask, size = result.segmentation, self.truth.sizes[result.image_id]
             if not mask and result.bbox:
+                self.results.boxes_for_masks += 1
                 x, y, w, h = result.bbox
                 mask = [[x, y, x, y + h, x + w, y + h, x + w, y]]
             fault = misfit_of_mask(mask, size)
@@ -242,15 +245,15 @@ class _ResultsReader:
             own = own_landmarks(result.keypoints, category)
             if own is None:
                 text = f"{len(result.keypoints)} numbers, {expected_numbers(category)}"
-                text += _hint(len(result.keypoints), category, truth)
+                text += _hint(len(result.keypoints), category, truth, part)
                 yield index, FaultError("keypoints", text)
                 continue
             number = len(results.keypoints)
-            if len(result.keypoints) == 3 * NUM_LANDMARKS:
-                if (result.image_id, result.category_id) in self._unlabelled:
-                    results.all_slots[number] = result.keypoints
-                if len(results.first_slots) < _SAMPLE:
-                    results.first_slots[number] = result.keypoints[: len(own)]
+            unlabelled = (result.image_id, result.category_id) in self._unlabelled
+            if unlabelled and len(result.keypoints) == 3 * NUM_LANDMARKS:
+                results.all_slots[number] = result.keypoints
+            if len(results.first_slots) < _SAMPLE:
+                results.first_slots[number] = result.keypoints[: len(own)]
             # Around the category's own slots: zeros of the others would make all areas large.
             *_, width, height = result.bbox or around(own)
             results.keypoints.append(own)
@@ -264,12 +267,18 @@ def around(numbers: list[float], step: int = 3) -> Box:
     return from_corners((min(xs), min(ys), max(xs), max(ys)))
 
 
-def _hint(count: int, category: Category, truth: GroundTruth) -> str:
+def _hint(count: int, category: Category, truth: GroundTruth, part: Numbered) -> str:
     """What so many numbers may be, which are not a category's."""
     if count in (2 * NUM_LANDMARKS, 2 * category.num_landmarks):
         return " These are x and y alone: write v = 2 behind each."
+    same = (result.category_id == part[0][1].category_id for _, result in part)
+    is_one = all(same)
+    if not is_one and all(len(result.keypoints) == count for _, result in part):
+        return " All have so many: leave out what is behind the category's own."
     names = [truth.names[n] for n, g in truth.garments.items() if 3 * g.num_landmarks == count]
     if not names:
         return ""
     text = f" {count} numbers are {count // 3} landmarks: {' or '.join(names)}. "
+    if not is_one:
+        return f"{text}Compare the category ids of the model with those of the file."
     return f"{text}--category {shlex.quote(names[0])} scores them so."
