@@ -127,11 +127,11 @@ class Reading(NamedTuple):
     @property
     def steps(self) -> list[Step]:
         """In what it differs from a COCO file."""
-        return [step for step in (self.order, self.form, self.unit) if step.words]
+        return [step for step in (self.form, self.order, self.unit) if step.words]
 
     @property
     def words(self) -> str:
-        return " ".join(step.words for step in (self.form, self.order, self.unit) if step.words)
+        return " ".join(step.words for step in self.steps)
 
     @property
     def remedy(self) -> str:

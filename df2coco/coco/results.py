@@ -115,7 +115,7 @@ class ResultDecoder(Decoder):
     def read(self, entry: Any) -> Any:
         """One result. Raises `FaultError` where a field is not what it must be."""
         if type(entry) is not dict:
-            hint = _ONE_EACH if type(entry) is list else ""
+            hint = _ONE_EACH * (type(entry) is list)
             raise FaultError("", f"{shorten(entry)}, expected an object.{hint}")
         name = misfit(entry, self.fields, self._required)
         if name is None:
@@ -124,8 +124,7 @@ class ResultDecoder(Decoder):
         expected, value = self.fields[name].expected, entry.get(name)
         if name in self._known:
             known = self._known[name]
-            name_of = str(value).casefold()
-            alike = (n for n in known if str(known[n]).casefold() == name_of)
+            alike = (n for n in known if str(known[n]).casefold() == str(value).casefold())
             number = next(alike, min(known, default=None))
             expected = "a whole number"
             expected += "" if number is None else f" ({known[number]} is {number})"
@@ -138,7 +137,7 @@ class ResultDecoder(Decoder):
         raise FaultError(name, text + _ONE_EACH * (of_an_image and "bbox" not in entry))
 
 
-_ONE_EACH: Final = " Each result is an object of its own: df2coco.results.Results makes such a list."
+_ONE_EACH: Final = " Each result is an object of its own: df2coco.results.Results makes them."
 _NESTING: Final = {
     ("segmentation", 1): ". A polygon has to be in a list: [[x1, y1, x2, y2, ...]]",
     ("segmentation", 3): ". A polygon has no brackets around each point: [[x1, y1, x2, y2, ...]]",

@@ -198,10 +198,8 @@ def _of_rows(results: ModelResults, pairs: _Pairs, right: Array, now: Array) -> 
     turned = coco_mask.toBbox([{**mask, "size": mask["size"][::-1]} for mask in masks])
     if not pairs.is_better(pairs.best(ious(turned.reshape(-1, 4)[:, [1, 0, 3, 2]].T, right)), now):
         return ""
-    text = "The masks of the results fit the items if their counts run along the rows, not as they are. "
-    return (
-        f"{text}They must run down the columns: pycocotools.mask.encode(np.asfortranarray(mask))."
-    )
+    text = "The masks of the results fit the items if their counts run along the rows, not as they"
+    return f"{text} are. They must run down the columns, as those of pycocotools.mask.encode do."
 
 
 def _alike(pairs: _Pairs, scores: Array) -> Array:
@@ -283,10 +281,9 @@ def _of_landmarks(truth: GroundTruth, results: ModelResults, pairs: _Pairs, boxe
         choices += readings((form,), (extent(points), extent(right), pairs.size))
     if note := _of_readings("landmarks", pairs, choices, fit):
         return note
-    now, frame, right_in_box = fit(PLAIN), boxes[:, chosen], extent(right)
+    now, frame = fit(PLAIN), boxes[:, chosen]
     corner, size = frame[:2, :, None], frame[2:]
-    right_in_box[:2] -= frame[:2]
-    sample = extent(forms[_OWN]), right_in_box, size
+    sample = extent(forms[_OWN]), extent(right) - [*frame[:2], *(0 * size)], size
     choices = [PLAIN._replace(form=_IN_BOX), *readings((_IN_BOX,), sample)]
     forms[_IN_BOX] = forms[_OWN]
     note = _of_readings("landmarks", pairs, choices, lambda own: fit(own, size, corner), now)

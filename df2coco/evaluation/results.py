@@ -235,6 +235,8 @@ class _ResultsReader:
 
     def _take_landmarks(self, part: Numbered) -> Faults:
         results, truth = self.results, self.truth
+        ids = {result.category_id for _, result in part}
+        counts = {len(result.keypoints) for _, result in part}
         for index, result in part:
             category = truth.garments.get(result.category_id)
             if category is None:
@@ -245,7 +247,7 @@ class _ResultsReader:
             own = own_landmarks(result.keypoints, category)
             if own is None:
                 text = f"{len(result.keypoints)} numbers, {expected_numbers(category)}"
-                text += _hint(len(result.keypoints), category, truth, part)
+                text += _hint(len(result.keypoints), category, truth, ids, counts)
                 yield index, FaultError("keypoints", text)
                 continue
             number = len(results.keypoints)
@@ -267,18 +269,18 @@ def around(numbers: list[float], step: int = 3) -> Box:
     return from_corners((min(xs), min(ys), max(xs), max(ys)))
 
 
-def _hint(count: int, category: Category, truth: GroundTruth, part: Numbered) -> str:
-    """What so many numbers may be, which are not a category's."""
+def _hint(
+    count: int, category: Category, truth: GroundTruth, ids: set[int], counts: set[int]
+) -> str:
+    """What so many numbers may be, which are not a category's; `ids` and `counts` are those of all."""
     if count in (2 * NUM_LANDMARKS, 2 * category.num_landmarks):
         return " These are x and y alone: write v = 2 behind each."
-    same = (result.category_id == part[0][1].category_id for _, result in part)
-    is_one = all(same)
-    if not is_one and all(len(result.keypoints) == count for _, result in part):
+    if len(ids) > 1 and len(counts) == 1:
         return " All have so many: leave out what is behind the category's own."
     names = [truth.names[n] for n, g in truth.garments.items() if 3 * g.num_landmarks == count]
     if not names:
         return ""
     text = f" {count} numbers are {count // 3} landmarks: {' or '.join(names)}. "
-    if not is_one:
+    if len(ids) > 1:
         return f"{text}Compare the category ids of the model with those of the file."
     return f"{text}--category {shlex.quote(names[0])} scores them so."
