@@ -176,6 +176,8 @@ def test_what_reads_files_reads_classes(merged: Path, tmp_path: Path) -> None:
         ('{"top": 3}', "3 is not a list"),
         ('{"top": {"a": 1}}', "('a', 1) is not one of"),
         ('{" ": ["vest"]}', "' ' is not a name"),
+        ('{"\\ud800": ["vest"]}', r"'\ud800' is not a name"),
+        ('{"a\\u001b[31m": ["vest"]}', r"'a\x1b[31m' is not a name"),
         ("{}", "is not an object of names with lists"),
         ("[]", "is not an object of names with lists"),
         ('["vest"]', "is not an object of names with lists"),

@@ -176,6 +176,8 @@ def squares(num_parts: int) -> list[list[float]]:
 BOUNDED: dict[str, tuple[list[list[float]], bool]] = {
     "a star": ([star(60)], True),
     "a star of too many crossings": ([star(300)], False),
+    "a spiral": ([[v for n in range(9999) for v in (500 + n / 20 * math.cos(n * 0.3),
+                                                   500 + n / 20 * math.sin(n * 0.3))]], False),
     "many parts": (squares(2000), True),
     "too many parts": (squares(2501), False),
     "the same again and again": ([square(10, 10, 500)] * 1000, False),

@@ -194,7 +194,8 @@ def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
     classes: dict[str, tuple[int, ...]] = {}
     class_of: dict[int, str] = {}
     for name, members in pairs:
-        if type(name) is not str or not name.strip() or name in classes:
+        is_name = type(name) is str and name.isprintable() and name.strip()
+        if not is_name or name in classes:
             fault = "is there twice" if name in classes else "is not a name"
             raise OptionError(f"{shorten(name)} {fault}. Give each class its own.", field="classes")
         check_list("classes", members)
@@ -204,7 +205,8 @@ def _read_classes(given: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
             raise OptionError(text, field="classes")
         for number in ids:
             if number in class_of:
-                text = f"{CATEGORY_BY_ID[number].name} is there twice, in {class_of[number]!r} and {name!r}."
+                both = f"{shorten(class_of[number])} and {shorten(name)}"
+                text = f"{CATEGORY_BY_ID[number].name} is there twice, in {both}."
                 raise OptionError(f"{text} Name it once.", field="classes")
             class_of[number] = name
         classes[name] = tuple(ids)

@@ -41,7 +41,7 @@ NOTES: Final[Mapping[str, str]] = {
     "crowd": "crowds (iscrowd 1) are left out: labels cannot say it",
     "box-empty": "boxes cover nothing of their photo: their items are left out",
     "outline-from-box": "masks cover nothing: their outline is the box",
-    "outline-too-complex": "masks have more than 10,000 points or cross themselves more than 5,000 times: "
+    "outline-too-complex": "masks have more than 10,000 points or cross themselves more than 2,000 times: "
     "their outline is the box",
     "landmark-outside": "labelled landmarks lie outside their photo: exported as not labelled",
 }

@@ -14,7 +14,7 @@ _SMALLEST: Final = 1.0
 """Square pixels: smaller parts and holes come from edges that nearly meet, and cover no pixel."""
 
 _MOST_POINTS: Final = 10_000
-_MOST_CROSSINGS: Final = 5_000
+_MOST_CROSSINGS: Final = 2_000
 """Masks with more points, or whose edges meet more often, take seconds and have no use as labels."""
 
 
@@ -34,7 +34,7 @@ def outlines(masks: Sequence[Polygons]) -> list[list[Point] | None]:
     Separate parts and holes are joined to it by bridges of no width: a line there and the same line
     back. A polygon that crosses itself is filled as pycocotools fills it (even-odd). Parts run one way
     round and holes the other, so that both rules of filling give the same mask. [] where the polygons
-    cover nothing, None where they have more than 10,000 points or cross more than 5,000 times.
+    cover nothing, None where they have more than 10,000 points or cross more than 2,000 times.
     Needs shapely.
     """
     drawn = [
