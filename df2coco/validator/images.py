@@ -50,8 +50,8 @@ def file_name_outside(file: File) -> Iterable[Found]:
     """A file_name is not a path inside the image folder.
 
     affects: supervision refuses the file; on another machine no loader finds the image.
-    cause: An absolute path, or one with .., was written.
-    remedy: Write names relative to the image folder.
+    cause: An absolute path, one with .., or no name of a file (image/) was written.
+    remedy: Write the names of files, relative to the image folder.
     """
     names, rule = column(file.images, "file_name", ...), FIELDS["images"]["file_name"]
     fit = rule.all_fit([name for name in names if name is not ...])  # as nearly always

@@ -294,10 +294,10 @@ def bbox_malformed(part: Annotations) -> Iterable[Found]:
 
 @check("error")
 def area_wrong(part: Annotations) -> Iterable[Found]:
-    """area is not a number.
+    """area is not a number, or is too large.
 
     affects: COCOeval stops with a TypeError; df2coco and hotcoco refuse the file.
-    cause: It was never computed, or written as text.
+    cause: It was never computed, or was written as text or with hundreds of digits.
     remedy: Write the mask's pixels, or the box's width times height.
     """
     return _misfits("annotations", part.entries, "area")
