@@ -35,6 +35,7 @@ _BYTES: Final = {"WEBP": 12, "AVIF": 12, "GIF": 12}
 _BOMB: Final = f"the image claims more than {_MOST_PIXELS} pixels, which image loaders refuse. Download it again."
 
 _MOST_CHUNKS: Final = 50_000
+_MOST_RUN_LENGTHS: Final = 4 << 20
 _MOST_SEGMENTS: Final = 10_000
 _MOST_BETWEEN: Final = 10_000
 """Bytes between the segments of a JPEG's header, which Pillow passes over."""
@@ -142,6 +143,10 @@ def _has_too_many_parts(data: bytes) -> bool:
     if data[:2] == b"\xff\xd8":
         scans = islice(_SCANS.finditer(data), _MOST_SCANS + 1)
         return _has_bad_segments(data) or len(list(scans)) > _MOST_SCANS
+    if data[:2] in (b"II", b"MM"):
+        return _has_too_many_strips(data)
+    if data[:2] == b"BM":  # run lengths are decoded in Python
+        return data[30] in (1, 2) and len(data) > _MOST_RUN_LENGTHS if len(data) > 30 else False
     if data[:4] != b"\x89PNG":
         return False
     position = 8
@@ -150,6 +155,22 @@ def _has_too_many_parts(data: bytes) -> bool:
             return False
         position += 12 + int.from_bytes(data[position : position + 4], "big")
     return True
+
+
+def _has_too_many_strips(data: bytes) -> bool:
+    """Whether a TIFF has more strips or tiles than the largest image, or more fields than any."""
+    order: Any = "little" if data[:1] == b"I" else "big"
+
+    def number(start: int, length: int) -> int:
+        return int.from_bytes(data[start : start + length], order)
+
+    is_big = number(2, 2) == 43
+    start, head, step = (number(8, 8), 8, 20) if is_big else (number(4, 4), 2, 12)
+    fields = number(start, head)
+    return fields > _MOST_CHUNKS or any(
+        number(each, 2) in (273, 324) and number(each + 4, 8 if is_big else 4) > 2 * _MOST_CHUNKS
+        for each in range(start + head, start + head + step * fields, step)
+    )
 
 
 def _has_bad_segments(data: bytes) -> bool:
