@@ -120,7 +120,7 @@ def shortened(text: str, size: int, room: float, rest: str = "") -> str:
 
     if not text or not is_too_long(text):
         return text + rest
-    length = bisect(range(1, len(text)), False, key=lambda length: is_too_long(text[:length] + "…"))
+    length = bisect(range(1, len(text)), False, key=lambda n: is_too_long(text[:n] + "…"))
     return (text[:length] + "…" if length else "") + rest
 
 

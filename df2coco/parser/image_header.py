@@ -189,7 +189,7 @@ def _has_bad_segments(data: bytes) -> bool:
 
 @functools.cache
 def _silence_pillow() -> None:
-    """Load Pillow's readers, which print lines of their own on stderr for damaged files, libtiff even by itself."""
+    """Load Pillow's readers, which print on stderr what is damaged, libtiff even by itself."""
     from PIL import Image, _imaging
 
     Image.init()
