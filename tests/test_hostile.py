@@ -294,7 +294,7 @@ def test_a_file_of_a_source_that_never_ends_is_not_waited_for(
     assert refused("convert", source, tmp_path / "out.json", "--workers", 1)
 
 
-@pytest.mark.parametrize("make", [_fifo, _device, _folder], ids=["fifo", "device", "folder"])
+@pytest.mark.parametrize("make", [_device, _folder], ids=["device", "folder"])
 @pytest.mark.parametrize("option", ["--list", "--classes"])
 @pytest.mark.linux
 def test_a_file_of_an_option_that_never_ends_is_refused(
@@ -303,7 +303,22 @@ def test_a_file_of_an_option_that_never_ends_is_refused(
     path = tmp_path / "odd"
     make(path)
     told = refused_conversion(make_split({1: ANNOTATION}), option, path, "--task", "instances")
-    assert told.startswith(f"{path}: is not a file. Name a ")
+    assert make is _device or told.startswith(f"{path}: is not a file. Name a ")
+
+
+@pytest.mark.posix
+def test_a_list_may_come_through_a_pipe(make_split: MakeSplit, tmp_path: Path) -> None:
+    """As shells write --list <(grep ...)."""
+    end, start = os.pipe()
+    os.write(start, b"000001.jpg\n")
+    os.close(start)
+    out = tmp_path / "out.json"
+    code, _, _ = run(
+        "convert", make_split({1: ANNOTATION, 2: ANNOTATION}), out, "--list", f"/dev/fd/{end}"
+    )
+    os.close(end)
+    assert code == 0
+    assert [image["id"] for image in json.loads(out.read_bytes())["images"]] == [1]
 
 
 # ---------------------------------------------------------------- images

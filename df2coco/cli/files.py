@@ -41,12 +41,9 @@ def split_command(
             say(f"{part.name} has no images: there are too few for so many parts")
     say()
     say(f"{'share of each category':<24}" + "".join(f"{part.name:>12}" for part in done))
-    names = list(done[0].category_shares)
-    for name in names[:100]:
+    for name in done[0].category_shares:
         shares = "".join(f"{part.category_shares[name]:>12.2%}" for part in done)
         say(f"{cut_text(printable(name), 23):<24}{shares}")
-    if len(names) > 100:
-        say(f"... and {counted(len(names) - 100, 'category')}")
 
 
 def _parse_parts(text: str) -> dict[str, float]:

@@ -95,25 +95,16 @@ def _csv(stream: IO[bytes]) -> Iterator[_Write]:
     text = io.TextIOWrapper(stream, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    yield lambda rows: writer.writerows(map(_without_formulas, rows))
+    yield lambda rows: writer.writerows(map(_harmless, row) for row in rows)
     text.detach()
 
 
-_TEXTS: Final = [place for place, kind in enumerate(COLUMNS.values()) if kind == "string"]
-_FORMULA: Final = ("=", "+", "-", "@", "\t")
-"""How a text begins that spreadsheets compute, and may run programs for."""
-
-
-def _without_formulas(row: tuple[Any, ...]) -> Sequence[Any]:
-    """The row, with ' before what spreadsheets take for formulas: names are any stranger's."""
-    texts = {place: row[place] for place in _TEXTS if row[place] is not None}
-    if not any(text.startswith(_FORMULA) or "\r" in text for text in texts.values()):
-        return row
-    cells = list(row)
-    for place, text in texts.items():
-        text = text.replace("\r", "\\r")  # not each Python's csv quotes it
-        cells[place] = f"'{text}" if text.startswith(_FORMULA) else text
-    return cells
+def _harmless(value: Any) -> Any:
+    """A value, with ' before what spreadsheets take for a formula, for which they may run programs."""
+    if type(value) is not str:
+        return value
+    text = value.replace("\r", "\\r")  # not each Python's csv quotes it
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 @contextmanager

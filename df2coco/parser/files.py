@@ -90,14 +90,12 @@ class FolderFiles:
 
 
 def read_named(path: Path, remedy: str) -> bytes:
-    """All of a file that is named in an option, where that is a regular one: a FIFO may never end.
-
-    `remedy` is what to name instead. Raises `SourceError`.
-    """
+    """A file or pipe that an option names, up to 64 MB. `remedy` is what to name. Raises `SourceError`."""
     try:
-        if path.exists() and not path.is_file():
-            raise SourceError(f"is not a file. {remedy}", file=path)
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            return stream.read(MAX_WHOLE)  # a device may never end
+    except IsADirectoryError:
+        raise SourceError(f"is not a file. {remedy}", file=path) from None
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror}).", file=path) from None
 

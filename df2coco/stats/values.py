@@ -203,8 +203,6 @@ def quantile(histogram: Histogram, share: float) -> int:
 
 _WIDTH: Final = 80
 _NAME_WIDTH: Final = 22
-_MOST_ROWS: Final = 1250
-"""More categories than LVIS has."""
 
 MEANINGS: Final = {
     "landmarks": "items with any labelled",
@@ -252,14 +250,11 @@ def _categories(numbers: SplitStatistics) -> Iterator[str]:
     widths = {} if numbers.landmarks is None else dict(zip(POINTS, (11, 10, 12), strict=True))
     head = "".join(f"{part:>{width}}" for part, width in widths.items())
     yield f"{'category':<{_NAME_WIDTH}}{'items':>9}{'share':>9}{head}"
-    rows, left = numbers.categories[:_MOST_ROWS], len(numbers.categories) - _MOST_ROWS
-    for row in (*rows, numbers.total):
+    for row in (*numbers.categories, numbers.total):
         name = cut_text(printable(row.name), _NAME_WIDTH - 1)
         share = percent(row.items, numbers.items)
         points = (f"{getattr(row, part):>{width},}" for part, width in widths.items())
         yield f"{name:<{_NAME_WIDTH}}{row.items:>9,}{share:>9}{''.join(points)}"
-    if left > 0:
-        yield f"... and {counted(left, 'category')}, which --json has"
 
 
 def _attributes(numbers: SplitStatistics) -> Iterator[str]:
