@@ -109,8 +109,9 @@ def test_lists_of_images(split: Path, tmp_path: Path) -> None:
 
 @pytest.mark.linux
 def test_a_list_that_is_a_folder(split: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
     with pytest.raises(SourceError, match=r"is not a file\. Name a list"):
-        write_retrieval(split, tmp_path / "out", query_list=tmp_path)
+        write_retrieval(split, tmp_path / "out", query_list=tmp_path / "lists")
 
 
 def test_an_annotation_file_whose_name_is_too_long_a_number(tmp_path: Path) -> None:

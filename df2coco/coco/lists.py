@@ -2,8 +2,7 @@
 
 A file of 50,000 items with 294 landmarks each is 140 to 220 MB of JSON; parsed as a whole it takes
 2 GB. It is cut into parts where one object seems to end and the next to begin. That every part parses by
-itself proves that the cuts were right. Where one does not, brackets are counted from there on, which is
-slower and always right. Both take time in proportion to the size of the file.
+itself proves that the cuts were right. Where one does not, the file is parsed as a whole after all.
 """
 
 import contextlib
@@ -43,7 +42,7 @@ class Cut(NamedTuple):
 _BETWEEN: Final = re.compile(rb"\}\s*,\s*\{")
 
 
-def _guessed_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
+def _spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
     """The list whose elements lie from `start` to `end`, cut where an object seems to end."""
     while end - start > _PART:
         between = _BETWEEN.search(buffer, start + _PART, end)
@@ -54,38 +53,15 @@ def _guessed_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
     yield Span(start, end)
 
 
-def _counted_spans(buffer: Buffer, start: int, end: int) -> Iterator[Span]:
-    """The same by counting brackets, up to the one that closes the list, or to `end`."""
-    depth = 0
-    for token in _TOKEN.finditer(buffer, start, end):
-        character = buffer[token.start()]
-        if character in b"[{":
-            depth += 1
-        elif character in b"]}":
-            depth -= 1
-            if depth < 0:
-                end = token.start()
-                break
-            if depth == 0 and token.end() - start > _PART:
-                comma = _COMMA.match(buffer, token.end())
-                if comma is not None:
-                    yield Span(start, token.end())
-                    start = comma.end()
-    yield Span(start, end)
-
-
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*\\?"?|[][{}]', re.DOTALL)
-"""In a JSON text a string, or a bracket outside of strings."""
-_COMMA: Final = re.compile(rb"\s*,")
 _START: Final = re.compile(rb"\s*\[")
 _ANNOTATIONS: Final = re.compile(rb'"annotations"\s*:\s*\[')
 _END: Final = re.compile(rb'\]\s*(?:,\s*"(?:images|categories|info|licenses|type)"\s*:|\}\s*\Z)')
 
 
-def cut(loaded: Loaded, *, exact: bool = False) -> Cut | None:
+def cut(loaded: Loaded) -> Cut | None:
     """Cut the annotations of a file into parts; None when it is not written so that this is possible.
 
-    Without `exact` the cuts are guesses: they are right if `read_span` can read every part.
+    The cuts are guesses: they are right if `read_span` can read every part.
     Raises `CocoFileError` when the file cannot be read as a COCO file.
     """
     with _mapped(loaded) as buffer:
@@ -96,16 +72,17 @@ def cut(loaded: Loaded, *, exact: bool = False) -> Cut | None:
             return None  # the list is inside of something else
         # With the other lists in front, these are nearly always the end of the file.
         likely = len(buffer) - (1 << 20) if {"images", "categories"} <= top.keys() else 0
-        end = None if exact else _END.search(buffer, max(start.end(), likely))
-        guesses = [_guessed_spans(buffer, start.end(), end.start())] if end else []
-        for spans in map(list, (*guesses, _counted_spans(buffer, start.end(), len(buffer)))):
-            rest = head + buffer[spans[-1].stop :]
-            document = parse(rest)
-            if isinstance(document, dict) and document.get("annotations") == []:
-                if "categories" not in document or reader.repeated_keys(rest):
-                    return None  # reading it as a whole says what is wrong
-                return Cut(reader.check_document(loaded.path, document), spans)
-        return None
+        end = _END.search(buffer, max(start.end(), likely))
+        if end is None:
+            return None
+        rest = head + buffer[end.start() :]
+        document = parse(rest)
+        if not isinstance(document, dict) or document.get("annotations") != []:
+            return None
+        if "categories" not in document or reader.repeated_keys(rest):
+            return None  # reading it as a whole says what is wrong
+        spans = list(_spans(buffer, start.end(), end.start()))
+        return Cut(reader.check_document(loaded.path, document), spans)
 
 
 def read_span(path: Path, span: Span) -> list[dict[str, Any]] | None:
@@ -231,23 +208,17 @@ def _parts(
     `read_part` reads the JSON text of a list, `read_rest` all from where that gives None on. Both are
     given the number of the first element.
     """
-    start, taken = span.start, 0
-    for cut_up in (_guessed_spans, _counted_spans):
-        if start > span.start and (comma := _COMMA.match(buffer, start)):
-            start = comma.end()
-            del comma  # it holds the mapping, and the reading may be given up
-        for own in cut_up(buffer, start, span.stop):
-            part = read_part(b"[%b]" % buffer[own.start : own.stop], taken)
-            if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                # Let the system take back the memory of what has been read.
-                buffer.madvise(mmap.MADV_DONTNEED, 0, own.stop - own.stop % mmap.PAGESIZE)
-            if part is None:
-                break
-            yield part
-            start, taken = own.stop, taken + len(part)
-            if start == span.stop:
-                return
-    yield read_rest(taken)
+    taken = 0
+    for own in _spans(buffer, span.start, span.stop):
+        part = read_part(b"[%b]" % buffer[own.start : own.stop], taken)
+        if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            # Let the system take back the memory of what has been read.
+            buffer.madvise(mmap.MADV_DONTNEED, 0, own.stop - own.stop % mmap.PAGESIZE)
+        if part is None:
+            yield read_rest(taken)
+            return
+        yield part
+        taken += len(part)
 
 
 def _dicts(values: Any) -> list[Any] | None:

@@ -153,10 +153,7 @@ _Examined: TypeAlias = tuple[dict[str, list[Found]], Columns, Counter[str]]
 
 def _examine_annotations(path: Path, made: Callable[..., File], needs: set[str]) -> File:
     """The file, its annotations looked at one part after the other."""
-    for exact in (False, True):
-        parts = cut(Loaded(path), exact=exact)
-        if parts is None:
-            break
+    if (parts := cut(Loaded(path))) is not None:
         file = made(parts.document)
         draws = not needs.isdisjoint(("masks", "source"))
         workers = worthwhile(file.workers, len(parts.spans) // _PARTS_A_START[draws])
