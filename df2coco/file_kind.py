@@ -59,9 +59,7 @@ VOLUME: Final = FileKind(
     "Unpack all of them together (7z x on the first one), and name the folder.",
 )
 _TAR_GZ: Final = FileKind("a compressed tar archive", _UNPACK)
-_GZIP: Final = FileKind(
-    "compressed with gzip", "Unpack it with gunzip (its name has to end in .gz)."
-)
+_GZIP: Final = FileKind("compressed with gzip", "Unpack it with gunzip, as a .gz file.")
 _TORCH: Final = FileKind(
     "a file of PyTorch (weights, or predictions as Detectron2 writes beside coco_instances_results.json)",
     _REPLACE,

@@ -229,11 +229,10 @@ def _tiff(**changes: int) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(entries) + bytes(4)
 
 
-@pytest.mark.parametrize("change", [{"samples": 60_000}, {"compression": 5, "height": 3000}])
-def test_readers_print_nothing(change: dict[str, int], capfd: pytest.CaptureFixture[str]) -> None:
-    """Pillow and libtiff would: lines that name no file."""
+def test_readers_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Pillow would: lines that name no file."""
     with pytest.raises(SourceError, match="Download it again"):
-        decode(_tiff(**change))
+        decode(_tiff(samples=60_000))
     assert capfd.readouterr() == ("", "")
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -233,17 +232,10 @@ def run(
 
 def print_json(document: Any) -> None:
     """The result of a command for programs."""
-    import json
-
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    text = orjson.dumps(document, option=options).decode()
-
-    def escaped(found: re.Match[str]) -> str:  # a terminal would act on what JSON allows
-        return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
-
-    print(re.sub(r"[^\n -~]", escaped, text))
+    print(orjson.dumps(document, option=options).decode())
 
 
 def _print_version(value: bool) -> None:

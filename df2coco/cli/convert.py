@@ -125,9 +125,7 @@ def _run(work: Callable[..., Any], *arguments: Any, quiet: bool, **options: Any)
         _say_summary(summary, _say_notices(summary))
     say(f"{time.monotonic() - started:.1f} seconds")
     if any(summary.notice_counts["no-images"] for summary in summaries):
-        say(
-            "To train, convert again with the photos: the same command and --images PATH, their folder or zip."
-        )
+        say("To train, convert again with the photos: add --images PATH, their folder or zip.")
 
 
 _SHOWN = 10

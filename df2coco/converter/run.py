@@ -41,10 +41,8 @@ def _plan(
         own = [c for c in CATEGORIES if per_category and c.id in selection.category_ids]
         return [_family(split, out, shape, own) for split in splits]
     if per_category:
-        text = (
-            "--per-category writes a file of each category. Name a folder instead of a .json file."
-        )
-        raise OutputError(text, file=out)
+        text = "--per-category writes a file of each category."
+        raise OutputError(f"{text} Name a folder instead of a .json file.", file=out)
     if len(splits) > 1:
         names = ", ".join(split.name for split in splits)
         raise OutputError(f"one file for several splits ({names}). Name a folder.", file=out)

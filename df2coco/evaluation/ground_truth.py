@@ -149,9 +149,8 @@ def _check_slots(truth: GroundTruth, categories: Sequence[dict[str, Any]]) -> No
 def _not_ours(truth: GroundTruth, category_id: int) -> CocoFileError:
     text = f"{shorten(truth.names[category_id])} is not a category of DeepFashion2, so the sigmas of its "
     text += (
-        "landmarks are unknown. Name it as DeepFashion2 does, or score it with its own dataset's "
+        "landmarks are unknown. Name it as DeepFashion2 does, or use its own dataset's evaluation."
     )
-    text += "evaluation."
     return CocoFileError(text, file=truth.path, field=f"categories, id {category_id}")
 
 

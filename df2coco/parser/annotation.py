@@ -91,10 +91,8 @@ def parse_annotation(
             notices.append(Notice(code, file, f"{key}.{field}" if field else key, text))
     if not items and not any(notice.code == "bad-item" for notice in notices):
         if document and not notices and not any(map(_is_known, document)):
-            text = (
-                "no key is one of an annotation file (source, pair_id, item1, item2 ...). Name the"
-            )
-            raise SourceError(f"{text} folder of DeepFashion2's own files.", file=file)
+            text = "no key is one of an annotation file (source, pair_id, item1, item2 ...)."
+            raise SourceError(f"{text} Name the folder of DeepFashion2's own files.", file=file)
         notices.append(Notice("no-items", file, "", "the image has no items"))
     if len(items) > 1:
         notices += _twice(items, file)

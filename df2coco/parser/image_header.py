@@ -5,8 +5,6 @@ Plain JPEG headers are read here, as all photos of the dataset have them: Pillow
 no JPEG is left to Pillow, so that both always agree.
 """
 
-import contextlib
-import ctypes
 import functools
 import io
 import logging
@@ -153,16 +151,11 @@ def _has_too_many_parts(data: bytes) -> bool:
 
 @functools.cache
 def _silence_pillow() -> None:
-    """Load Pillow's readers, which print on stderr what is damaged, libtiff even by itself."""
-    from PIL import Image, _imaging
+    """Load Pillow's readers, which log what is damaged."""
+    from PIL import Image
 
     Image.init()
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    # libtiff is not always in a library of its own.
-    with contextlib.suppress(AttributeError, OSError):
-        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
-        set_handler.argtypes = [ctypes.c_void_p]
-        set_handler(None)
 
 
 def read_header(data: bytes, *, complete: bool) -> ImageHeader:

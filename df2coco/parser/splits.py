@@ -176,9 +176,7 @@ class _Search:
                 else:
                     self._pass_over([file], f"not read: this is {kind.what}. {kind.remedy}")
         if len(annotations) > _MOST_SPLITS:
-            text = (
-                f"{len(annotations):,} folders of annotation files, where there are three splits."
-            )
+            text = f"{len(annotations):,} folders of annotation files: there are three splits."
             raise SourceError(f"{text} Name one of them as SOURCE.", file=annotations[0].tree.label)
         trees = repeat(self._trees)
         if self._images is not None:

@@ -272,9 +272,8 @@ def _choose_folders(inputs: Sequence[_Input], folders: Sequence[str]) -> None:
         each.folder = folders[number].rstrip("/") if folders else f"{each.name}/image"
     if collide():
         names = ", ".join(str(each.path) for each in inputs)
-        raise CocoFileError(
-            f"images of {names} have equal file names. Name a folder for each with --folder."
-        )
+        text = f"images of {names} have equal file names."
+        raise CocoFileError(f"{text} Name a folder for each with --folder.")
 
 
 def _info(inputs: Sequence[_Input]) -> Any:
