@@ -6,9 +6,12 @@ import dataclasses
 import io
 from typing import Any
 
+import msgspec
 from PIL import Image
 
 from df2coco.converter.options import Selection, Shape
+from df2coco.parser.item import box_fault
+from df2coco.parser.records import Fields
 from df2coco.taxonomy import CATEGORY_BY_ID
 
 
@@ -52,3 +55,9 @@ def make_jpeg(width: int = 100, height: int = 120, **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), "white").save(buffer, "JPEG", **options)
     return buffer.getvalue()
+
+
+def is_taken(annotation: dict[str, Any], size: tuple[int, int]) -> bool:
+    """Whether no box of random items fits its mask when it is read as something else than corners."""
+    items = [msgspec.convert(each, Fields) for each in annotation.values() if type(each) is dict]
+    return not any(box_fault(item, known) for item in items for known in (None, size))

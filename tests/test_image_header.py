@@ -272,7 +272,7 @@ def test_no_picture_takes_long(make: Callable[[], bytes]) -> None:
     started = time.process_time()
     with pytest.raises(SourceError, match="Download it again"):
         decode(data)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 5
 
 
 def test_what_programs_write_is_decoded() -> None:

@@ -294,7 +294,7 @@ BAD_ITEMS: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "a mask in parts of the size",
-        {"segmentation": [[0.1, 0.1, 0.6, 0.1, 0.6, 0.7]]},
+        {"segmentation": [[0.1, 0.1, 0.6, 0.1, 0.6, 0.6]]},
         "segmentation: is in parts of the width and height, expected pixels.",
     ),
     (

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -23,7 +23,7 @@ from df2coco.converter.summary import ConversionError
 from df2coco.errors import CocoFileError, Df2cocoError, OutputError
 from df2coco.taxonomy import CATEGORIES
 from tests.conftest import copy_tree
-from tests.samples import asked, make_annotation, make_item, make_jpeg
+from tests.samples import asked, is_taken, make_annotation, make_item, make_jpeg
 
 HEIGHT, WIDTH = 120, 100
 
@@ -169,7 +169,9 @@ def annotations(draw: st.DrawFn) -> dict[str, Any]:
         )
     )
     head = {"source": draw(st.sampled_from(["user", "shop"])), "pair_id": draw(st.integers(0, 99))}
-    return {key: head[key] if key in head else draw(items()) for key in keys}
+    annotation = {key: head[key] if key in head else draw(items()) for key in keys}
+    assume(is_taken(annotation, (WIDTH, HEIGHT)))
+    return annotation
 
 
 @given(annotations(), st.sampled_from(list(OPTIONS)), st.booleans())

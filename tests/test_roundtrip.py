@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,12 +22,10 @@ from df2coco.converter.summary import ConversionError
 from df2coco.errors import PasswordError, SourceError
 from df2coco.layouts import own_slots
 from df2coco.masks import union_area
-from df2coco.parser.item import box_fault
-from df2coco.parser.records import Fields
 from df2coco.taxonomy import CATEGORIES, CATEGORY_BY_ID
 from df2coco.validator import Report, validate
 from tests.conftest import copy_tree
-from tests.samples import asked, make_annotation, make_item, make_jpeg
+from tests.samples import asked, is_taken, make_annotation, make_item, make_jpeg
 from tests.zipcrypto import write_encrypted_zip
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -507,10 +504,7 @@ PHOTO = make_jpeg(WIDTH, HEIGHT)
 
 
 def are_taken(split: dict[int, Any]) -> bool:
-    """No random box is refused as x, y, width, height."""
-    items = (item for content in split.values() for item in content.values())
-    read = (msgspec.convert(item, Fields) for item in items if isinstance(item, dict))
-    return not any(map(box_fault, read))
+    return all(is_taken(content, (WIDTH, HEIGHT)) for content in split.values())
 
 
 @given(splits.filter(are_taken), options)

@@ -34,9 +34,11 @@ _FAULTS: Final = {
 """Field -> what a message says of a value that its declaration does not take."""
 
 _CORNERS: Final = PLAIN._replace(form=FORMS[1])
-_READINGS: Final = [reading for reading in readings() if reading != _CORNERS]
-"""What the numbers of a box may be that are no corners."""
-_UNKNOWN: Final = (math.nan, math.nan)
+_READINGS: Final = [
+    *(each for each in readings(FORMS[1:2]) if len(each.steps) == 2),
+    *(PLAIN._replace(form=form) for form in FORMS[2:]),
+]
+"""What the numbers of a box may be that are not corners in pixels: one thing is otherwise."""
 
 _Declared = TypeVar("_Declared", bound=msgspec.Struct)
 _FIELD: Final = re.compile(r"`\$\.(\w+)")
@@ -181,14 +183,14 @@ def box_fault(fields: Fields, size: tuple[int, int] | None = None) -> FaultError
     # Careless boxes have more than half in common with their masks.
     if iou(_CORNERS.box(box, ()), mask) >= 0.5:
         return None
-    if max(*xs, *ys) <= 1 < max(x2 - x1, y2 - y1) and min(*xs, *ys) >= 0:
+    known = size or (math.nan, math.nan)
+    scaled = [part * side for part, side in zip(mask, known * 2, strict=True)]
+    if iou(_CORNERS.box(box, ()), scaled) >= 0.5:
         return FaultError("segmentation", f"{_IN_PARTS} {_CORRECT}")
     if iou(box, mask) >= 0.7:
         what = "is x, y, width, height, as the mask shows, expected x1, y1, x2, y2."
         return FaultError("bounding_box", f"{list(box)} {what} {_CORRECT}")
-    reading, fit = best_reading(
-        _READINGS, lambda reading: iou(reading.box(box, size or _UNKNOWN), mask)
-    )
+    reading, fit = best_reading(_READINGS, lambda each: iou(each.box(box, known), mask))
     if fit < 0.85:  # of many, one may fit by chance
         return None
     words = " ".join(step.words for step in reading.steps if step is not _CORNERS.form)
@@ -204,7 +206,7 @@ def _landmarks(landmarks: list[Number], category: Category, repairs: list[Repair
     if type(sum(landmarks)) is float:
         landmarks = [int(n) if n == int(n) else n for n in landmarks]
         places = landmarks[0::3] + landmarks[1::3]
-        if type(sum(places)) is float and 0 < max(places) <= 1:
+        if max(places) <= 1 and sum(0 < place < 1 for place in places) >= 6:
             raise FaultError("landmarks", f"{_IN_PARTS} {_CORRECT}")
     visibilities = landmarks[2::3]
     num_unlabelled, *others = map(visibilities.count, _VISIBILITIES)
