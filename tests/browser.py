@@ -66,6 +66,8 @@ class Browser:
         presses = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         source = {"type": "key", "id": "keyboard", "actions": presses}
         self._call("POST", "/actions", actions=[source])
+        # What a key leads to may come a little later: a dialog says afterwards that it was closed.
+        self.js("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
     def console(self) -> list[Any]:
         found: list[Any] = self._call("POST", "/se/log", type="browser")
