@@ -90,10 +90,11 @@ class FolderFiles:
 
 
 def read_named(path: Path, remedy: str) -> bytes:
-    """A file or pipe that an option names, up to 64 MB. `remedy` is what to name. Raises `SourceError`."""
+    """What an option names; of a device, which may never end, the start. Raises `SourceError`."""
     try:
         with path.open("rb") as stream:
-            return stream.read(MAX_WHOLE)  # a device may never end
+            start = stream.read(1 << 16)
+            return start if b"\0" in start else start + stream.read(MAX_WHOLE)
     except IsADirectoryError:
         raise SourceError(f"is not a file. {remedy}", file=path) from None
     except OSError as error:
