@@ -272,7 +272,7 @@ def around(numbers: list[float], step: int = 3) -> Box:
 def _hint(
     count: int, category: Category, truth: GroundTruth, ids: set[int], counts: set[int]
 ) -> str:
-    """What so many numbers may be, which are not a category's; `ids` and `counts` are those of all."""
+    """What so many numbers may be, which are not a category's; `ids` and `counts` are those beside it."""
     if count in (2 * NUM_LANDMARKS, 2 * category.num_landmarks):
         return " These are x and y alone: write v = 2 behind each."
     if len(ids) > 1 and len(counts) == 1:
